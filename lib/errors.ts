@@ -1,0 +1,63 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+
+/** Every code we raise, declared once; the row says whether trying again can help. */
+const CODES = {
+  BROKERLESS_ADDRESS: { retryable: true },
+  BROKERLESS_CLOSED: { retryable: false },
+  BROKERLESS_CODEC: { retryable: false },
+  BROKERLESS_FULL: { retryable: true },
+  BROKERLESS_PROTOCOL: { retryable: false },
+  BROKERLESS_SCHEMA: { retryable: false },
+  BROKERLESS_SECURITY: { retryable: false },
+  BROKERLESS_TIMEOUT: { retryable: true },
+  BROKERLESS_TOO_LARGE: { retryable: false },
+  BROKERLESS_UNROUTABLE: { retryable: true },
+} as const;
+
+/** The stable names of what can go wrong outside the caller's own code. Codes are API, messages are not. */
+export type ErrorCode = keyof typeof CODES;
+
+/** What a {@link BrokerlessError} may carry beside its message. */
+export interface BrokerlessErrorOptions extends ErrorOptions {
+  /** What the schema found, with `BROKERLESS_SCHEMA`. */
+  readonly issues?: readonly StandardSchemaV1.Issue[] | undefined;
+}
+
+/** What a peer, a disk or time may do to us. Bad arguments are a TypeError instead. */
+export class BrokerlessError extends Error {
+  override readonly name = "BrokerlessError";
+  readonly code: ErrorCode;
+  /** Whether the same call may succeed later. */
+  readonly retryable: boolean;
+  /** What the schema found, with `BROKERLESS_SCHEMA`; empty otherwise. */
+  readonly issues: readonly StandardSchemaV1.Issue[];
+
+  constructor(code: ErrorCode, message: string, options?: BrokerlessErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.retryable = CODES[code].retryable;
+    this.issues = options?.issues ?? [];
+  }
+}
+
+/** What a {@link RemoteError} knows of the error that the replier's handler threw. */
+export interface RemoteErrorInit {
+  readonly message: string;
+  /** The `name` of the error at the replier, such as `RangeError`. */
+  readonly remoteName: string;
+  /** The `code` of the error at the replier, where it had one. */
+  readonly remoteCode: string | null;
+}
+
+/** A replier's handler threw, or refused the question: its error, as far as it travels. */
+export class RemoteError extends Error {
+  override readonly name = "RemoteError";
+  readonly remoteName: string;
+  readonly remoteCode: string | null;
+
+  constructor(init: RemoteErrorInit) {
+    super(init.message);
+    this.remoteName = init.remoteName;
+    this.remoteCode = init.remoteCode;
+  }
+}
