@@ -1,0 +1,41 @@
+import type { ByteWriter } from "./byte-writer.ts";
+
+/**
+ * How the values of one frame are told apart.
+ *
+ * | word      | a frame of n values is                                      |
+ * |-----------|-------------------------------------------------------------|
+ * | `self`    | the encodings one after another; each ends by itself        |
+ * | `newline` | each encoding (which has no line feed in it), then `0x0a`   |
+ * | `length`  | each encoding, with its length before it (u32 little-endian)|
+ */
+export type Delimiter = "self" | "newline" | "length";
+
+/**
+ * Turns values into bytes and back. Implement it for a format of your own.
+ *
+ * Contract: `decode(encode(v))` is equal to `v`; `decode` throws on every input that `encode` cannot
+ * have made, in time and memory proportional to the bytes; neither keeps a reference to the buffers
+ * (`raw()` excepted, which hands out views). Instances hold no state that one peer's bytes could
+ * change for another.
+ */
+export interface Codec<T = unknown> {
+  /** Names the format to people and, between reliable peers, on the wire. */
+  readonly name: string;
+  readonly delimiter: Delimiter;
+  /**
+   * Appends one value's encoding to `writer`.
+   *
+   * @throws anything; the caller rewinds the writer and reports `BROKERLESS_CODEC` with it as cause
+   */
+  encode(value: T, writer: ByteWriter): void;
+  /** @param bytes exactly one value's encoding */
+  decode(bytes: Buffer): T;
+  /**
+   * All values of a frame in order. Needed where `delimiter` is `self`; elsewhere the frame is cut
+   * first and `decode` called for each value.
+   *
+   * @param countMax throws when the frame holds more values than this (count)
+   */
+  decodeAll?(frame: Buffer, countMax: number): T[];
+}
