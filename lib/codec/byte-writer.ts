@@ -1,3 +1,6 @@
+/** A slab grows to at most so many times its first size to suit long pieces (count). */
+const SLABS_MAX = 16;
+
 /**
  * A growing byte buffer that hands out what was written so far as one piece, without copying it.
  *
@@ -48,12 +51,18 @@ export class ByteWriter {
     this.end = this.start + end;
   }
 
-  /** @returns the open piece, which now belongs to the caller; the next one starts empty */
-  take(): Buffer {
-    const piece = this.bytes.subarray(this.start, this.end);
-    this.start = this.end;
+  /**
+   * Hands out the first `length` bytes of the open piece; what follows them stays open.
+   *
+   * @returns the bytes, which now belong to the caller
+   */
+  take(length: number = this.length): Buffer {
+    const piece = this.bytes.subarray(this.start, this.start + length);
+    this.start += length;
     // The next piece is likely to be as long as this one: better a new slab now than a copy later.
-    if (this.bytes.length - this.end < piece.length) this.#renew(this.#slabBytes);
+    if (this.start === this.end && this.bytes.length - this.end < length) {
+      this.#renew(Math.min(Math.max(this.#slabBytes, length), this.#slabBytes * SLABS_MAX));
+    }
     return piece;
   }
 
