@@ -18,11 +18,15 @@ export async function selfTest(secured: SecuredContext): Promise<void> {
   const keys = generateKeyPair();
   const identity = new ServerIdentity(keys, listPolicy([decodeKey(friend.publicKey) as Buffer]));
   const server = new Pull({ context: secured.native });
-  const domain = secured.register({ admits: (key) => identity.admits(key), lost: () => {} });
+  const doorbell = new Doorbell();
+  const domain = secured.register({
+    admits: (key) => identity.admits(key),
+    lost: () => doorbell.ring("not answered"),
+  });
   try {
     server.linger = 0;
     identity.applyTo(server, domain.name);
-    const doorbell = new Doorbell(server);
+    doorbell.attach(server);
     await server.bind("tcp://127.0.0.1:*");
     const address = server.lastEndpoint ?? "";
     for (const [client, wanted] of [
@@ -66,16 +70,23 @@ async function knock(doorbell: Doorbell, { client, serverKey, address }: Knock):
 
 /** Hears what became of each client at a server. */
 class Doorbell {
-  #answer: (verdict: Verdict) => void = () => {};
+  #answer: ((verdict: Verdict) => void) | null = null;
+  #broken = false;
 
-  constructor(server: Socket) {
-    server.events.on("handshake", () => this.#answer("admitted"));
-    server.events.on("handshake:error:auth", () => this.#answer("refused"));
+  attach(server: Socket): void {
+    server.events.on("handshake", () => this.ring("admitted"));
+    server.events.on("handshake:error:auth", () => this.ring("refused"));
+  }
+
+  ring(verdict: Verdict): void {
+    this.#broken ||= verdict === "not answered";
+    this.#answer?.(verdict);
   }
 
   next(): Promise<Verdict> {
+    if (this.#broken) return Promise.resolve("not answered");
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, TIMEOUT_MS, "not answered");
+      const timer = setTimeout(() => this.ring("not answered"), TIMEOUT_MS);
       this.#answer = (verdict) => {
         clearTimeout(timer);
         resolve(verdict);
