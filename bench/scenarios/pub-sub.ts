@@ -1,0 +1,61 @@
+import { setTimeout as delay } from "node:timers/promises";
+import * as zmq from "zeromq";
+import { Messages, readSeq } from "../payload.ts";
+import { WINDOW_MESSAGES } from "../run.ts";
+import { type Scenario, type System, sizeOf } from "../scenario.ts";
+
+const TOPIC = "trades";
+
+/** The seq of a message that only finds out who hears us; no counted message has it. */
+const PROBE_SEQ = 0xffff_ffff;
+const PROBE_INTERVAL_MS = 20;
+
+const zeromqJs: System = {
+  name: "zeromq.js",
+  baseline: null,
+
+  async send(run) {
+    const messages = new Messages(sizeOf(run.options), WINDOW_MESSAGES);
+    // With the default of 1,000 the window would be the limit, and a publisher drops what exceeds it.
+    const publisher = new zmq.Publisher({ sendHighWaterMark: WINDOW_MESSAGES * 2 });
+    await publisher.bind("tcp://127.0.0.1:*");
+    run.announce(publisher.lastEndpoint!);
+    while (!run.peerReady) {
+      await publisher.send([TOPIC, messages.at(PROBE_SEQ)]);
+      await delay(PROBE_INTERVAL_MS);
+    }
+    await run.bursts(async (from, to) => {
+      for (let seq = from; seq < to; seq++) {
+        if (run.window.isShut(seq)) await run.window.opened(seq);
+        await publisher.send([TOPIC, messages.at(seq)]);
+      }
+    });
+  },
+
+  async receive(run) {
+    const address = await run.address();
+    const probed = new Set<number>();
+    const subscribe = async (index: number) => {
+      const tally = run.tallies[index]!;
+      const subscriber = new zmq.Subscriber({ receiveHighWaterMark: WINDOW_MESSAGES * 2 });
+      subscriber.connect(address);
+      subscriber.subscribe(TOPIC);
+      for await (const [, message] of subscriber) {
+        const seq = readSeq(message!);
+        if (seq !== PROBE_SEQ) tally.take(seq);
+        else if (probed.add(index).size === run.tallies.length) run.reportReady();
+      }
+    };
+    await Promise.all(run.tallies.map((_, index) => subscribe(index)));
+  },
+};
+
+/** One publisher, many subscribers in one other process; every delivery counts. */
+export const scenario: Scenario = {
+  name: "pub-sub",
+  summary:
+    "PUB to many SUB in one other process, raw bytes, deliveries; paced alike, so none is dropped",
+  defaults: { size: 100, messages: 200_000, runs: 5, subscribers: 10 },
+  countedBy: "receiver",
+  systems: [zeromqJs],
+};

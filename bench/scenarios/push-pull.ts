@@ -1,0 +1,36 @@
+import * as zmq from "zeromq";
+import { Messages, readSeq } from "../payload.ts";
+import { type Scenario, type System, sizeOf } from "../scenario.ts";
+
+/** More than zeromq.js can hold: 1,000 in each of its two queues. */
+const IN_FLIGHT_MAX = 4_096;
+
+const zeromqJs: System = {
+  name: "zeromq.js",
+  baseline: null,
+
+  async send(run) {
+    const messages = new Messages(sizeOf(run.options), IN_FLIGHT_MAX);
+    const push = new zmq.Push();
+    push.connect(await run.address());
+    await run.bursts(async (from, to) => {
+      for (let seq = from; seq < to; seq++) await push.send(messages.at(seq));
+    });
+  },
+
+  async receive(run) {
+    const pull = new zmq.Pull();
+    await pull.bind("tcp://127.0.0.1:*");
+    run.announce(pull.lastEndpoint!);
+    for await (const [message] of pull) run.tally.take(readSeq(message!));
+  },
+};
+
+/** One sender, one receiver, raw bytes, as fast as the sender's queue takes them. */
+export const scenario: Scenario = {
+  name: "push-pull",
+  summary: "PUSH to PULL, raw bytes; the sender waits only when its queue is full",
+  defaults: { size: 100, messages: 2_000_000, runs: 5, subscribers: null },
+  countedBy: "receiver",
+  systems: [zeromqJs],
+};
