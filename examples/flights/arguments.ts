@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Task } from "./messages.ts";
 
@@ -40,7 +40,11 @@ export function parseArguments(argv: readonly string[]): Arguments | null {
   const workers = wholeNumber("--workers", values.workers, 64);
   const patienceSeconds = wholeNumber("--patience", values.patience, 86_400);
   const path = positionals[0];
-  if (path !== undefined) return { job: "shape", path, workers, patienceSeconds };
+  // npm runs scripts in the package's directory, and says where it was started itself.
+  const directory = process.env.INIT_CWD ?? ".";
+  if (path !== undefined) {
+    return { job: "shape", path: resolve(directory, path), workers, patienceSeconds };
+  }
   return { job: "flights", path: flightsPath(), workers, patienceSeconds };
 }
 

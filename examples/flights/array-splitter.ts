@@ -39,7 +39,7 @@ export class ArraySplitter implements Splitter {
       const to = this.#elementEnd(chunk, from);
       this.#open.add(chunk.subarray(from, to));
       if (to === chunk.length) {
-        if (this.#open.isTooLong) pieces.push(this.#open.take(NOTHING, "the record is too long"));
+        if (this.#open.isTooLong) pieces.push(this.#open.take(NOTHING));
         return pieces;
       }
       const piece = this.#open.take(chunk.subarray(to, to + 1));

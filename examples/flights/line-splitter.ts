@@ -20,7 +20,7 @@ export class LineSplitter implements Splitter {
       from = to + 1;
     }
     this.#open.add(chunk.subarray(from));
-    if (this.#open.isTooLong) pieces.push(this.#open.take(LINE_FEED, "the line is too long"));
+    if (this.#open.isTooLong) pieces.push(this.#open.take(LINE_FEED));
     return pieces;
   }
 

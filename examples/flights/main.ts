@@ -6,13 +6,12 @@
  * This process starts them, shows how far they are, and checks their result. Read on in source.ts,
  * worker.ts and sink.ts; the loops they run are in patterns/pipeline.ts, for use in other programs.
  */
-import { statSync } from "node:fs";
 import { relative } from "node:path";
 import { type Arguments, HELP, parseArguments } from "./arguments.ts";
 import { Crew } from "./crew.ts";
 import { withJob } from "./job.ts";
 import { Progress } from "./progress.ts";
-import { readRecords } from "./records.ts";
+import { fileBytes, readRecords } from "./records.ts";
 import { findDifference, formatNumber, formatTable, type Table } from "./table.ts";
 
 /** What the pipeline came to, and how long it took from the first record to the last result. */
@@ -54,13 +53,13 @@ async function runPipeline(args: Arguments): Promise<Outcome> {
     onStall: (message) => crew.fail(message),
   });
   try {
-    const source = crew.start("./source.ts", "the source", args);
-    const sink = crew.start("./sink.ts", "the sink", args);
+    const source = crew.start("./source.ts", "source", args);
+    const sink = crew.start("./sink.ts", "sink", args);
     const workers = Array.from({ length: args.workers }, (_, index) =>
       crew.start("./worker.ts", `worker ${index + 1}`, args),
     );
     const members = [source, ...workers, sink].map(({ title, child }) => `${title} ${child.pid}`);
-    console.error(`${relative(process.cwd(), args.path)}: processes ${members.join(", ")}`);
+    console.log(`${relative(process.cwd(), args.path)}: processes ${members.join(", ")}`);
 
     const finished = sink.next("result");
     const bound = Promise.all([source.next("bound"), sink.next("bound")]);
@@ -84,10 +83,14 @@ async function compareWithOneProcess(args: Arguments, outcome: Outcome): Promise
   const { table, count, seconds } = outcome;
   const rate = formatNumber(Math.round(count / seconds));
   console.log(`${formatTable(table)}\n`);
-  console.log(
-    `${formatNumber(count)} records through ${args.workers} workers in ${seconds.toFixed(2)} s: ${rate} records/s`,
-  );
+  const amount = plural(count, "record");
+  const by = plural(args.workers, "worker");
+  console.log(`${amount} through ${by} in ${seconds.toFixed(2)} s: ${rate} records/s`);
 
+  if (fileBytes(args.path) === null) {
+    console.log("check: none, since this file can be read only once");
+    return 0;
+  }
   const startedAt = performance.now();
   const expected = await summarize(args);
   const alone = ((performance.now() - startedAt) / 1000).toFixed(2);
@@ -109,9 +112,8 @@ function summarize(args: Arguments): Promise<Table> {
   });
 }
 
-function fileBytes(path: string): number | null {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  return stats?.isFile() ? stats.size : null;
+function plural(count: number, word: string): string {
+  return `${formatNumber(count)} ${word}${count === 1 ? "" : "s"}`;
 }
 
 function messageOf(error: unknown): string {

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { createReadStream } from "node:fs";
+import { accessSync, constants, createReadStream, statSync } from "node:fs";
 import { extname } from "node:path";
 import { ArraySplitter } from "./array-splitter.ts";
 import { findJsonFault, type JsonFault } from "./json-fault.ts";
@@ -61,6 +61,20 @@ const START: Position = { offset: 0, line: 1, lineOffset: 0 };
 async function* readChunks(path: string): AsyncGenerator<Buffer> {
   try {
     yield* createReadStream(path, { highWaterMark: CHUNK_BYTES });
+  } catch (error) {
+    throw new RecordFault(path, null, `cannot be read: ${describeReadError(error)}`);
+  }
+}
+
+/**
+ * @returns the length of the file; `null` where it is a pipe or the like (bytes)
+ * @throws RecordFault where there is no file that may be read
+ */
+export function fileBytes(path: string): number | null {
+  try {
+    accessSync(path, constants.R_OK);
+    const stats = statSync(path);
+    return stats.isFile() ? stats.size : null;
   } catch (error) {
     throw new RecordFault(path, null, `cannot be read: ${describeReadError(error)}`);
   }

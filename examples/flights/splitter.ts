@@ -60,7 +60,8 @@ export class OpenPiece {
   /** Ends the record here, and starts the next one behind a `separator` (which may be empty). */
   take(separator: Buffer, problem: string | null = null): Piece {
     const bytes = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
-    const piece = { bytes, position: this.#position, problem };
+    const tooLong = this.isTooLong ? `a record of more than ${RECORD_BYTES_MAX} bytes` : null;
+    const piece = { bytes, position: this.#position, problem: problem ?? tooLong };
     this.#position = advance(advance(this.#position, bytes), separator);
     this.#chunks = [];
     this.#bytes = 0;

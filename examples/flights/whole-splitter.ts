@@ -12,7 +12,7 @@ export class WholeSplitter implements Splitter {
 
   push(chunk: Buffer): Piece[] {
     this.#open.add(chunk);
-    return this.#open.isTooLong ? [this.#open.take(NOTHING, "the record is too long")] : [];
+    return this.#open.isTooLong ? [this.#open.take(NOTHING)] : [];
   }
 
   end(): Piece[] {
