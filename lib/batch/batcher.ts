@@ -51,7 +51,7 @@ export class Batcher<T, K> {
   readonly #framing: Framing<T>;
   readonly #sink: FrameSink<K>;
   readonly #limits: BatcherLimits;
-  readonly #writer: ByteWriter;
+  readonly #writer = new ByteWriter();
   /** End of each gathered value, counted from the start of the open piece (bytes). */
   readonly #ends: number[] = [];
   #count = 0;
@@ -71,7 +71,6 @@ export class Batcher<T, K> {
     this.#sink = sink;
     this.#limits = options;
     this.#key = options.key;
-    this.#writer = new ByteWriter(options.batchBytesMax + 4096);
   }
 
   /** Bytes gathered and not yet written to the sink. */

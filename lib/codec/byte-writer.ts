@@ -1,5 +1,7 @@
-/** A slab grows to at most so many times its first size to suit long pieces (count). */
-const SLABS_MAX = 16;
+/** Smallest slab, so that a quiet writer holds little (bytes). */
+const SLAB_BYTES_MIN = 1_024;
+/** A new slab has room for the piece before it and so much again, since pieces vary in length. */
+const SLAB_SPARE = 1.25;
 
 /**
  * A growing byte buffer that hands out what was written so far as one piece, without copying it.
@@ -16,12 +18,9 @@ export class ByteWriter {
   start = 0;
   /** Where the next byte goes (byte offset). */
   end = 0;
-  readonly #slabBytes: number;
 
-  /** @param slabBytes size of a slab; the longest piece that never needs copying (bytes) */
-  constructor(slabBytes: number) {
-    this.#slabBytes = slabBytes;
-    this.bytes = Buffer.allocUnsafeSlow(slabBytes);
+  constructor() {
+    this.bytes = Buffer.allocUnsafeSlow(SLAB_BYTES_MIN);
   }
 
   /** Length of the open piece (bytes). */
@@ -61,7 +60,7 @@ export class ByteWriter {
     this.start += length;
     // The next piece is likely to be as long as this one: better a new slab now than a copy later.
     if (this.start === this.end && this.bytes.length - this.end < length) {
-      this.#renew(Math.min(Math.max(this.#slabBytes, length), this.#slabBytes * SLABS_MAX));
+      this.#renew(Math.max(SLAB_BYTES_MIN, Math.ceil(length * SLAB_SPARE)));
     }
     return piece;
   }
@@ -70,8 +69,7 @@ export class ByteWriter {
     const length = this.length;
     const previous = this.bytes;
     const from = this.start;
-    const needed = length + count;
-    this.#renew(needed <= this.#slabBytes ? this.#slabBytes : needed * 2);
+    this.#renew(Math.max(SLAB_BYTES_MIN, (length + count) * 2));
     previous.copy(this.bytes, 0, from, from + length);
     this.end = length;
   }

@@ -153,3 +153,32 @@ export const TWO_WAY_RULES: Rules<ResolvedTwoWay> = { ...VALUE_RULES, receiveSch
 export function twoWayDefaults(): ResolvedTwoWay {
   return { ...valueDefaults(), receiveSchema: null };
 }
+
+/** Options of a socket that asks or answers; the same on both sides. */
+export interface AskOptions<Question, Answer> extends Omit<CommonOptions, "batch"> {
+  /** How questions and answers become bytes. Default `msgpack()`. */
+  readonly codec?: Codec<Question | Answer> | undefined;
+  /** Checks questions. A bad one is refused where it is asked, and answered with an error where it arrives. */
+  readonly schema?:
+    | StandardSchemaV1<unknown, Question>
+    | StandardSchemaV1<Question, unknown>
+    | undefined;
+  /** Checks answers. A bad one becomes an error at the replier, and is refused at the requester. */
+  readonly answerSchema?:
+    | StandardSchemaV1<unknown, Answer>
+    | StandardSchemaV1<Answer, unknown>
+    | undefined;
+}
+
+/** {@link ResolvedValue} and the schema of answers. */
+export interface ResolvedAsk extends ResolvedValue {
+  readonly answerSchema: Schema | null;
+}
+
+/** Rules of {@link AskOptions} beyond the common ones. */
+export const ASK_RULES: Rules<ResolvedAsk> = { ...VALUE_RULES, answerSchema: schemaOption };
+
+/** As {@link valueDefaults}. */
+export function askDefaults(): ResolvedAsk {
+  return { ...valueDefaults(), answerSchema: null };
+}

@@ -28,14 +28,39 @@ export interface OutboundOptions<K> {
   readonly onFailed: (error: unknown, count: number) => void;
 }
 
-/** Counters of an {@link Outbound}. */
+/** Counters and gauges of an {@link Outbound}. */
 export interface OutboundStats {
   readonly messagesSent: number;
+  readonly messagesDropped: number;
   readonly framesSent: number;
   readonly bytesSent: number;
   readonly queuedMessages: number;
   readonly queuedBytes: number;
   readonly waitingSends: number;
+}
+
+/** Of nothing yet. */
+export const NO_OUTBOUND_STATS: OutboundStats = Object.freeze({
+  messagesSent: 0,
+  messagesDropped: 0,
+  framesSent: 0,
+  bytesSent: 0,
+  queuedMessages: 0,
+  queuedBytes: 0,
+  waitingSends: 0,
+});
+
+/** Both together. */
+export function addOutboundStats(a: OutboundStats, b: OutboundStats): OutboundStats {
+  return {
+    messagesSent: a.messagesSent + b.messagesSent,
+    messagesDropped: a.messagesDropped + b.messagesDropped,
+    framesSent: a.framesSent + b.framesSent,
+    bytesSent: a.bytesSent + b.bytesSent,
+    queuedMessages: a.queuedMessages + b.queuedMessages,
+    queuedBytes: a.queuedBytes + b.queuedBytes,
+    waitingSends: a.waitingSends + b.waitingSends,
+  };
 }
 
 /** What `send` returns while there is room: one promise for all, since nobody can tell them apart. */
@@ -78,8 +103,8 @@ export class Outbound<K> {
       onSent: (count, bytes) => this.#onSent(count, bytes),
       onFailed: (error, count) => {
         this.#failed += count;
-        options.onFailed(error, count);
         this.#onSettled(count);
+        options.onFailed(error, count);
       },
     });
     const writer = this.#writer;
@@ -157,6 +182,7 @@ export class Outbound<K> {
   stats(): OutboundStats {
     return {
       messagesSent: this.#settled - this.#failed,
+      messagesDropped: this.#failed,
       framesSent: this.#framesSent,
       bytesSent: this.#bytesSent,
       queuedMessages: this.#accepted - this.#settled,

@@ -127,7 +127,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
    */
   async bind(address: string): Promise<string> {
     const checked = checkAddress(address, "bind", "bind: address");
-    this.#assertOpen();
+    this.assertOpen();
     return await this.channel.bind(checked);
   }
 
@@ -139,7 +139,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
    */
   connect(address: string): void {
     const checked = checkAddress(address, "connect", "connect: address");
-    this.#assertOpen();
+    this.assertOpen();
     this.channel.connect(checked);
   }
 
@@ -150,13 +150,13 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
    * @throws BrokerlessError `BROKERLESS_ADDRESS` when it is not bound
    */
   async unbind(address: string): Promise<void> {
-    this.#assertOpen();
+    this.assertOpen();
     await this.channel.unbind(address);
   }
 
   /** @throws BrokerlessError `BROKERLESS_ADDRESS` when the socket is not connected there */
   disconnect(address: string): void {
-    this.#assertOpen();
+    this.assertOpen();
     this.channel.disconnect(address);
   }
 
@@ -170,7 +170,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
     if (!Number.isInteger(peers) || peers < 0) {
       throw expected("ready: peers", "a whole number from 0", peers);
     }
-    this.#assertOpen();
+    this.assertOpen();
     if (this.peers >= peers) return;
     await wait<void>(`ready with ${peers} peers`, options, ({ resolve, reject }) => {
       const check = (): void => {
@@ -211,7 +211,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
     if (this.#closing === null) {
       this.#closing = this.channel.close();
       this.stop();
-      this.#checkReady();
+      this.checkReady();
     }
     return this.#closing;
   }
@@ -256,7 +256,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
 
   protected reportPeers(type: "peer" | "peerLost", address: string, peers: number): void {
     this.events.emit(type, { address, peers } as M[typeof type]);
-    this.#checkReady();
+    this.checkReady();
   }
 
   protected report(error: BrokerlessError): void {
@@ -269,11 +269,13 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
     this.report(new BrokerlessError("BROKERLESS_PROTOCOL", message, { cause }));
   }
 
-  #checkReady(): void {
+  /** Ends the `ready` calls whose number of peers has been reached. */
+  protected checkReady(): void {
     for (const check of [...this.#readies]) check();
   }
 
-  #assertOpen(): void {
+  /** @throws BrokerlessError `BROKERLESS_CLOSED` */
+  protected assertOpen(): void {
     if (this.#closing !== null) throw closedError();
   }
 }
