@@ -2,7 +2,7 @@ import { type Count, nowMs } from "./control.ts";
 import { Tally } from "./tally.ts";
 
 /** How often a receiver reports how far it is (count). */
-const PROGRESS_MESSAGES = 2_048;
+const PROGRESS_MESSAGES = 4_096;
 
 /** Without an arrival for so long what is missing counts as lost: after the last send, or before it (ms). */
 const SILENCE_MS = { afterSending: 2_000, whileSending: 20_000 } as const;

@@ -34,7 +34,7 @@ export class Run {
     this.#counter = new Counter(job.options.subscribers ?? 1, {
       onProgress: (next) => {
         this.window.advance(next);
-        link.post({ kind: "progress", next });
+        if (scenario.paced && job.role === "receiver") link.post({ kind: "progress", next });
       },
       onEnded: () => {
         link.post({ kind: "ended" });

@@ -35,6 +35,11 @@ export interface Scenario {
   readonly defaults: BenchOptions;
   /** The process whose tallies count what arrived: the sender's where messages come back to it. */
   readonly countedBy: "sender" | "receiver";
+  /**
+   * Whether senders keep to {@link Run.window}, for sockets that drop what a queue does not take. Costs
+   * the receiver about 1 % of its time for reports, so not where the socket itself makes a sender wait.
+   */
+  readonly paced: boolean;
   readonly systems: readonly System[];
 }
 

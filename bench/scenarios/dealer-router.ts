@@ -47,5 +47,6 @@ export const scenario: Scenario = {
   summary: "DEALER to ROUTER and back to the same dealer, raw bytes, round trips; many on the way",
   defaults: { size: 100, messages: 500_000, runs: 5, subscribers: null },
   countedBy: "sender",
+  paced: true,
   systems: [zeromqJs],
 };

@@ -57,5 +57,6 @@ export const scenario: Scenario = {
     "PUB to many SUB in one other process, raw bytes, deliveries; paced alike, so none is dropped",
   defaults: { size: 100, messages: 200_000, runs: 5, subscribers: 10 },
   countedBy: "receiver",
+  paced: true,
   systems: [zeromqJs],
 };

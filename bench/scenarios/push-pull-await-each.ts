@@ -1,5 +1,6 @@
 import { pack, unpack } from "msgpackr";
 import * as zmq from "zeromq";
+import { Pull, Push, raw } from "../../lib/index.ts";
 import { Messages, type Order, orderAt, readSeq } from "../payload.ts";
 import type { Run } from "../run.ts";
 import { type Scenario, type System, sizeOf } from "../scenario.ts";
@@ -52,11 +53,51 @@ const zeromqJsObject: System = {
   },
 };
 
+const brokerlessRaw: System = {
+  name: "brokerless raw",
+  baseline: zeromqJsRaw.name,
+
+  async send(run) {
+    const messages = new Messages(sizeOf(run.options), IN_FLIGHT_MAX);
+    const push = new Push({ codec: raw() });
+    push.connect(await run.address());
+    await run.bursts(async (from, to) => {
+      for (let seq = from; seq < to; seq++) await push.send(messages.at(seq));
+    });
+  },
+
+  async receive(run) {
+    const pull = new Pull({ codec: raw() });
+    run.announce(await pull.bind("tcp://127.0.0.1:*"));
+    for await (const message of pull) run.tally.take(readSeq(message));
+  },
+};
+
+const brokerlessObject: System = {
+  name: "brokerless object",
+  baseline: zeromqJsObject.name,
+
+  async send(run) {
+    const push = new Push<Order>();
+    push.connect(await run.address());
+    await run.bursts(async (from, to) => {
+      for (let seq = from; seq < to; seq++) await push.send(orderAt(seq));
+    });
+  },
+
+  async receive(run) {
+    const pull = new Pull<Order>();
+    run.announce(await pull.bind("tcp://127.0.0.1:*"));
+    for await (const order of pull) run.tally.take(order.id);
+  },
+};
+
 /** One sender that awaits every `send`, one receiver; raw bytes, and objects of seven fields. */
 export const scenario: Scenario = {
   name: "push-pull-await-each",
   summary: "PUSH to PULL, the sender awaits each send; raw bytes, and objects of 7 fields",
   defaults: { size: 100, messages: 1_000_000, runs: 5, subscribers: null },
   countedBy: "receiver",
-  systems: [zeromqJsRaw, zeromqJsObject],
+  paced: false,
+  systems: [brokerlessRaw, zeromqJsRaw, brokerlessObject, zeromqJsObject],
 };

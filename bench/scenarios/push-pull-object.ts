@@ -1,5 +1,6 @@
 import { pack, unpack } from "msgpackr";
 import * as zmq from "zeromq";
+import { Pull, Push } from "../../lib/index.ts";
 import { type Order, orderAt } from "../payload.ts";
 import type { Scenario, System } from "../scenario.ts";
 
@@ -26,6 +27,28 @@ const zeromqJs: System = {
   },
 };
 
+const brokerless: System = {
+  name: "brokerless",
+  baseline: zeromqJs.name,
+
+  async send(run) {
+    const push = new Push<Order>();
+    push.connect(await run.address());
+    await run.bursts(async (from, to) => {
+      for (let seq = from; seq < to; seq++) {
+        const order = orderAt(seq);
+        if (!push.trySend(order)) await push.send(order);
+      }
+    });
+  },
+
+  async receive(run) {
+    const pull = new Pull<Order>();
+    run.announce(await pull.bind("tcp://127.0.0.1:*"));
+    for await (const order of pull) run.tally.take(order.id);
+  },
+};
+
 /** One sender, one receiver, an object of seven fields. */
 export const scenario: Scenario = {
   name: "push-pull-object",
@@ -33,5 +56,6 @@ export const scenario: Scenario = {
     "PUSH to PULL, objects of 7 fields in MessagePack; the sender waits when its queue is full",
   defaults: { size: null, messages: 1_000_000, runs: 5, subscribers: null },
   countedBy: "receiver",
-  systems: [zeromqJs],
+  paced: false,
+  systems: [brokerless, zeromqJs],
 };

@@ -67,5 +67,6 @@ export const scenario: Scenario = {
   summary: "REQ to REP and back, raw bytes: latency with one outstanding, throughput with many",
   defaults: { size: 100, messages: 50_000, runs: 5, subscribers: null },
   countedBy: "sender",
+  paced: false,
   systems: [zeromqJs, zeromqJsMany],
 };
