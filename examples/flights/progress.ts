@@ -2,6 +2,9 @@ import type { WriteStream } from "node:tty";
 import type { Report } from "./messages.ts";
 import { formatNumber } from "./table.ts";
 
+/** Starting the processes may take so long on a busy machine (seconds). */
+const START_SECONDS_MAX = 60;
+
 /** Where progress is shown, and what it is measured against. */
 export interface ProgressOptions {
   readonly out: WriteStream;
@@ -50,9 +53,14 @@ export class Progress {
   #tick(): void {
     const { out, patienceSeconds, onStall } = this.#options;
     if (!out.isTTY && this.#startedAt !== null) out.write(`${this.#line()}\n`);
-    // Counted, not measured: a suspended terminal session has not been waiting.
-    if (++this.#idleSeconds < patienceSeconds) return;
-    onStall(`nothing has moved for ${patienceSeconds} s, after ${this.#line().trim()}`);
+    // Counted, not measured: a program that was suspended has not been waiting.
+    this.#idleSeconds++;
+    if (this.#startedAt === null) {
+      if (this.#idleSeconds >= START_SECONDS_MAX)
+        onStall("the processes have not found each other");
+    } else if (this.#idleSeconds >= patienceSeconds) {
+      onStall(`nothing has moved for ${patienceSeconds} s, after ${this.#line().trim()}`);
+    }
   }
 
   #line(): string {

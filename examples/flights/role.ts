@@ -19,7 +19,8 @@ export async function runRole(play: (role: Role) => Promise<void>): Promise<void
   const report = (message: Report) => {
     if (process.connected) process.send?.(message);
   };
-  const orphaned = () => process.exit(1);
+  // Not `exit`, which waits for a read that is under way, and from a pipe that may be for ever.
+  const orphaned = () => process.kill(process.pid, "SIGKILL");
   process.once("disconnect", orphaned);
   try {
     const task = JSON.parse(process.argv[2] ?? "") as Task;
@@ -43,12 +44,18 @@ function listen(): Pick<Role, "addresses" | "stop"> {
   return { addresses, stop: stop.signal };
 }
 
-/** @returns a function that passes on the latest number it is given, at most ten times a second */
+/** @returns a function that passes on the latest number it was given, ten times a second at most */
 export function throttled(pass: (latest: number) => void): (latest: number) => void {
-  let passed = Number.NEGATIVE_INFINITY;
-  return (latest) => {
-    if (performance.now() - passed < 100) return;
-    passed = performance.now();
+  let latest = 0;
+  let isWaiting = false;
+  const due = () => {
+    isWaiting = false;
     pass(latest);
+  };
+  return (number) => {
+    latest = number;
+    if (isWaiting) return;
+    isWaiting = true;
+    setTimeout(due, 100).unref();
   };
 }
