@@ -19,6 +19,16 @@ export interface Settle<T> {
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 /**
+ * Lets nobody await `promise`: its rejection then harms no process. Whoever awaits it gets it as usual.
+ *
+ * For calls that may reject because of something that their caller did later, such as `close`.
+ */
+export function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
+/**
  * A promise that a time limit or an abort can end.
  *
  * @param what what is awaited, for the error text

@@ -50,7 +50,9 @@ const TURN_MS_MAX = 8;
 export class Batcher<T, K> {
   readonly #framing: Framing<T>;
   readonly #sink: FrameSink<K>;
-  readonly #limits: BatcherLimits;
+  readonly #batchBytesMax: number;
+  readonly #batchCountMax: number;
+  readonly #messageBytesMax: number;
   readonly #writer = new ByteWriter();
   /** End of each gathered value, counted from the start of the open piece (bytes). */
   readonly #ends: number[] = [];
@@ -69,7 +71,9 @@ export class Batcher<T, K> {
   ) {
     this.#framing = framing;
     this.#sink = sink;
-    this.#limits = options;
+    this.#batchBytesMax = options.batchBytesMax;
+    this.#batchCountMax = options.batchCountMax;
+    this.#messageBytesMax = options.messageBytesMax;
     this.#key = options.key;
   }
 
@@ -98,20 +102,17 @@ export class Batcher<T, K> {
       if (this.#count > 0) this.flush();
       this.#key = key;
     }
-    const before = this.#writer.length;
-    this.#encode(value, before);
-    const { batchBytesMax, batchCountMax } = this.#limits;
-    const room = this.#sink.peers > 1 ? Math.min(this.#sink.peers, GATHERED_MAX) : 1;
-    if (before > 0 && this.#writer.length > batchBytesMax * room) this.#deal();
-    this.#ends[this.#count++] = this.#writer.length;
-    if (this.#writer.length >= batchBytesMax * room || this.#count >= batchCountMax * room) {
-      this.flush();
-      if (!this.#turnOpen) this.#openTurn();
-      else if (performance.now() - this.#turnStartMs > TURN_MS_MAX) this.#overlong = true;
-      return;
-    }
+    const writer = this.#writer;
+    const before = writer.length;
+    this.#framing.append(value, writer);
+    const { length } = writer;
+    if (length - before > this.#messageBytesMax) this.#refuse(before);
+    if (length > this.#batchBytesMax && before > 0) this.#makeRoom(length);
+    this.#ends[this.#count++] = writer.length;
     if (!this.#turnOpen) this.#openTurn();
-    if (this.#eager < EAGER_MAX && this.#sink.idle) {
+    if (writer.length >= this.#batchBytesMax || this.#count >= this.#batchCountMax) {
+      this.#flushFull();
+    } else if (this.#eager < EAGER_MAX && this.#sink.idle) {
       this.#eager += 1;
       this.flush();
     }
@@ -129,15 +130,33 @@ export class Batcher<T, K> {
     this.flush();
   }
 
-  #encode(value: T, before: number): void {
-    this.#framing.append(value, this.#writer);
+  #refuse(before: number): void {
     const bytes = this.#writer.length - before;
-    if (bytes <= this.#limits.messageBytesMax) return;
     this.#writer.rewind(before);
     throw new BrokerlessError(
       "BROKERLESS_TOO_LARGE",
-      `the encoded message has ${bytes} bytes; messageBytesMax is ${this.#limits.messageBytesMax}`,
+      `the encoded message has ${bytes} bytes; messageBytesMax is ${this.#messageBytesMax}`,
     );
+  }
+
+  /** Frames to gather before they are dealt out: one for each peer (count). */
+  #gathered(): number {
+    return Math.max(1, Math.min(this.#sink.peers, GATHERED_MAX));
+  }
+
+  /** The newest value does not fit: what was gathered before it goes, and it begins the next frame. */
+  #makeRoom(length: number): void {
+    if (length > this.#batchBytesMax * this.#gathered()) this.#deal();
+  }
+
+  #flushFull(): void {
+    const gathered = this.#gathered();
+    const full =
+      this.#writer.length >= this.#batchBytesMax * gathered ||
+      this.#count >= this.#batchCountMax * gathered;
+    if (!full) return;
+    this.flush();
+    if (performance.now() - this.#turnStartMs > TURN_MS_MAX) this.#overlong = true;
   }
 
   #openTurn(): void {
@@ -176,7 +195,7 @@ export class Batcher<T, K> {
 
   /** @returns the index after the last value that still fits a frame begun at `first` */
   #cutBefore(first: number, last: number, taken: number): number {
-    const limit = taken + this.#limits.batchBytesMax;
+    const limit = taken + this.#batchBytesMax;
     if (this.#ends[last - 1]! <= limit) return last;
     let next = first + 1;
     while (next < last && this.#ends[next]! <= limit) next += 1;

@@ -18,6 +18,7 @@ export class ByteWriter {
   start = 0;
   /** Where the next byte goes (byte offset). */
   end = 0;
+  #view: DataView | null = null;
 
   constructor() {
     this.bytes = Buffer.allocUnsafeSlow(SLAB_BYTES_MIN);
@@ -26,6 +27,13 @@ export class ByteWriter {
   /** Length of the open piece (bytes). */
   get length(): number {
     return this.end - this.start;
+  }
+
+  /** The same memory as `bytes`, for writing numbers; like it, another one after `reserve`. */
+  get view(): DataView {
+    const { buffer, byteOffset, length } = this.bytes;
+    this.#view ??= new DataView(buffer, byteOffset, length);
+    return this.#view;
   }
 
   /**
@@ -59,24 +67,22 @@ export class ByteWriter {
     const piece = this.bytes.subarray(this.start, this.start + length);
     this.start += length;
     // The next piece is likely to be as long as this one: better a new slab now than a copy later.
-    if (this.start === this.end && this.bytes.length - this.end < length) {
-      this.#renew(Math.max(SLAB_BYTES_MIN, Math.ceil(length * SLAB_SPARE)));
+    if (this.bytes.length - this.start < length) {
+      this.#move(Math.max(SLAB_BYTES_MIN, Math.ceil(length * SLAB_SPARE), this.length * 2));
     }
     return piece;
   }
 
   #grow(count: number): void {
-    const length = this.length;
-    const previous = this.bytes;
-    const from = this.start;
-    this.#renew(Math.max(SLAB_BYTES_MIN, (length + count) * 2));
-    previous.copy(this.bytes, 0, from, from + length);
-    this.end = length;
+    this.#move(Math.max(SLAB_BYTES_MIN, (this.length + count) * 2));
   }
 
-  #renew(bytes: number): void {
-    this.bytes = Buffer.allocUnsafeSlow(bytes);
+  /** Carries the open piece over to a new slab. */
+  #move(slabBytes: number): void {
+    const { bytes, start, end } = this;
+    this.bytes = Buffer.allocUnsafeSlow(slabBytes);
     this.start = 0;
-    this.end = 0;
+    this.end = end - start;
+    if (end > start) bytes.copy(this.bytes, 0, start, end);
   }
 }

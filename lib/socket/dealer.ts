@@ -43,6 +43,7 @@ export class Dealer<Out = unknown, In = Out> extends TypedSocket {
       address: (frame) => frame,
       firstKey: null,
       onFailed: (error) => this.reportFailure(error),
+      onRefused: (error) => this.report(error),
     });
     this.#inbound = new Inbound<In>({
       common: resolved,

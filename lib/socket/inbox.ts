@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { BrokerlessError } from "../errors.ts";
-import { type Settle, type WaitOptions, wait } from "../wait.ts";
+import { quiet, type Settle, type WaitOptions, wait } from "../wait.ts";
 
 /** Reads one frame and gives its values; an empty array for a frame that was refused. */
 export type ReadValues<T> = () => Promise<T[]>;
@@ -39,13 +39,15 @@ export class Inbox<T> {
     if (this.#index < this.#values.length && !options?.signal?.aborted) {
       return Promise.resolve(this.#values[this.#index++]!);
     }
-    return wait<T>("receive", options, ({ resolve, reject }) =>
-      this.#enqueue({
-        one: resolve,
-        all: null,
-        end: () => reject(closedError()),
-        fail: reject,
-      }),
+    return quiet(
+      wait<T>("receive", options, ({ resolve, reject }) =>
+        this.#enqueue({
+          one: resolve,
+          all: null,
+          end: () => reject(closedError()),
+          fail: reject,
+        }),
+      ),
     );
   }
 

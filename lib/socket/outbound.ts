@@ -1,9 +1,10 @@
 import { Batcher } from "../batch/batcher.ts";
 import { createFraming } from "../batch/framing.ts";
 import type { Codec } from "../codec/codec.ts";
+import { BrokerlessError, type ErrorCode } from "../errors.ts";
 import { FrameWriter } from "../transport/frame-writer.ts";
 import type { NativeMessage } from "../transport/native.ts";
-import { type WaitOptions, wait } from "../wait.ts";
+import { quiet, type WaitOptions, wait } from "../wait.ts";
 import { closedError } from "./inbox.ts";
 import { framingOptions, type ResolvedCommon } from "./options.ts";
 import { checkOutgoing, type Schema } from "./schema.ts";
@@ -26,12 +27,22 @@ export interface OutboundOptions<K> {
   readonly address: (frame: Buffer, key: K) => NativeMessage;
   readonly firstKey: K;
   readonly onFailed: (error: unknown, count: number) => void;
+  /** A message was refused at `send`; its promise rejects too, but perhaps nobody looks at it. */
+  readonly onRefused: (error: BrokerlessError) => void;
 }
+
+/** Codes of messages that are refused for what they are. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  "BROKERLESS_CODEC",
+  "BROKERLESS_SCHEMA",
+  "BROKERLESS_TOO_LARGE",
+]);
 
 /** Counters and gauges of an {@link Outbound}. */
 export interface OutboundStats {
   readonly messagesSent: number;
   readonly messagesDropped: number;
+  readonly sendsRefused: number;
   readonly framesSent: number;
   readonly bytesSent: number;
   readonly queuedMessages: number;
@@ -43,6 +54,7 @@ export interface OutboundStats {
 export const NO_OUTBOUND_STATS: OutboundStats = Object.freeze({
   messagesSent: 0,
   messagesDropped: 0,
+  sendsRefused: 0,
   framesSent: 0,
   bytesSent: 0,
   queuedMessages: 0,
@@ -55,6 +67,7 @@ export function addOutboundStats(a: OutboundStats, b: OutboundStats): OutboundSt
   return {
     messagesSent: a.messagesSent + b.messagesSent,
     messagesDropped: a.messagesDropped + b.messagesDropped,
+    sendsRefused: a.sendsRefused + b.sendsRefused,
     framesSent: a.framesSent + b.framesSent,
     bytesSent: a.bytesSent + b.bytesSent,
     queuedMessages: a.queuedMessages + b.queuedMessages,
@@ -89,11 +102,14 @@ export class Outbound<K> {
   #framesSent = 0;
   #bytesSent = 0;
   #failed = 0;
+  #refused = 0;
+  readonly #onRefused: (error: BrokerlessError) => void;
   #closed = false;
 
   constructor(options: OutboundOptions<K>) {
     const { common, codec } = options;
     this.#schema = options.schema;
+    this.#onRefused = options.onRefused;
     this.#queueBytesMax = common.queueBytesMax;
     const batch = common.batch === false ? UNBATCHED : common.batch;
     const framing = createFraming(codec, framingOptions(common));
@@ -131,15 +147,13 @@ export class Outbound<K> {
    * `_SCHEMA`, `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT` or the signal's reason
    */
   send(value: unknown, key: K, options: SendOptions | undefined): Promise<void> {
-    if (options !== undefined) return this.#sendWith(value, key, options);
+    if (options !== undefined || this.#schema !== null) {
+      return quiet(this.#sendChecked(value, key, options ?? {}));
+    }
     try {
-      if (this.#schema !== null) {
-        const checked = this.#check(this.#schema, value);
-        if (checked !== null) return checked.then(() => this.#accept(value, key, undefined));
-      }
       return this.#accept(value, key, undefined);
     } catch (error) {
-      return Promise.reject(error);
+      return quiet(this.#refuse(error));
     }
   }
 
@@ -183,6 +197,7 @@ export class Outbound<K> {
     return {
       messagesSent: this.#settled - this.#failed,
       messagesDropped: this.#failed,
+      sendsRefused: this.#refused,
       framesSent: this.#framesSent,
       bytesSent: this.#bytesSent,
       queuedMessages: this.#accepted - this.#settled,
@@ -195,15 +210,30 @@ export class Outbound<K> {
     return this.#batcher.bytes + this.#writer.bytes >= this.#queueBytesMax;
   }
 
-  async #sendWith(value: unknown, key: K, options: SendOptions): Promise<void> {
+  async #sendChecked(value: unknown, key: K, options: SendOptions): Promise<void> {
     if (options.confirm !== undefined && options.confirm !== "queued") {
       throw new TypeError(
         `confirm: ${JSON.stringify(options.confirm)} needs a reliable socket; a plain one confirms "queued"`,
       );
     }
     options.signal?.throwIfAborted();
-    if (this.#schema !== null) await this.#check(this.#schema, value);
-    await this.#accept(value, key, options);
+    try {
+      // No await where none is needed: messages leave in the order of the calls.
+      const checked = this.#schema === null ? null : this.#check(this.#schema, value);
+      if (checked !== null) await checked;
+      await this.#accept(value, key, options);
+    } catch (error) {
+      await this.#refuse(error);
+    }
+  }
+
+  /** Reports what nobody may be waiting to hear. */
+  async #refuse(error: unknown): Promise<never> {
+    if (error instanceof BrokerlessError && REFUSALS.has(error.code)) {
+      this.#refused += 1;
+      this.#onRefused(error);
+    }
+    throw error;
   }
 
   /** Keeps the order of sends although their checks may end in another. */
@@ -242,13 +272,14 @@ export class Outbound<K> {
   }
 
   #waitForRoom(value: unknown, key: K, options: WaitOptions | undefined): Promise<void> {
-    return wait<void>("send", options, ({ resolve, reject }) => {
+    const admitted = wait<void>("send", options, ({ resolve, reject }) => {
       const waiting = { value, key, resolve, reject };
       this.#waiting.push(waiting);
       return () => {
         this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
       };
     });
+    return quiet(admitted);
   }
 
   #onSent(count: number, bytes: number): void {

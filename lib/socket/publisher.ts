@@ -91,6 +91,7 @@ export class Publisher<
       address: (frame, topic) => [this.#topicBytes(topic), frame],
       firstKey: "",
       onFailed: (error) => this.reportFailure(error),
+      onRefused: (error) => this.report(error),
     });
     void this.#readSubscriptions();
   }

@@ -42,6 +42,7 @@ export class Push<T = unknown> extends TypedSocket {
       address: (frame) => frame,
       firstKey: null,
       onFailed: (error) => this.reportFailure(error),
+      onRefused: (error) => this.report(error),
     });
   }
 

@@ -3,7 +3,7 @@ import { ByteWriter } from "../codec/byte-writer.ts";
 import { BrokerlessError } from "../errors.ts";
 import { resolveOptions } from "../options.ts";
 import { patientSend } from "../transport/patient-send.ts";
-import { type WaitOptions, wait } from "../wait.ts";
+import { quiet, type WaitOptions, wait } from "../wait.ts";
 import { closedError, Inbox } from "./inbox.ts";
 import {
   ASK_RULES,
@@ -86,7 +86,8 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
     options: RunOptions = {},
   ): Promise<void> {
     const answer = (request: Request): Promise<void> => this.#answer(request, handler);
-    return runEach(this.#inbox.values(), answer, { ...options, concurrencyDefault: CONCURRENCY });
+    const items = this.#inbox.values();
+    return quiet(runEach(items, answer, { ...options, concurrencyDefault: CONCURRENCY }));
   }
 
   override stats(): SocketStats {

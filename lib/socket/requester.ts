@@ -2,7 +2,7 @@ import { createFraming, type Framing } from "../batch/framing.ts";
 import { ByteWriter } from "../codec/byte-writer.ts";
 import type { BrokerlessError } from "../errors.ts";
 import { boolean, integer, resolveOptions } from "../options.ts";
-import { type WaitOptions, wait } from "../wait.ts";
+import { quiet, type WaitOptions, wait } from "../wait.ts";
 import { Inquiries } from "./inquiries.ts";
 import {
   ASK_RULES,
@@ -97,7 +97,11 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
    * @throws RemoteError when the replier's handler threw; BrokerlessError `BROKERLESS_TIMEOUT`,
    * `_CLOSED`, `_CODEC`, `_SCHEMA`, `_TOO_LARGE`; or the signal's reason
    */
-  async request(question: Question, options: RequestOptions = {}): Promise<Answer> {
+  request(question: Question, options: RequestOptions = {}): Promise<Answer> {
+    return quiet(this.#request(question, options));
+  }
+
+  async #request(question: Question, options: RequestOptions): Promise<Answer> {
     this.assertOpen();
     if (this.#resolved.schema !== null) await checkOutgoing(this.#resolved.schema, question);
     const limits = {

@@ -1,4 +1,5 @@
 import type { BrokerlessError } from "../errors.ts";
+import { quiet } from "../wait.ts";
 import { Outbound, type OutboundOptions, type SendOptions } from "./outbound.ts";
 
 /** What a {@link Route} is made of. */
@@ -7,6 +8,7 @@ export interface RouteOptions
   readonly id: Buffer;
   /** Says that messages were dropped because the peer is not there (count). */
   readonly onUnroutable: (cause: unknown, count: number) => BrokerlessError;
+  readonly onRefused: (error: BrokerlessError) => void;
 }
 
 /**
@@ -42,6 +44,7 @@ export class Route {
       onFailed: (cause, count) => {
         this.#error = options.onUnroutable(cause, count);
       },
+      onRefused: options.onRefused,
     });
   }
 
@@ -54,7 +57,7 @@ export class Route {
   /** While it is not known whether the peer is there, waits for ZeroMQ's word. */
   send(value: unknown, options: SendOptions | undefined): Promise<void> {
     const accepted = this.outbound.send(value, null, options);
-    return this.#first === null ? accepted : this.#sendFirst(accepted);
+    return this.#first === null ? accepted : quiet(this.#sendFirst(accepted));
   }
 
   async #sendFirst(accepted: Promise<void>): Promise<void> {

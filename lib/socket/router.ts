@@ -2,7 +2,7 @@ import { BrokerlessError } from "../errors.ts";
 import { resolveOptions } from "../options.ts";
 import { errnoOf } from "../transport/native.ts";
 import { patientSend } from "../transport/patient-send.ts";
-import type { WaitOptions } from "../wait.ts";
+import { quiet, type WaitOptions } from "../wait.ts";
 import { type Envelope, framesError, Inbound } from "./inbound.ts";
 import {
   COMMON_DEFAULTS,
@@ -75,9 +75,13 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
    * @throws BrokerlessError `BROKERLESS_UNROUTABLE` when no such peer is connected, `_CODEC`, `_SCHEMA`,
    * `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT`; or the signal's reason. TypeError for a malformed peer id.
    */
-  async send(peer: PeerId, value: Out, options?: SendOptions): Promise<void> {
-    this.assertOpen();
-    await (this.#routes.get(peer) ?? this.#open(peer)).send(value, options);
+  send(peer: PeerId, value: Out, options?: SendOptions): Promise<void> {
+    try {
+      this.assertOpen();
+      return (this.#routes.get(peer) ?? this.#open(peer)).send(value, options);
+    } catch (error) {
+      return quiet(Promise.reject(error));
+    }
   }
 
   /**
@@ -125,6 +129,7 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
       schema,
       send: (message) => patientSend(this.channel, message),
       onUnroutable: (cause, count) => this.#lose(peer, route, { cause, count }),
+      onRefused: (error) => this.report(error),
     });
     if (this.#routes.size >= ROUTES_MAX) this.#forgetIdle();
     this.#routes.set(peer, route);

@@ -3,7 +3,7 @@ import { expected } from "../options.ts";
 import { checkAddress } from "../transport/address.ts";
 import { Channel } from "../transport/channel.ts";
 import type { NativeKind } from "../transport/native.ts";
-import { type WaitOptions, wait } from "../wait.ts";
+import { quiet, type WaitOptions, wait } from "../wait.ts";
 import { Events, type Listener } from "./events.ts";
 import { closedError } from "./inbox.ts";
 import type { ResolvedCommon } from "./options.ts";
@@ -14,7 +14,10 @@ export interface SocketEvents {
   readonly peer: { readonly address: string; readonly peers: number };
   /** A peer's connection ended. */
   readonly peerLost: { readonly address: string; readonly peers: number };
-  /** Something was refused or lost: a bad frame, a message that does not fit the schema, a failed handshake. */
+  /**
+   * Something was refused or lost: a bad frame, a message that does not fit the schema, a failed
+   * handshake. A message refused at `send` is reported here too, since nobody may await its promise.
+   */
   readonly error: BrokerlessError;
 }
 
@@ -30,7 +33,9 @@ export interface SocketStats {
   readonly bytesReceived: number;
   /** Frames that were malformed, or undecodable, and skipped. */
   readonly framesRefused: number;
-  /** Messages that did not fit the schema, and were skipped. */
+  /** Messages refused at `send`: too large, not encodable, or not fitting the schema. */
+  readonly sendsRefused: number;
+  /** Received messages that did not fit the schema, and were skipped. */
   readonly messagesRefused: number;
   /** Messages that could not be handed over, because their peer was gone or never there. */
   readonly messagesDropped: number;
@@ -52,6 +57,7 @@ export const NO_STATS: SocketStats = Object.freeze({
   framesReceived: 0,
   bytesReceived: 0,
   framesRefused: 0,
+  sendsRefused: 0,
   messagesRefused: 0,
   messagesDropped: 0,
   queuedMessages: 0,
@@ -165,7 +171,11 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
    *
    * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason
    */
-  async ready(options?: ReadyOptions): Promise<void> {
+  ready(options?: ReadyOptions): Promise<void> {
+    return quiet(this.#ready(options));
+  }
+
+  async #ready(options?: ReadyOptions): Promise<void> {
     const peers = options?.peers ?? 1;
     if (!Number.isInteger(peers) || peers < 0) {
       throw expected("ready: peers", "a whole number from 0", peers);
@@ -192,7 +202,11 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
    *
    * @throws BrokerlessError `BROKERLESS_TIMEOUT`; or the signal's reason
    */
-  async drain(options?: WaitOptions): Promise<void> {
+  drain(options?: WaitOptions): Promise<void> {
+    return quiet(this.#drain(options));
+  }
+
+  async #drain(options?: WaitOptions): Promise<void> {
     this.#draining += 1;
     try {
       await this.flushAll(options);
