@@ -31,8 +31,7 @@ export class ByteWriter {
 
   /** The same memory as `bytes`, for writing numbers; like it, another one after `reserve`. */
   get view(): DataView {
-    const { buffer, byteOffset, length } = this.bytes;
-    this.#view ??= new DataView(buffer, byteOffset, length);
+    this.#view ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
     return this.#view;
   }
 
@@ -81,6 +80,7 @@ export class ByteWriter {
   #move(slabBytes: number): void {
     const { bytes, start, end } = this;
     this.bytes = Buffer.allocUnsafeSlow(slabBytes);
+    this.#view = null;
     this.start = 0;
     this.end = end - start;
     if (end > start) bytes.copy(this.bytes, 0, start, end);
