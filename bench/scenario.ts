@@ -48,3 +48,9 @@ export function sizeOf(options: BenchOptions): number {
   if (options.size === null) throw new TypeError("this scenario has no message size");
   return options.size;
 }
+
+/** How many sockets receive; only for scenarios whose defaults say so (count). */
+export function subscribersOf(options: BenchOptions): number {
+  if (options.subscribers === null) throw new TypeError("this scenario has one receiver");
+  return options.subscribers;
+}

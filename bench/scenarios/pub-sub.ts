@@ -1,8 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import * as zmq from "zeromq";
+import { Publisher, raw, Subscriber } from "../../lib/index.ts";
 import { Messages, readSeq } from "../payload.ts";
-import { WINDOW_MESSAGES } from "../run.ts";
-import { type Scenario, type System, sizeOf } from "../scenario.ts";
+import { type Run, WINDOW_MESSAGES } from "../run.ts";
+import { type Scenario, type System, sizeOf, subscribersOf } from "../scenario.ts";
+import type { Tally } from "../tally.ts";
 
 const TOPIC = "trades";
 
@@ -50,6 +52,64 @@ const zeromqJs: System = {
   },
 };
 
+interface Topics {
+  readonly [TOPIC]: Uint8Array;
+}
+
+const brokerless: System = {
+  name: "brokerless",
+  baseline: zeromqJs.name,
+  send: sendBrokerless,
+
+  async receive(run) {
+    await eachSubscriber(run, async (subscriber, tally) => {
+      for await (const { value } of subscriber) tally.take(readSeq(value));
+    });
+  },
+};
+
+const brokerlessBatches: System = {
+  name: "brokerless batches()",
+  baseline: zeromqJs.name,
+  send: sendBrokerless,
+
+  async receive(run) {
+    await eachSubscriber(run, async (subscriber, tally) => {
+      for await (const batch of subscriber.batches()) {
+        for (const { value } of batch) tally.take(readSeq(value));
+      }
+    });
+  },
+};
+
+async function sendBrokerless(run: Run): Promise<void> {
+  const messages = new Messages(sizeOf(run.options), WINDOW_MESSAGES);
+  const publisher = new Publisher<Topics>({ codec: raw() });
+  run.announce(await publisher.bind("tcp://127.0.0.1:*"));
+  await publisher.ready({ peers: subscribersOf(run.options) });
+  await run.bursts(async (from, to) => {
+    for (let seq = from; seq < to; seq++) {
+      if (run.window.isShut(seq)) await run.window.opened(seq);
+      await publisher.publish(TOPIC, messages.at(seq));
+    }
+  });
+}
+
+async function eachSubscriber(
+  run: Run,
+  receive: (subscriber: Subscriber<Topics>, tally: Tally) => Promise<void>,
+): Promise<void> {
+  const address = await run.address();
+  await Promise.all(
+    run.tallies.map((tally) => {
+      const subscriber = new Subscriber<Topics>({ codec: raw() });
+      subscriber.subscribe(TOPIC);
+      subscriber.connect(address);
+      return receive(subscriber, tally);
+    }),
+  );
+}
+
 /** One publisher, many subscribers in one other process; every delivery counts. */
 export const scenario: Scenario = {
   name: "pub-sub",
@@ -58,5 +118,5 @@ export const scenario: Scenario = {
   defaults: { size: 100, messages: 200_000, runs: 5, subscribers: 10 },
   countedBy: "receiver",
   paced: true,
-  systems: [zeromqJs],
+  systems: [brokerless, brokerlessBatches, zeromqJs],
 };
