@@ -63,6 +63,8 @@ export class Batcher<T, K> {
   #eager = 0;
   #due = false;
   #overlong = false;
+  /** Who gets what cannot be divided evenly: how many peers after the one whose turn it is (count). */
+  #favoured = 0;
 
   constructor(
     framing: Framing<T>,
@@ -99,7 +101,7 @@ export class Batcher<T, K> {
    */
   add(value: T, key: K): void {
     if (key !== this.#key) {
-      if (this.#count > 0) this.flush();
+      if (this.#count > 0) this.#endRun();
       this.#key = key;
     }
     const writer = this.#writer;
@@ -111,7 +113,7 @@ export class Batcher<T, K> {
     this.#ends[this.#count++] = writer.length;
     if (!this.#turnOpen) this.#openTurn();
     if (writer.length >= this.#batchBytesMax || this.#count >= this.#batchCountMax) {
-      this.#flushFull();
+      this.#flushFull(length - before);
     } else if (this.#eager < EAGER_MAX && this.#sink.idle) {
       this.#eager += 1;
       this.flush();
@@ -149,13 +151,23 @@ export class Batcher<T, K> {
     if (length > this.#batchBytesMax * this.#gathered()) this.#deal();
   }
 
-  #flushFull(): void {
+  /** @param bytes length of the newest value: another one for each peer must fit, or the frames are full */
+  #flushFull(bytes: number): void {
     const gathered = this.#gathered();
-    const full =
-      this.#writer.length >= this.#batchBytesMax * gathered ||
-      this.#count >= this.#batchCountMax * gathered;
-    if (!full) return;
-    this.flush();
+    const bytesMax =
+      gathered === 1 ? this.#batchBytesMax : (this.#batchBytesMax - bytes) * gathered;
+    if (this.#writer.length < bytesMax && this.#count < this.#batchCountMax * gathered) return;
+    this.#deal();
+    this.#checkTurn();
+  }
+
+  #endRun(): void {
+    this.#deal();
+    this.#checkTurn();
+  }
+
+  #checkTurn(): void {
+    if (!this.#turnOpen) return;
     if (performance.now() - this.#turnStartMs > TURN_MS_MAX) this.#overlong = true;
   }
 
@@ -174,31 +186,59 @@ export class Batcher<T, K> {
     else this.#due = true;
   };
 
-  /** Cuts the first `#count` values into one frame for each peer, and into more where one is too long. */
+  /**
+   * Cuts what is gathered into shares for all peers, and those into frames where one is too long. What
+   * cannot be divided goes to another peer each time.
+   */
   #deal(): void {
     const count = this.#count;
-    const shares = Math.max(1, Math.min(this.#sink.peers, count));
+    const peers = Math.max(1, this.#sink.peers);
+    const shares = Math.min(count, peers * this.#framesEach(count, peers));
+    const extras = count % shares;
+    const each = (count - extras) / shares;
+    const favoured = this.#favoured % shares;
     this.#count = 0;
+    let frames = 0;
     let first = 0;
-    let taken = 0;
-    for (let share = 1; share <= shares; share++) {
-      const last = Math.floor((count * share) / shares);
+    for (let share = 0; share < shares; share++) {
+      const last = first + each + ((share - favoured + shares) % shares < extras ? 1 : 0);
       while (first < last) {
-        const next = this.#cutBefore(first, last, taken);
-        const end = this.#ends[next - 1]!;
-        this.#sink.write(this.#writer.take(end - taken), next - first, this.#key);
+        const next = this.#cutBefore(first, last);
+        const bytes = this.#ends[next - 1]! - this.#begin(first);
+        this.#sink.write(this.#writer.take(bytes), next - first, this.#key);
         first = next;
-        taken = end;
+        frames += 1;
       }
     }
+    this.#favoured = (((this.#favoured + extras - frames) % peers) + peers) % peers;
+  }
+
+  /** Frames that each peer must get so that none is too long (count). */
+  #framesEach(count: number, peers: number): number {
+    if (peers === 1 || peers >= count) return 1;
+    let most = 1;
+    let first = 0;
+    for (let share = 1; share <= peers; share++) {
+      const last = Math.floor((count * share) / peers);
+      let frames = 0;
+      for (; first < last; frames++) first = this.#cutBefore(first, last);
+      if (frames > most) most = frames;
+    }
+    return most;
   }
 
   /** @returns the index after the last value that still fits a frame begun at `first` */
-  #cutBefore(first: number, last: number, taken: number): number {
-    const limit = taken + this.#batchBytesMax;
-    if (this.#ends[last - 1]! <= limit) return last;
+  #cutBefore(first: number, last: number): number {
+    const limit = this.#begin(first) + this.#batchBytesMax;
+    const most = Math.min(last, first + this.#batchCountMax);
+    if (this.#ends[most - 1]! <= limit) return most;
     let next = first + 1;
-    while (next < last && this.#ends[next]! <= limit) next += 1;
+    while (next < most && this.#ends[next]! <= limit) next += 1;
     return next;
+  }
+
+  /** Where the value at `index` begins, counted from the start of the open piece (bytes). */
+  #begin(index: number): number {
+    return index === 0 ? 0 : this.#ends[index - 1]!;
   }
 }
