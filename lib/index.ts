@@ -30,7 +30,12 @@ export {
 } from "./socket/publisher.ts";
 export { type Delivery, Pull, type PullOptions } from "./socket/pull.ts";
 export { Push, type PushOptions } from "./socket/push.ts";
-export { Replier, type ReplierOptions, type RequestContext } from "./socket/replier.ts";
+export {
+  type Handler,
+  Replier,
+  type ReplierOptions,
+  type RequestContext,
+} from "./socket/replier.ts";
 export { Requester, type RequesterOptions, type RequestOptions } from "./socket/requester.ts";
 export { type Routed, Router, type RouterOptions } from "./socket/router.ts";
 export type { RunOptions } from "./socket/run.ts";

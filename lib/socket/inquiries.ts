@@ -1,6 +1,7 @@
+import { BrokerlessError } from "../errors.ts";
 import { FrameWriter } from "../transport/frame-writer.ts";
 import type { NativeMessage } from "../transport/native.ts";
-import { type Settle, type WaitOptions, wait } from "../wait.ts";
+import { type WaitOptions, wait } from "../wait.ts";
 import { closedError } from "./inbox.ts";
 import { DELIMITER } from "./request-wire.ts";
 
@@ -13,35 +14,42 @@ export interface InquiriesOptions {
   readonly onFailed: (error: unknown) => void;
 }
 
-/** A question that a caller wants answered. */
-export interface Question<A> {
+/** A question that a caller wants answered, and how long the caller waits. */
+export interface Question {
   readonly value: unknown;
   /** Whether it may be sent again when a connection was lost before the answer came. */
   readonly resend: boolean;
-  readonly settle: Settle<A>;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (reason: unknown) => void;
 }
 
-/** A question on its way. `body` is null until there is room for its encoding. */
-interface Inquiry<A> extends Question<A> {
+/** A question on its way. */
+interface Inquiry {
   readonly id: number;
+  readonly question: Question;
+  /** Null until there is room for its encoding. */
   body: Buffer | null;
   /** Whether ZeroMQ has it. */
   sent: boolean;
+  timer: NodeJS.Timeout | null;
+  onAbort: (() => void) | null;
 }
 
 /**
  * The questions of a requester that have no answer yet.
  *
- * Every question settles exactly once: by its answer, by its caller giving up, or by `close`. One that
+ * Every question settles exactly once: by its answer, its time limit, its signal, or `close`. One that
  * was given up before ZeroMQ had it is never sent. Encoded questions are bounded in bytes; the others
  * wait in the order of asking.
  */
-export class Inquiries<A> {
+export class Inquiries {
   readonly #options: InquiriesOptions;
   readonly #writer: FrameWriter;
-  readonly #open = new Map<number, Inquiry<A>>();
+  readonly #open = new Map<number, Inquiry>();
   /** Not yet with ZeroMQ, in order; those no longer in `#open` were given up. */
-  readonly #queue: Inquiry<A>[] = [];
+  readonly #queue: Inquiry[] = [];
   #head = 0;
   #queuedBytes = 0;
   readonly #drains = new Set<() => void>();
@@ -62,11 +70,6 @@ export class Inquiries<A> {
     });
   }
 
-  /** Questions without an answer (count). */
-  get open(): number {
-    return this.#open.size;
-  }
-
   stats(): {
     readonly messagesSent: number;
     readonly framesSent: number;
@@ -83,32 +86,33 @@ export class Inquiries<A> {
     };
   }
 
-  /**
-   * @returns gives the question up
-   * @throws what the codec throws, where there is room at once; else the question rejects with it
-   */
-  ask(question: Question<A>): () => void {
-    const inquiry: Inquiry<A> = { ...question, id: this.#freeId(), body: null, sent: false };
+  /** @throws what the codec throws, where there is room at once; else the question rejects with it */
+  ask(question: Question): void {
+    const id = this.#freeId();
+    const inquiry = { id, question, body: null, sent: false, timer: null, onAbort: null };
     if (this.#queuedBytes < this.#options.queueBytesMax) this.#encode(inquiry);
-    this.#open.set(inquiry.id, inquiry);
+    this.#open.set(id, inquiry);
+    this.#limit(inquiry);
     this.#queue.push(inquiry);
     this.#pump();
-    return () => this.#close(inquiry);
   }
 
-  /** @returns false when nobody waits for it any more */
-  answer(id: number, settle: (question: Settle<A>) => void): boolean {
+  /**
+   * An answer came.
+   *
+   * @returns the question, which is settled by the caller; null when nobody waits for it any more
+   */
+  take(id: number): Question | null {
     const inquiry = this.#open.get(id);
-    if (inquiry === undefined || !inquiry.sent) return false;
+    if (inquiry === undefined || !inquiry.sent) return null;
     this.#close(inquiry);
-    settle(inquiry.settle);
-    return true;
+    return inquiry.question;
   }
 
   /** A connection was lost: what may have been on it, and may be sent again, is. */
   resend(): void {
     for (const inquiry of this.#open.values()) {
-      if (!inquiry.sent || !inquiry.resend) continue;
+      if (!inquiry.sent || !inquiry.question.resend) continue;
       inquiry.sent = false;
       this.#queuedBytes += inquiry.body?.length ?? 0;
       this.#queue.push(inquiry);
@@ -134,11 +138,21 @@ export class Inquiries<A> {
 
   close(): void {
     this.#writer.close();
-    for (const inquiry of [...this.#open.values()]) {
-      this.#close(inquiry);
-      inquiry.settle.reject(closedError());
-    }
+    for (const inquiry of [...this.#open.values()]) this.#fail(inquiry, closedError());
   }
+
+  #limit(inquiry: Inquiry): void {
+    const { timeoutMs, signal } = inquiry.question;
+    inquiry.timer = setTimeout(this.#expire, timeoutMs, inquiry);
+    if (signal === undefined) return;
+    inquiry.onAbort = () => this.#fail(inquiry, signal.reason);
+    signal.addEventListener("abort", inquiry.onAbort, { once: true });
+  }
+
+  readonly #expire = (inquiry: Inquiry): void => {
+    const message = `request: no answer within ${inquiry.question.timeoutMs} ms`;
+    this.#fail(inquiry, new BrokerlessError("BROKERLESS_TIMEOUT", message));
+  };
 
   #pump(): void {
     while (this.#writer.idle && this.#head < this.#queue.length) {
@@ -154,17 +168,16 @@ export class Inquiries<A> {
   }
 
   /** Encodes what had to wait for room; a question that cannot be encoded rejects. */
-  #encodeLate(inquiry: Inquiry<A>): void {
+  #encodeLate(inquiry: Inquiry): void {
     try {
       this.#encode(inquiry);
     } catch (error) {
-      this.#close(inquiry);
-      inquiry.settle.reject(error);
+      this.#fail(inquiry, error);
     }
   }
 
-  #encode(inquiry: Inquiry<A>): void {
-    inquiry.body = this.#options.encode(inquiry.value);
+  #encode(inquiry: Inquiry): void {
+    inquiry.body = this.#options.encode(inquiry.question.value);
     this.#queuedBytes += inquiry.body.length;
   }
 
@@ -175,10 +188,19 @@ export class Inquiries<A> {
     this.#head = 0;
   }
 
-  #close(inquiry: Inquiry<A>): void {
-    if (!this.#open.delete(inquiry.id)) return;
+  #fail(inquiry: Inquiry, reason: unknown): void {
+    this.#close(inquiry);
+    inquiry.question.reject(reason);
+  }
+
+  #close(inquiry: Inquiry): void {
+    this.#open.delete(inquiry.id);
     if (!inquiry.sent) this.#queuedBytes -= inquiry.body?.length ?? 0;
-    for (const check of [...this.#drains]) check();
+    if (inquiry.timer !== null) clearTimeout(inquiry.timer);
+    if (inquiry.onAbort !== null) {
+      inquiry.question.signal?.removeEventListener("abort", inquiry.onAbort);
+    }
+    if (this.#drains.size > 0) for (const check of [...this.#drains]) check();
   }
 
   #freeId(): number {

@@ -80,7 +80,7 @@ export class Pull<T = unknown> extends TypedSocket {
    */
   run(handler: (value: T, delivery: Delivery) => unknown, options: RunOptions = {}): Promise<void> {
     const items = this.#inbound.inbox.values();
-    return runEach(items, (value) => handler(value, FIRST), { ...options, concurrencyDefault: 1 });
+    return runEach(items, (value) => handler(value, FIRST), options);
   }
 
   override stats(): SocketStats {

@@ -1,10 +1,9 @@
 import { createFraming, type Framing } from "../batch/framing.ts";
-import { ByteWriter } from "../codec/byte-writer.ts";
 import { BrokerlessError } from "../errors.ts";
 import { resolveOptions } from "../options.ts";
 import { patientSend } from "../transport/patient-send.ts";
 import { quiet, type WaitOptions, wait } from "../wait.ts";
-import { closedError, Inbox } from "./inbox.ts";
+import { closedError } from "./inbox.ts";
 import {
   ASK_RULES,
   type AskOptions,
@@ -15,23 +14,39 @@ import {
   type ResolvedCommon,
 } from "./options.ts";
 import { type PeerId, peerIdOf } from "./peer-id.ts";
-import { encodeOne, errorFrames, openRequest, type Request } from "./request-wire.ts";
-import { type RunOptions, runEach } from "./run.ts";
-import { checkOutgoing, filterIncoming } from "./schema.ts";
+import { errorFrames, openRequest, type Request, SingleEncoder } from "./request-wire.ts";
+import type { RunOptions } from "./run.ts";
+import { checkOutgoing, filterIncoming, type Schema } from "./schema.ts";
+import { Service } from "./service.ts";
 import { NO_STATS, type SocketStats, TypedSocket } from "./typed-socket.ts";
 
 /** Options of a {@link Replier}. */
 export type ReplierOptions<Question, Answer> = AskOptions<Question, Answer>;
 
 /** What a handler knows of a question beside its value. */
-export interface RequestContext {
-  readonly peer: PeerId;
+export class RequestContext {
+  readonly #routingId: Buffer;
   /** Aborts when the socket closes: nobody will get the answer. */
   readonly signal: AbortSignal;
+
+  /** @param routingId first frame of the request, as ZeroMQ gives it */
+  constructor(routingId: Buffer, signal: AbortSignal) {
+    this.#routingId = routingId;
+    this.signal = signal;
+  }
+
+  /** Who asks. Not a proof of identity. */
+  get peer(): PeerId {
+    return peerIdOf(this.#routingId);
+  }
 }
 
-/** Calls of a handler at the same time unless `serve` is told otherwise (count). */
-const CONCURRENCY = 64;
+/** Answers a question; what it throws becomes a `RemoteError` at the caller. */
+export type Handler<Question, Answer> = (
+  question: Question,
+  context: RequestContext,
+) => Answer | Promise<Answer>;
+
 /** Frames that ZeroMQ holds for each peer: one is one answer (count). */
 const PEER_FRAMES = 1_000;
 /** An answer whose peer does not read is dropped after so long (milliseconds). */
@@ -50,8 +65,11 @@ const STUCK_MS_MAX = 1_000;
 export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
   readonly #resolved: ResolvedCommon & ResolvedAsk;
   readonly #framing: Framing<unknown>;
-  readonly #writer = new ByteWriter();
-  readonly #inbox = new Inbox<Request>(() => this.#readRequest());
+  readonly #encoder: SingleEncoder;
+  readonly #services: Service<Handler<Question, Answer>>[] = [];
+  /** A question that was read when no service was left to take it. */
+  #held: Request | null = null;
+  #reading = false;
   readonly #gone = new AbortController();
   #messagesReceived = 0;
   #bytesReceived = 0;
@@ -73,21 +91,30 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
     super("router", resolved, PEER_FRAMES);
     this.#resolved = resolved;
     this.#framing = createFraming(resolved.codec, { batched: false, countMax: 1 });
+    this.#encoder = new SingleEncoder(this.#framing, resolved.messageBytesMax);
   }
 
   /**
-   * Answers questions, `concurrency` (default 64) at a time; further ones wait at their senders.
+   * Answers questions, `concurrency` (default 64) at a time; further ones wait at their senders. Several
+   * calls share the questions.
    *
    * @returns resolves when the socket is closed
-   * @throws the signal's reason, when the calls under way have ended
+   * @throws TypeError for wrong options; the signal's reason, when the calls under way have ended
    */
-  serve(
-    handler: (question: Question, context: RequestContext) => Answer | Promise<Answer>,
-    options: RunOptions = {},
-  ): Promise<void> {
-    const answer = (request: Request): Promise<void> => this.#answer(request, handler);
-    const items = this.#inbox.values();
-    return quiet(runEach(items, answer, { ...options, concurrencyDefault: CONCURRENCY }));
+  serve(handler: Handler<Question, Answer>, options: RunOptions = {}): Promise<void> {
+    return quiet(this.#serve(handler, options));
+  }
+
+  async #serve(handler: Handler<Question, Answer>, options: RunOptions): Promise<void> {
+    this.assertOpen();
+    const service = new Service(handler, options);
+    this.#services.push(service);
+    void this.#readRequests();
+    try {
+      await service.ended;
+    } finally {
+      this.#services.splice(this.#services.indexOf(service), 1);
+    }
   }
 
   override stats(): SocketStats {
@@ -117,46 +144,68 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
   }
 
   protected override stop(): void {
-    this.#inbox.close();
+    for (const service of [...this.#services]) service.stop();
     this.#gone.abort(closedError());
     for (const resolve of this.#drains.splice(0)) resolve();
   }
 
-  async #readRequest(): Promise<Request[]> {
-    const parts = await this.channel.receive();
+  /** Reads while a service is free. The only reader of the socket. */
+  async #readRequests(): Promise<void> {
+    if (this.#reading) return;
+    this.#reading = true;
     try {
-      return [openRequest(parts)];
+      while (this.#services.some((service) => service.free)) {
+        const request = this.#held ?? openRequest(await this.channel.receive());
+        const service = this.#services.find(({ free }) => free);
+        this.#held = service === undefined ? request : null;
+        if (service !== undefined) void this.#answer(request, service);
+      }
     } catch (error) {
-      this.#framesRefused += 1;
-      this.report(error as BrokerlessError);
-      return [];
+      this.#onReadError(error);
+    } finally {
+      this.#reading = false;
     }
+  }
+
+  #onReadError(error: unknown): void {
+    if (this.channel.closed) return;
+    if (!(error instanceof BrokerlessError)) {
+      this.reportFailure(error);
+      return;
+    }
+    this.#framesRefused += 1;
+    this.report(error);
+    queueMicrotask(() => void this.#readRequests());
   }
 
   /** Never rejects: every question gets an answer or an error. */
   async #answer(
     { envelope, body }: Request,
-    handler: (question: Question, context: RequestContext) => Answer | Promise<Answer>,
+    service: Service<Handler<Question, Answer>>,
   ): Promise<void> {
+    service.begin();
     this.#open += 1;
     let frames: Buffer[];
     try {
-      const question = await this.#question(body);
-      const context = { peer: peerIdOf(envelope[0]!), signal: this.#gone.signal };
-      const value = await handler(question, context);
-      if (this.#resolved.answerSchema !== null) {
-        await checkOutgoing(this.#resolved.answerSchema, value);
-      }
-      frames = [encodeOne(this.#framing, this.#writer, { value, ...this.#resolved })];
+      const decoded = this.#question(body);
+      const question = decoded instanceof Promise ? await decoded : decoded;
+      const context = new RequestContext(envelope[0]!, this.#gone.signal);
+      let answer = service.handler(question, context);
+      if (answer instanceof Promise) answer = await answer;
+      const { answerSchema } = this.#resolved;
+      if (answerSchema !== null) await checkOutgoing(answerSchema, answer);
+      frames = [this.#encoder.encode(answer)];
     } catch (error) {
       frames = errorFrames(error);
     }
     await this.#reply([...envelope, ...frames]);
     this.#open -= 1;
     if (this.#open === 0) for (const resolve of this.#drains.splice(0)) resolve();
+    service.end();
+    void this.#readRequests();
   }
 
-  async #question(body: Buffer): Promise<Question> {
+  #question(body: Buffer): Question | Promise<Question> {
     let values: unknown[];
     try {
       values = this.#framing.decode(body);
@@ -167,9 +216,13 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
     }
     this.#messagesReceived += 1;
     this.#bytesReceived += body.length;
-    if (this.#resolved.schema === null) return values[0] as Question;
+    const { schema } = this.#resolved;
+    return schema === null ? (values[0] as Question) : this.#checkQuestion(schema, values);
+  }
+
+  async #checkQuestion(schema: Schema, values: unknown[]): Promise<Question> {
     const bad: BrokerlessError[] = [];
-    const kept = await filterIncoming<Question>(this.#resolved.schema, values, (e) => bad.push(e));
+    const kept = await filterIncoming<Question>(schema, values, (error) => bad.push(error));
     if (bad.length === 0) return kept[0] as Question;
     this.#messagesRefused += 1;
     this.report(bad[0]!);

@@ -1,5 +1,5 @@
 import type { Framing } from "../batch/framing.ts";
-import type { ByteWriter } from "../codec/byte-writer.ts";
+import { ByteWriter } from "../codec/byte-writer.ts";
 import { BrokerlessError, RemoteError } from "../errors.ts";
 
 /** Separates the envelope, by which an answer finds its way back, from the body. */
@@ -37,7 +37,7 @@ export function openRequest(parts: readonly Buffer[]): Request {
 }
 
 /** An answer: the body, or the error of the replier. */
-export type Answer =
+export type WireAnswer =
   | { readonly id: number; readonly body: Buffer; readonly error: null }
   | { readonly id: number; readonly body: null; readonly error: RemoteError };
 
@@ -47,7 +47,7 @@ export type Answer =
  *
  * @throws BrokerlessError `BROKERLESS_PROTOCOL`
  */
-export function openAnswer(parts: readonly Buffer[]): Answer {
+export function openAnswer(parts: readonly Buffer[]): WireAnswer {
   const [id, delimiter, body, error] = parts;
   const fits = parts.length === 3 || (parts.length === 4 && body!.equals(FAILED));
   if (!fits || id!.length !== 4 || delimiter!.length > 0) {
@@ -58,24 +58,28 @@ export function openAnswer(parts: readonly Buffer[]): Answer {
   return { id: number, body: null, error: readError(error) };
 }
 
-/**
- * Encodes one question or answer as a frame of its own.
- *
- * @throws BrokerlessError `BROKERLESS_CODEC`, or `BROKERLESS_TOO_LARGE`
- */
-export function encodeOne(
-  framing: Framing<unknown>,
-  writer: ByteWriter,
-  { value, messageBytesMax }: { readonly value: unknown; readonly messageBytesMax: number },
-): Buffer {
-  framing.append(value, writer);
-  const { length } = writer;
-  if (length <= messageBytesMax) return writer.take();
-  writer.rewind(0);
-  throw new BrokerlessError(
-    "BROKERLESS_TOO_LARGE",
-    `the encoded message has ${length} bytes; messageBytesMax is ${messageBytesMax}`,
-  );
+/** Encodes questions and answers, each as a frame of its own. */
+export class SingleEncoder {
+  readonly #framing: Framing<unknown>;
+  readonly #messageBytesMax: number;
+  readonly #writer = new ByteWriter();
+
+  constructor(framing: Framing<unknown>, messageBytesMax: number) {
+    this.#framing = framing;
+    this.#messageBytesMax = messageBytesMax;
+  }
+
+  /** @throws BrokerlessError `BROKERLESS_CODEC`, or `BROKERLESS_TOO_LARGE` */
+  encode(value: unknown): Buffer {
+    this.#framing.append(value, this.#writer);
+    const { length } = this.#writer;
+    if (length <= this.#messageBytesMax) return this.#writer.take();
+    this.#writer.rewind(0);
+    throw new BrokerlessError(
+      "BROKERLESS_TOO_LARGE",
+      `the encoded message has ${length} bytes; messageBytesMax is ${this.#messageBytesMax}`,
+    );
+  }
 }
 
 /** The frames that stand for the body when the handler threw `error`. */

@@ -1,8 +1,7 @@
 import { createFraming, type Framing } from "../batch/framing.ts";
-import { ByteWriter } from "../codec/byte-writer.ts";
 import type { BrokerlessError } from "../errors.ts";
 import { boolean, integer, resolveOptions } from "../options.ts";
-import { quiet, type WaitOptions, wait } from "../wait.ts";
+import { checkWaitOptions, quiet, type WaitOptions } from "../wait.ts";
 import { Inquiries } from "./inquiries.ts";
 import {
   ASK_RULES,
@@ -13,8 +12,8 @@ import {
   type ResolvedAsk,
   type ResolvedCommon,
 } from "./options.ts";
-import { encodeOne, openAnswer } from "./request-wire.ts";
-import { checkOutgoing, filterIncoming } from "./schema.ts";
+import { openAnswer, SingleEncoder, type WireAnswer } from "./request-wire.ts";
+import { checkOutgoing, filterIncoming, type Schema } from "./schema.ts";
 import { NO_STATS, type SocketStats, TypedSocket } from "./typed-socket.ts";
 
 /** Options of a {@link Requester}. */
@@ -58,8 +57,8 @@ const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 export class Requester<Question = unknown, Answer = unknown> extends TypedSocket {
   readonly #resolved: Resolved;
   readonly #framing: Framing<unknown>;
-  readonly #writer = new ByteWriter();
-  readonly #inquiries: Inquiries<Buffer>;
+  readonly #encoder: SingleEncoder;
+  readonly #inquiries: Inquiries;
   #reading = false;
   #messagesReceived = 0;
   #bytesReceived = 0;
@@ -81,9 +80,9 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
     super("dealer", resolved, PEER_FRAMES);
     this.#resolved = resolved;
     this.#framing = createFraming(resolved.codec, { batched: false, countMax: 1 });
+    this.#encoder = new SingleEncoder(this.#framing, resolved.messageBytesMax);
     this.#inquiries = new Inquiries({
-      encode: (question) =>
-        encodeOne(this.#framing, this.#writer, { value: question, ...resolved }),
+      encode: (question) => this.#encoder.encode(question),
       send: (message) => this.channel.send(message),
       queueBytesMax: resolved.queueBytesMax,
       onFailed: (error) => this.reportFailure(error),
@@ -97,24 +96,10 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
    * @throws RemoteError when the replier's handler threw; BrokerlessError `BROKERLESS_TIMEOUT`,
    * `_CLOSED`, `_CODEC`, `_SCHEMA`, `_TOO_LARGE`; or the signal's reason
    */
-  request(question: Question, options: RequestOptions = {}): Promise<Answer> {
-    return quiet(this.#request(question, options));
-  }
-
-  async #request(question: Question, options: RequestOptions): Promise<Answer> {
-    this.assertOpen();
-    if (this.#resolved.schema !== null) await checkOutgoing(this.#resolved.schema, question);
-    const limits = {
-      timeoutMs: options.timeoutMs ?? this.#resolved.timeoutMs,
-      signal: options.signal,
-    };
-    const resend = options.resend ?? this.#resolved.resend;
-    const body = await wait<Buffer>("request", limits, (settle) => {
-      const giveUp = this.#inquiries.ask({ value: question, resend, settle });
-      if (!this.#reading) void this.#readAnswers();
-      return giveUp;
-    });
-    return await this.#decode(body);
+  request(question: Question, options?: RequestOptions): Promise<Answer> {
+    const { schema } = this.#resolved;
+    if (schema === null) return quiet(this.#ask(question, options));
+    return quiet(this.#askChecked(schema, question, options));
   }
 
   override stats(): SocketStats {
@@ -145,11 +130,37 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
     if (type === "peerLost") this.#inquiries.resend();
   }
 
-  /** Reads while questions are open. The only reader of the socket. */
+  async #askChecked(
+    schema: Schema,
+    question: Question,
+    options: RequestOptions | undefined,
+  ): Promise<Answer> {
+    await checkOutgoing(schema, question);
+    return await this.#ask(question, options);
+  }
+
+  #ask(value: Question, options: RequestOptions | undefined): Promise<Answer> {
+    return new Promise<Answer>((resolve, reject) => {
+      this.assertOpen();
+      const { timeoutMs, signal } = checkWaitOptions("request", options);
+      signal?.throwIfAborted();
+      this.#inquiries.ask({
+        value,
+        resend: options?.resend ?? this.#resolved.resend,
+        timeoutMs: timeoutMs ?? this.#resolved.timeoutMs,
+        signal,
+        resolve: resolve as (answer: unknown) => void,
+        reject,
+      });
+      if (!this.#reading) void this.#readAnswers();
+    });
+  }
+
+  /** The only reader of the socket, from the first question on. */
   async #readAnswers(): Promise<void> {
     this.#reading = true;
     try {
-      while (this.#inquiries.open > 0) this.#onAnswer(await this.channel.receive());
+      for (;;) this.#onAnswer(await this.channel.receive());
     } catch (error) {
       if (!this.channel.closed) this.reportFailure(error);
     } finally {
@@ -158,37 +169,43 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
   }
 
   #onAnswer(parts: Buffer[]): void {
+    let answer: WireAnswer;
     try {
-      const answer = openAnswer(parts);
-      const known = this.#inquiries.answer(answer.id, ({ resolve, reject }) => {
-        if (answer.error === null) resolve(answer.body);
-        else reject(answer.error);
-      });
-      if (!known) {
-        this.#messagesDropped += 1;
-        return;
-      }
-      this.#messagesReceived += 1;
-      this.#bytesReceived += answer.body?.length ?? 0;
+      answer = openAnswer(parts);
     } catch (error) {
       this.#framesRefused += 1;
       this.report(error as BrokerlessError);
+      return;
+    }
+    const question = this.#inquiries.take(answer.id);
+    if (question === null) {
+      this.#messagesDropped += 1;
+      return;
+    }
+    this.#messagesReceived += 1;
+    if (answer.error !== null) {
+      question.reject(answer.error);
+      return;
+    }
+    this.#bytesReceived += answer.body.length;
+    try {
+      question.resolve(this.#decode(answer.body));
+    } catch (error) {
+      this.#framesRefused += 1;
+      question.reject(error);
     }
   }
 
-  async #decode(body: Buffer): Promise<Answer> {
-    let values: unknown[];
-    try {
-      values = this.#framing.decode(body);
-    } catch (error) {
-      this.#framesRefused += 1;
-      throw error;
-    }
+  #decode(body: Buffer): unknown {
+    const values = this.#framing.decode(body);
     const { answerSchema } = this.#resolved;
-    if (answerSchema === null) return values[0] as Answer;
+    return answerSchema === null ? values[0] : this.#checkAnswer(answerSchema, values);
+  }
+
+  async #checkAnswer(schema: Schema, values: unknown[]): Promise<unknown> {
     const bad: BrokerlessError[] = [];
-    const kept = await filterIncoming<Answer>(answerSchema, values, (error) => bad.push(error));
-    if (bad.length === 0) return kept[0] as Answer;
+    const kept = await filterIncoming(schema, values, (error) => bad.push(error));
+    if (bad.length === 0) return kept[0];
     this.#messagesRefused += 1;
     throw bad[0];
   }

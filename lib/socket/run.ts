@@ -3,7 +3,7 @@ import { checkWaitOptions } from "../wait.ts";
 
 /** Options of `run` and `serve`. */
 export interface RunOptions {
-  /** Calls of the handler under way at the same time (count). Default 1. */
+  /** Calls of the handler under way at the same time (count). Default 1 for `run`, 64 for `serve`. */
   readonly concurrency?: number | undefined;
   /** Takes nothing more when it aborts; the calls under way end first, then `signal.reason` is thrown. */
   readonly signal?: AbortSignal | undefined;
@@ -21,12 +21,9 @@ const CONCURRENCY_MAX = 100_000;
 export async function runEach<V>(
   items: AsyncIterator<V, undefined>,
   handle: (item: V) => unknown,
-  options: RunOptions & { readonly concurrencyDefault: number },
+  options: RunOptions,
 ): Promise<void> {
-  const concurrency = options.concurrency ?? options.concurrencyDefault;
-  if (!(Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= CONCURRENCY_MAX)) {
-    throw expected("concurrency", `a whole number from 1 to ${CONCURRENCY_MAX}`, concurrency);
-  }
+  const concurrency = checkConcurrency(options.concurrency ?? 1);
   const { signal } = checkWaitOptions("run", { signal: options.signal });
   signal?.throwIfAborted();
   let failure: { readonly error: unknown } | null = null;
@@ -48,4 +45,10 @@ export async function runEach<V>(
   signal?.removeEventListener("abort", stop);
   if (failure !== null) throw (failure as { readonly error: unknown }).error;
   signal?.throwIfAborted();
+}
+
+/** @throws TypeError unless it is a whole number of calls that is allowed */
+export function checkConcurrency(value: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= CONCURRENCY_MAX) return value;
+  throw expected("concurrency", `a whole number from 1 to ${CONCURRENCY_MAX}`, value);
 }

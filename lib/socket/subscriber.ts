@@ -107,7 +107,7 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
     handler: (publication: Publication<Topics>) => unknown,
     options: RunOptions = {},
   ): Promise<void> {
-    return runEach(this.#inbound.inbox.values(), handler, { ...options, concurrencyDefault: 1 });
+    return runEach(this.#inbound.inbox.values(), handler, options);
   }
 
   override stats(): SocketStats {
