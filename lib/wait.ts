@@ -83,7 +83,8 @@ export function checkWaitOptions(what: string, options: WaitOptions | undefined)
     throw expected(`${what}: options`, "an object", options);
   }
   const { timeoutMs, signal } = options;
-  if (timeoutMs !== undefined && !(timeoutMs >= 0 && timeoutMs <= TIMEOUT_MS_MAX)) {
+  const limited = typeof timeoutMs === "number" && timeoutMs >= 0 && timeoutMs <= TIMEOUT_MS_MAX;
+  if (timeoutMs !== undefined && !limited) {
     throw expected(`${what}: timeoutMs`, `a number from 0 to ${TIMEOUT_MS_MAX}`, timeoutMs);
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {

@@ -84,15 +84,20 @@ export class SingleEncoder {
 
 /** The frames that stand for the body when the handler threw `error`. */
 export function errorFrames(error: unknown): Buffer[] {
-  const { name, message, code } = (
-    error instanceof Error ? error : new Error(String(error))
-  ) as NodeJS.ErrnoException;
-  const init = {
-    name: cut(name),
-    message: cut(message),
-    code: typeof code === "string" ? cut(code) : null,
-  };
-  return [FAILED, Buffer.from(JSON.stringify(init))];
+  return [FAILED, Buffer.from(JSON.stringify(textsOf(error)))];
+}
+
+/** Anything can be thrown, an object that cannot be read included. */
+function textsOf(error: unknown): { name: string; message: string; code: string | null } {
+  try {
+    const { name, message, code } = (
+      error instanceof Error ? error : new Error(String(error))
+    ) as NodeJS.ErrnoException;
+    const text = typeof code === "string" ? cut(code) : null;
+    return { name: cut(name), message: cut(message), code: text };
+  } catch {
+    return { name: "Error", message: "the handler threw what cannot be read", code: null };
+  }
 }
 
 function readError(frame: Buffer): RemoteError {
