@@ -1,6 +1,6 @@
 /** `npm run bench`: measures one scenario and prints a table, or with `--json` one object. */
 import { measure } from "./measure.ts";
-import { parseCommandLine, resolveBench, USAGE, UsageError } from "./options.ts";
+import { chooseSystems, parseCommandLine, resolveBench, USAGE, UsageError } from "./options.ts";
 import { describeFaults, grouped, renderTable } from "./report.ts";
 import { loadScenario, scenarioUrl } from "./scenarios.ts";
 
@@ -14,9 +14,13 @@ async function main(args: readonly string[]): Promise<void> {
     }
   }
   const options = resolveBench(scenario.defaults, wished);
-  const report = await measure(url, options, (system, { messagesPerSecond }) => {
-    if (!wished.json) console.error(`  ${system}: ${grouped(messagesPerSecond)} messages/s`);
-  });
+  const systems = chooseSystems(scenario.systems, wished);
+  const report = await measure(
+    { scenario, url, options, systems },
+    (system, { messagesPerSecond }) => {
+      if (!wished.json) console.error(`  ${system}: ${grouped(messagesPerSecond)} messages/s`);
+    },
+  );
   for (const fault of describeFaults(report)) console.error(fault);
   console.log(wished.json ? JSON.stringify(report) : `\n${renderTable(report, scenario.summary)}`);
 }

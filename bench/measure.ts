@@ -1,7 +1,6 @@
 import { describeMachine, type Machine } from "./machine.ts";
 import { type RunFigures, runPair } from "./pair.ts";
-import type { BenchOptions, System } from "./scenario.ts";
-import { loadScenario } from "./scenarios.ts";
+import type { BenchOptions, Scenario, System } from "./scenario.ts";
 import { type Percentiles, percentiles, type Spread, spread } from "./statistics.ts";
 
 /** Messages sent before each measured run, so that it runs compiled code: this part of it, and at most. */
@@ -38,24 +37,31 @@ export interface Report {
   readonly ratios: Readonly<Record<string, Ratio>>;
 }
 
+/** What to measure. */
+export interface Measurement {
+  readonly scenario: Scenario;
+  /** Where it is, for the processes that load it. */
+  readonly url: string;
+  readonly options: BenchOptions;
+  /** Those of the scenario's systems that are to run. */
+  readonly systems: readonly System[];
+}
+
 /**
  * Runs every system once, then every system again, and so on: what disturbs the machine for a while
  * disturbs all of them.
  *
- * @param url where the scenario is
  * @param onRun told of each run as it ends
  */
 export async function measure(
-  url: string,
-  options: BenchOptions,
+  { scenario, url, options, systems }: Measurement,
   onRun: (system: string, figures: RunFigures) => void,
 ): Promise<Report> {
   const machine = describeMachine();
-  const scenario = await loadScenario(url);
-  const runs = new Map<string, RunFigures[]>(scenario.systems.map(({ name }) => [name, []]));
+  const runs = new Map<string, RunFigures[]>(systems.map(({ name }) => [name, []]));
   const warmup = Math.ceil(Math.min(options.messages * WARMUP.part, WARMUP.messagesMax));
   for (let index = 0; index < options.runs; index++) {
-    for (const { name } of scenario.systems) {
+    for (const { name } of systems) {
       const job = { scenario: url, system: name, options, warmup };
       const figures = await runPair(job);
       runs.get(name)?.push(figures);
@@ -66,8 +72,8 @@ export async function measure(
     scenario: scenario.name,
     options,
     machine,
-    systems: scenario.systems.map(({ name }) => summarise(name, runs.get(name) ?? [])),
-    ratios: ratiosOf(scenario.systems, runs),
+    systems: systems.map(({ name }) => summarise(name, runs.get(name) ?? [])),
+    ratios: ratiosOf(systems, runs),
   };
 }
 
@@ -90,9 +96,9 @@ function ratiosOf(
 ): Record<string, Ratio> {
   const ratios: Record<string, Ratio> = {};
   for (const { name, baseline } of systems) {
-    if (baseline === null) continue;
     const own = runs.get(name) ?? [];
-    const other = runs.get(baseline) ?? [];
+    const other = baseline === null ? undefined : runs.get(baseline);
+    if (baseline === null || other === undefined) continue;
     const latency = isLatency(own);
     const figure = (run: RunFigures) =>
       latency ? percentiles(run.latenciesMicros).p50 : run.messagesPerSecond;

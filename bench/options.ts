@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { SEQ_BYTES } from "./payload.ts";
-import type { BenchOptions } from "./scenario.ts";
+import type { BenchOptions, System } from "./scenario.ts";
 import { SCENARIO_NAMES } from "./scenarios.ts";
 
 /** A command line that cannot be followed; the message is one line for the user. */
@@ -12,6 +12,8 @@ export class UsageError extends Error {
 export interface CommandLine {
   readonly scenario: string;
   readonly json: boolean;
+  /** Systems to run, by name; empty for all of them. */
+  readonly systems: readonly string[];
   readonly size: number | null;
   readonly messages: number | null;
   readonly runs: number | null;
@@ -28,7 +30,7 @@ const RANGES = {
 
 export const USAGE: string =
   "usage: npm run bench -- --scenario NAME [--size BYTES] [--messages N] [--runs N] " +
-  "[--subscribers N] [--json]";
+  "[--subscribers N] [--system NAME]... [--json]";
 
 /** @throws UsageError for an unknown scenario or option, or a bad number */
 export function parseCommandLine(args: readonly string[]): CommandLine {
@@ -42,11 +44,29 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   return {
     scenario,
     json: values.json ?? false,
+    systems: values.system ?? [],
     size: wholeNumber("size", values.size),
     messages: wholeNumber("messages", values.messages),
     runs: wholeNumber("runs", values.runs),
     subscribers: wholeNumber("subscribers", values.subscribers),
   };
+}
+
+/**
+ * The systems to run, in the scenario's order.
+ *
+ * @throws UsageError for a name that is none of them
+ */
+export function chooseSystems(
+  systems: readonly System[],
+  { systems: wished }: CommandLine,
+): readonly System[] {
+  const unknown = wished.find((name) => !systems.some((system) => system.name === name));
+  if (unknown !== undefined) {
+    const known = systems.map(({ name }) => name).join(", ");
+    throw new UsageError(`unknown system "${unknown}"; one of ${known}`);
+  }
+  return wished.length === 0 ? systems : systems.filter(({ name }) => wished.includes(name));
 }
 
 /** The scenario's defaults with the command line's wishes; what does not apply stays `null`. */
@@ -66,6 +86,7 @@ interface RawValues {
   messages?: string;
   runs?: string;
   subscribers?: string;
+  system?: string[];
   json?: boolean;
 }
 
@@ -81,6 +102,7 @@ function parse(args: readonly string[]): RawValues {
         messages: { type: "string" },
         runs: { type: "string" },
         subscribers: { type: "string" },
+        system: { type: "string", multiple: true },
         json: { type: "boolean" },
       },
     }).values;

@@ -54,7 +54,7 @@ function latencyRow(system: SystemReport, ratio: Ratio | undefined): Row {
 function commonColumns(system: SystemReport, ratio: Ratio | undefined): Row {
   const factor = (value: number) => value.toFixed(2);
   return {
-    ratio: ratio === undefined ? "1" : factor(ratio.median),
+    ratio: ratio === undefined ? "-" : factor(ratio.median),
     "(min..max)": ratio === undefined ? "" : `${factor(ratio.min)}..${factor(ratio.max)}`,
     lost: system.lost > 0 ? `LOST ${grouped(system.lost)}` : "0",
     duplicated: grouped(system.duplicated),

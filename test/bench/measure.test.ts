@@ -9,10 +9,11 @@ const MESSAGES = 3_000;
 
 for (const name of SCENARIO_NAMES) {
   test(`bench: ${name} counts every message of every system and compares with zeromq.js`, async () => {
-    const { defaults, systems } = await loadScenario(scenarioUrl(name));
+    const scenario = await loadScenario(scenarioUrl(name));
+    const { defaults, systems } = scenario;
     const subscribers = defaults.subscribers === null ? null : 3;
     const options = { ...defaults, subscribers, messages: MESSAGES, runs: 1 };
-    const report = await measure(scenarioUrl(name), options, () => {});
+    const report = await measure({ scenario, url: scenarioUrl(name), options, systems }, () => {});
     assert.deepEqual(report.options, options);
     assert.deepEqual(
       report.systems.map((system) => system.name),
@@ -31,8 +32,9 @@ for (const name of SCENARIO_NAMES) {
 
 test("bench: a loss and a repetition are counted and said", async () => {
   const url = new URL("faulty-scenario.ts", import.meta.url).href;
-  const { defaults, summary } = await loadScenario(url);
-  const report = await measure(url, defaults, () => {});
+  const scenario = await loadScenario(url);
+  const { defaults, summary, systems } = scenario;
+  const report = await measure({ scenario, url, options: defaults, systems }, () => {});
   const [faulty, sound] = report.systems;
   assert.equal(faulty?.lost, 10);
   assert.equal(faulty.duplicated, 10);
@@ -44,9 +46,10 @@ test("bench: a loss and a repetition are counted and said", async () => {
 
 test("bench: a program that throws fails the measurement with its reason", async () => {
   const url = new URL("failing-scenario.ts", import.meta.url).href;
-  const { defaults } = await loadScenario(url);
+  const scenario = await loadScenario(url);
+  const { defaults, systems } = scenario;
   await assert.rejects(
-    measure(url, defaults, () => {}),
+    measure({ scenario, url, options: defaults, systems }, () => {}),
     /failing: Error: no luck today/,
   );
 });

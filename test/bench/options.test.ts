@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { parseCommandLine, resolveBench, UsageError } from "../../bench/options.ts";
+import { chooseSystems, parseCommandLine, resolveBench, UsageError } from "../../bench/options.ts";
+import { loadScenario, scenarioUrl } from "../../bench/scenarios.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -33,6 +34,21 @@ test("bench options: what does not apply to a scenario stays out of its options"
   const wished = parseCommandLine(["--scenario", "push-pull-object", "--size", "9", "--runs", "2"]);
   const defaults = { size: null, messages: 7, runs: 5, subscribers: null };
   assert.deepEqual(resolveBench(defaults, wished), { ...defaults, runs: 2 });
+});
+
+test("bench options: systems are chosen by name, and an unknown name is refused", async () => {
+  const { systems } = await loadScenario(scenarioUrl("push-pull"));
+  const choose = (...names: string[]) =>
+    chooseSystems(
+      systems,
+      parseCommandLine(["--scenario", "push-pull", ...names.flatMap((name) => ["--system", name])]),
+    );
+  assert.deepEqual(choose(), systems);
+  assert.deepEqual(
+    choose("zeromq.js", "brokerless").map(({ name }) => name),
+    ["brokerless", "zeromq.js"],
+  );
+  assert.throws(() => choose("kafka"), UsageError);
 });
 
 test("bench: a command line that cannot be followed ends with code 2 and one line", () => {
