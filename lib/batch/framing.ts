@@ -67,13 +67,7 @@ class BareFraming<T> implements Framing<T> {
   }
 
   append(value: T, writer: ByteWriter): void {
-    const length = writer.length;
-    try {
-      this.#codec.encode(value, writer);
-    } catch (error) {
-      writer.rewind(length);
-      throw notEncoded(this.#codec, error);
-    }
+    encode(this.#codec, value, writer);
   }
 
   decode(frame: Buffer): T[] {
@@ -114,13 +108,7 @@ class SelfFraming<T> implements Framing<T> {
   }
 
   append(value: T, writer: ByteWriter): void {
-    const length = writer.length;
-    try {
-      this.#codec.encode(value, writer);
-    } catch (error) {
-      writer.rewind(length);
-      throw notEncoded(this.#codec, error);
-    }
+    encode(this.#codec, value, writer);
   }
 
   decode(frame: Buffer): T[] {
@@ -143,13 +131,7 @@ class LineFraming<T> implements Framing<T> {
   }
 
   append(value: T, writer: ByteWriter): void {
-    const length = writer.length;
-    try {
-      this.#codec.encode(value, writer);
-    } catch (error) {
-      writer.rewind(length);
-      throw notEncoded(this.#codec, error);
-    }
+    encode(this.#codec, value, writer);
     const at = writer.reserve(1);
     writer.bytes[at] = LINE_FEED;
     writer.end = at + 1;
@@ -189,10 +171,10 @@ class LengthFraming<T> implements Framing<T> {
     const before = writer.length;
     writer.end = writer.reserve(LENGTH_BYTES) + LENGTH_BYTES;
     try {
-      this.#codec.encode(value, writer);
+      encode(this.#codec, value, writer);
     } catch (error) {
       writer.rewind(before);
-      throw notEncoded(this.#codec, error);
+      throw error;
     }
     // Only now is it known where the length goes: the codec may have moved the piece.
     const at = writer.start + before;
@@ -231,9 +213,16 @@ class LengthFraming<T> implements Framing<T> {
   }
 }
 
-function notEncoded(codec: { readonly name: string }, cause: unknown): BrokerlessError {
-  const message = `codec ${codec.name} cannot encode the value: ${reason(cause)}`;
-  return new BrokerlessError("BROKERLESS_CODEC", message, { cause });
+function encode<T>(codec: Codec<T>, value: T, writer: ByteWriter): void {
+  const length = writer.length;
+  try {
+    codec.encode(value, writer);
+  } catch (cause) {
+    // A getter of the value may have had the writer emptied; then there is nothing to take back.
+    if (writer.length > length) writer.rewind(length);
+    const message = `codec ${codec.name} cannot encode the value: ${reason(cause)}`;
+    throw new BrokerlessError("BROKERLESS_CODEC", message, { cause });
+  }
 }
 
 function notDecoded(codec: { readonly name: string }, cause: unknown): BrokerlessError {

@@ -5,6 +5,8 @@ import type { Codec } from "./codec.ts";
 
 /** UTF-8 needs at most three bytes for each UTF-16 code unit. */
 const BYTES_PER_UNIT_MAX = 3;
+/** Past this the bytes are counted first, for three times as much room would be a waste (units). */
+const UNITS_UNCOUNTED_MAX = 0x4000;
 
 /**
  * JSON, one value per line: for people who read the wire, and for peers that know nothing else.
@@ -26,8 +28,10 @@ class JsonCodec<T> implements Codec<T> {
     const text = JSON.stringify(value) as string | undefined;
     if (text === undefined) throw new TypeError(`json: no JSON form of ${describe(value)}`);
     if (text.includes("__proto__")) refusePrototypes(JSON.parse(text));
-    const at = writer.reserve(text.length * BYTES_PER_UNIT_MAX);
-    writer.end = at + writer.bytes.write(text, at, "utf8");
+    const units = text.length;
+    const room = units > UNITS_UNCOUNTED_MAX ? Buffer.byteLength(text) : units * BYTES_PER_UNIT_MAX;
+    const at = writer.reserve(room);
+    writer.end = at + writer.bytes.write(text, at, room, "utf8");
   }
 
   decode(bytes: Buffer): T {

@@ -1,19 +1,37 @@
-import { Packr, RESET_BUFFER_MODE, REUSE_BUFFER_MODE, Unpackr } from "msgpackr";
 import type { ByteWriter } from "./byte-writer.ts";
 import type { Codec } from "./codec.ts";
-import { scanMsgpack } from "./msgpack-scan.ts";
-
-/** A scratch buffer that grew past this for one large message is given back (bytes). */
-const SCRATCH_BYTES_MAX = 1 << 20;
-const SCRATCH_MODE = REUSE_BUFFER_MODE | RESET_BUFFER_MODE;
-
-/** What msgpackr returns in reuse mode: its scratch, and where in it the encoding lies. */
-type Scratch = Buffer & { readonly start: number; readonly end: number };
+import { MsgpackDecoder } from "./msgpack-decoder.ts";
+import { MsgpackEncoder } from "./msgpack-encoder.ts";
 
 /**
  * MessagePack: compact, typed, and read by peers in every language. The default codec.
  *
- * Both ways refuse what could harm the receiver: see {@link scanMsgpack}.
+ * | value                              | on the wire           | comes back as               |
+ * |------------------------------------|-----------------------|-----------------------------|
+ * | null, boolean, string              | nil, bool, str        | the same                    |
+ * | number                             | int of up to 32 bits, else float64 | the same, with NaN and -0 |
+ * | BigInt of up to 64 bits            | int64, else uint64    | BigInt                      |
+ * | undefined, as a value or property  | `d4 00 00`            | undefined                   |
+ * | Date                               | timestamp             | Date                        |
+ * | Uint8Array, Buffer                 | bin                   | Buffer, a copy              |
+ * | array; Set                         | array                 | array                       |
+ * | object, class instance; Map        | map of the own enumerable properties; of the entries | plain object |
+ * | class instance with `toJSON`       | what that returns     |                             |
+ *
+ * `encode` throws for everything else: functions, symbols, other typed arrays, errors, promises,
+ * invalid dates, BigInts of more than 64 bits, half surrogate pairs, and keys of a Map that are
+ * neither strings nor integers (integers become their decimal text). It reads every property once,
+ * and runs getters and `toJSON`, which must not encode with the same codec.
+ *
+ * `decode` accepts what any MessagePack encoder writes of these types. It throws for truncated or
+ * trailing bytes, invalid UTF-8, other extensions, and lengths that the bytes cannot hold. A
+ * foreign peer's 64-bit integer is always a BigInt, and what a timestamp has beyond milliseconds
+ * is dropped.
+ *
+ * Neither way passes arrays and objects more than 32 deep, the key `__proto__` or a map that has a
+ * key twice: such a value fails at `send`, before any receiver refuses it.
+ *
+ * @see docs/decisions/0003-codecs.md
  */
 export function msgpack<T = unknown>(): Codec<T> {
   return new MsgpackCodec<T>();
@@ -22,47 +40,18 @@ export function msgpack<T = unknown>(): Codec<T> {
 class MsgpackCodec<T> implements Codec<T> {
   readonly name = "msgpack";
   readonly delimiter = "self";
-  readonly #packr = new Packr({
-    useRecords: false,
-    writeFunction: () => {
-      throw new TypeError("msgpack: a function cannot be encoded");
-    },
-  });
-  readonly #unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, copyBuffers: true });
+  readonly #encoder = new MsgpackEncoder();
+  readonly #decoder = new MsgpackDecoder();
 
   encode(value: T, writer: ByteWriter): void {
-    const scratch = this.#packr.pack(value, SCRATCH_MODE) as Scratch;
-    try {
-      scanMsgpack(scratch, scratch.start, scratch.end);
-      const count = scratch.end - scratch.start;
-      const at = writer.reserve(count);
-      scratch.copy(writer.bytes, at, scratch.start, scratch.end);
-      writer.end = at + count;
-    } finally {
-      if (scratch.length > SCRATCH_BYTES_MAX) this.#release(scratch);
-    }
+    this.#encoder.encode(value, writer);
   }
 
   decode(bytes: Buffer): T {
-    const count = scanMsgpack(bytes, 0, bytes.length);
-    if (count !== 1) throw new Error(`msgpack: expected exactly one value, got ${count}`);
-    return this.#unpackr.unpack(bytes) as T;
+    return this.#decoder.decode(bytes) as T;
   }
 
   decodeAll(frame: Buffer, countMax: number): T[] {
-    const count = scanMsgpack(frame, 0, frame.length);
-    if (count > countMax) throw new Error(`msgpack: ${count} values, at most ${countMax} accepted`);
-    return count === 0 ? [] : (this.#unpackr.unpackMultiple(frame) as T[]);
-  }
-
-  /**
-   * msgpackr's scratch is one for the whole process, and another user of it may be in the middle of
-   * a `pack` that called us. Only when the next `pack` would write into this very scratch is it the
-   * current one, and nobody else's.
-   */
-  #release(scratch: Scratch): void {
-    if (this.#packr.pack(null, SCRATCH_MODE) === scratch) {
-      this.#packr.useBuffer(Buffer.allocUnsafeSlow(8192));
-    }
+    return this.#decoder.decodeAll(frame, countMax) as T[];
   }
 }

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { expected } from "../options.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import type { Codec } from "./codec.ts";
@@ -18,7 +19,7 @@ class RawCodec implements Codec<Uint8Array> {
   readonly delimiter = "length";
 
   encode(value: Uint8Array, writer: ByteWriter): void {
-    if (!(value instanceof Uint8Array)) throw expected("raw: a message", "a Uint8Array", value);
+    if (!types.isUint8Array(value)) throw expected("raw: a message", "a Uint8Array", value);
     writer.append(value);
   }
 
