@@ -27,6 +27,9 @@ const HOST_NAME = /^(?!-)[A-Za-z0-9_-]{1,63}(?:\.(?!-)[A-Za-z0-9_-]{1,63})*\.?$/
 // A control character or a space is never meant, and a NUL would cut the name short inside libzmq.
 const UNPRINTABLE = /[^\x21-\x7e]/;
 
+// The ZAP handler's, the monitors', and those by which inproc peers learn of each other (presence.ts).
+const RESERVED = /^zeromq\.zap\.|^zmq\.monitor\.|#presence$/;
+
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
 LOOPBACK.addAddress("::1", "ipv6");
@@ -129,9 +132,8 @@ function checkInproc(text: string, key: string, name: string): Address {
       `${name} must have an inproc name of at most ${INPROC_CHARS_MAX} characters: ${key.length}`,
     );
   }
-  // The endpoint of the ZAP handler and those of the monitors belong to libzmq's own machinery.
-  if (key.startsWith("zeromq.zap.") || key.startsWith("zmq.monitor.")) {
-    throw expected(name, "an inproc name that ZeroMQ does not use itself", text);
+  if (RESERVED.test(key)) {
+    throw expected(name, "an inproc name that is not used by ZeroMQ or by us", text);
   }
   return { transport: "inproc", loopback: true, ipv6: false, text };
 }

@@ -1,4 +1,5 @@
 import { type Context, Router } from "zeromq";
+import { forgetChannel, rememberChannel } from "./open-channels.ts";
 import { encodeReply, parseRequest } from "./zap-request.ts";
 
 /** Where libzmq looks for a handler, in the context of the socket that is asked for. */
@@ -36,6 +37,7 @@ export class ZapHandler {
       this.#socket.close();
       throw error;
     }
+    rememberChannel(this);
     void this.#run();
   }
 
@@ -43,10 +45,16 @@ export class ZapHandler {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    forgetChannel(this);
     // Closing frees the endpoint only later, in libzmq's reaper thread. disconnect() is the same call as
     // unbind() for libzmq, and unlike that it is synchronous.
     if (!this.#socket.closed) this.#socket.disconnect(ZAP_ENDPOINT);
     this.#socket.close();
+  }
+
+  /** The same, for a thread that ends. */
+  closeNow(): void {
+    this.close();
   }
 
   async #run(): Promise<void> {

@@ -1,6 +1,7 @@
 import { Pull, Push, type Socket } from "zeromq";
 import { BrokerlessError } from "../errors.ts";
 import { decodeKey, generateKeyPair, type KeyPair } from "./curve.ts";
+import { forgetChannel, rememberChannel } from "./open-channels.ts";
 import { ClientIdentity, ServerIdentity } from "./security.ts";
 import type { SecuredContext } from "./zap.ts";
 import { listPolicy } from "./zap-policy.ts";
@@ -18,6 +19,7 @@ export async function selfTest(secured: SecuredContext): Promise<void> {
   const keys = generateKeyPair();
   const identity = new ServerIdentity(keys, listPolicy([decodeKey(friend.publicKey) as Buffer]));
   const server = new Pull({ context: secured.native });
+  remember(server);
   const doorbell = new Doorbell();
   const domain = secured.register({
     admits: (key) => identity.admits(key),
@@ -27,7 +29,7 @@ export async function selfTest(secured: SecuredContext): Promise<void> {
     server.linger = 0;
     identity.applyTo(server, domain.name);
     doorbell.attach(server);
-    await server.bind("tcp://127.0.0.1:*");
+    server.bindSync("tcp://127.0.0.1:*");
     const address = server.lastEndpoint ?? "";
     for (const [client, wanted] of [
       [generateKeyPair(), "refused"],
@@ -53,9 +55,27 @@ interface Knock {
   readonly address: string;
 }
 
+/**
+ * A worker thread may end in the middle of the test, and a socket that is open then aborts the process. So
+ * does its monitor, which ends a little after the socket was closed.
+ */
+function remember(socket: Socket): void {
+  // A closed socket would make itself a new monitor, which throws.
+  const { events } = socket;
+  const closable = {
+    closeNow: (): void => {
+      events.close();
+      socket.close();
+    },
+  };
+  rememberChannel(closable);
+  events.on("end", () => forgetChannel(closable));
+}
+
 async function knock(doorbell: Doorbell, { client, serverKey, address }: Knock): Promise<Verdict> {
   const push = new Push();
   try {
+    remember(push);
     push.linger = 0;
     // One attempt only: a refused client must not knock again during the next test.
     push.reconnectInterval = -1;

@@ -12,10 +12,12 @@ const SILENCE_MS_MAX = 1000;
 /** Memory that an attack may take: what peers may have in flight, and the garbage of a busy program. */
 const GROWN_BYTES_MAX = 128 * 2 ** 20;
 
+const SHORT = "PUSH and XPUB take frames of any peer; a short maxMessageSize would refuse them";
 /** What is known to fail, and why: docs/decisions/0004-security.md. */
 const KNOWN: Readonly<Record<string, string>> = {
-  "Publisher: subscriptions to topics of a megabyte":
-    "libzmq takes 55 bytes for each byte of a topic; a short maxMessageSize of the XPUB would refuse them",
+  "Push: large frames that nobody asked for": SHORT,
+  "Publisher: large frames that nobody asked for": SHORT,
+  "Publisher: subscriptions to topics of a megabyte": SHORT,
 };
 
 const seed = Number(process.env.BROKERLESS_SEED ?? Date.now() % 1_000_000);

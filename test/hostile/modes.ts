@@ -228,6 +228,13 @@ export const MODES: Readonly<Record<string, (target: Target) => Promise<void>>> 
     peer.end();
     await peer.ended();
   },
+  "large frames that nobody asked for": async (target) => {
+    const peer = await join(target);
+    const large = frame(Buffer.alloc(900_000, 0xc1));
+    for (let i = 0; i < 200; i++) if (!(await peer.write(large))) break;
+    peer.end();
+    await peer.ended();
+  },
   "a hundred peers that never read": async (target) => {
     const peers = await Promise.all(Array.from({ length: 100 }, () => say(target, greeting())));
     for (const peer of peers) {

@@ -83,7 +83,8 @@ describe("address", () => {
     [`ipc:///${"é".repeat(54)}`, "both", /at most 107 bytes: 109/],
     ["inproc://", "both", /"inproc:\/\/name"/],
     ["inproc://a b", "both", /"inproc:\/\/name"/],
-    ["inproc://zeromq.zap.01", "both", /that ZeroMQ does not use itself/],
+    ["inproc://zeromq.zap.01", "both", /not used by ZeroMQ or by us/],
+    ["inproc://name#presence", "both", /not used by ZeroMQ or by us/],
     [`inproc://${"n".repeat(201)}`, "both", /at most 200 characters: 201/],
     [`tcp://${"n".repeat(500)}:1`, "both", /at most 400 characters/],
   ];

@@ -381,13 +381,19 @@ describe("the secured context", () => {
     assert.ok(count() <= before + 20, `${count()} file descriptors, before ${before}`);
   });
 
-  test("zap: the process ends by itself once the secured socket is closed", () => {
-    const fixture = fileURLToPath(new URL("../support/zap-exit.ts", import.meta.url));
-    const { status, stdout, stderr, error } = spawnSync(
-      process.execPath,
-      ["--import", "tsx", fixture],
-      { encoding: "utf8", timeout: 20_000 },
-    );
-    assert.deepEqual([status, stdout, stderr, error], [0, "closed\n", "", undefined]);
-  });
+  const processes = [
+    ["the process ends by itself once the secured socket is closed", "zap-exit.ts", "closed\n"],
+    ["a worker thread may end at any time", "zap-worker.ts", "testing\nbound\n"],
+  ] as const;
+  for (const [claim, file, printed] of processes) {
+    test(`zap: ${claim}`, () => {
+      const fixture = fileURLToPath(new URL(`../support/${file}`, import.meta.url));
+      const { status, stdout, stderr, error } = spawnSync(
+        process.execPath,
+        ["--import", "tsx", fixture],
+        { encoding: "utf8", timeout: 20_000 },
+      );
+      assert.deepEqual([status, stdout, stderr, error], [0, printed, "", undefined]);
+    });
+  }
 });
