@@ -1,5 +1,6 @@
 import { resolveOptions } from "../options.ts";
 import type { WaitOptions } from "../wait.ts";
+import { Announcer } from "./announcer.ts";
 import { type Envelope, framesError, Inbound } from "./inbound.ts";
 import {
   COMMON_DEFAULTS,
@@ -10,7 +11,6 @@ import {
 } from "./options.ts";
 import type { TopicMap, TopicOf } from "./publisher.ts";
 import { type RunOptions, runEach } from "./run.ts";
-import { SubscriberMark } from "./subscriber-census.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { NO_STATS, type SocketStats, TypedSocket } from "./typed-socket.ts";
 
@@ -36,8 +36,8 @@ const PEER_FRAMES = 1_000;
 export class Subscriber<Topics extends TopicMap = Record<string, unknown>> extends TypedSocket {
   readonly #inbound: Inbound<Publication<Topics>>;
   readonly #subscriptions: Subscriptions;
-  readonly #mark = new SubscriberMark();
-  #marking = false;
+  readonly #announcer: Announcer;
+  #announcing = false;
 
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
   constructor(options?: SubscriberOptions<Topics>) {
@@ -46,11 +46,8 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
       defaults: { ...COMMON_DEFAULTS, ...valueDefaults() },
     });
     super("sub", resolved, PEER_FRAMES);
-    const { native } = this.channel;
-    this.#subscriptions = new Subscriptions({
-      add: (prefix) => native.subscribe(prefix),
-      remove: (prefix) => native.unsubscribe(prefix),
-    });
+    this.#announcer = new Announcer(this.channel.native);
+    this.#subscriptions = new Subscriptions(this.#announcer);
     this.#inbound = new Inbound<Publication<Topics>>({
       common: resolved,
       codec: resolved.codec,
@@ -130,16 +127,13 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
     return { body: parts[1]!, wrap };
   }
 
-  /** Tells publishers that all subscriptions made in this turn have been sent. */
+  /** Tells publishers of all that has changed in this turn. */
   #announce(): void {
-    if (this.#marking) return;
-    this.#marking = true;
+    if (this.#announcing) return;
+    this.#announcing = true;
     queueMicrotask(() => {
-      this.#marking = false;
-      if (this.channel.closed) return;
-      const { add, remove } = this.#mark.next(this.#subscriptions.prefixes);
-      if (add !== null) this.channel.native.subscribe(add);
-      if (remove !== null) this.channel.native.unsubscribe(remove);
+      this.#announcing = false;
+      if (!this.channel.closed) this.#announcer.flush();
     });
   }
 }

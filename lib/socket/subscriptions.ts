@@ -2,8 +2,8 @@ import { TopicPattern } from "./topic-pattern.ts";
 
 /** What a subscription changes at ZeroMQ. */
 export interface PrefixListener {
-  readonly add: (prefix: string) => void;
-  readonly remove: (prefix: string) => void;
+  add(prefix: string): void;
+  remove(prefix: string): void;
 }
 
 /** Topics whose verdict is remembered; the memory starts afresh beyond it (count). */

@@ -4,8 +4,9 @@ import { test } from "node:test";
 import { createFraming } from "../../lib/batch/framing.ts";
 import { ByteWriter } from "../../lib/codec/byte-writer.ts";
 import { type Codec, json, msgpack, raw } from "../../lib/index.ts";
+import { Announcer } from "../../lib/socket/announcer.ts";
 import { errorFrames, openAnswer } from "../../lib/socket/request-wire.ts";
-import { MARK, SubscriberCensus, SubscriberMark } from "../../lib/socket/subscriber-census.ts";
+import { MARK, SubscriberCensus } from "../../lib/socket/subscriber-census.ts";
 import { TopicPattern } from "../../lib/socket/topic-pattern.ts";
 
 const document = readFileSync(new URL("../../docs/wire-format.md", import.meta.url), "utf8");
@@ -59,10 +60,15 @@ test("docs/wire-format.md: the prefixes of the patterns are those that are asked
 test("docs/wire-format.md: the mark has the form of those that subscribers send", () => {
   const [hex] = hexOf("the first mark of `AAAAAAAAAAAAAAAA`, who asks for 2 prefixes");
   const message = fromHex(hex);
-  const { add } = new SubscriberMark().next(2);
-  const name = add!.slice(MARK.length, MARK.length + 16);
+  const asked: string[] = [];
+  const announcer = new Announcer({ subscribe: (text) => asked.push(text), unsubscribe() {} });
+  announcer.add("a");
+  announcer.add("b");
+  announcer.flush();
+  const mark = asked[0]!;
+  const name = mark.slice(MARK.length, MARK.length + 16);
   assert.match(name, /^[\w-]{16}$/);
-  assert.equal(message.toString("latin1"), `\x01${add!.replace(name, "A".repeat(16))}`);
+  assert.equal(message.toString("latin1"), `\x01${mark.replace(name, "A".repeat(16))}`);
   assert.deepEqual(new SubscriberCensus().read(message), { type: "mark" });
 });
 
