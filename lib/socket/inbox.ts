@@ -7,6 +7,8 @@ export type ReadValues<T> = () => Promise<T[]>;
 
 /** Values may be handed out for so long before timers and other sockets get their turn (milliseconds). */
 const TURN_MS_MAX = 8;
+/** Values of a frame between two looks at the clock (count). A power of two. */
+const LOOK_EVERY = 16;
 
 /**
  * Received values, between the frames they came in and those who ask for them.
@@ -37,7 +39,7 @@ export class Inbox<T> {
   /** @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason */
   receive(options: WaitOptions | undefined): Promise<T> {
     if (this.#index < this.#values.length && !options?.signal?.aborted) {
-      return Promise.resolve(this.#values[this.#index++]!);
+      return this.#hand(this.#values[this.#index++]!);
     }
     return quiet(
       wait<T>("receive", options, ({ resolve, reject }) =>
@@ -71,7 +73,7 @@ export class Inbox<T> {
 
   #nextValue(next: Next<T>): Promise<IteratorResult<T, undefined>> {
     if (this.#index < this.#values.length) {
-      return Promise.resolve({ done: false, value: this.#values[this.#index++]! });
+      return this.#hand({ done: false, value: this.#values[this.#index++]! });
     }
     return next.wait((settle) =>
       this.#enqueue({
@@ -95,6 +97,15 @@ export class Inbox<T> {
         fail: settle.reject,
       }),
     );
+  }
+
+  /** At once, or in the next turn of the event loop where this one has lasted too long. */
+  #hand<R>(result: R): Promise<R> {
+    if ((this.#index & (LOOK_EVERY - 1)) !== 0) return Promise.resolve(result);
+    const nowMs = performance.now();
+    if (nowMs - this.#yieldedMs <= TURN_MS_MAX) return Promise.resolve(result);
+    this.#yieldedMs = nowMs;
+    return new Promise((resolve) => setImmediate(resolve, result));
   }
 
   #takeAll(): T[] {
@@ -130,7 +141,7 @@ export class Inbox<T> {
         if (this.#closed) return;
         this.#values = values;
         this.#index = 0;
-        this.#hand();
+        this.#serve();
       }
     } catch (error) {
       if (!this.#closed) for (const waiter of this.#waiters.splice(0)) waiter.fail(error);
@@ -139,7 +150,7 @@ export class Inbox<T> {
     }
   }
 
-  #hand(): void {
+  #serve(): void {
     while (this.#waiters.length > 0 && this.#index < this.#values.length) {
       const waiter = this.#waiters.shift()!;
       if (waiter.one !== null) waiter.one(this.#values[this.#index++]!);
