@@ -2,6 +2,8 @@ import { DEPTH_MAX, duplicateKey, hasBytes, type KeyNode, KeyTrie } from "./msgp
 import { TextReader } from "./msgpack-text.ts";
 import { readTimestamp } from "./msgpack-time.ts";
 
+/** Bytes up to this length are copied in JavaScript: a native copy first makes a view of them. */
+const SHORT_BYTES_MAX = 32;
 const NO_BYTES: Buffer = Buffer.alloc(0);
 const NO_VIEW = new DataView(NO_BYTES.buffer, 0, 0);
 
@@ -149,8 +151,13 @@ export class MsgpackDecoder {
   }
 
   #binary(length: number): Buffer {
+    const bytes = this.#bytes;
     const at = this.#take(length);
-    return Buffer.from(this.#bytes.subarray(at, at + length));
+    if (length === 0) return NO_BYTES.subarray();
+    const copy = Buffer.allocUnsafe(length);
+    if (length > SHORT_BYTES_MAX) bytes.copy(copy, 0, at, at + length);
+    else for (let i = 0; i < length; i++) copy[i] = bytes[at + i]!;
+    return copy;
   }
 
   #array(count: number, depth: number): unknown[] {

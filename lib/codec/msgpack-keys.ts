@@ -11,6 +11,8 @@ const KEY_BYTES_MAX = 31;
 const CHILDREN_MAX = 8;
 /** Where all places are taken, every so many new keys one of them gives way (count). */
 const REPLACE_EVERY = 16;
+/** Keys remembered of one map; a longer one is a dictionary, and not a type of message (count). */
+const INDEX_MAX = 64;
 /** Past this the trie starts anew, so that its memory is bounded (count). */
 const NODES_MAX = 4096;
 
@@ -24,6 +26,8 @@ export class KeyNode {
   /** The encoding in big-endian words of 4 bytes; the last word overlaps the one before it. */
   readonly words: Int32Array;
   readonly parent: KeyNode | null;
+  /** How many keys come before it in its map; -1 for the root. */
+  readonly index: number;
   readonly children: KeyNode[] = [];
   /** The key that came next the last time. */
   likely: KeyNode | null = null;
@@ -33,6 +37,7 @@ export class KeyNode {
     this.byteCount = encoding === null ? 0 : encoding.length;
     this.words = encoding === null ? NO_WORDS : toWords(encoding);
     this.parent = parent;
+    this.index = parent === null ? -1 : parent.index + 1;
   }
 }
 
@@ -78,28 +83,36 @@ export class KeyTrie {
   }
 
   /**
+   * What it costs is bounded, whatever came before: at most {@link INDEX_MAX} comparisons.
+   *
    * @param key one that is not among the children of `previous`
    * @throws Error for the key `__proto__`, and for one that came before in the same map, as far as
    *   the keys before it are remembered
    */
   learn(previous: KeyNode, key: string): KeyNode {
     if (key === FORBIDDEN) throw new Error(`msgpack: the key ${FORBIDDEN} is refused`);
-    const encoding = Buffer.from(` ${key}`);
-    const unknown = previous.byteCount === 0 && previous.parent !== null;
-    const fits = encoding.length > 1 && encoding.length <= KEY_BYTES_MAX + 1;
-    if (unknown || !fits || !isWellFormed(key)) return new KeyNode(key, null, previous);
+    if (!this.#isWorth(previous, key)) return new KeyNode(key, null, previous);
     for (let node = previous; node.parent !== null; node = node.parent) {
       if (node.key === key) throw duplicateKey(key);
     }
     const places = previous.children;
     const full = places.length === CHILDREN_MAX;
     if (full && ++this.#newcomers % REPLACE_EVERY !== 0) return new KeyNode(key, null, previous);
+    const encoding = Buffer.from(` ${key}`);
+    if (encoding.length > KEY_BYTES_MAX + 1) return new KeyNode(key, null, previous);
     if (++this.#nodeCount > NODES_MAX) this.#forget();
     encoding[0] = 0xa0 | (encoding.length - 1);
     const node = new KeyNode(internalize(key), encoding, previous);
     places[full ? (this.#newcomers / REPLACE_EVERY) % CHILDREN_MAX : places.length] = node;
     previous.likely = node;
     return node;
+  }
+
+  #isWorth(previous: KeyNode, key: string): boolean {
+    const isRoot = previous.parent === null;
+    if (!isRoot && previous.byteCount === 0) return false;
+    if (previous.index + 1 >= INDEX_MAX) return false;
+    return key.length > 0 && key.length <= KEY_BYTES_MAX && isWellFormed(key);
   }
 
   /** Maps that are being read or written go on with the nodes they hold. */
