@@ -55,6 +55,12 @@ const BACKLOG = 1_024;
 /** libzmq's upper limit of sockets in a context, in place of its default of 1,023 (count). */
 const CONTEXT_SOCKETS_MAX = 65_535;
 
+/**
+ * Longest frame that a peer may send to a socket that only sends: a handshake, a subscription (bytes).
+ * libzmq would keep what a PUSH is sent, and 55 bytes for each byte of a subscription.
+ */
+const INCIDENTAL_BYTES_MAX = 2_048;
+
 const CLASSES = {
   push: Push,
   pull: Pull,
@@ -89,7 +95,8 @@ export function openNative(
     [option: string]: unknown;
   };
   native.linger = settings.lingerMs;
-  native.maxMessageSize = settings.frameBytesMax;
+  const receives = kind !== "push" && kind !== "xpub";
+  native.maxMessageSize = receives ? settings.frameBytesMax : INCIDENTAL_BYTES_MAX;
   native.handshakeInterval = HANDSHAKE_MS_MAX;
   native.reconnectInterval = RECONNECT_MS;
   native.reconnectMaxInterval = RECONNECT_MS_MAX;

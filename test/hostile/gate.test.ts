@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import type { BrokerlessError } from "../../lib/index.ts";
+import { Gate } from "../../lib/transport/gate.ts";
+import { GateReader } from "../../lib/transport/gate-reader.ts";
 import * as frames from "../support/zmtp-frames.ts";
 import { ZmtpPeer } from "../support/zmtp-peer.ts";
-import { Gate } from "./gate.ts";
-import { GateReader } from "./gate-reader.ts";
 import {
   LIMITLESS_MODES,
   LIMITLESS_SUBSCRIBER_MODES,

@@ -1,5 +1,3 @@
-import { GREETING_BYTES } from "../support/zmtp-frames.ts";
-
 /** What a connection may do. */
 export interface GateLimits {
   /** Frames of a message (count). 1 where the role sends and expects one. */
@@ -10,6 +8,8 @@ export interface GateLimits {
   readonly topicBytesMax: number;
 }
 
+/** Bytes with which every ZMTP 3 connection begins. */
+const GREETING_BYTES = 64;
 /** Bytes of a command other than a subscription: PING and PONG have at most 24, READY some hundreds. */
 const COMMAND_BYTES_MAX = 1024;
 /** Bytes of one topic, and what stands before it. */

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { BrokerlessError } from "../../lib/errors.ts";
+import { BrokerlessError } from "../errors.ts";
 import { type GateLimits, GateReader } from "./gate-reader.ts";
 
 /** What a {@link Gate} is made of. */
