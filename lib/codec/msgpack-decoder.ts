@@ -4,6 +4,8 @@ import { readTimestamp } from "./msgpack-time.ts";
 
 /** Bytes up to this length are copied in JavaScript: a native copy first makes a view of them. */
 const SHORT_BYTES_MAX = 32;
+/** An array up to this size gets its place before its elements are read (count). */
+const ARRAY_AT_ONCE_MAX = 64;
 const NO_BYTES: Buffer = Buffer.alloc(0);
 const NO_VIEW = new DataView(NO_BYTES.buffer, 0, 0);
 
@@ -162,6 +164,14 @@ export class MsgpackDecoder {
 
   #array(count: number, depth: number): unknown[] {
     this.#enter(count, depth);
+    if (count > ARRAY_AT_ONCE_MAX) return this.#longArray(count, depth);
+    const items = new Array<unknown>(count);
+    for (let i = 0; i < count; i++) items[i] = this.#value(depth + 1);
+    return items;
+  }
+
+  /** Grows as it is read: what is announced may never come. */
+  #longArray(count: number, depth: number): unknown[] {
     const items: unknown[] = [];
     for (let i = 0; i < count; i++) items.push(this.#value(depth + 1));
     return items;
