@@ -1,5 +1,6 @@
 import { describeMachine, type Machine } from "./machine.ts";
 import { type RunFigures, runPair } from "./pair.ts";
+import type { Program } from "./program.ts";
 import type { BenchOptions, Scenario, System } from "./scenario.ts";
 import { type Percentiles, percentiles, type Spread, spread } from "./statistics.ts";
 
@@ -40,8 +41,7 @@ export interface Report {
 /** What to measure. */
 export interface Measurement {
   readonly scenario: Scenario;
-  /** Where it is, for the processes that load it. */
-  readonly url: string;
+  readonly program: Program;
   readonly options: BenchOptions;
   /** Those of the scenario's systems that are to run. */
   readonly systems: readonly System[];
@@ -54,7 +54,7 @@ export interface Measurement {
  * @param onRun told of each run as it ends
  */
 export async function measure(
-  { scenario, url, options, systems }: Measurement,
+  { scenario, program, options, systems }: Measurement,
   onRun: (system: string, figures: RunFigures) => void,
 ): Promise<Report> {
   const machine = describeMachine();
@@ -62,8 +62,7 @@ export async function measure(
   const warmup = Math.ceil(Math.min(options.messages * WARMUP.part, WARMUP.messagesMax));
   for (let index = 0; index < options.runs; index++) {
     for (const { name } of systems) {
-      const job = { scenario: url, system: name, options, warmup };
-      const figures = await runPair(job);
+      const figures = await runPair(program, { system: name, options, warmup });
       runs.get(name)?.push(figures);
       onRun(name, figures);
     }

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Control, Job, Outcome, Role, Verdict } from "./control.ts";
+import type { Program } from "./program.ts";
 
 /** What one run of one system showed, both processes together. */
 export interface RunFigures {
@@ -14,7 +15,6 @@ export interface RunFigures {
 }
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const CHILD = fileURLToPath(new URL("child.ts", import.meta.url));
 
 /** How long a finished process may take to end by itself, to write a profile for example (ms). */
 const EXIT_MS = 5_000;
@@ -26,21 +26,25 @@ const EXIT_MS = 5_000;
  *
  * @throws Error when a process fails or ends early
  */
-export async function runPair(job: Omit<Job, "role">): Promise<RunFigures> {
+export async function runPair(
+  program: Program,
+  task: Omit<Job, "role" | "scenario">,
+): Promise<RunFigures> {
   const children = new Map<Role, ChildProcess>();
   try {
     const outcomes = await new Promise<Map<Role, Outcome>>((resolve, reject) => {
       const arrived = new Map<Role, Outcome>();
       for (const role of ["receiver", "sender"] as const) {
-        const child = start({ ...job, role });
+        const child = start(program, { ...task, scenario: program.scenario, role });
         children.set(role, child);
         child.on("error", reject);
         child.on("exit", (code, signal) => {
-          reject(new Error(`${job.system}: the ${role} ended early (${signal ?? code})`));
+          reject(new Error(`${task.system}: the ${role} ended early (${signal ?? code})`));
         });
         child.on("message", (message: Control | Verdict) => {
           if (message.kind === "outcome") arrived.set(role, message.outcome);
-          else if (message.kind === "failed") reject(new Error(`${job.system}: ${message.reason}`));
+          else if (message.kind === "failed")
+            reject(new Error(`${task.system}: ${message.reason}`));
           else children.get(role === "sender" ? "receiver" : "sender")?.send(message);
           if (arrived.size === 2) resolve(arrived);
         });
@@ -52,12 +56,12 @@ export async function runPair(job: Omit<Job, "role">): Promise<RunFigures> {
   }
 }
 
-function start(job: Job): ChildProcess {
+function start(program: Program, job: Job): ChildProcess {
   // Profiling flags given to the parent are meant for the processes that do the work.
   const profiling = process.execArgv.filter((flag) => flag.startsWith("--cpu-prof"));
-  return fork(CHILD, [JSON.stringify(job)], {
+  return fork(program.child, [JSON.stringify(job)], {
     cwd: ROOT,
-    execArgv: ["--import", "tsx", ...profiling],
+    execArgv: [...program.execArgv, ...profiling],
     serialization: "advanced",
   });
 }
