@@ -117,6 +117,7 @@ export async function runStage<In, Out>(options: StageOptions<In, Out>): Promise
  * dead stage held, so whoever started the stages has to watch them and give up when one is lost.
  *
  * @returns how many of the source's values the results were made of (count)
+ * @throws Error when `results` is closed before, or when there were results of more than was sent
  */
 export async function runSink<T>(options: SinkOptions<T>): Promise<number> {
   const { results, take, onProgress } = options;
@@ -132,7 +133,9 @@ export async function runSink<T>(options: SinkOptions<T>): Promise<number> {
       }
     }
     onProgress?.(count);
+    if (end === null || count < end) continue;
     if (count === end) return count;
+    throw new Error(`the results stand for ${count} values, of which the source sent ${end}`);
   }
   throw new Error(
     `the pipeline was closed after ${count} of ${end ?? "an unknown number of"} values`,

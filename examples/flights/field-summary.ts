@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { ExactSum } from "./exact-sum.ts";
-import type { Cell } from "./table.ts";
+import { type Cell, formatNumber } from "./table.ts";
 
 /** What is known of one field, as plain data. */
 export interface FieldPart {
@@ -67,7 +67,9 @@ export class FieldSummary {
   cells(): Cell[] {
     const types = [...this.#types].sort(([a], [b]) => (a < b ? -1 : 1));
     const count = types.reduce((sum, [, n]) => sum + n, 0);
-    const names = types.map(([name, n]) => (types.length === 1 ? name : `${name} ${n}`)).join(", ");
+    const names = types
+      .map(([name, n]) => (types.length === 1 ? name : `${name} ${formatNumber(n)}`))
+      .join(", ");
     const numbers = this.#types.get("number") ?? 0;
     if (numbers === 0) return [count, names, null, null, null, this.#distinctCell()];
     const sum = this.#sum.value();

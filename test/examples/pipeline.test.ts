@@ -146,3 +146,13 @@ test("pipeline: a sink that is closed says how far it was", async (t) => {
   await ends.send({ end: 7 });
   await assert.rejects(sink, { message: "the pipeline was closed after 0 of 7 values" });
 });
+
+test("pipeline: results of more than was sent are an error", async (t) => {
+  const { ends, results, pushResults } = await openPipeline<number>(t);
+  const sink = runSink({ results, take: () => {} });
+  const message = "the results stand for 8 values, of which the source sent 7";
+  const rejected = assert.rejects(sink, { message });
+  await pushResults().send({ count: 8, value: 0 });
+  await ends.send({ end: 7 });
+  await rejected;
+});
