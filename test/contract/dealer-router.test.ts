@@ -74,12 +74,11 @@ eachTransport(
     const there = (await router.receive()).peer;
     await leaver.close();
     await eventually(() => assert.equal(router.stats().peers, 1));
-    // The first send after the loss may still be accepted: that it was dropped is an event.
-    const errors = errorsOf(router);
-    await router.send(gone, "too late").catch(code("BROKERLESS_UNROUTABLE"));
-    await eventually(() => assert.equal(errors.length, 1));
-    assert.equal(router.stats().messagesDropped, 1);
-    await assert.rejects(router.send(gone, "far too late"), code("BROKERLESS_UNROUTABLE"));
+    // A message may still go the way of the one who is gone, before ZeroMQ looks.
+    await eventually(() =>
+      assert.rejects(router.send(gone, "too late"), code("BROKERLESS_UNROUTABLE")),
+    );
+    assert.ok(router.stats().messagesDropped > 0);
     await router.send(there, "still here");
     assert.equal(await stayer.receive(), "still here");
   },
