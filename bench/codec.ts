@@ -47,6 +47,10 @@ const SAMPLES: Readonly<Record<string, (i: number) => unknown>> = {
     key: `0123456789abcdef0123456789abcdef0${100 + i}`,
     text: `The quick brown fox jumps over the lazy dog ${i}`,
   }),
+  "dictionaries, 20 of 5000 keys": (i) =>
+    Object.fromEntries(
+      Array.from({ length: 20 }, (_, k) => [`word${(i * 31 + k * 7919) % 5000}`, k]),
+    ),
   numbers: (i) => [i, i * 1000, i / 3, -i],
 };
 

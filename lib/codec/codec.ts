@@ -14,10 +14,11 @@ export type Delimiter = "self" | "newline" | "length";
 /**
  * Turns values into bytes and back. Implement it for a format of your own.
  *
- * Contract: `decode(encode(v))` is equal to `v`; `decode` throws on every input that `encode` cannot
- * have made, in time and memory proportional to the bytes; neither keeps a reference to the buffers
- * (`raw()` excepted, which hands out views). Instances hold no state that one peer's bytes could
- * change for another.
+ * Contract: `decode(encode(v))` is equal to `v`, or to the plain data that the codec says `v` becomes;
+ * `decode` throws on every input that is not the encoding of a value which `encode` accepts, in time
+ * and memory proportional to the bytes; neither keeps a reference to the buffers (`raw()` excepted,
+ * which hands out views). Instances hold no state that one peer's bytes could change for another,
+ * but what they remember to be faster.
  */
 export interface Codec<T = unknown> {
   /** Names the format to people and, between reliable peers, on the wire. */

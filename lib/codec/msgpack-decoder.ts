@@ -1,13 +1,8 @@
-import { DEPTH_MAX, duplicateKey, hasBytes, type KeyNode, KeyTrie } from "./msgpack-keys.ts";
-import { TextReader } from "./msgpack-text.ts";
-import { readTimestamp } from "./msgpack-time.ts";
+import { MsgpackInput } from "./msgpack-input.ts";
+import { checkKey, DEPTH_MAX, hasBytes, type KeyNode, KeyTrie } from "./msgpack-keys.ts";
 
-/** Bytes up to this length are copied in JavaScript: a native copy first makes a view of them. */
-const SHORT_BYTES_MAX = 32;
 /** An array up to this size gets its place before its elements are read (count). */
 const ARRAY_AT_ONCE_MAX = 64;
-const NO_BYTES: Buffer = Buffer.alloc(0);
-const NO_VIEW = new DataView(NO_BYTES.buffer, 0, 0);
 
 type Fields = Record<string, unknown>;
 
@@ -21,61 +16,49 @@ type Fields = Record<string, unknown>;
  * @see docs/decisions/0003-codecs.md
  */
 export class MsgpackDecoder {
-  readonly #texts = new TextReader();
+  readonly #in = new MsgpackInput();
   readonly #keys = new KeyTrie();
-  #bytes = NO_BYTES;
-  #view = NO_VIEW;
-  #at = 0;
-  #end = 0;
 
   /** @returns the one value that `bytes` holds */
   decode(bytes: Buffer): unknown {
-    this.#open(bytes);
+    const input = this.#in;
+    input.open(bytes);
     try {
       const value = this.#value(0);
-      if (this.#at < this.#end) throw this.#refused("bytes after the value", this.#at);
+      if (input.at < input.end) throw input.refused("bytes after the value", input.at);
       return value;
     } finally {
-      this.#close();
+      input.close();
     }
   }
 
   /** @returns all values of `frame`, at most `countMax`, in order */
   decodeAll(frame: Buffer, countMax: number): unknown[] {
-    this.#open(frame);
+    const input = this.#in;
+    input.open(frame);
     try {
       const values: unknown[] = [];
-      while (this.#at < this.#end) {
-        if (values.length === countMax) throw this.#refused(`more than ${countMax} values`, 0);
+      while (input.at < input.end) {
+        if (values.length === countMax) {
+          throw input.refused(`more than ${countMax} values`, input.at);
+        }
         values.push(this.#value(0));
       }
       return values;
     } finally {
-      this.#close();
+      input.close();
     }
-  }
-
-  #open(bytes: Buffer): void {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.#at = 0;
-    this.#end = bytes.length;
-  }
-
-  #close(): void {
-    this.#bytes = NO_BYTES;
-    this.#view = NO_VIEW;
   }
 
   /** @param depth arrays and maps around this value (count) */
   #value(depth: number): unknown {
-    const at = this.#take(1);
-    const token = this.#bytes[at]!;
+    const input = this.#in;
+    const token = input.uint8();
     if (token < 0x80) return token;
     if (token >= 0xe0) return token - 0x100;
     if (token < 0x90) return this.#map(token & 0x0f, depth);
     if (token < 0xa0) return this.#array(token & 0x0f, depth);
-    if (token < 0xc0) return this.#text(token & 0x1f);
+    if (token < 0xc0) return input.text(token & 0x1f);
     switch (token) {
       case 0xc0:
         return null;
@@ -84,82 +67,48 @@ export class MsgpackDecoder {
       case 0xc3:
         return true;
       case 0xc4:
-        return this.#binary(this.#uint8());
+        return input.binary(input.uint8());
       case 0xc5:
-        return this.#binary(this.#uint16());
+        return input.binary(input.uint16());
       case 0xc6:
-        return this.#binary(this.#uint32());
+        return input.binary(input.uint32());
       case 0xca:
-        return this.#view.getFloat32(this.#take(4));
+        return input.view.getFloat32(input.take(4));
       case 0xcb:
-        return this.#view.getFloat64(this.#take(8));
+        return input.view.getFloat64(input.take(8));
       case 0xcc:
-        return this.#uint8();
+        return input.uint8();
       case 0xcd:
-        return this.#uint16();
+        return input.uint16();
       case 0xce:
-        return this.#uint32();
+        return input.uint32();
       case 0xcf:
-        return this.#view.getBigUint64(this.#take(8));
+        return input.view.getBigUint64(input.take(8));
       case 0xd0:
-        return this.#view.getInt8(this.#take(1));
+        return input.view.getInt8(input.take(1));
       case 0xd1:
-        return this.#view.getInt16(this.#take(2));
+        return input.view.getInt16(input.take(2));
       case 0xd2:
-        return this.#view.getInt32(this.#take(4));
+        return input.view.getInt32(input.take(4));
       case 0xd3:
-        return this.#view.getBigInt64(this.#take(8));
+        return input.view.getBigInt64(input.take(8));
       case 0xd9:
-        return this.#text(this.#uint8());
+        return input.text(input.uint8());
       case 0xda:
-        return this.#text(this.#uint16());
+        return input.text(input.uint16());
       case 0xdb:
-        return this.#text(this.#uint32());
+        return input.text(input.uint32());
       case 0xdc:
-        return this.#array(this.#uint16(), depth);
+        return this.#array(input.uint16(), depth);
       case 0xdd:
-        return this.#array(this.#uint32(), depth);
+        return this.#array(input.uint32(), depth);
       case 0xde:
-        return this.#map(this.#uint16(), depth);
+        return this.#map(input.uint16(), depth);
       case 0xdf:
-        return this.#map(this.#uint32(), depth);
+        return this.#map(input.uint32(), depth);
       default:
-        return this.#extension(token, at);
+        return input.extension(token);
     }
-  }
-
-  /** @returns the offset of the next `length` bytes, which are there */
-  #take(length: number): number {
-    const at = this.#at;
-    if (length > this.#end - at) throw this.#refused("the end, with more announced", at);
-    this.#at = at + length;
-    return at;
-  }
-
-  #uint8(): number {
-    return this.#bytes[this.#take(1)]!;
-  }
-
-  #uint16(): number {
-    return this.#view.getUint16(this.#take(2));
-  }
-
-  #uint32(): number {
-    return this.#view.getUint32(this.#take(4));
-  }
-
-  #text(length: number): string {
-    return this.#texts.read(this.#bytes, this.#view, this.#take(length), length);
-  }
-
-  #binary(length: number): Buffer {
-    const bytes = this.#bytes;
-    const at = this.#take(length);
-    if (length === 0) return NO_BYTES.subarray();
-    const copy = Buffer.allocUnsafe(length);
-    if (length > SHORT_BYTES_MAX) bytes.copy(copy, 0, at, at + length);
-    else for (let i = 0; i < length; i++) copy[i] = bytes[at + i]!;
-    return copy;
   }
 
   #array(count: number, depth: number): unknown[] {
@@ -186,91 +135,99 @@ export class MsgpackDecoder {
     const inner = depth + 1;
     const map: Fields = {};
     if (count === 0) return map;
-    let node = this.#key(this.#keys.root, map);
+    let node = this.#knownKey(this.#keys.root);
+    if (node === null) return this.#unknownMap(map, count, inner);
     map[node.key] = this.#value(inner);
     if (count === 1) return map;
-    node = this.#key(node, map);
+    node = this.#knownKey(node);
+    if (node === null) return this.#unknownMap(map, count - 1, inner);
     map[node.key] = this.#value(inner);
     if (count === 2) return map;
-    node = this.#key(node, map);
+    node = this.#knownKey(node);
+    if (node === null) return this.#unknownMap(map, count - 2, inner);
     map[node.key] = this.#value(inner);
     if (count === 3) return map;
-    node = this.#key(node, map);
+    node = this.#knownKey(node);
+    if (node === null) return this.#unknownMap(map, count - 3, inner);
     map[node.key] = this.#value(inner);
     if (count === 4) return map;
-    node = this.#key(node, map);
+    node = this.#knownKey(node);
+    if (node === null) return this.#unknownMap(map, count - 4, inner);
     map[node.key] = this.#value(inner);
     if (count === 5) return map;
-    node = this.#key(node, map);
+    node = this.#knownKey(node);
+    if (node === null) return this.#unknownMap(map, count - 5, inner);
     map[node.key] = this.#value(inner);
     if (count === 6) return map;
-    node = this.#key(node, map);
+    node = this.#knownKey(node);
+    if (node === null) return this.#unknownMap(map, count - 6, inner);
     map[node.key] = this.#value(inner);
     if (count === 7) return map;
-    node = this.#key(node, map);
+    node = this.#knownKey(node);
+    if (node === null) return this.#unknownMap(map, count - 7, inner);
     map[node.key] = this.#value(inner);
     for (let i = 8; i < count; i++) {
-      node = this.#key(node, map);
+      node = this.#knownKey(node);
+      if (node === null) return this.#unknownMap(map, count - i, inner);
       map[node.key] = this.#value(inner);
     }
     return map;
   }
 
+  /** Reads the last `left` entries of a map, whose sequence of keys is not remembered. */
+  #unknownMap(map: Fields, left: number, inner: number): Fields {
+    const count = Object.keys(map).length + left;
+    for (let i = 0; i < left; i++) {
+      const key = this.#anyKey();
+      checkKey(key);
+      map[key] = this.#value(inner);
+    }
+    if (Object.keys(map).length < count) {
+      throw this.#in.refused("a map that has a key twice", this.#in.at);
+    }
+    return map;
+  }
+
   #enter(items: number, depth: number): void {
-    if (items > this.#end - this.#at) {
-      throw this.#refused(`${items} elements announced, with fewer bytes left`, this.#at);
+    const { at, end } = this.#in;
+    if (items > end - at) {
+      throw this.#in.refused(`${items} elements announced, with fewer bytes left`, at);
     }
     if (depth === DEPTH_MAX) {
-      throw this.#refused(`arrays and maps more than ${DEPTH_MAX} deep`, this.#at);
+      throw this.#in.refused(`arrays and maps more than ${DEPTH_MAX} deep`, at);
     }
   }
 
-  /** @param previous the key before this one in `map`, or the root */
-  #key(previous: KeyNode, map: Fields): KeyNode {
-    const at = this.#take(1);
-    const token = this.#bytes[at]!;
-    if ((token & 0xe0) !== 0xa0) return this.#unknownKey(previous, map, this.#otherKey(token, at));
+  /**
+   * @param previous the key before this one in its map, or the root
+   * @returns null, with the key still to be read, when it is not remembered at this place
+   */
+  #knownKey(previous: KeyNode): KeyNode | null {
+    const input = this.#in;
+    const token = input.peek();
+    if ((token & 0xe0) !== 0xa0) return null;
     const byteCount = (token & 0x1f) + 1;
-    this.#take(byteCount - 1);
+    const at = input.take(byteCount);
     const likely = previous.likely;
-    if (likely !== null && likely.byteCount === byteCount && hasBytes(likely, this.#view, at)) {
+    if (likely !== null && likely.byteCount === byteCount && hasBytes(likely, input.view, at)) {
       return likely;
     }
-    const known = this.#keys.match(previous, this.#view, at, byteCount);
+    const known = this.#keys.match(previous, input.view, at, byteCount);
     if (known !== null) return known;
-    const key = this.#texts.read(this.#bytes, this.#view, at + 1, byteCount - 1);
-    return this.#unknownKey(previous, map, key);
-  }
-
-  #unknownKey(previous: KeyNode, map: Fields, key: string): KeyNode {
-    const node = this.#keys.learn(previous, key);
-    if (node.byteCount === 0 && Object.hasOwn(map, key)) throw duplicateKey(key);
-    return node;
-  }
-
-  /** A long string, or an integer, which becomes its decimal text. */
-  #otherKey(token: number, at: number): string {
-    const isText = token >= 0xd9 && token <= 0xdb;
-    const isInteger = token < 0x80 || token >= 0xe0 || (token >= 0xcc && token <= 0xd3);
-    if (!isText && !isInteger) throw this.#refused("a map's key that is no string or integer", at);
-    this.#at = at;
-    return String(this.#value(DEPTH_MAX));
-  }
-
-  /** `undefined` and timestamps; msgpackr's others would let one value change what another means. */
-  #extension(token: number, at: number): unknown {
-    if (token === 0xd4 && this.#uint16() === 0) return undefined;
-    if (token === 0xd6 && this.#uint8() === 0xff)
-      return readTimestamp(this.#view, this.#take(4), 4);
-    if (token === 0xd7 && this.#uint8() === 0xff)
-      return readTimestamp(this.#view, this.#take(8), 8);
-    if (token === 0xc7 && this.#uint16() === 0x0cff) {
-      return readTimestamp(this.#view, this.#take(12), 12);
+    input.at = at;
+    if (this.#keys.wants(previous)) {
+      this.#keys.learn(previous, this.#anyKey());
+      input.at = at;
     }
-    throw this.#refused(`0x${token.toString(16)}, which starts no accepted value`, at);
+    return null;
   }
 
-  #refused(what: string, at: number): Error {
-    return new Error(`msgpack: ${what}, at byte ${at} of ${this.#end}`);
+  /** A string, or an integer, which becomes its decimal text. */
+  #anyKey(): string {
+    const at = this.#in.at;
+    const key = this.#value(DEPTH_MAX);
+    if (typeof key === "string") return key;
+    if (typeof key === "bigint" || Number.isInteger(key)) return String(key);
+    throw this.#in.refused("a map's key that is no string or integer", at);
   }
 }

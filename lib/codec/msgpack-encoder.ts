@@ -1,7 +1,7 @@
 import { types } from "node:util";
 import { describe } from "../options.ts";
 import type { ByteWriter } from "./byte-writer.ts";
-import { DEPTH_MAX, duplicateKey, type KeyNode, KeyTrie } from "./msgpack-keys.ts";
+import { checkKey, DEPTH_MAX, type KeyNode, KeyTrie } from "./msgpack-keys.ts";
 import { MsgpackOutput } from "./msgpack-output.ts";
 
 type Convertible = { toJSON(): unknown };
@@ -73,18 +73,27 @@ export class MsgpackEncoder {
     const count = keys.length;
     if (values.length !== count) throw new TypeError("msgpack: a getter removed a property");
     this.#out.mapHead(count);
-    let node = this.#keys.root;
+    let node: KeyNode | null = this.#keys.root;
     for (let i = 0; i < count; i++) {
-      node = this.#key(node, keys[i]!);
+      if (node !== null) node = this.#knownKey(node, keys[i]!);
+      if (node === null) this.#unknownKey(keys[i]!);
+      else this.#out.key(node);
       this.#value(values[i], depth + 1);
     }
   }
 
-  #key(previous: KeyNode, key: string): KeyNode {
+  /** @returns null when the key is not remembered at this place, and none behind it is then */
+  #knownKey(previous: KeyNode, key: string): KeyNode | null {
     const likely = previous.likely;
-    const node = likely !== null && likely.key === key ? likely : this.#keys.follow(previous, key);
-    this.#out.key(node);
-    return node;
+    if (likely !== null && likely.key === key) return likely;
+    const known = this.#keys.follow(previous, key);
+    if (known === null && this.#keys.wants(previous)) this.#keys.learn(previous, key);
+    return known;
+  }
+
+  #unknownKey(key: string): void {
+    checkKey(key);
+    this.#out.text(key);
   }
 
   #instance(value: object, depth: number): void {
@@ -119,9 +128,9 @@ export class MsgpackEncoder {
         throw new TypeError(`msgpack: a Map's key must be a string or integer: ${describe(key)}`);
       }
       const text = String(key);
-      if (seen.has(text)) throw duplicateKey(text);
+      if (seen.has(text)) throw new TypeError(`msgpack: a Map has the key ${text} twice, as text`);
       seen.add(text);
-      this.#key(this.#keys.root, text);
+      this.#unknownKey(text);
       this.#value(value, depth + 1);
     }
   }

@@ -16,12 +16,10 @@ const INDEX_MAX = 64;
 /** Past this the trie starts anew, so that its memory is bounded (count). */
 const NODES_MAX = 4096;
 
-const NO_WORDS = new Int32Array(0);
-
 /** A key of a map, known by the keys that came before it in the same map. */
 export class KeyNode {
   readonly key: string;
-  /** Length of the key's encoding; 0 where it is not remembered (bytes). */
+  /** Length of the key's encoding; 0 for the root (bytes). */
   readonly byteCount: number;
   /** The encoding in big-endian words of 4 bytes; the last word overlaps the one before it. */
   readonly words: Int32Array;
@@ -31,11 +29,13 @@ export class KeyNode {
   readonly children: KeyNode[] = [];
   /** The key that came next the last time. */
   likely: KeyNode | null = null;
+  /** How often it came, lately, when another was likely (count). */
+  hits = 0;
 
-  constructor(key: string, encoding: Buffer | null, parent: KeyNode | null) {
+  constructor(key: string, encoding: Buffer, parent: KeyNode | null) {
     this.key = key;
-    this.byteCount = encoding === null ? 0 : encoding.length;
-    this.words = encoding === null ? NO_WORDS : toWords(encoding);
+    this.byteCount = encoding.length;
+    this.words = toWords(encoding);
     this.parent = parent;
     this.index = parent === null ? -1 : parent.index + 1;
   }
@@ -49,10 +49,10 @@ export class KeyNode {
  * finds the key's place in the object at once because the string is the very same one.
  *
  * It changes the speed and never the result: a key counts as found only when all its bytes are
- * equal. It is bounded, and forgets when it is full.
+ * equal, and no sequence has a key twice. It is bounded, and forgets when it is full.
  */
 export class KeyTrie {
-  root: KeyNode = new KeyNode("", null, null);
+  root: KeyNode = newRoot();
   #nodeCount = 0;
   #newcomers = 0;
 
@@ -64,6 +64,7 @@ export class KeyTrie {
   match(previous: KeyNode, view: DataView, at: number, byteCount: number): KeyNode | null {
     for (const child of previous.children) {
       if (child.byteCount === byteCount && hasBytes(child, view, at)) {
+        child.hits += 1;
         previous.likely = child;
         return child;
       }
@@ -71,55 +72,72 @@ export class KeyTrie {
     return null;
   }
 
-  /** @returns the node for `key`, which is remembered where there is room for it */
-  follow(previous: KeyNode, key: string): KeyNode {
+  /** @returns the node for `key` where it is remembered, or null */
+  follow(previous: KeyNode, key: string): KeyNode | null {
     for (const child of previous.children) {
       if (child.key === key) {
+        child.hits += 1;
         previous.likely = child;
         return child;
       }
     }
-    return this.learn(previous, key);
+    return null;
   }
 
   /**
-   * What it costs is bounded, whatever came before: at most {@link INDEX_MAX} comparisons.
-   *
-   * @param key one that is not among the children of `previous`
-   * @throws Error for the key `__proto__`, and for one that came before in the same map, as far as
-   *   the keys before it are remembered
+   * Whether `learn` is worth its price for the next new key after `previous`. To be asked once for
+   * each map: one that is new throughout is learnt over several messages, and a dictionary, which
+   * is always new, costs little.
    */
-  learn(previous: KeyNode, key: string): KeyNode {
-    if (key === FORBIDDEN) throw new Error(`msgpack: the key ${FORBIDDEN} is refused`);
-    if (!this.#isWorth(previous, key)) return new KeyNode(key, null, previous);
-    for (let node = previous; node.parent !== null; node = node.parent) {
-      if (node.key === key) throw duplicateKey(key);
-    }
-    const places = previous.children;
-    const full = places.length === CHILDREN_MAX;
-    if (full && ++this.#newcomers % REPLACE_EVERY !== 0) return new KeyNode(key, null, previous);
-    const encoding = Buffer.from(` ${key}`);
-    if (encoding.length > KEY_BYTES_MAX + 1) return new KeyNode(key, null, previous);
-    if (++this.#nodeCount > NODES_MAX) this.#forget();
-    encoding[0] = 0xa0 | (encoding.length - 1);
-    const node = new KeyNode(internalize(key), encoding, previous);
-    places[full ? (this.#newcomers / REPLACE_EVERY) % CHILDREN_MAX : places.length] = node;
-    previous.likely = node;
-    return node;
+  wants(previous: KeyNode): boolean {
+    if (previous.index + 1 >= INDEX_MAX) return false;
+    return previous.children.length < CHILDREN_MAX || ++this.#newcomers % REPLACE_EVERY === 0;
   }
 
-  #isWorth(previous: KeyNode, key: string): boolean {
-    const isRoot = previous.parent === null;
-    if (!isRoot && previous.byteCount === 0) return false;
-    if (previous.index + 1 >= INDEX_MAX) return false;
-    return key.length > 0 && key.length <= KEY_BYTES_MAX && isWellFormed(key);
+  /** Remembers `key`, which is not among the children of `previous`, where it can be. */
+  learn(previous: KeyNode, key: string): void {
+    const encoding = Buffer.from(` ${key}`);
+    const keyBytes = encoding.length - 1;
+    if (keyBytes === 0 || keyBytes > KEY_BYTES_MAX || !isWellFormed(key)) return;
+    if (key === FORBIDDEN || isAmong(previous, key)) return;
+    if (++this.#nodeCount > NODES_MAX) this.#forget();
+    encoding[0] = 0xa0 | keyBytes;
+    const node = new KeyNode(internalize(key), encoding, previous);
+    const places = previous.children;
+    places[places.length < CHILDREN_MAX ? places.length : placeToFree(places)] = node;
+    previous.likely = node;
   }
 
   /** Maps that are being read or written go on with the nodes they hold. */
   #forget(): void {
-    this.root = new KeyNode("", null, null);
+    this.root = newRoot();
     this.#nodeCount = 1;
   }
+}
+
+/** @throws Error for the one key that no map may have */
+export function checkKey(key: string): void {
+  if (key === FORBIDDEN) throw new Error(`msgpack: the key ${FORBIDDEN} is refused`);
+}
+
+/** @returns the place of the key that came least; what came long ago counts for less */
+function placeToFree(places: readonly KeyNode[]): number {
+  let place = 0;
+  for (const [i, node] of places.entries()) {
+    if (node.hits < places[place]!.hits) place = i;
+  }
+  for (const node of places) node.hits >>= 1;
+  return place;
+}
+
+function newRoot(): KeyNode {
+  return new KeyNode("", Buffer.alloc(0), null);
+}
+
+/** Whether `node` or a key before it in the map is `key`; looks at no more than `INDEX_MAX`. */
+function isAmong(node: KeyNode, key: string): boolean {
+  for (let at = node; at.parent !== null; at = at.parent) if (at.key === key) return true;
+  return false;
 }
 
 /** Whether the bytes at `at` are this key's encoding, given that as many follow as it has. */
@@ -142,11 +160,6 @@ export function putBytes(node: KeyNode, view: DataView, at: number): void {
   const last = words.length - 1;
   for (let i = 0; i < last; i++) view.setInt32(at + 4 * i, words[i]!);
   view.setInt32(byteCount < 4 ? at : at + byteCount - 4, words[last]!);
-}
-
-/** The error for a key that a map has twice: which of them counts would depend on the reader. */
-export function duplicateKey(key: string): Error {
-  return new Error(`msgpack: a map has the key ${JSON.stringify(key.slice(0, 40))} twice`);
 }
 
 function toWords(encoding: Buffer): Int32Array {

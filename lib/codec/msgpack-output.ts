@@ -148,12 +148,9 @@ export class MsgpackOutput {
   }
 
   key(node: KeyNode): void {
-    if (node.byteCount === 0) this.text(node.key);
-    else {
-      const at = this.#room(ROOM);
-      putBytes(node, this.#view, at);
-      this.#at = at + node.byteCount;
-    }
+    const at = this.#room(ROOM);
+    putBytes(node, this.#view, at);
+    this.#at = at + node.byteCount;
   }
 
   /**
