@@ -240,6 +240,8 @@ export class Outbound<K> {
   #check(schema: Schema, value: unknown): Promise<unknown> | null {
     const checked = checkOutgoing(schema, value);
     if (checked === null && this.#checking === null) return null;
+    // It may reject while an earlier check is still under way, and nobody has looked yet.
+    if (checked !== null) quiet(checked);
     const previous = this.#checking ?? ACCEPTED;
     const inOrder = previous.then(
       () => checked,

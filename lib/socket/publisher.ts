@@ -74,7 +74,7 @@ export class Publisher<
       rules: { ...COMMON_RULES, ...VALUE_RULES, slowSubscribers: oneOf("drop", "wait") },
       defaults: { ...COMMON_DEFAULTS, ...valueDefaults(), slowSubscribers: "drop" },
     });
-    super("xpub", resolved, PEER_FRAMES);
+    super("xpub", resolved, { peerFramesMax: PEER_FRAMES });
     const waits = resolved.slowSubscribers === "wait";
     if (waits) {
       this.channel.native.noDrop = true;

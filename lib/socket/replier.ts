@@ -88,7 +88,7 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
       rules: { ...COMMON_RULES, ...ASK_RULES },
       defaults: { ...COMMON_DEFAULTS, ...askDefaults() },
     });
-    super("router", resolved, PEER_FRAMES);
+    super("router", resolved, { peerFramesMax: PEER_FRAMES, partsMax: 18 });
     this.#resolved = resolved;
     this.#framing = createFraming(resolved.codec, { batched: false, countMax: 1 });
     this.#encoder = new SingleEncoder(this.#framing, resolved.messageBytesMax);

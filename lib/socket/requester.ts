@@ -77,7 +77,7 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
       },
       defaults: { ...COMMON_DEFAULTS, ...askDefaults(), timeoutMs: 30_000, resend: false },
     });
-    super("dealer", resolved, PEER_FRAMES);
+    super("dealer", resolved, { peerFramesMax: PEER_FRAMES, partsMax: 4 });
     this.#resolved = resolved;
     this.#framing = createFraming(resolved.codec, { batched: false, countMax: 1 });
     this.#encoder = new SingleEncoder(this.#framing, resolved.messageBytesMax);

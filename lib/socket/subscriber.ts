@@ -45,7 +45,7 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
       rules: { ...COMMON_RULES, ...VALUE_RULES },
       defaults: { ...COMMON_DEFAULTS, ...valueDefaults() },
     });
-    super("sub", resolved, PEER_FRAMES);
+    super("sub", resolved, { peerFramesMax: PEER_FRAMES, partsMax: 2 });
     this.#announcer = new Announcer(this.channel.native);
     this.#subscriptions = new Subscriptions(this.#announcer);
     this.#inbound = new Inbound<Publication<Topics>>({

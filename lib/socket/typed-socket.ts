@@ -75,6 +75,16 @@ export interface ReadyOptions extends WaitOptions {
 /** Whether a socket takes messages, empties itself, or is gone. */
 export type SocketStatus = "open" | "draining" | "closed";
 
+/** What a role has of its own. */
+export interface RoleTraits {
+  /** Frames that ZeroMQ may hold for each peer (count). Default: by `batch`. */
+  readonly peerFramesMax?: number;
+  /** Frames of a message that its peers send, ids that ZeroMQ adds not counted (count). Default 1. */
+  readonly partsMax?: number;
+}
+
+/** All that a gated publisher's peer may be subscribed to (bytes). */
+const TOPIC_BYTES_MAX = 65_536;
 /** Frames that ZeroMQ holds for each peer where a frame is a batch, so that memory stays bounded (count). */
 const PEER_FRAMES_BATCHED = 16;
 /** The same where a frame is one message: ZeroMQ's own default (count). */
@@ -96,7 +106,12 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
   #draining = 0;
   #closing: Promise<void> | null = null;
 
-  protected constructor(kind: NativeKind, common: ResolvedCommon, framesMax: number | null = null) {
+  protected constructor(kind: NativeKind, common: ResolvedCommon, traits: RoleTraits = {}) {
+    if (common.gate === true && typeof common.security === "object" && common.security !== null) {
+      throw new TypeError(
+        'option "gate": CURVE keeps strangers out by itself, and hides what a gate reads',
+      );
+    }
     this.#common = common;
     const batched = common.batch === false ? PEER_FRAMES_SINGLE : PEER_FRAMES_BATCHED;
     this.channel = new Channel(kind, {
@@ -105,7 +120,13 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
         lingerMs: common.lingerMs,
         heartbeatMs: common.heartbeatMs,
         frameBytesMax: common.messageBytesMax + FRAME_BYTES_SPARE,
-        peerFramesMax: common.peerFramesMax ?? framesMax ?? batched,
+        peerFramesMax: common.peerFramesMax ?? traits.peerFramesMax ?? batched,
+      },
+      gate: common.gate,
+      gateLimits: {
+        partsMax: traits.partsMax ?? 1,
+        messageBytesMax: common.messageBytesMax + FRAME_BYTES_SPARE,
+        topicBytesMax: kind === "xpub" ? TOPIC_BYTES_MAX : 0,
       },
       listener: {
         onPeer: ({ type, address, peers }) => this.onPeerChange(type, address, peers),

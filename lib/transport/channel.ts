@@ -1,5 +1,9 @@
+import type { Observer } from "zeromq";
 import { BrokerlessError } from "../errors.ts";
 import type { Address } from "./address.ts";
+import { type Endpoint, Endpoints } from "./endpoints.ts";
+import type { GateLimits } from "./gate-reader.ts";
+import { GatedListener } from "./gated-listener.ts";
 import {
   errnoOf,
   type NativeKind,
@@ -11,6 +15,7 @@ import {
 import { forgetChannel, rememberChannel } from "./open-channels.ts";
 import { type PeerChange, PeerCount } from "./peer-count.ts";
 import { bindPresence, connectPresence, type Presence } from "./presence.ts";
+import { Redialer } from "./redialer.ts";
 import { checkBindAllowed, checkConnectAllowed, type ResolvedSecurity } from "./security.ts";
 import { applySecurity, type Guard, nativeOptions } from "./zap.ts";
 
@@ -27,11 +32,19 @@ export interface ChannelListener {
 export interface ChannelOptions {
   readonly settings: NativeSettings;
   readonly security: ResolvedSecurity;
+  /** Whether tcp peers pass a gate; null: those from beyond loopback where nothing else protects us. */
+  readonly gate: boolean | null;
+  /** What the gate lets pass: it depends on the role. */
+  readonly gateLimits: GateLimits;
   readonly listener: ChannelListener;
 }
 
 /** libzmq closes a listener within microseconds; past this it will not report it (milliseconds). */
 const RELEASE_MS_MAX = 2_000;
+/** An idle socket is asked for its state so often after an endpoint was given up, at growing pauses (count). */
+const NUDGES = 10;
+/** Nobody is there. */
+const NOWHERE = "ipc://@brokerless.nowhere";
 
 /**
  * One native socket with what it needs to be used safely: a permanent reader of its monitor, a count of
@@ -44,23 +57,33 @@ const RELEASE_MS_MAX = 2_000;
  */
 export class Channel {
   readonly native: NativeSocket;
+  readonly #kind: NativeKind;
   readonly #listener: ChannelListener;
   readonly #security: ResolvedSecurity;
   readonly #guard: Guard;
   readonly #peers: PeerCount;
   readonly #presences = new Map<string, Presence>();
-  readonly #bound = new Set<string>();
-  readonly #connected = new Set<string>();
+  readonly #endpoints = new Endpoints();
+  /** Connected inproc addresses whose other side has gone. */
+  readonly #cut = new Set<string>();
+  #monitor: Observer | null = null;
   readonly #releases = new Map<string, () => void>();
+  readonly #redialer = new Redialer((address) => this.#redial(address));
+  readonly #options: ChannelOptions;
+  /** By the address that peers know. */
+  readonly #gates = new Map<string, GatedListener>();
+  /** Sends and receives under way (count). */
+  #underWay = 0;
   #closed = false;
 
   constructor(kind: NativeKind, options: ChannelOptions) {
+    this.#kind = kind;
+    this.#options = options;
     this.#listener = options.listener;
     this.#peers = new PeerCount(options.listener.onPeer);
     this.#security = options.security;
     this.native = openNative(kind, options.settings, nativeOptions(options.security));
     this.#guard = applySecurity(this.native, options.security, options.listener.onUnguarded);
-    this.#watch();
     rememberChannel(this);
   }
 
@@ -83,15 +106,19 @@ export class Channel {
     checkBindAllowed(this.#security, address);
     await this.#guard.ready();
     if (this.#closed) throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
-    this.#preferIpv6(text);
+    this.#prepare(address);
+    if (this.#passesGate(address)) return await this.#bindGated(text);
     try {
       this.native.bindSync(text);
     } catch (cause) {
       throw addressError("bind", text, cause);
     }
-    if (transport === "inproc") this.#presences.set(text, bindPresence(text, this.#counted));
     const resolved = transport === "inproc" ? text : (this.native.lastEndpoint ?? text);
-    this.#bound.add(resolved);
+    this.#endpoints.addBound(resolved);
+    if (transport === "inproc") {
+      this.#presences.set(text, bindPresence(text, this.#counted));
+      this.#wake();
+    }
     return resolved;
   }
 
@@ -99,27 +126,34 @@ export class Channel {
   connect(address: Address): void {
     const { text, transport } = address;
     checkConnectAllowed(this.#security, address);
-    if (this.#connected.has(text)) return;
-    this.#preferIpv6(text);
+    if (this.#endpoints.isConnected(text) && !this.#cut.delete(text)) return;
+    this.#prepare(address);
     try {
       this.native.connect(text);
     } catch (cause) {
       throw addressError("connect to", text, cause);
     }
-    this.#connected.add(text);
-    if (transport === "inproc") this.#presences.set(text, connectPresence(text, this.#counted));
+    this.#endpoints.addConnected(text);
+    if (transport === "inproc") {
+      const { joined } = this.#counted;
+      const listener = { joined, ended: this.#onCut, again: this.#onAgain };
+      this.#presences.set(text, connectPresence(text, listener));
+      this.#wake();
+    }
   }
 
   /** Stops accepting peers; resolves when the address can be bound again. */
   async unbind(address: string): Promise<void> {
-    if (!this.#bound.delete(address)) throw addressError("unbind", address, "it is not bound");
-    const released = isInproc(address) ? Promise.resolve() : this.#released(address);
+    if (!this.#endpoints.deleteBound(address)) {
+      throw addressError("unbind", address, "it is not bound");
+    }
+    const released = this.#freed(address);
     this.#release(address);
     await released;
   }
 
   disconnect(address: string): void {
-    if (!this.#connected.delete(address)) {
+    if (!this.#endpoints.deleteConnected(address)) {
       throw addressError("disconnect from", address, "it is not connected");
     }
     this.#release(address);
@@ -128,7 +162,7 @@ export class Channel {
   /** Never throws: a failure is a rejection. */
   send(message: NativeMessage): Promise<void> {
     try {
-      return this.native.send(message);
+      return this.#watched(this.native.send(message));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -137,7 +171,7 @@ export class Channel {
   /** Never throws: a failure is a rejection. */
   receive(): Promise<Buffer[]> {
     try {
-      return this.native.receive();
+      return this.#watched(this.native.receive());
     } catch (error) {
       return Promise.reject(error);
     }
@@ -147,55 +181,224 @@ export class Channel {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    const released = [...this.#bound]
-      .filter((address) => !isInproc(address))
-      .map((address) => this.#released(address));
+    const { bound } = this.#endpoints;
+    const released = bound.map((each) => this.#freed(each));
+    this.#redialer.close();
+    // Closing frees an inproc name only later, in a thread of libzmq.
+    for (const each of bound) if (isInproc(each)) this.native.disconnect(each);
     for (const presence of this.#presences.values()) presence.close();
-    forgetChannel(this);
+    if (this.#monitor === null) forgetChannel(this);
     this.#guard.release();
     this.native.close();
     await Promise.all(released);
   }
 
-  /** Closes without waiting for anything, for a thread that ends. */
+  /** Closes without waiting for anything, for a thread that ends. What ZeroMQ holds is dropped. */
   closeNow(): void {
+    if (this.#closed) return;
     this.#closed = true;
-    forgetChannel(this);
-    for (const presence of this.#presences.values()) presence.close();
-    // In this order: a monitor that outlives its socket would still be waiting when the thread ends.
-    this.native.events.close();
+    this.#redialer.close();
+    for (const presence of this.#presences.values()) presence.close(true);
+    this.native.linger = 0;
     this.native.close();
   }
 
+  /** For a thread that ends; when libzmq is done with the socket. */
+  closeMonitor(): void {
+    forgetChannel(this);
+    this.#monitor?.close();
+  }
+
   readonly #counted = {
-    joined: (address: string): void => this.#peers.joined(address),
-    ended: (address: string): void => this.#peers.ended(address),
+    joined: (address: string): void => {
+      this.#peers.began(address, false);
+      this.#joined({ address, side: "bound" });
+    },
+    ended: (address: string): void => this.#ended(address),
   };
 
-  #watch(): void {
+  /** The other side of an inproc address has gone. libzmq leaves its pipe, and makes no new one. */
+  readonly #onCut = (address: string): void => {
+    this.#presences.get(address)?.close();
+    this.#presences.delete(address);
+    this.#cut.add(address);
+    this.native.disconnect(address);
+    this.#wake();
+    this.#ended(address);
+  };
+
+  /** Nobody has bound an inproc address yet, and our connection to it was lost: makes another. */
+  readonly #onAgain = (address: string): void => {
+    this.native.disconnect(address);
+    this.native.connect(address);
+    this.#wake();
+  };
+
+  #prepare({ text, transport }: Address): void {
+    if (text.includes("[")) this.native.ipv6 = true;
+    // inproc has no monitor events, and a monitor would keep the process alive until somebody has bound.
+    if (transport !== "inproc" && this.#monitor === null) this.#monitor = this.#watch();
+  }
+
+  #watch(): Observer {
     const { events } = this.native;
     const failed = (event: { address: string; error: Error }): void => {
-      this.#peers.failed(event.address);
+      this.#failed(event.address);
       this.#listener.onProblem(handshakeError(event.address, event.error));
     };
-    events.on("handshake", (event) => this.#peers.joined(event.address));
-    events.on("disconnect", (event) => this.#peers.ended(event.address));
+    for (const type of ["connect", "connect:delay", "connect:retry"] as const) {
+      events.on(type, (event) => this.#endpoints.learn(event.address));
+    }
+    for (const type of ["accept", "connect"] as const) {
+      events.on(type, (event) => this.#began(event.address));
+    }
+    events.on("connect:retry", (event) => this.#onRetry(event.address));
+    events.on("handshake", (event) => this.#joined(this.#find(event.address)));
+    events.on("disconnect", (event) => this.#onDisconnect(event.address));
     events.on("handshake:error:auth", failed);
     events.on("handshake:error:protocol", failed);
     // No details: the peer went away, or never spoke ZMTP. That is news only to the count.
-    events.on("handshake:error:other", (event) => this.#peers.failed(event.address));
+    events.on("handshake:error:other", (event) => this.#failed(event.address));
     events.on("close", (event) => this.#releases.get(event.address)?.());
     events.on("end", () => {
+      forgetChannel(this);
       for (const release of this.#releases.values()) release();
     });
+    return events;
+  }
+
+  /** libzmq names a gated address by what is behind the gate. */
+  #find(address: string): Endpoint | null {
+    for (const gate of this.#gates.values()) {
+      if (gate.inner === address) return { address: gate.address, side: "bound" };
+    }
+    return this.#endpoints.find(address);
+  }
+
+  #began(address: string): void {
+    const endpoint = this.#find(address);
+    if (endpoint !== null) this.#peers.began(endpoint.address, endpoint.side === "connected");
+  }
+
+  #onRetry(address: string): void {
+    const endpoint = this.#find(address);
+    if (endpoint !== null) this.#redialer.onRetry(endpoint.address);
+  }
+
+  #onDisconnect(address: string): void {
+    const endpoint = this.#find(address);
+    if (endpoint?.side === "connected") this.#redialer.onLost(endpoint.address);
+    this.#ended(endpoint?.address);
+  }
+
+  /** DEALER and SUB ignore a second connect without the first having been given up. */
+  #redial(address: string): void {
+    if (this.#closed || !this.#endpoints.isConnected(address)) return;
+    this.native.disconnect(address);
+    this.native.connect(address);
+  }
+
+  #joined(endpoint: Endpoint | null): void {
+    if (endpoint === null) return;
+    const { address, side } = endpoint;
+    if (side === "connected") this.#redialer.forget(address);
+    this.#peers.joined(address, side === "connected");
+    this.#nudge();
+  }
+
+  #failed(address: string): void {
+    const endpoint = this.#find(address);
+    if (endpoint !== null) this.#peers.failed(endpoint.address);
+  }
+
+  #ended(address: string | undefined): void {
+    if (address === undefined) return;
+    this.#peers.ended(address);
+    this.#nudge();
   }
 
   #release(address: string): void {
+    if (this.#cut.delete(address)) return;
     this.#presences.get(address)?.close();
     this.#presences.delete(address);
+    this.#redialer.forget(address);
     // zeromq's unbind blocks the socket meanwhile; libzmq ends a bound endpoint with this call too.
-    this.native.disconnect(address);
+    this.native.disconnect(this.#gates.get(address)?.inner ?? address);
+    this.#gates.delete(address);
     this.#peers.forget(address);
+    if (isInproc(address)) this.#wake();
+    else this.#nudgeLater(1);
+  }
+
+  /**
+   * libzmq acts on what its own threads have found only while its socket is used. A subscriber that
+   * nobody reads from would not tell a new publisher what it wants.
+   */
+  #nudge(): void {
+    // While a call is under way zeromq looks by itself, and looking here would take away its signal.
+    if (this.#kind === "sub" && this.#underWay === 0) void this.native.readable;
+  }
+
+  /** And an idle socket would keep a connection that it has given up. */
+  #nudgeLater(nudges: number): void {
+    const nudge = (): void => {
+      if (this.#closed) return;
+      if (this.#underWay === 0) void (this.native.readable || this.native.writable);
+      if (nudges < NUDGES) this.#nudgeLater(nudges + 1);
+    };
+    setTimeout(nudge, 2 ** nudges).unref();
+  }
+
+  /**
+   * Makes zeromq look again whether a send or a receive that is under way can go on. Whatever looks at
+   * the socket meanwhile (an inproc bind or connect, asking for its state) takes away the signal that
+   * zeromq waits for, and the call would wait for ever. What gives a new one is a connection attempt.
+   */
+  #wake(): void {
+    if (this.#underWay === 0) return;
+    this.native.connect(NOWHERE);
+    this.native.disconnect(NOWHERE);
+  }
+
+  #passesGate({ transport, loopback }: Address): boolean {
+    const { gate, security } = this.#options;
+    return transport === "tcp" && (gate ?? (security === "none" && !loopback));
+  }
+
+  async #bindGated(address: string): Promise<string> {
+    const { gateLimits: limits, listener } = this.#options;
+    const bindInner = (inner: string): void => this.native.bindSync(inner);
+    let gate: GatedListener;
+    try {
+      const onRefused = listener.onProblem;
+      gate = await GatedListener.open({ address, bindInner, limits, onRefused });
+    } catch (cause) {
+      throw addressError("bind", address, cause);
+    }
+    if (this.#closed) {
+      await gate.close();
+      throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
+    }
+    this.#gates.set(gate.address, gate);
+    this.#endpoints.addBound(gate.address);
+    return gate.address;
+  }
+
+  /** Counts a call that is under way, while zeromq itself looks for what it waits for. */
+  #watched<R>(call: Promise<R>): Promise<R> {
+    this.#underWay += 1;
+    call.then(this.#settled, this.#settled);
+    return call;
+  }
+
+  readonly #settled = (): void => {
+    this.#underWay -= 1;
+  };
+
+  /** Resolves when a bound address can be bound again, once it has been given up. */
+  #freed(address: string): Promise<void> {
+    if (isInproc(address)) return Promise.resolve();
+    return this.#gates.get(address)?.close() ?? this.#released(address);
   }
 
   #released(address: string): Promise<void> {
@@ -208,10 +411,6 @@ export class Channel {
       const timer = setTimeout(release, RELEASE_MS_MAX);
       this.#releases.set(address, release);
     });
-  }
-
-  #preferIpv6(address: string): void {
-    if (address.includes("[")) this.native.ipv6 = true;
   }
 }
 

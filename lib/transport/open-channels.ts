@@ -3,7 +3,12 @@ import { isMainThread } from "node:worker_threads";
 /** What must be closed before its thread ends. */
 export interface Closable {
   closeNow(): void;
+  /** Closes what watches the closing; called a little later. */
+  closeMonitor?(): void;
 }
+
+/** libzmq's own threads have put away closed sockets long before (milliseconds). */
+const SETTLE_MS = 50;
 
 /**
  * Every open channel of this thread. It keeps them from being garbage-collected, which would close
@@ -26,7 +31,17 @@ export function forgetChannel(channel: Closable): void {
   open.delete(channel);
 }
 
-/** Closes what is still open in this thread. */
+/**
+ * Closes what is still open in this thread.
+ *
+ * A monitor goes last: libzmq waits for ever to tell it that its socket has ended, and all sockets of
+ * the process with it. But it must go: one that waits for events when the thread ends aborts the process.
+ */
 export function closeAllChannels(): void {
-  for (const channel of [...open]) channel.closeNow();
+  const closing = [...open];
+  for (const channel of closing) channel.closeNow();
+  const monitored = closing.filter(({ closeMonitor }) => closeMonitor !== undefined);
+  if (monitored.length === 0) return;
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SETTLE_MS);
+  for (const channel of monitored) channel.closeMonitor?.();
 }

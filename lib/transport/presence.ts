@@ -4,6 +4,10 @@ import { Dealer, Router } from "zeromq";
 const SUFFIX = "#presence";
 const HERE = Buffer.from("here");
 const GONE = Buffer.from("gone");
+/** Nobody has bound, and yet there was a binder for a moment: connect again. */
+const AGAIN = Buffer.from("again");
+/** Who waits for a binder has said so long ago, in the same process (milliseconds). */
+const SWEEP_MS = 20;
 
 /** Told of peers that come and go on an inproc address. */
 export interface PresenceListener {
@@ -11,9 +15,16 @@ export interface PresenceListener {
   readonly ended: (address: string) => void;
 }
 
+/** {@link PresenceListener} of a connector. */
+export interface ConnectorListener extends PresenceListener {
+  /** The connection leads nowhere: it must be made again. */
+  readonly again: (address: string) => void;
+}
+
 /** One side of an inproc address; `close` says good-bye to the other side. */
 export interface Presence {
-  close(): void;
+  /** @param threadEnds whether nothing more can be done after the call */
+  close(threadEnds?: boolean): void;
 }
 
 /**
@@ -24,48 +35,99 @@ export interface Presence {
  * goes. Works between worker threads, and peers that are not ours are simply not counted.
  */
 export function bindPresence(address: string, listener: PresenceListener): Presence {
-  const router = new Router({});
-  router.linger = 0;
-  router.sendTimeout = 0;
-  router.sendHighWaterMark = 0;
+  const router = openRouter();
   router.bindSync(address + SUFFIX);
   const peers = new Map<string, Buffer>();
-  const onMessage = (parts: Buffer[]): void => {
-    const [id, word] = parts as [Buffer, Buffer];
-    const key = id.toString("latin1");
-    if (word.equals(HERE) && !peers.has(key)) {
-      peers.set(key, id);
-      void router.send([id, HERE]).catch(ignore);
+  void readAll(router, ([id, word]) => {
+    const key = id!.toString("latin1");
+    if (word!.equals(HERE) && !peers.has(key)) {
+      peers.set(key, id!);
+      void router.send([id!, HERE]).catch(ignore);
       listener.joined(address);
-    } else if (word.equals(GONE) && peers.delete(key)) listener.ended(address);
-  };
-  void readAll(router, onMessage);
+    } else if (word!.equals(GONE) && peers.delete(key)) listener.ended(address);
+  });
   return {
     close(): void {
+      if (router.closed) return;
       for (const id of peers.values()) void router.send([id, GONE]).catch(ignore);
+      // Closing frees the name only later, in a thread of libzmq.
+      router.disconnect(address + SUFFIX);
       router.close();
     },
   };
 }
 
 /** Announces us to whoever binds, or will bind, an inproc address that we connect to. */
-export function connectPresence(address: string, listener: PresenceListener): Presence {
+export function connectPresence(address: string, listener: ConnectorListener): Presence {
+  let dealer = openDealer(address);
+  /** Whether nobody has answered yet. */
+  let pending = true;
+  const read = (): void => {
+    void readAll(dealer, ([word]) => {
+      pending = word!.equals(AGAIN);
+      if (word!.equals(HERE)) listener.joined(address);
+      else if (word!.equals(GONE)) listener.ended(address);
+      else {
+        dealer.close();
+        dealer = openDealer(address);
+        read();
+        listener.again(address);
+      }
+    });
+  };
+  read();
+  return {
+    close(threadEnds = false): void {
+      if (dealer.closed) return;
+      void dealer.send(GONE).catch(ignore);
+      dealer.close();
+      // Not before the caller has given up its own connection.
+      if (pending && !threadEnds) queueMicrotask(() => sweep(address));
+    },
+  };
+}
+
+/**
+ * Lets go of those who have connected to an inproc address that nobody has bound, and were closed: until
+ * somebody binds it, libzmq keeps their sockets, and a monitor of theirs keeps the process alive. So
+ * somebody does, for an instant. Those who still wait are told to connect again.
+ */
+function sweep(address: string): void {
+  const router = openRouter();
+  const data = openRouter();
+  try {
+    data.bindSync(address);
+    data.disconnect(address);
+    router.bindSync(address + SUFFIX);
+    router.disconnect(address + SUFFIX);
+  } catch {
+    // Somebody has bound it: then nobody is kept.
+  }
+  void readAll(router, ([id, word]) => {
+    if (word!.equals(HERE)) void router.send([id!, AGAIN]).catch(ignore);
+  });
+  setTimeout(() => {
+    data.close();
+    router.close();
+  }, SWEEP_MS);
+}
+
+function openRouter(): Router {
+  const router = new Router({});
+  router.linger = 0;
+  router.sendTimeout = 0;
+  router.sendHighWaterMark = 0;
+  return router;
+}
+
+function openDealer(address: string): Dealer {
   const dealer = new Dealer({});
   dealer.linger = 0;
   dealer.sendTimeout = 0;
   dealer.sendHighWaterMark = 0;
   dealer.connect(address + SUFFIX);
   void dealer.send(HERE).catch(ignore);
-  void readAll(dealer, ([word]) => {
-    if (word!.equals(HERE)) listener.joined(address);
-    else listener.ended(address);
-  });
-  return {
-    close(): void {
-      void dealer.send(GONE).catch(ignore);
-      dealer.close();
-    },
-  };
+  return dealer;
 }
 
 async function readAll(
@@ -73,7 +135,7 @@ async function readAll(
   onMessage: (parts: Buffer[]) => void,
 ): Promise<void> {
   try {
-    for (;;) onMessage((await socket.receive()) as Buffer[]);
+    while (!socket.closed) onMessage((await socket.receive()) as Buffer[]);
   } catch {
     // The socket was closed: there is nothing left to read.
   }

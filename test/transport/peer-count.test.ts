@@ -5,13 +5,22 @@ import { type PeerChange, PeerCount } from "../../lib/transport/peer-count.ts";
 
 function setUp() {
   const changes: PeerChange[] = [];
-  return { changes, peers: new PeerCount((change) => changes.push(change)) };
+  const peers = new PeerCount((change) => changes.push(change));
+  const join = (address: string): void => {
+    peers.began(address, false);
+    peers.joined(address, false);
+  };
+  const fail = (address: string): void => {
+    peers.began(address, false);
+    peers.failed(address);
+  };
+  return { changes, peers, join, fail };
 }
 
 test("peer count: peers that join and end are counted and told", () => {
-  const { changes, peers } = setUp();
-  peers.joined("a");
-  peers.joined("b");
+  const { changes, peers, join } = setUp();
+  join("a");
+  join("b");
   peers.ended("a");
   assert.deepEqual(changes, [
     { type: "peer", address: "a", peers: 1 },
@@ -22,9 +31,9 @@ test("peer count: peers that join and end are counted and told", () => {
 });
 
 test("peer count: the end of a connection whose handshake failed takes no peer away", () => {
-  const { changes, peers } = setUp();
-  peers.joined("a");
-  peers.failed("a");
+  const { changes, peers, join, fail } = setUp();
+  join("a");
+  fail("a");
   peers.ended("a");
   assert.equal(peers.count, 1);
   peers.ended("a");
@@ -40,12 +49,45 @@ test("peer count: an end that nobody expects changes nothing", () => {
   assert.equal(changes.length, 0);
 });
 
+test("peer count: an end without a reported failure belongs to a handshake under way", () => {
+  const { changes, peers, join } = setUp();
+  join("a");
+  peers.began("a", false);
+  peers.ended("a");
+  assert.equal(peers.count, 1);
+  assert.equal(changes.length, 1);
+});
+
+test("peer count: an end that was blamed on a handshake is put right when that succeeds", () => {
+  const { changes, peers, join } = setUp();
+  join("a");
+  peers.began("a", false);
+  peers.ended("a");
+  peers.joined("a", false);
+  assert.equal(peers.count, 1);
+  assert.deepEqual(
+    changes.map(({ type }) => type),
+    ["peer", "peer", "peerLost"],
+  );
+});
+
+test("peer count: a connector's new connection stands for the one before it", () => {
+  const { peers } = setUp();
+  for (let i = 0; i < 5; i++) peers.began("a", true);
+  peers.joined("a", true);
+  peers.began("a", true);
+  peers.joined("a", true);
+  assert.equal(peers.count, 1);
+  peers.ended("a");
+  assert.equal(peers.count, 0);
+});
+
 test("peer count: an endpoint that is given up takes its peers with it, and no others", () => {
-  const { changes, peers } = setUp();
-  peers.joined("a");
-  peers.joined("a");
-  peers.joined("b");
-  peers.failed("a");
+  const { changes, peers, join, fail } = setUp();
+  join("a");
+  join("a");
+  join("b");
+  fail("a");
   peers.forget("a");
   assert.equal(peers.count, 1);
   assert.deepEqual(
@@ -55,36 +97,38 @@ test("peer count: an endpoint that is given up takes its peers with it, and no o
       ["peerLost", "a", 1],
     ],
   );
-  peers.joined("a");
+  join("a");
   peers.ended("a");
   assert.equal(peers.count, 1);
 });
 
-test("peer count: whatever is reported, it is the sum over all endpoints and never negative", () => {
-  const names = fc.constantFrom("a", "b", "c");
-  const calls = fc.constantFrom(
-    "joined" as const,
-    "failed" as const,
-    "ended" as const,
-    "forget" as const,
+/** What libzmq may do to one connection. */
+type Fate = "still here" | "gone" | "failed" | "refused without a word";
+
+test("peer count: however connections interleave, in the end it is those that are still there", () => {
+  const fates = fc.array(
+    fc.constantFrom<Fate>("still here", "gone", "failed", "refused without a word"),
+    { maxLength: 30 },
   );
   fc.assert(
-    fc.property(fc.array(fc.tuple(calls, names)), (script) => {
+    fc.property(fates, fc.infiniteStream(fc.nat()), (connections, choices) => {
       const { changes, peers } = setUp();
-      const model = new Map<string, { here: number; failed: number }>();
-      for (const [call, name] of script) {
-        peers[call](name);
-        const endpoint = model.get(name) ?? { here: 0, failed: 0 };
-        model.set(name, endpoint);
-        if (call === "joined") endpoint.here += 1;
-        else if (call === "failed") endpoint.failed += 1;
-        else if (call === "forget") model.delete(name);
-        else if (endpoint.failed > 0) endpoint.failed -= 1;
-        else if (endpoint.here > 0) endpoint.here -= 1;
-        const expected = [...model.values()].reduce((sum, { here }) => sum + here, 0);
-        assert.equal(peers.count, expected);
-        assert.equal(changes.at(-1)?.peers ?? 0, expected);
+      const scripts = connections.map((fate): (() => void)[] => {
+        const began = (): void => peers.began("a", false);
+        const ended = (): void => peers.ended("a");
+        const joined = (): void => peers.joined("a", false);
+        if (fate === "still here") return [began, joined];
+        if (fate === "gone") return [began, joined, ended];
+        if (fate === "failed") return [began, () => peers.failed("a"), ended];
+        return [began, ended];
+      });
+      for (let left = scripts.flat().length; left > 0; left--) {
+        const open = scripts.filter((script) => script.length > 0);
+        open[choices.next().value! % open.length]!.shift()!();
+        assert.ok(peers.count >= 0);
+        assert.equal(changes.at(-1)?.peers ?? 0, peers.count);
       }
+      assert.equal(peers.count, connections.filter((fate) => fate === "still here").length);
     }),
   );
 });
