@@ -23,7 +23,7 @@ export function resolveOptions<T extends object>(
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
     throw new TypeError(`${owner}: options must be an object, got ${describe(given)}`);
   }
-  const resolved: Record<string, unknown> = { ...spec.defaults };
+  const resolved = { ...spec.defaults } as Record<string, unknown>;
   for (const [key, value] of Object.entries(given)) {
     if (!Object.hasOwn(spec.rules, key)) {
       const known = Object.keys(spec.rules).sort().join(", ");
