@@ -205,9 +205,7 @@ export class FileJournal implements Journal {
     const wanted = Math.min(seq, lowestHold(this.#log.table), this.seqStored + 1);
     if (wanted > this.seqFirst) {
       await this.#intake.appendAll([], new Map([[VALUE_SEQ_FIRST, seqValue(wanted)]]));
-      const drop = this.#drops.then(() => this.#guard(() => this.#drop()));
-      this.#drops = drop.catch(() => {});
-      await drop;
+      await this.#drop();
     }
     return this.seqFirst;
   }
@@ -292,9 +290,15 @@ export class FileJournal implements Journal {
     }
   }
 
-  async #drop(): Promise<void> {
-    if (this.#log.isDirty) await this.#log.sync();
-    await this.#log.dropBefore(this.seqFirst);
+  /** Removes what was freed, one removal after the other, once it is durable that it was freed. */
+  #drop(): Promise<void> {
+    const remove = async () => {
+      if (this.#log.isDirty) await this.#log.sync();
+      await this.#log.dropBefore(this.seqFirst);
+    };
+    const drop = this.#drops.then(() => this.#guard(remove));
+    this.#drops = drop.catch(() => {});
+    return drop;
   }
 
   async #retain(): Promise<void> {
@@ -302,7 +306,7 @@ export class FileJournal implements Journal {
     const state = { segments, seqNext, nowMs: this.#ports.now() };
     const seq = retainFrom(this.#options.retention, state);
     if (seq !== null && seq > this.seqFirst) await this.truncateBefore(seq);
-    else await this.#guard(() => this.#log.dropBefore(this.seqFirst));
+    else await this.#drop();
   }
 
   #putMark(): void {
