@@ -20,10 +20,8 @@ interface Subject {
 async function subject(isClosed: boolean): Promise<Subject> {
   const disk = new SimDisk();
   const journal = await FileJournal.openWith(simPorts(disk), DIRECTORY, OPTIONS);
-  while (
-    disk.paths.filter((path) => SEGMENT.test(path)).length < 3 ||
-    journal.seqStored % 4 !== 0
-  ) {
+  const isThird = () => disk.paths.filter((path) => SEGMENT.test(path)).length >= 3;
+  for (let inThird = 0; inThird < 4; inThird += isThird() ? 1 : 0) {
     const seq = journal.seqNext;
     await journal.append(entryValue(seq), { values: { cursor: Buffer.from(String(seq)) } });
   }
