@@ -15,5 +15,6 @@ export type {
   Values,
   VerifyReport,
 } from "./journal.ts";
+export { LmdbJournal, type LmdbJournalOptions } from "./lmdb-journal.ts";
 export { MemoryJournal, type MemoryJournalOptions } from "./memory-journal.ts";
 export type { RecoveryReport } from "./open-log.ts";

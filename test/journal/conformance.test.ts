@@ -5,6 +5,7 @@ import type { TestContext } from "node:test";
 import { FileJournal } from "../../lib/journal/file-journal.ts";
 import type { FileJournalOptions } from "../../lib/journal/file-journal-options.ts";
 import type { Journal } from "../../lib/journal/journal.ts";
+import { LmdbJournal } from "../../lib/journal/lmdb-journal.ts";
 import { MemoryJournal } from "../../lib/journal/memory-journal.ts";
 import { journalConformance } from "../../lib/testing/journal-conformance.ts";
 
@@ -21,6 +22,18 @@ fileConformance("file journal", {});
 fileConformance("file journal, small segments", { segmentBytes: 4096, batchBytesMax: 256 });
 fileConformance("file journal, sync interval", { sync: "interval", syncIntervalMs: 5 });
 fileConformance("file journal, sync never", { sync: "never" });
+
+journalConformance({
+  name: "lmdb journal",
+  create: async (t: TestContext) => {
+    const place = await mkdtemp(join(tmpdir(), "brokerless-"));
+    t.after(() => rm(place, { recursive: true }));
+    const journal = await LmdbJournal.open(place, { pendingBytesMax });
+    places.set(journal, place);
+    return journal;
+  },
+  reopen: (closed) => LmdbJournal.open(places.get(closed)!, { pendingBytesMax }),
+});
 
 function fileConformance(name: string, options: FileJournalOptions): void {
   const open = async (place: string) => {
