@@ -181,6 +181,8 @@ export class FileJournal implements Journal {
     await this.#intake.settled();
     if (this.#failure !== null) throw this.#failure;
     if (this.#log.isDirty) await this.#guard(() => this.#log.sync());
+    // So that other processes see all of it, too.
+    await this.#log.putMark();
   }
 
   read(options?: ReadOptions): JournalReader {
@@ -312,7 +314,7 @@ export class FileJournal implements Journal {
   #putMark(): void {
     if (this.#failure !== null) return;
     this.#markedAt = this.#ports.now();
-    this.#log.putMark();
+    void this.#log.putMark();
   }
 
   #startTimer(intervalMs: number): NodeJS.Timeout {

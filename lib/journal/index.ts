@@ -15,6 +15,8 @@ export type {
   Values,
   VerifyReport,
 } from "./journal.ts";
+export { JournalView } from "./journal-view.ts";
 export { LmdbJournal, type LmdbJournalOptions } from "./lmdb-journal.ts";
 export { MemoryJournal, type MemoryJournalOptions } from "./memory-journal.ts";
 export type { RecoveryReport } from "./open-log.ts";
+export { type RepairReport, repairJournal } from "./repair.ts";

@@ -79,12 +79,13 @@ export class MarkFile {
     this.#onError = onError;
   }
 
-  /** Leaves the mark to be written soon. */
-  put(mark: Mark): void {
+  /** Leaves the mark to be written soon. @returns when it, or a newer one, is written */
+  put(mark: Mark): Promise<void> {
     this.#next = mark;
     this.#writing ??= this.#write().finally(() => {
       this.#writing = null;
     });
+    return this.#writing;
   }
 
   /** Writes the mark and makes it durable. */

@@ -85,6 +85,7 @@ async function createLog(options: OpenLogOptions): Promise<OpenedLog> {
   const { directory, ports } = options;
   const header: SegmentHeader = {
     number: 1,
+    hasGap: false,
     stream: ports.randomHex(16),
     salt: ports.randomHex(16),
     epoch: 1,
@@ -210,6 +211,7 @@ function knownBefore(
 /** What follows must start where this one ends (J15). */
 function checkNext(next: SegmentHeader | undefined, state: ScanState): void {
   if (next === undefined || next.seqBase === state.seqNext) return;
+  if (next.hasGap && next.seqBase > state.seqNext) return;
   const seqLast = next.seqBase > state.seqNext ? next.seqBase - 1 : null;
   const damage = { file: segmentName(next.number), offset: 0, seqFirst: state.seqNext, seqLast };
   throw corruptError(damage, `it starts at seq ${next.seqBase}, and ${state.seqNext} comes next`);

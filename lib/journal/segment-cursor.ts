@@ -1,4 +1,5 @@
 import { Batch } from "../batch/batch.ts";
+import { BrokerlessError } from "../errors.ts";
 import { type Disk, type DiskFile, readAll } from "./disk.ts";
 import { corruptError, diskFailure } from "./failure.ts";
 import type { BatchCursor } from "./reader.ts";
@@ -127,8 +128,10 @@ export class SegmentCursor implements BatchCursor {
       }
       return false;
     }
-    if (this.#seqNext !== next.header.seqBase) {
-      throw this.#corrupt(next, `it starts at seq ${next.header.seqBase}, not ${this.#seqNext}`);
+    const { seqBase, hasGap } = next.header;
+    if (hasGap && seqBase > this.#seqNext) throw lostByRepair(this.#seqNext, seqBase);
+    if (this.#seqNext !== seqBase) {
+      throw this.#corrupt(next, `it starts at seq ${seqBase}, not ${this.#seqNext}`);
     }
     await this.#open(next);
     return true;
@@ -158,4 +161,9 @@ export class SegmentCursor implements BatchCursor {
     const damage = { file: segment.name, offset, seqFirst: this.#seqNext, seqLast: null };
     return corruptError(damage, reason);
   }
+}
+
+function lostByRepair(seq: number, seqNext: number): BrokerlessError {
+  const message = `entries ${seq} to ${seqNext - 1} were damaged, and a repair kept the others; read from ${seqNext} to go on`;
+  return new BrokerlessError("BROKERLESS_GAP", message);
 }

@@ -6,6 +6,7 @@ export const SEGMENT_HEADER_BYTES = 96;
 /** The only version there is. */
 export const SEGMENT_VERSION = 1;
 
+const FLAG_GAP = 1;
 const MAGIC = Buffer.from("BRKLSEG\n");
 
 /**
@@ -15,7 +16,8 @@ const MAGIC = Buffer.from("BRKLSEG\n");
  * |----|-------|------------------------------------------------------------------------|
  * |  0 |     8 | "BRKLSEG\n"                                                            |
  * |  8 |     2 | version, 1                                                             |
- * | 10 |     2 | flags, 0; others are refused                                           |
+ * | 10 |     2 | flags: 1 = a repair found entries before this segment lost; others are |
+ * |    |       | refused                                                                |
  * | 12 |     4 | number of the segment, from 1                                          |
  * | 16 |    16 | stream id                                                              |
  * | 32 |    16 | random salt                                                            |
@@ -30,6 +32,8 @@ const MAGIC = Buffer.from("BRKLSEG\n");
  */
 export interface SegmentHeader {
   readonly number: number;
+  /** A repair found entries before this segment lost: its base need not follow on. */
+  readonly hasGap: boolean;
   /** 32 hex digits. */
   readonly stream: string;
   /** 32 hex digits. */
@@ -47,6 +51,7 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
   MAGIC.copy(bytes);
   putU16(bytes, 8, SEGMENT_VERSION);
+  putU16(bytes, 10, header.hasGap ? FLAG_GAP : 0);
   putU32(bytes, 12, header.number);
   bytes.write(header.stream, 16, "hex");
   bytes.write(header.salt, 32, "hex");
@@ -77,12 +82,13 @@ export function decodeSegmentHeader(bytes: Buffer): SegmentHeaderResult {
   }
   const version = getU16(bytes, 8);
   const flags = getU16(bytes, 10);
-  if (version !== SEGMENT_VERSION || flags !== 0) {
-    const reason = `it has version ${version}, flags ${flags}; this program reads version 1, flags 0`;
+  if (version !== SEGMENT_VERSION || (flags & ~FLAG_GAP) !== 0) {
+    const reason = `it has version ${version}, flags ${flags}; this program reads version 1, flags 0 and 1`;
     return { kind: "version", reason };
   }
   const header: SegmentHeader = {
     number: getU32(bytes, 12),
+    hasGap: (flags & FLAG_GAP) !== 0,
     stream: bytes.toString("hex", 16, 32),
     salt: bytes.toString("hex", 32, 48),
     epoch: getU32(bytes, 48),

@@ -161,9 +161,9 @@ export class SegmentLog {
     };
   }
 
-  /** Leaves the mark to be written soon. */
-  putMark(): void {
-    this.#parts.mark.put(this.mark());
+  /** Leaves the mark to be written soon. @returns when it is written */
+  putMark(): Promise<void> {
+    return this.#parts.mark.put(this.mark());
   }
 
   /**
@@ -319,6 +319,7 @@ export class SegmentLog {
     const { header, end } = this.newest;
     return {
       number: header.number + 1,
+      hasGap: false,
       stream: header.stream,
       salt: ports.randomHex(16),
       epoch,

@@ -16,8 +16,8 @@ export async function verifyLog(view: LogView): Promise<VerifyReport> {
   const sum = { batches: 0, entries: 0, bytes: 0 };
   let seqNext = view.segments[0]?.header.seqBase ?? 1;
   for (const segment of [...view.segments]) {
-    const { seqBase, number } = segment.header;
-    if (seqBase !== seqNext) {
+    const { seqBase, number, hasGap } = segment.header;
+    if (seqBase !== seqNext && !(hasGap && seqBase > seqNext)) {
       const seqLast = seqBase > seqNext ? seqBase - 1 : null;
       const reason = `segment ${number} starts at seq ${seqBase}, and ${seqNext} comes next`;
       damage.push({ file: segment.name, offset: 0, seqFirst: seqNext, seqLast, reason });
