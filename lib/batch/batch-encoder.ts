@@ -78,6 +78,8 @@ export interface BatchEncoderOptions {
   readonly slabBytes: number;
   /** The number of the codec that made the values; {@link CODEC_BYTES} where nobody needs to know. */
   readonly codec?: number;
+  /** Where slabs come from; without it each is new. */
+  readonly allocate?: (bytes: number) => Buffer;
 }
 
 /**
@@ -94,7 +96,7 @@ export class BatchEncoder {
   #valueFlags = 0;
 
   constructor(options: BatchEncoderOptions) {
-    this.writer = new ByteWriter(options.slabBytes);
+    this.writer = new ByteWriter(options.slabBytes, options.allocate);
     this.#codec = options.codec ?? CODEC_BYTES;
     this.#open();
   }

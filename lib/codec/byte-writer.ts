@@ -14,11 +14,19 @@ export class ByteWriter {
   /** Where the next byte goes (byte offset). */
   end = 0;
   readonly #slabBytes: number;
+  readonly #allocate: (bytes: number) => Buffer;
 
-  /** @param slabBytes size of a slab; the longest piece that never needs copying (bytes) */
-  constructor(slabBytes: number) {
+  /**
+   * @param slabBytes size of a slab; the longest piece that never needs copying (bytes)
+   * @param allocate where slabs of that size come from; a pool, for who knows when pieces are done
+   */
+  constructor(
+    slabBytes: number,
+    allocate: (bytes: number) => Buffer = (bytes) => Buffer.allocUnsafeSlow(bytes),
+  ) {
     this.#slabBytes = slabBytes;
-    this.bytes = Buffer.allocUnsafeSlow(slabBytes);
+    this.#allocate = allocate;
+    this.bytes = allocate(slabBytes);
   }
 
   /** Length of the open piece (bytes). */
@@ -68,7 +76,7 @@ export class ByteWriter {
   }
 
   #renew(bytes: number): void {
-    this.bytes = Buffer.allocUnsafeSlow(bytes);
+    this.bytes = bytes === this.#slabBytes ? this.#allocate(bytes) : Buffer.allocUnsafeSlow(bytes);
     this.start = 0;
     this.end = 0;
   }

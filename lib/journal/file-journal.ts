@@ -30,7 +30,7 @@ import { type BatchSource, SourceReader, StoredSignal } from "./reader.ts";
 import { retainFrom } from "./retention.ts";
 import { seqAtTime } from "./seek-time.ts";
 import { type LogView, SegmentCursor } from "./segment-cursor.ts";
-import { SegmentLog } from "./segment-log.ts";
+import { SegmentLog, type Written } from "./segment-log.ts";
 import { VALUE_SEQ_FIRST } from "./values.ts";
 import { verifyLog } from "./verify.ts";
 
@@ -56,6 +56,8 @@ export class FileJournal implements Journal {
   readonly #intake: Intake;
   readonly #signal = new StoredSignal();
   readonly #timer: NodeJS.Timeout | null;
+  /** What the newest `write` left for `store`. */
+  #written: Written | null = null;
   #markedAt = 0;
   #drops: Promise<void> = Promise.resolve();
   #failure: BrokerlessError | null = null;
@@ -123,10 +125,13 @@ export class FileJournal implements Journal {
     this.recovery = recovery;
     this.stream = log.newest.header.stream;
     this.#intake = new Intake({
+      aheadBytes: parts.ports.aheadBytes,
+      recycles: true,
       seqNext: log.seqNext,
       batchBytesMax: resolved.batchBytesMax,
       commitBytesMax: COMMIT_BYTES_MAX,
       pendingBytesMax: resolved.pendingBytesMax,
+      write: (group) => this.#write(group),
       store: (group) => this.#store(group),
       idle: () => this.#putMark(),
     });
@@ -268,13 +273,18 @@ export class FileJournal implements Journal {
     }
   }
 
-  async #store(group: Group): Promise<void> {
-    const rolled = await this.#guard(() => this.#log.store(group.units, group.bytes));
+  async #write(group: Group): Promise<void> {
+    this.#written = await this.#guard(() => this.#log.write(group.units, group.bytes));
+  }
+
+  async #store(_: Group): Promise<void> {
+    const written = this.#written!;
+    await this.#guard(() => this.#log.commit(written));
     const now = this.#ports.now();
     if (now - this.#markedAt >= MARK_INTERVAL_MS) this.#putMark();
     // `seqStored` moves when this promise has resolved; only then look those who follow.
     process.nextTick(() => this.#signal.notify());
-    if (rolled) this.#retain().catch(() => {});
+    if (written.rolled) this.#retain().catch(() => {});
   }
 
   /** After a failure that is not a full disk nothing may be written any more. */

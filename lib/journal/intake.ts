@@ -1,14 +1,17 @@
 import { type BatchDraft, BatchEncoder } from "../batch/batch-encoder.ts";
 import type { EntryInput } from "../batch/entry.ts";
 import { BATCH_HEADER_BYTES, BATCH_HEADROOM_BYTES, ENTRY_BYTES_MAX } from "../batch/layout.ts";
+import { SlabPool } from "../batch/slab-pool.ts";
 import { BrokerlessError } from "../errors.ts";
 import { expected } from "../options.ts";
 import { Appended, Commit } from "./appended.ts";
 import type { ValueChanges } from "./values.ts";
 
 const FRONT_BYTES = BATCH_HEADROOM_BYTES + BATCH_HEADER_BYTES;
-/** A commit starts within a long synchronous loop when this much waits, so that the disk works. */
-const START_BYTES = 2 ** 20;
+/** Encoded entries share memory of this size, so that a commit is few pieces (bytes). */
+const SLAB_BYTES = 2 ** 20;
+/** Slabs that are kept for later (count). */
+const SLABS_FREE_MAX = 16;
 
 /** What is stored as a whole or not at all: a batch, changed values, or both. */
 export interface Unit {
@@ -33,10 +36,20 @@ export interface IntakeOptions {
   /** A group takes no more units when it has this much (bytes). */
   readonly commitBytesMax: number;
   readonly pendingBytesMax: number;
+  /** Memory is used again once a group is stored: `store` keeps nothing of a draft. */
+  readonly recycles: boolean;
   /**
-   * Stores a group; called with one at a time, in order. When it rejects with
-   * `BROKERLESS_NO_SPACE`, nothing of the group is stored; after another error all is over.
+   * A group is written within a long synchronous loop, and ahead of a store, when this much waits:
+   * so that the disk works meanwhile, and commits do not become small (bytes).
    */
+  readonly aheadBytes: number;
+  /**
+   * Writes a group, so that `store` has only to make it durable; called with one at a time, in
+   * order, while the one before may still be in `store`. When it rejects with
+   * `BROKERLESS_NO_SPACE`, nothing of the group is written; after another error all is over.
+   */
+  write?(group: Group): Promise<void>;
+  /** Stores a group, which `write` has taken where there is one; one at a time, in order. */
   store(group: Group): Promise<void>;
   /** Nothing waits any more. */
   idle?(): void;
@@ -44,7 +57,7 @@ export interface IntakeOptions {
 
 /**
  * The way into a journal: gives seqs, encodes entries into the open batch, and hands all that
- * waits to `store` as one group, one group at a time (group commit).
+ * waits on as one group (group commit). While one group is stored, the next may be written.
  *
  * A group starts at the end of the turn in which the first append came, after promise reactions: so
  * appenders that one commit has just woken share the next one.
@@ -52,6 +65,7 @@ export interface IntakeOptions {
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #encoder: BatchEncoder;
+  readonly #pool = new SlabPool(SLABS_FREE_MAX);
   #group: Group = newGroup();
   readonly #queue: Group[] = [];
   #values: Map<string, Uint8Array | null> | null = null;
@@ -59,7 +73,11 @@ export class Intake {
   #seqNext: number;
   #seqStored: number;
   #closedBytes = 0;
+  #writing: Group | null = null;
+  #written: Group | null = null;
   #storing: Group | null = null;
+  #writeFailure: { readonly group: Group; readonly error: unknown } | null = null;
+  #isOver = false;
   #scheduled = false;
   #refusal: BrokerlessError | null = null;
   #loss: BrokerlessError | null = null;
@@ -73,7 +91,9 @@ export class Intake {
 
   constructor(options: IntakeOptions) {
     this.#options = options;
-    this.#encoder = new BatchEncoder({ slabBytes: Math.max(2 ** 20, 4 * options.batchBytesMax) });
+    const slabBytes = Math.max(SLAB_BYTES, 4 * options.batchBytesMax);
+    const allocate = (bytes: number) => this.#pool.take(bytes);
+    this.#encoder = new BatchEncoder(options.recycles ? { slabBytes, allocate } : { slabBytes });
     this.#seqNext = options.seqNext;
     this.#unitSeq = options.seqNext;
     this.#seqStored = options.seqNext - 1;
@@ -172,7 +192,7 @@ export class Intake {
     const appended = new Appended(seq, count, this.#group.commit);
     if (this.#encoder.bytes >= this.#options.batchBytesMax) {
       this.#closeUnit();
-      if (this.#storing === null && this.#closedBytes >= START_BYTES) this.#run();
+      if (this.#readyBytes >= this.#options.aheadBytes) this.#run();
     }
     if (!this.#scheduled && this.#storing === null) this.#schedule();
     return appended;
@@ -188,6 +208,7 @@ export class Intake {
     const count = this.#encoder.count;
     if (count === 0 && this.#values === null) return;
     const draft = count === 0 ? null : this.#encoder.take();
+    if (draft !== null) this.#pool.hold(draft.bytes);
     const values = this.#values;
     this.#values = null;
     this.#push({ draft, seqFirst: this.#unitSeq, values }, draft?.bytes.length ?? 0);
@@ -206,23 +227,62 @@ export class Intake {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#storing !== null) return;
+    if (this.#scheduled || this.#writing !== null || this.#written !== null) return;
     this.#scheduled = true;
     process.nextTick(this.#start);
   }
 
+  /** Takes what waits to be written, unless it is better to wait for more. */
   #run(): void {
-    if (this.#storing !== null) return;
+    if (this.#writing !== null || this.#written !== null || this.#writeFailure !== null) return;
+    const isAhead = this.#storing !== null;
+    // Ahead of a sync only much is written: little would make commits small.
+    if (
+      isAhead &&
+      (this.#options.write === undefined || this.#readyBytes < this.#options.aheadBytes)
+    )
+      return;
     const group = this.#next();
     if (group === null) {
+      if (!isAhead) this.#wake();
+      return;
+    }
+    if (this.#options.write === undefined) {
+      this.#written = group;
+      this.#store();
+      return;
+    }
+    this.#writing = group;
+    this.#options.write(group).then(
+      () => this.#wrote(group),
+      (error: unknown) => this.#writeFailed(group, error),
+    );
+  }
+
+  #wrote(group: Group): void {
+    this.#writing = null;
+    if (this.#isOver) {
       this.#wake();
       return;
     }
+    this.#written = group;
+    this.#store();
+  }
+
+  #store(): void {
+    const group = this.#written;
+    if (this.#storing !== null || group === null) return;
+    this.#written = null;
     this.#storing = group;
     this.#options.store(group).then(
       () => this.#stored(group),
       (error: unknown) => this.#failed(group, error),
     );
+    this.#run();
+  }
+
+  get #readyBytes(): number {
+    return this.#closedBytes - (this.#writing?.bytes ?? 0) - (this.#storing?.bytes ?? 0);
   }
 
   #next(): Group | null {
@@ -242,18 +302,44 @@ export class Intake {
     this.#storing = null;
     this.#closedBytes -= group.bytes;
     this.#seqStored += group.count;
+    const open = this.#encoder.writer.bytes;
+    for (const { draft } of group.units) {
+      if (draft !== null) this.#pool.release(draft.bytes, open);
+    }
     group.commit.resolve();
     if (this.#hasRoom()) this.#wakeRoom();
+    const failure = this.#writeFailure;
+    if (failure !== null) {
+      this.#failed(failure.group, failure.error);
+      return;
+    }
+    this.#store();
     this.#schedule();
+  }
+
+  /** What was written before is still being stored: the failure comes after it, in order. */
+  #writeFailed(group: Group, error: unknown): void {
+    this.#writing = null;
+    if (this.#isOver) this.#wake();
+    else if (this.#storing === null) this.#failed(group, error);
+    else this.#writeFailure = { group, error };
   }
 
   #failed(group: Group, error: unknown): void {
     const failure = error as BrokerlessError;
     this.#storing = null;
     this.#lose(group, failure);
-    if (failure.code !== "BROKERLESS_NO_SPACE") this.#refusal = failure;
+    for (const later of [this.#writeFailure?.group, this.#written, this.#writing]) {
+      if (later != null && later !== group) this.#lose(later, failure);
+    }
+    this.#writeFailure = null;
+    this.#written = null;
+    if (failure.code !== "BROKERLESS_NO_SPACE") {
+      this.#isOver = true;
+      this.#refusal = failure;
+    }
     this.#reject(failure);
-    this.#wake();
+    if (this.#writing === null) this.#wake();
   }
 
   /** What waits behind a failure fails with it, so that no hole can appear. */
@@ -278,7 +364,8 @@ export class Intake {
 
   #isIdle(): boolean {
     const open = this.#encoder.count > 0 || this.#values !== null || this.#group.units.length > 0;
-    return this.#storing === null && this.#queue.length === 0 && !open;
+    const isBusy = this.#storing !== null || this.#writing !== null || this.#written !== null;
+    return !isBusy && this.#queue.length === 0 && !open;
   }
 
   #hasRoom(): boolean {

@@ -110,6 +110,8 @@ export class LmdbJournal implements Journal {
       readSeqValue(this.#table.get(VALUE_SEQ_FIRST), 1),
     );
     this.#intake = new Intake({
+      aheadBytes: 2 ** 20,
+      recycles: true,
       ...options,
       seqNext,
       commitBytesMax: 2 ** 22,

@@ -59,6 +59,8 @@ export class MemoryJournal implements Journal {
   constructor(options?: MemoryJournalOptions) {
     const resolved = resolveOptions("MemoryJournal", options, SPEC);
     this.#intake = new Intake({
+      aheadBytes: 2 ** 20,
+      recycles: false,
       ...resolved,
       seqNext: 1,
       commitBytesMax: 2 ** 22,

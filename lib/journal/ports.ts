@@ -15,6 +15,8 @@ export interface JournalPorts {
   randomHex(bytes: number): string;
   /** What changes with each start of the machine, 32 hex digits: the page cache is lost with it. */
   readonly bootId: string;
+  /** How much must wait for it to be written ahead of a sync; a test makes it little (bytes). */
+  readonly aheadBytes: number;
 }
 
 /** The world as it is. */
@@ -24,6 +26,7 @@ export const nodePorts: JournalPorts = {
   now: Date.now,
   randomHex: (bytes) => randomBytes(bytes).toString("hex"),
   bootId: readBootId(),
+  aheadBytes: 2 ** 20,
 };
 
 /** Where the system does not tell, each process counts as a boot: the cautious answer. */

@@ -38,6 +38,16 @@ export interface SegmentLogParts {
   readonly timeMs: number;
 }
 
+/** Units that are in the file and not yet committed. */
+export interface Written {
+  readonly units: readonly Unit[];
+  /** Where they end (byte offset in the newest segment). */
+  readonly end: number;
+  readonly seqNext: number;
+  /** They are the first ones of a new segment. */
+  readonly rolled: boolean;
+}
+
 /** How a log is written. */
 export interface SegmentLogOptions {
   /** Whether a commit ends with a sync. */
@@ -49,8 +59,8 @@ export interface SegmentLogOptions {
  * The writing side of a log: puts units into records, records into the newest segment, and makes
  * them durable.
  *
- * One `store`, `roll`, `dropBefore` or `close` at a time; the caller sees to that. `sync` may run
- * beside `store`. Invariant in the newest segment: `durable <= written <= allocated`, and readers
+ * One `write`, `roll` or `close` at a time, and one `commit`, in the order of the writes; the caller
+ * sees to that. `sync` and `dropBefore` may run beside them. Invariant in the newest segment: `durable <= written <= allocated`, and readers
  * see `end`: `durable` where commits are synced, `written` elsewhere.
  */
 export class SegmentLog {
@@ -64,6 +74,9 @@ export class SegmentLog {
   readonly #options: SegmentLogOptions;
   readonly #stream: Uint8Array;
   #file: DiskFile;
+  #committing: Promise<void> = Promise.resolve();
+  /** Syncs in flight: the file must not be closed under them. */
+  #syncing: Promise<unknown> = Promise.resolve();
   #written: number;
   #seqWritten: number;
   #durable: number;
@@ -106,27 +119,43 @@ export class SegmentLog {
   }
 
   /**
-   * Writes the units with one write and, where commits are synced, one sync.
+   * Writes the units with one write, into a new segment where the newest is full. The commit before
+   * may still be going on.
    *
-   * @returns whether a new segment was begun
    * @throws BrokerlessError BROKERLESS_NO_SPACE with nothing changed; after another one the log must
    *   not be used
    */
-  async store(units: readonly Unit[], bytes: number): Promise<boolean> {
-    const isFull = this.newest.end + bytes > this.#options.segmentBytes;
-    const rolls = isFull && this.newest.end > this.newest.header.bornBytes;
-    if (rolls) await this.roll(this.newest.header.epoch);
+  async write(units: readonly Unit[], bytes: number): Promise<Written> {
+    const isFull = this.#written + bytes > this.#options.segmentBytes;
+    const rolls = isFull && this.#written > this.newest.header.bornBytes;
+    if (rolls) {
+      await this.#committing;
+      await this.roll(this.newest.header.epoch);
+    }
     const { pieces, end, seqNext } = this.#seal(units);
     await this.#write(pieces, end);
     this.#written = end;
     this.#seqWritten = seqNext - 1;
+    return { units, end, seqNext, rolled: rolls };
+  }
+
+  /**
+   * Makes what was written durable, where commits are synced, and lets readers see it.
+   *
+   * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED; the log must not be used then
+   */
+  commit(written: Written): Promise<void> {
+    this.#committing = this.#commit(written);
+    return this.#committing;
+  }
+
+  async #commit({ units, end, seqNext }: Written): Promise<void> {
     if (this.#options.syncCommits) await this.sync();
     // Readers go as far as `end`: only now may they see it.
     this.newest.end = end;
     this.seqNext = seqNext;
     for (const { values } of units) if (values !== null) this.table.apply(values);
     this.commits++;
-    return rolls;
   }
 
   /** Makes everything that was written durable. @throws BrokerlessError BROKERLESS_JOURNAL_FAILED */
@@ -135,8 +164,10 @@ export class SegmentLog {
     // What is written after the sync has started is not covered by it.
     const end = this.#written;
     const seqLast = this.#seqWritten;
+    const syncing = this.#file.sync();
+    this.#syncing = Promise.allSettled([this.#syncing, syncing]);
     try {
-      await this.#file.sync();
+      await syncing;
     } catch (error) {
       // Even a full disk: after a failed sync nobody knows what the disk holds.
       throw poisoned(error, `sync ${segment.name}`);
@@ -180,6 +211,7 @@ export class SegmentLog {
     const header = this.#nextHeader(epoch);
     const begun = await beginSegment({ ports, directory, header, table: this.table });
     try {
+      await this.#syncing;
       await this.#file.close();
       this.#file = begun.file;
       this.segments.push(begun.segment);
@@ -220,6 +252,7 @@ export class SegmentLog {
 
   /** Lets go of the files as they are: after a failure. */
   async release(): Promise<void> {
+    await this.#syncing;
     await Promise.allSettled([this.#file.close(), this.#parts.mark.close()]);
   }
 
@@ -228,8 +261,8 @@ export class SegmentLog {
     const { epoch } = segment.header;
     this.#timeMs = Math.max(this.#timeMs, this.#parts.ports.now());
     const pieces: Uint8Array[] = [];
-    let offset = segment.end;
-    let { seqNext } = this;
+    let offset = this.#written;
+    let seqNext = this.#seqWritten + 1;
     const seal = (bytes: Buffer, type: number, joined: boolean) => {
       const bodyBytes = bytes.length - RECORD_HEADER_BYTES;
       const durableOffset = this.#durable;
@@ -262,12 +295,13 @@ export class SegmentLog {
 
   async #write(pieces: readonly Uint8Array[], end: number): Promise<void> {
     const segment = this.newest;
-    const bytes = end - segment.end;
+    const at = this.#written;
+    const bytes = end - at;
     const grows = end > this.#allocated && bytes <= PREALLOCATE_COMMIT_BYTES;
     const allocated = grows ? end + PREALLOCATE_BYTES : Math.max(this.#allocated, end);
     const written = grows ? [...pieces, ZEROS] : pieces;
     try {
-      await writeAll(this.#file, written, segment.end);
+      await writeAll(this.#file, written, at);
       this.#allocated = allocated;
     } catch (error) {
       if (!isNoSpace(error)) throw poisoned(error, `write ${segment.name}`);
@@ -282,23 +316,24 @@ export class SegmentLog {
   async #writeTight(pieces: readonly Uint8Array[], end: number): Promise<void> {
     const segment = this.newest;
     try {
-      await writeAll(this.#file, pieces, segment.end);
+      await writeAll(this.#file, pieces, this.#written);
       this.#allocated = end;
     } catch (error) {
       if (!isNoSpace(error)) throw poisoned(error, `write ${segment.name}`);
       await this.#undoWrite();
-      throw diskFailure(error, `write ${end - segment.end} bytes to ${segment.name}`);
+      throw diskFailure(error, `write ${end - this.#written} bytes to ${segment.name}`);
     }
   }
 
   /** A short write must not be found by a recovery: its appends are reported as not stored. */
   async #undoWrite(): Promise<void> {
     const segment = this.newest;
-    while ((segment.index.at(-1)?.offset ?? 0) >= segment.end) segment.index.pop();
+    const end = this.#written;
+    while ((segment.index.at(-1)?.offset ?? 0) >= end) segment.index.pop();
     try {
-      await this.#file.truncate(segment.end);
+      await this.#file.truncate(end);
       await this.#file.sync();
-      this.#allocated = segment.end;
+      this.#allocated = end;
     } catch (error) {
       throw poisoned(error, `take back a short write in ${segment.name}`);
     }
