@@ -10,6 +10,7 @@ import { readSeqValue } from "./holds.ts";
 import { decodeMark, MARK_NAME, type Mark, MarkFile } from "./mark.ts";
 import type { JournalPorts } from "./ports.ts";
 import { judgeSegment, type KnownBefore, type TornTail, type Verdict } from "./recovery.ts";
+import { Reserve } from "./reserve.ts";
 import { Segment } from "./segment.ts";
 import {
   SEGMENT_HEADER_BYTES,
@@ -18,6 +19,7 @@ import {
   segmentSeed,
 } from "./segment-header.ts";
 import { readHeaders } from "./segment-list.ts";
+import { loadFiles } from "./segment-loader.ts";
 import { beginSegment, type SegmentLogParts } from "./segment-log.ts";
 import type { ScanState } from "./segment-scan.ts";
 import { setAside } from "./set-aside.ts";
@@ -97,9 +99,10 @@ async function createLog(options: OpenLogOptions): Promise<OpenedLog> {
   };
   const table = new ValueTable();
   const { segment, file } = await beginSegment({ ports, directory, header, table });
+  const common = { ports, directory, reserve: await openReserve(options) };
   const mark = await openMark(options);
   return {
-    parts: { ports, directory, segments: [segment], file, mark, table, seqNext: 1, timeMs: 0 },
+    parts: { ...common, segments: [segment], file, mark, table, seqNext: 1, timeMs: 0 },
     report: { clean: true, segmentsRead: 0, bytesRead: 0, cut: null, epochRaised: false },
     raiseEpoch: false,
   };
@@ -114,9 +117,10 @@ async function recoverLog(options: OpenLogOptions, found: Found): Promise<Opened
   const file = await ports.disk.open(`${directory}/${newest.name}`, "write");
   const cut = verdict === null ? null : await settleTail(options, { verdict, newest, file, found });
   const mark = await openMark(options);
+  const reserve = await openReserve(options);
   const lazyLoss = scan.clean ? false : mayHaveLost(found.mark, ports.bootId);
   return {
-    parts: { ports, directory, segments, file, mark, table, ...scan.state },
+    parts: { ports, directory, reserve, segments, file, mark, table, ...scan.state },
     report: {
       clean: scan.clean,
       segmentsRead: scan.segmentsRead,
@@ -165,13 +169,18 @@ async function scanLog(options: OpenLogOptions, found: Found): Promise<ScannedLo
   let state: ScanState = { stream, epoch: 1, seqNext: 1, timeMs: 0 };
   let segmentsRead = 0;
   let bytesRead = 0;
+  const read = options.recovery === "newest" ? headers.slice(-1) : headers;
+  const files = loadFiles(
+    ports.disk,
+    read.map((header) => `${directory}/${segmentName(header.number)}`),
+  );
   for (const [index, header] of headers.entries()) {
     const sealedBytes = headers[index + 1]?.previousBytes ?? null;
     if (sealedBytes !== null && options.recovery === "newest") {
       segments.push(new Segment(header, sealedBytes));
       continue;
     }
-    const bytes = await readWhole(ports.disk, `${directory}/${segmentName(header.number)}`);
+    const bytes = (await files.next()).value!;
     segmentsRead++;
     bytesRead += bytes.length;
     const { epoch, seqBase: seqNext } = header;
@@ -280,6 +289,13 @@ async function settleTail(
 function mayHaveLost(mark: Mark | null, bootId: string): boolean {
   if (mark === null) return true;
   return mark.lazy && mark.bootId !== bootId;
+}
+
+/** What an earlier run kept is as good as new space; it is taken anew, since it may be short. */
+async function openReserve({ directory, ports }: OpenLogOptions): Promise<Reserve> {
+  const reserve = new Reserve(ports.disk, directory, ports.reserveBytes);
+  await reserve.take();
+  return reserve;
 }
 
 async function openMark(options: OpenLogOptions): Promise<MarkFile> {

@@ -17,6 +17,8 @@ export interface JournalPorts {
   readonly bootId: string;
   /** How much must wait for it to be written ahead of a sync; a test makes it little (bytes). */
   readonly aheadBytes: number;
+  /** What is kept free for named values when the disk is full; a test makes it little (bytes). */
+  readonly reserveBytes: number;
 }
 
 /** The world as it is. */
@@ -27,6 +29,7 @@ export const nodePorts: JournalPorts = {
   randomHex: (bytes) => randomBytes(bytes).toString("hex"),
   bootId: readBootId(),
   aheadBytes: 2 ** 20,
+  reserveBytes: 2 ** 16,
 };
 
 /** Where the system does not tell, each process counts as a boot: the cautious answer. */

@@ -7,6 +7,7 @@ import type { Unit } from "./intake.ts";
 import type { Mark, MarkFile } from "./mark.ts";
 import type { JournalPorts } from "./ports.ts";
 import { RECORD_HEADER_BYTES, RECORD_TYPE, sealRecord } from "./record.ts";
+import type { Reserve } from "./reserve.ts";
 import { Segment } from "./segment.ts";
 import {
   encodeSegmentHeader,
@@ -33,6 +34,8 @@ export interface SegmentLogParts {
   readonly file: DiskFile;
   readonly mark: MarkFile;
   readonly table: ValueTable;
+  /** Space for named values when the disk is full. */
+  readonly reserve: Reserve;
   readonly seqNext: number;
   /** Time of the newest batch (ms since 1970). */
   readonly timeMs: number;
@@ -133,7 +136,8 @@ export class SegmentLog {
       await this.roll(this.newest.header.epoch);
     }
     const { pieces, end, seqNext } = this.#seal(units);
-    await this.#write(pieces, end);
+    const isValues = units.every((unit) => unit.draft === null);
+    await this.#write(pieces, end, isValues);
     this.#written = end;
     this.#seqWritten = seqNext - 1;
     return { units, end, seqNext, rolled: rolls };
@@ -150,6 +154,9 @@ export class SegmentLog {
   }
 
   async #commit({ units, end, seqNext }: Written): Promise<void> {
+    // What was given back in need is taken again once an entry could be written.
+    const { reserve } = this.#parts;
+    if (!reserve.isHeld && units.some((unit) => unit.draft !== null)) void reserve.take();
     if (this.#options.syncCommits) await this.sync();
     // Readers go as far as `end`: only now may they see it.
     this.newest.end = end;
@@ -253,6 +260,7 @@ export class SegmentLog {
   /** Lets go of the files as they are: after a failure. */
   async release(): Promise<void> {
     await this.#syncing;
+    await this.#parts.reserve.settled();
     await Promise.allSettled([this.#file.close(), this.#parts.mark.close()]);
   }
 
@@ -293,7 +301,7 @@ export class SegmentLog {
     segment.index.push({ ...place, timeMs: this.#timeMs });
   }
 
-  async #write(pieces: readonly Uint8Array[], end: number): Promise<void> {
+  async #write(pieces: readonly Uint8Array[], end: number, isValues: boolean): Promise<void> {
     const segment = this.newest;
     const at = this.#written;
     const bytes = end - at;
@@ -306,10 +314,19 @@ export class SegmentLog {
     } catch (error) {
       if (!isNoSpace(error)) throw poisoned(error, `write ${segment.name}`);
       await this.#undoWrite();
-      if (!grows) throw diskFailure(error, `write ${bytes} bytes to ${segment.name}`);
+      const isSmall = isValues && (await this.#giveReserve());
+      if (!grows && !isSmall) throw diskFailure(error, `write ${bytes} bytes to ${segment.name}`);
       await this.#writeTight(pieces, end);
     }
     this.bytesWritten += bytes;
+  }
+
+  async #giveReserve(): Promise<boolean> {
+    try {
+      return await this.#parts.reserve.release();
+    } catch (error) {
+      throw poisoned(error, "give back the reserve");
+    }
   }
 
   /** Without preallocation: on a full disk the last bytes are for what is acknowledged. */

@@ -208,3 +208,28 @@ test("a read error is not the end of the log", async () => {
   broken = false;
   await journal.close();
 });
+
+test("disk full: an acknowledgement is stored from the reserve", async () => {
+  const disk = new SimDisk();
+  let room = Number.POSITIVE_INFINITY;
+  const faulty = new FaultyDisk(disk, (call, _, bytes) => {
+    if (call === "unlink") room += 512;
+    if (call !== "write" || bytes === 96) return null;
+    if (bytes > room) return { code: "ENOSPC" };
+    room -= bytes;
+    return null;
+  });
+  const journal = await FileJournal.openWith(simPorts(faulty), DIRECTORY);
+  await journal.append(entryValue(1));
+  await journal.sync();
+  room = 0;
+  const noSpace = (error: unknown) => (error as BrokerlessError).code === "BROKERLESS_NO_SPACE";
+  await assert.rejects(journal.append(Buffer.alloc(400_000)), noSpace);
+  await journal.set({ cursor: Buffer.from("1") });
+  assert.equal(String(journal.get("cursor")), "1");
+  // Room is back: entries are stored again, and the reserve is taken anew.
+  room = Number.POSITIVE_INFINITY;
+  await journal.append(entryValue(2));
+  await journal.close();
+  assert.ok(disk.paths.includes(`${DIRECTORY}/reserve`));
+});

@@ -13,5 +13,6 @@ export function simPorts(disk: Disk, seed = 1, aheadBytes: number = 2 ** 20): Jo
     randomHex: (bytes) => random.hex(bytes),
     bootId: random.hex(16),
     aheadBytes,
+    reserveBytes: 512,
   };
 }
