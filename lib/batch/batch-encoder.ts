@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { ByteWriter } from "../codec/byte-writer.ts";
+import { ByteWriter, type SlabSource } from "../codec/byte-writer.ts";
 import { BrokerlessError } from "../errors.ts";
 import { type EntryInput, type EntryMeta, encodeMeta } from "./entry.ts";
 import {
@@ -74,12 +74,10 @@ export class BatchDraft {
 
 /** Sizes and meaning of what a {@link BatchEncoder} makes. */
 export interface BatchEncoderOptions {
-  /** Memory taken at a time (bytes). */
-  readonly slabBytes: number;
   /** The number of the codec that made the values; {@link CODEC_BYTES} where nobody needs to know. */
   readonly codec?: number;
-  /** Where slabs come from; without it each is new. */
-  readonly allocate?: (bytes: number) => Buffer;
+  /** Where memory comes from; without it, it is new. */
+  readonly slabs?: SlabSource;
 }
 
 /**
@@ -95,8 +93,8 @@ export class BatchEncoder {
   #entryAt = 0;
   #valueFlags = 0;
 
-  constructor(options: BatchEncoderOptions) {
-    this.writer = new ByteWriter(options.slabBytes, options.allocate);
+  constructor(options: BatchEncoderOptions = {}) {
+    this.writer = new ByteWriter(options.slabs ?? null);
     this.#codec = options.codec ?? CODEC_BYTES;
     this.#open();
   }

@@ -1,22 +1,29 @@
+import type { SlabSource } from "../codec/byte-writer.ts";
+
 /**
  * Memory that is written to, handed to the disk and used again: a fresh slab costs the system a page
  * fault for each 4 KiB.
  *
  * A slab comes back when every piece of it was released and its writer has moved on.
  */
-export class SlabPool {
+export class SlabPool implements SlabSource {
+  readonly slabBytes: number;
   readonly #free: Buffer[] = [];
   readonly #pieces = new Map<ArrayBufferLike, { slab: Buffer; count: number }>();
   readonly #freeMax: number;
 
-  /** @param freeMax slabs that are kept for later at most (count) */
-  constructor(freeMax: number) {
+  /**
+   * @param slabBytes length of each (bytes)
+   * @param freeMax slabs that are kept for later at most (count)
+   */
+  constructor(slabBytes: number, freeMax: number) {
+    this.slabBytes = slabBytes;
     this.#freeMax = freeMax;
   }
 
   /** @returns a slab whose content is of no meaning */
-  take(bytes: number): Buffer {
-    const slab = this.#free.pop() ?? Buffer.allocUnsafeSlow(bytes);
+  take(): Buffer {
+    const slab = this.#free.pop() ?? Buffer.allocUnsafeSlow(this.slabBytes);
     this.#pieces.set(slab.buffer, { slab, count: 0 });
     return slab;
   }

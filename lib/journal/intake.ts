@@ -65,7 +65,7 @@ export interface IntakeOptions {
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #encoder: BatchEncoder;
-  readonly #pool = new SlabPool(SLABS_FREE_MAX);
+  readonly #pool: SlabPool;
   #group: Group = newGroup();
   readonly #queue: Group[] = [];
   #values: Map<string, Uint8Array | null> | null = null;
@@ -91,9 +91,8 @@ export class Intake {
 
   constructor(options: IntakeOptions) {
     this.#options = options;
-    const slabBytes = Math.max(SLAB_BYTES, 4 * options.batchBytesMax);
-    const allocate = (bytes: number) => this.#pool.take(bytes);
-    this.#encoder = new BatchEncoder(options.recycles ? { slabBytes, allocate } : { slabBytes });
+    this.#pool = new SlabPool(Math.max(SLAB_BYTES, 4 * options.batchBytesMax), SLABS_FREE_MAX);
+    this.#encoder = new BatchEncoder(options.recycles ? { slabs: this.#pool } : {});
     this.#seqNext = options.seqNext;
     this.#unitSeq = options.seqNext;
     this.#seqStored = options.seqNext - 1;

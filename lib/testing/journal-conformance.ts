@@ -142,7 +142,7 @@ const CHECKS: Record<string, Check> = {
   "a draft is stored as one batch, in place": async (open) => {
     const journal = await open();
     await journal.append(bytes("before"));
-    const encoder = new BatchEncoder({ slabBytes: 4096, codec: 2 });
+    const encoder = new BatchEncoder({ codec: 2 });
     encoder.add(bytes("a"));
     encoder.addEntry({ value: bytes("b"), key: "k" });
     const draft = encoder.take();

@@ -17,7 +17,7 @@ const seal = {
 };
 
 function encode(entries: readonly EntryInput[], seqFirst = seal.seqFirst): Buffer {
-  const encoder = new BatchEncoder({ slabBytes: 256, codec: 2 });
+  const encoder = new BatchEncoder({ codec: 2 });
   for (const entry of entries) {
     if (Object.keys(entry).length === 1) encoder.add(entry.value);
     else encoder.addEntry(entry);
@@ -142,7 +142,7 @@ test("batch: slices outside it and merges that do not follow are a TypeError", (
 });
 
 test("batch: an entry that its codec gives up leaves no trace", () => {
-  const encoder = new BatchEncoder({ slabBytes: 128 });
+  const encoder = new BatchEncoder();
   encoder.add(Buffer.from("a"));
   encoder.begin({ key: "gone" });
   encoder.writer.append(Buffer.alloc(500));
@@ -161,7 +161,7 @@ test("batch: an entry that its codec gives up leaves no trace", () => {
 
 test("batch: keys, headers and times that do not fit are a TypeError", () => {
   const value = Buffer.alloc(1);
-  const encoder = new BatchEncoder({ slabBytes: 128 });
+  const encoder = new BatchEncoder();
   for (const entry of [
     { value, key: "k".repeat(65_536) },
     { value, headers: { "": "x" } },

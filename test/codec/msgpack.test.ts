@@ -1,0 +1,332 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { Packr } from "msgpackr";
+import { ByteWriter } from "../../lib/codec/byte-writer.ts";
+import { msgpack } from "../../lib/codec/msgpack.ts";
+import { encodingOf, hex, oracle, texts, values } from "./values.ts";
+
+const codec = msgpack();
+const roundTrip = (value: unknown) => codec.decode(encodingOf(codec, value));
+
+test("msgpack: a value comes back as it went", () => {
+  fc.assert(fc.property(values, (value) => assert.deepEqual(roundTrip(value), value)));
+});
+
+test("msgpack: msgpackr reads what it writes", () => {
+  fc.assert(
+    fc.property(values, (value) => {
+      assert.deepEqual(oracle.unpack(encodingOf(codec, value)), value);
+    }),
+  );
+});
+
+test("msgpack: it reads what msgpackr writes, as msgpackr does", () => {
+  for (const variableMapSize of [false, true]) {
+    const packr = new Packr({ useRecords: false, variableMapSize });
+    fc.assert(
+      fc.property(values, (value) => {
+        const bytes = Buffer.from(packr.pack(value));
+        assert.deepEqual(codec.decode(bytes), oracle.unpack(bytes));
+      }),
+    );
+  }
+});
+
+test("msgpack: values one after another come back in order, msgpackr's among them", () => {
+  const packr = new Packr({ useRecords: false });
+  fc.assert(
+    fc.property(fc.array(values), (given) => {
+      const own = given.map((value) => encodingOf(codec, value));
+      const theirs = given.map((value) => Buffer.from(packr.pack(value)));
+      const frame = Buffer.concat([...own, ...theirs]);
+      const expected = theirs.map((bytes) => oracle.unpack(bytes));
+      assert.deepEqual(codec.decodeAll!(frame, 1000), [...given, ...expected]);
+    }),
+  );
+});
+
+test("msgpack: strings of every length around a change of form come back", () => {
+  for (const unit of ["a", "é", "漢", "😀", "a漢"]) {
+    for (const count of [0, 1, 3, 4, 5, 8, 9, 10, 11, 15, 16, 17, 20, 21, 31, 32, 40, 41, 85, 86]) {
+      const text = unit.repeat(count);
+      assert.equal(roundTrip(text), text);
+      assert.deepEqual(roundTrip({ [text]: 1, b: 2 }), { [text]: 1, b: 2 });
+    }
+    for (const count of [255, 256, 21_845, 21_846, 65_535, 65_536, 70_000]) {
+      const text = unit.repeat(count);
+      assert.ok(roundTrip(text) === text, `${count} times ${unit}`);
+    }
+  }
+});
+
+test("msgpack: NaN, -0, infinities and the limits of every width of number come back", () => {
+  const limits = [7, 8, 15, 16, 31, 32, 53].flatMap((bits) => [2 ** bits - 1, 2 ** bits]);
+  const given = [0, -0, Number.NaN, Infinity, -Infinity, 0.1, 5e-324, ...limits, 32, 33];
+  for (const value of given) {
+    assert.deepEqual(roundTrip(value), value);
+    assert.deepEqual(roundTrip(-value), -value);
+    assert.deepEqual(roundTrip([value - 1, value + 1]), [value - 1, value + 1]);
+  }
+});
+
+test("msgpack: BigInts come back up to 64 bits, and larger ones are refused", () => {
+  for (const value of [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 63n, 2n ** 64n - 1n]) {
+    assert.equal(roundTrip(value), value);
+  }
+  for (const value of [2n ** 64n, -(2n ** 63n) - 1n, 10n ** 100n]) {
+    assert.throws(() => encodingOf(codec, value), RangeError);
+  }
+});
+
+test("msgpack: a foreign peer's 64-bit integer is a BigInt, however small", () => {
+  assert.equal(codec.decode(hex("cf 0000000000000007")), 7n);
+  assert.equal(codec.decode(hex("d3 ffffffffffffffff")), -1n);
+});
+
+test("msgpack: dates of all three forms come back to the millisecond", () => {
+  const forms = [
+    0,
+    1000,
+    999,
+    -1,
+    -1000,
+    2 ** 32 * 1000 - 1,
+    2 ** 32 * 1000,
+    2 ** 34 * 1000,
+    8.64e15,
+  ];
+  for (const time of [...forms, -8.64e15, Date.UTC(2024, 1, 29)]) {
+    assert.deepEqual(roundTrip(new Date(time)), new Date(time));
+  }
+  assert.throws(() => encodingOf(codec, new Date(Number.NaN)), TypeError);
+});
+
+test("msgpack: a timestamp beyond what a Date holds is refused", () => {
+  assert.throws(() => codec.decode(hex("c7 0c ff 00000000 7fffffffffffffff")), /out of range/);
+  assert.throws(() => codec.decode(hex("c7 0c ff 3b9aca00 0000000000000000")), /out of range/);
+  assert.throws(() => codec.decode(hex("d7 ff ffffffff 00000000")), /out of range/);
+  assert.deepEqual(codec.decode(hex("c7 0c ff 3b9ac9ff 0000000000000000")), new Date(999));
+});
+
+test("msgpack: undefined comes back, alone, in arrays and as a property", () => {
+  assert.deepEqual(roundTrip([undefined, { a: undefined }]), [undefined, { a: undefined }]);
+  assert.equal(roundTrip(undefined), undefined);
+});
+
+test("msgpack: bytes come back as a copy of their own", () => {
+  const given = Uint8Array.of(1, 2, 3);
+  const encoding = encodingOf(codec, { given });
+  const { given: got } = codec.decode(encoding) as { given: Buffer };
+  encoding.fill(0);
+  assert.deepEqual(got, Buffer.from(given));
+  assert.ok(Buffer.isBuffer(got));
+});
+
+test("msgpack: bytes of every length around a change of form come back", () => {
+  for (const length of [0, 1, 255, 256, 65_535, 65_536, 200_000]) {
+    const bytes = Buffer.alloc(length, 7);
+    assert.ok(bytes.equals(roundTrip(bytes) as Buffer));
+  }
+});
+
+test("msgpack: arrays and objects of every size around a change of form come back", () => {
+  for (const count of [0, 1, 7, 8, 9, 15, 16, 17, 65_535, 65_536]) {
+    const array = Array.from({ length: count }, (_, i) => i);
+    assert.deepEqual(roundTrip(array), array);
+    const object = Object.fromEntries(array.map((i) => [`k${i}`, i]));
+    assert.deepEqual(roundTrip(object), object);
+    assert.deepEqual(oracle.unpack(encodingOf(codec, object)), object);
+  }
+});
+
+test("msgpack: a Set becomes an array, a Map an object with its keys as text", () => {
+  assert.deepEqual(roundTrip(new Set([1, "a"])), [1, "a"]);
+  const map = new Map<unknown, unknown>([
+    ["a", 1],
+    [2, "b"],
+    [-3n, "c"],
+  ]);
+  assert.deepEqual(roundTrip(map), { a: 1, 2: "b", "-3": "c" });
+});
+
+test("msgpack: a Map's key that is no string or integer is refused", () => {
+  for (const key of [1.5, Number.NaN, true, null, undefined, {}, Symbol("s")]) {
+    assert.throws(() => encodingOf(codec, new Map([[key, 1]])), /string or integer/);
+  }
+});
+
+test("msgpack: a Map whose keys are the same as text is refused", () => {
+  assert.throws(
+    () =>
+      encodingOf(
+        codec,
+        new Map<unknown, number>([
+          [1, 1],
+          ["1", 2],
+        ]),
+      ),
+    /twice/,
+  );
+});
+
+test("msgpack: toJSON decides, own enumerable properties otherwise", () => {
+  class Point {
+    x = 1;
+    #hidden = 2;
+    get sum(): number {
+      return this.x + this.#hidden;
+    }
+  }
+  assert.deepEqual(roundTrip(new Point()), { x: 1 });
+  assert.deepEqual(roundTrip(Object.assign(Object.create(null), { a: 1 })), { a: 1 });
+  assert.equal(roundTrip(new URL("http://a.example/")), "http://a.example/");
+  assert.throws(() => roundTrip({ toJSON: () => 1 }), /toJSON/);
+});
+
+test("msgpack: what has no encoding is refused with its name", () => {
+  const refused = [
+    () => 1,
+    Symbol("s"),
+    /r/,
+    new Error("e"),
+    Promise.resolve(),
+    new Float64Array(1),
+  ];
+  for (const value of [
+    ...refused,
+    new ArrayBuffer(1),
+    new DataView(new ArrayBuffer(1)),
+    new WeakMap(),
+    Object(1),
+  ]) {
+    assert.throws(() => encodingOf(codec, value), TypeError);
+    assert.throws(() => encodingOf(codec, [{ a: value }]), TypeError);
+  }
+});
+
+test("msgpack: half of a surrogate pair is refused in a string of any length, and in a key", () => {
+  for (const half of ["\ud83d", "\ude00", "\ude00\ud83d"]) {
+    for (const text of [
+      half,
+      `${half}a`,
+      `${"a".repeat(50)}${half}`,
+      `${half}${"é".repeat(9000)}`,
+    ]) {
+      assert.throws(() => encodingOf(codec, text), /surrogate/);
+      assert.throws(() => encodingOf(codec, { [text]: 1 }), /surrogate/);
+    }
+  }
+});
+
+/** `depth` arrays and objects in each other. */
+function nested(depth: number): unknown {
+  let value: unknown = 7;
+  for (let i = 0; i < depth; i++) value = i % 2 === 0 ? [value] : { value };
+  return value;
+}
+
+test("msgpack: 32 levels pass, and the 33rd fails at the sender already", () => {
+  assert.deepEqual(roundTrip(nested(32)), nested(32));
+  assert.throws(() => encodingOf(codec, nested(33)), /32 deep/);
+  assert.throws(() => encodingOf(codec, new Map([["a", nested(32)]])), /32 deep/);
+  assert.throws(() => encodingOf(codec, new Set([nested(32)])), /32 deep/);
+  const cycle: unknown[] = [];
+  cycle.push(cycle);
+  assert.throws(() => encodingOf(codec, cycle), /32 deep/);
+});
+
+test("msgpack: the key __proto__ is refused at the sender, wherever it comes from", () => {
+  const parsed: unknown = JSON.parse('{"a":{"__proto__":{"polluted":true}}}');
+  for (const value of [parsed, new Map([["__proto__", 1]]), [{ a: 1, ["__proto__"]: 2 }]]) {
+    assert.throws(() => encodingOf(codec, value), /__proto__/);
+  }
+});
+
+test("msgpack: a failed encode leaves the writer as it was", () => {
+  const writer = new ByteWriter();
+  codec.encode("before", writer);
+  const before = writer.length;
+  const large = "x".repeat(10_000);
+  for (const value of [() => 1, [large, () => 1], { large, bad: Symbol("s") }, nested(40)]) {
+    assert.throws(() => codec.encode(value, writer));
+    assert.equal(writer.length, before);
+  }
+  codec.encode("after", writer);
+  assert.deepEqual(codec.decodeAll!(writer.take(), 9), ["before", "after"]);
+});
+
+test("msgpack: a value that outgrows the writer's slab comes back whole", () => {
+  fc.assert(
+    fc.property(fc.array(texts, { minLength: 20, maxLength: 60 }), (given) => {
+      const writer = new ByteWriter();
+      codec.encode(1, writer);
+      codec.encode(given, writer);
+      codec.encode(2, writer);
+      assert.deepEqual(codec.decodeAll!(writer.take(), 3), [1, given, 2]);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("msgpack: a getter that has the writer emptied meanwhile damages neither message", () => {
+  const writer = new ByteWriter();
+  codec.encode("first", writer);
+  let taken: Buffer = Buffer.alloc(0);
+  const value = {
+    a: 1,
+    get b() {
+      taken = writer.take();
+      return "x".repeat(3000);
+    },
+  };
+  codec.encode({ text: "before", value: [value] }, writer);
+  assert.equal(codec.decode(taken), "first");
+  assert.deepEqual(codec.decode(writer.take()), {
+    text: "before",
+    value: [{ a: 1, b: "x".repeat(3000) }],
+  });
+});
+
+test("msgpack: a toJSON that encodes with the same codec is refused, and the codec goes on", () => {
+  const writer = new ByteWriter();
+  const value = {
+    a: new (class Sneaky {
+      toJSON() {
+        codec.encode("inner", writer);
+      }
+    })(),
+  };
+  assert.throws(() => codec.encode(value, writer), /must not encode/);
+  assert.equal(writer.length, 0);
+  assert.equal(roundTrip("next"), "next");
+});
+
+test("msgpack: a getter that removes properties is refused instead of mixing values up", () => {
+  const value: { a: number; b?: number; c: number } = {
+    get a() {
+      delete value.b;
+      return 1;
+    },
+    b: 2,
+    c: 3,
+  };
+  assert.throws(() => encodingOf(codec, value), /removed a property/);
+});
+
+test("msgpack: objects of many shapes through one codec all come back", () => {
+  const shared = msgpack();
+  const names = Array.from({ length: 3000 }, (_, i) => `key ${i} ${"x".repeat(i % 40)}`);
+  const shapes = fc.array(fc.nat({ max: names.length - 1 }), { maxLength: 12 });
+  fc.assert(
+    fc.property(fc.array(shapes, { minLength: 1, maxLength: 20 }), (given) => {
+      const objects = given.map((shape) =>
+        Object.fromEntries(shape.map((i, place) => [names[i]!, place])),
+      );
+      const frame = Buffer.concat(objects.map((object) => encodingOf(shared, object)));
+      assert.deepEqual(shared.decodeAll!(frame, 1000), objects);
+      assert.deepEqual(oracle.unpackMultiple(frame), objects);
+    }),
+    { numRuns: 1000 },
+  );
+});
