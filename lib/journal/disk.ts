@@ -94,3 +94,21 @@ export async function readWhole(disk: Disk, path: string): Promise<Buffer> {
     await file.close();
   }
 }
+
+/** Joins pieces that lie next to each other in memory, so that one call writes few. */
+export function coalesce(pieces: readonly Uint8Array[]): Uint8Array[] {
+  const joined: Uint8Array[] = [];
+  for (const piece of pieces) {
+    const last = joined.at(-1);
+    const follows =
+      last !== undefined &&
+      last.buffer === piece.buffer &&
+      last.byteOffset + last.length === piece.byteOffset;
+    if (!follows) joined.push(piece);
+    else {
+      const length = last.length + piece.length;
+      joined[joined.length - 1] = new Uint8Array(last.buffer, last.byteOffset, length);
+    }
+  }
+  return joined;
+}

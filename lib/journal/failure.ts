@@ -34,3 +34,11 @@ export function corruptError(damage: Damage, reason: string): BrokerlessError {
   const message = `${file} is damaged at byte ${offset} (${reason}); lost: ${lost}. Nothing was changed; restore the file, or run "brokerless journal repair" to keep what is good`;
   return new BrokerlessError("BROKERLESS_CORRUPT", message, { damage });
 }
+
+/** The same for a step that cannot be taken back: there a full disk ends the journal, too. */
+export function poisoned(error: unknown, what: string): BrokerlessError {
+  const failure = diskFailure(error, what);
+  if (failure.code !== "BROKERLESS_NO_SPACE") return failure;
+  const { message } = error as Error;
+  return diskFailure(Object.assign(new Error(message, { cause: error }), { code: "EIO" }), what);
+}

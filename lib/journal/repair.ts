@@ -1,6 +1,7 @@
 import type { Batch } from "../batch/batch.ts";
 import { BATCH_HEADROOM_BYTES } from "../batch/layout.ts";
 import { BrokerlessError } from "../errors.ts";
+import { beginSegment } from "./begin-segment.ts";
 import { CHECKPOINT_NAME, decodeCheckpoint } from "./checkpoint.ts";
 import { readWhole, writeAll } from "./disk.ts";
 import { diskFailure } from "./failure.ts";
@@ -15,7 +16,6 @@ import {
   segmentNumber,
   segmentSeed,
 } from "./segment-header.ts";
-import { beginSegment } from "./segment-log.ts";
 import { setAside } from "./set-aside.ts";
 import { VALUE_SEQ_FIRST, ValueTable } from "./values.ts";
 
