@@ -301,10 +301,7 @@ export class Intake {
     this.#storing = null;
     this.#closedBytes -= group.bytes;
     this.#seqStored += group.count;
-    const open = this.#encoder.writer.bytes;
-    for (const { draft } of group.units) {
-      if (draft !== null) this.#pool.release(draft.bytes, open);
-    }
+    this.#recycle(group);
     group.commit.resolve();
     if (this.#hasRoom()) this.#wakeRoom();
     const failure = this.#writeFailure;
@@ -359,6 +356,12 @@ export class Intake {
   #lose(group: Group, error: BrokerlessError): void {
     if (group.units.length > 0 && !group.commit.isObserved) this.#loss ??= error;
     group.commit.reject(error);
+    // After another failure a write may still be going on.
+    if (error.code === "BROKERLESS_NO_SPACE") this.#recycle(group);
+  }
+
+  #recycle(group: Group): void {
+    for (const { draft } of group.units) if (draft !== null) this.#pool.release(draft.bytes);
   }
 
   #isIdle(): boolean {
