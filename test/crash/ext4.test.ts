@@ -45,6 +45,9 @@ test("ext4: power cuts on a real file system lose nothing that was stored", asyn
       directory,
       seed: SEED + cut,
       lines: 2 + random.below(24),
+      // An fdatasync that is going on when the shutdown aborts the file system's journal may say
+      // that all is well: a bare loop of write and fdatasync loses its last commit so in 9 of 45 cuts.
+      hearsToTheEnd: false,
       end: async (pid) => {
         run("python3", "-c", SHUTDOWN, mount);
         process.kill(pid, "SIGKILL");

@@ -25,6 +25,7 @@ test("kill -9: nothing that was said to be stored is lost, at whatever moment", 
       directory,
       seed: SEED + kill,
       lines: 1 + random.below(16),
+      hearsToTheEnd: true,
       end: async (pid) => {
         process.kill(pid, "SIGKILL");
       },

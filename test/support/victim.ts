@@ -31,11 +31,13 @@ export async function runAppender(options: {
   readonly directory: string;
   readonly seed: number;
   readonly lines: number;
+  /** Whether what it says while it is being ended counts as said. */
+  readonly hearsToTheEnd: boolean;
   end(pid: number): Promise<void>;
 }): Promise<Seen> {
   const { module, directory, seed } = options;
   const child = spawn(process.execPath, [APPENDER, module, directory, String(seed)], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "ignore"],
   });
   const exited = once(child, "close");
   let stored = 0;
@@ -43,7 +45,8 @@ export async function runAppender(options: {
   let ended: Promise<void> | null = null;
   for await (const line of createInterface({ input: child.stdout })) {
     // A line that the kill cut short is no promise.
-    if (/^\d+$/.test(line)) stored = Math.max(stored, Number(line));
+    const counts = ended === null || options.hearsToTheEnd;
+    if (counts && /^\d+$/.test(line)) stored = Math.max(stored, Number(line));
     if (++lines >= options.lines) ended ??= options.end(child.pid!);
   }
   await ended;
