@@ -3,6 +3,14 @@ const SLAB_BYTES_MIN = 1_024;
 /** A new slab has room for the piece before it and so much again, since pieces vary in length. */
 const SLAB_SPARE = 1.25;
 
+/** Where slabs come from, for a writer whose owner knows when pieces are done with. */
+export interface SlabSource {
+  /** Length of every slab (bytes). */
+  readonly slabBytes: number;
+  /** @returns a slab whose content means nothing, for the writer alone */
+  take(): Buffer;
+}
+
 /**
  * A growing byte buffer that hands out what was written so far as one piece, without copying it.
  *
@@ -19,9 +27,12 @@ export class ByteWriter {
   /** Where the next byte goes (byte offset). */
   end = 0;
   #view: DataView | null = null;
+  readonly #slabs: SlabSource | null;
 
-  constructor() {
-    this.bytes = Buffer.allocUnsafeSlow(SLAB_BYTES_MIN);
+  /** @param slabs without it, slabs are new, and as long as the pieces ask for */
+  constructor(slabs: SlabSource | null = null) {
+    this.#slabs = slabs;
+    this.bytes = slabs === null ? Buffer.allocUnsafeSlow(SLAB_BYTES_MIN) : slabs.take();
   }
 
   /** Length of the open piece (bytes). */
@@ -79,7 +90,11 @@ export class ByteWriter {
   /** Carries the open piece over to a new slab. */
   #move(slabBytes: number): void {
     const { bytes, start, end } = this;
-    this.bytes = Buffer.allocUnsafeSlow(slabBytes);
+    const slabs = this.#slabs;
+    this.bytes =
+      slabs !== null && slabBytes <= slabs.slabBytes
+        ? slabs.take()
+        : Buffer.allocUnsafeSlow(slabBytes);
     this.#view = null;
     this.start = 0;
     this.end = end - start;

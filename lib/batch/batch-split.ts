@@ -1,0 +1,73 @@
+import { crc32 } from "node:zlib";
+import { expected } from "../options.ts";
+import type { Batch } from "./batch.ts";
+import { BATCH, BATCH_HEADER_BYTES, putU32, putU64 } from "./layout.ts";
+
+/**
+ * Cuts a batch to some of its entries, without decoding a value. Stream, epoch, codec and times
+ * stay. Pure; the result is a copy.
+ *
+ * @param range first and last seq to keep, both inside the batch
+ * @returns the bytes of the smaller batch; the batch's own where nothing is cut
+ * @throws TypeError for a range that is empty or not inside the batch
+ */
+export function sliceBatch(
+  batch: Batch,
+  range: { readonly seqFirst: number; readonly seqLast: number },
+): Buffer {
+  const { seqFirst, seqLast } = range;
+  if (!(seqFirst >= batch.seqFirst && seqLast <= batch.seqLast && seqFirst <= seqLast)) {
+    const whole = `${batch.seqFirst} to ${batch.seqLast}`;
+    throw expected("slice of a batch", `inside ${whole}`, `${seqFirst} to ${seqLast}`);
+  }
+  if (seqFirst === batch.seqFirst && seqLast === batch.seqLast) return batch.bytes;
+  const cursor = batch.cursor();
+  let start = BATCH_HEADER_BYTES;
+  while (cursor.next() && cursor.seq < seqFirst) start = cursor.end;
+  while (cursor.seq < seqLast) cursor.next();
+  const body = batch.bytes.subarray(start, cursor.end);
+  return assemble(batch, [body], { seqFirst, count: seqLast - seqFirst + 1 });
+}
+
+/**
+ * Joins batches that follow each other into one, without decoding a value. Pure; a copy.
+ *
+ * @param batches of one stream, epoch and codec, each starting where the one before ends
+ * @returns the bytes of one batch, with the first one's time and the last one's durable-before mark
+ * @throws TypeError when they do not follow each other
+ */
+export function mergeBatches(batches: readonly Batch[]): Buffer {
+  const first = batches[0];
+  const last = batches.at(-1);
+  if (first === undefined || last === undefined) throw expected("batches", "at least one", batches);
+  let seqNext = first.seqFirst;
+  for (const batch of batches) {
+    const same =
+      batch.stream === first.stream && batch.epoch === first.epoch && batch.codec === first.codec;
+    if (!same || batch.seqFirst !== seqNext) {
+      throw expected("batches to merge", `of one stream and start at ${seqNext}`, batch.seqFirst);
+    }
+    seqNext = batch.seqLast + 1;
+  }
+  const bodies = batches.map((batch) => batch.bytes.subarray(BATCH_HEADER_BYTES));
+  const merged = assemble(first, bodies, {
+    seqFirst: first.seqFirst,
+    count: seqNext - first.seqFirst,
+  });
+  putU64(merged, BATCH.durableBefore, last.durableBefore);
+  putU32(merged, BATCH.checksum, crc32(merged.subarray(BATCH.bytes)));
+  return merged;
+}
+
+function assemble(
+  model: Batch,
+  bodies: readonly Uint8Array[],
+  place: { readonly seqFirst: number; readonly count: number },
+): Buffer {
+  const bytes = Buffer.concat([model.bytes.subarray(0, BATCH_HEADER_BYTES), ...bodies]);
+  putU32(bytes, BATCH.bytes, bytes.length);
+  putU64(bytes, BATCH.seqFirst, place.seqFirst);
+  putU32(bytes, BATCH.count, place.count);
+  putU32(bytes, BATCH.checksum, crc32(bytes.subarray(BATCH.bytes)));
+  return bytes;
+}

@@ -1,0 +1,176 @@
+import { crc32 } from "node:zlib";
+import { Entry, entryIsSound } from "./entry.ts";
+import {
+  BATCH,
+  BATCH_HEADER_BYTES,
+  BATCH_MAGIC,
+  BATCH_VERSION,
+  ENTRY_BYTES_MAX,
+  ENTRY_WORD_BYTES,
+  getU16,
+  getU32,
+  getU64,
+} from "./layout.ts";
+
+/** Why bytes are not a batch, in words; `null` when they are one. */
+export type BatchFault = string | null;
+
+/**
+ * Checks a whole batch: lengths, version, checksum, and that the entries fill it exactly.
+ *
+ * Pure; allocates nothing that depends on the bytes; time is proportional to their length.
+ *
+ * @param bytes exactly one batch
+ */
+export function checkBatch(bytes: Uint8Array): BatchFault {
+  return checkBatchHeader(bytes, bytes.length) ?? checkBatchChecksum(bytes) ?? checkEntries(bytes);
+}
+
+/** Checks the checksum alone: enough for bytes that this program wrote, whose entries are sound. */
+export function checkBatchChecksum(bytes: Uint8Array): BatchFault {
+  if (crc32(bytes.subarray(BATCH.bytes)) === getU32(bytes, BATCH.checksum)) return null;
+  return "its checksum does not match";
+}
+
+/**
+ * Checks what a header says, without looking behind it.
+ *
+ * @param bytesThere how many bytes the batch has (bytes)
+ */
+export function checkBatchHeader(bytes: Uint8Array, bytesThere: number): BatchFault {
+  if (bytesThere < BATCH_HEADER_BYTES + ENTRY_WORD_BYTES) return "it is shorter than a batch";
+  if (getU16(bytes, BATCH.magic) !== BATCH_MAGIC) return "it does not start like a batch";
+  const version = bytes[BATCH.version]!;
+  if (version !== BATCH_VERSION) {
+    return `it has version ${version}, and this program reads version ${BATCH_VERSION}`;
+  }
+  if (bytes[BATCH.flags] !== 0) return `it has unknown flags ${bytes[BATCH.flags]}`;
+  if (getU32(bytes, BATCH.codec) > 0xff) return "its reserved bytes are not zero";
+  if (getU32(bytes, BATCH.bytes) !== bytesThere) return "its length does not match";
+  if (getU32(bytes, BATCH.epoch) === 0) return "its epoch is zero";
+  const count = getU32(bytes, BATCH.count);
+  const seqFirst = getU64(bytes, BATCH.seqFirst);
+  if (seqFirst === 0 || seqFirst + count - 1 > Number.MAX_SAFE_INTEGER) return "its seq is wrong";
+  if (count === 0 || count > (bytesThere - BATCH_HEADER_BYTES) / ENTRY_WORD_BYTES) {
+    return "its count of entries is wrong";
+  }
+  return null;
+}
+
+function checkEntries(bytes: Uint8Array): BatchFault {
+  const count = getU32(bytes, BATCH.count);
+  let at = BATCH_HEADER_BYTES;
+  for (let index = 0; index < count; index++) {
+    const start = at + ENTRY_WORD_BYTES;
+    if (start > bytes.length) return `entry ${index} starts behind its end`;
+    const word = getU32(bytes, at);
+    at = start + (word & ENTRY_BYTES_MAX);
+    if (at > bytes.length) return `entry ${index} ends behind its end`;
+    if (!entryIsSound(bytes, start, at, word >>> 28)) return `entry ${index} is malformed`;
+  }
+  return at === bytes.length ? null : "bytes follow its last entry";
+}
+
+/**
+ * A batch as it is read: a view of its bytes, which must have passed {@link checkBatch} or come
+ * from this process.
+ */
+export class Batch implements Iterable<Entry> {
+  readonly bytes: Buffer;
+  readonly seqFirst: number;
+  readonly count: number;
+
+  /** @param bytes exactly one batch; they must not change while the view is used */
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+    this.seqFirst = getU64(bytes, BATCH.seqFirst);
+    this.count = getU32(bytes, BATCH.count);
+  }
+
+  get seqLast(): number {
+    return this.seqFirst + this.count - 1;
+  }
+
+  get epoch(): number {
+    return getU32(this.bytes, BATCH.epoch);
+  }
+
+  get codec(): number {
+    return this.bytes[BATCH.codec]!;
+  }
+
+  /** When it was sealed (ms since 1970). */
+  get timeMs(): number {
+    return getU64(this.bytes, BATCH.timeMs);
+  }
+
+  /** Every seq up to this one was durable at the writer when the batch was sealed; 0: none. */
+  get durableBefore(): number {
+    return getU64(this.bytes, BATCH.durableBefore);
+  }
+
+  /** The stream id, 32 hex digits. */
+  get stream(): string {
+    return this.bytes.toString("hex", BATCH.stream, BATCH.stream + 16);
+  }
+
+  /** A cursor on the first entry: the fast way, which makes no object per entry. */
+  cursor(): EntryCursor {
+    return new EntryCursor(this);
+  }
+
+  [Symbol.iterator](): Iterator<Entry> {
+    const { bytes, count } = this;
+    let seq = this.seqFirst;
+    const end = seq + count;
+    let at = BATCH_HEADER_BYTES;
+    return {
+      next(): IteratorResult<Entry> {
+        if (seq === end) return { done: true, value: undefined };
+        const entry = new Entry(bytes, at + ENTRY_WORD_BYTES, seq++);
+        at += ENTRY_WORD_BYTES + (getU32(bytes, at) & ENTRY_BYTES_MAX);
+        return { done: false, value: entry };
+      },
+    };
+  }
+}
+
+/**
+ * Walks a batch without decoding and without allocating.
+ *
+ * Invariant: after `next()` said true, the entry lies in `[start, end)` of `bytes`; its value is
+ * the whole of it where `flags` is 0.
+ */
+export class EntryCursor {
+  readonly bytes: Buffer;
+  seq: number;
+  /** Where the entry starts, behind its word (byte offset). */
+  start: number = BATCH_HEADER_BYTES;
+  /** Where it ends, and the word of the next one starts (byte offset). */
+  end: number = BATCH_HEADER_BYTES;
+  /** Bits of `ENTRY_FLAG`. */
+  flags = 0;
+  readonly #seqLast: number;
+
+  constructor(batch: Batch) {
+    this.bytes = batch.bytes;
+    this.seq = batch.seqFirst - 1;
+    this.#seqLast = batch.seqLast;
+  }
+
+  /** Moves to the next entry. @returns false at the end */
+  next(): boolean {
+    if (this.seq === this.#seqLast) return false;
+    const word = getU32(this.bytes, this.end);
+    this.seq++;
+    this.start = this.end + ENTRY_WORD_BYTES;
+    this.end = this.start + (word & ENTRY_BYTES_MAX);
+    this.flags = word >>> 28;
+    return true;
+  }
+
+  /** The entry it stands on, as a view of its own. */
+  get entry(): Entry {
+    return new Entry(this.bytes, this.start, this.seq);
+  }
+}

@@ -1,0 +1,56 @@
+import type { BatchDraft } from "../batch/batch-encoder.ts";
+import type { EntryInput } from "../batch/entry.ts";
+import { expected } from "../options.ts";
+import type { Appended } from "./appended.ts";
+import { checkBytes, type Intake } from "./intake.ts";
+import type { AppendOptions, Journal, Values } from "./journal.ts";
+import { checkName, type ValueChanges, type ValueTable } from "./values.ts";
+
+/** What every journal of ours does with an append: check the arguments, then hand on. */
+export function appendTo(
+  target: { readonly intake: Intake; readonly table: ValueTable },
+  entries: Parameters<Journal["append"]>[0],
+  options: AppendOptions | undefined,
+): Appended {
+  if (options === undefined && entries instanceof Uint8Array) return target.intake.append(entries);
+  const list = entries instanceof Uint8Array || !Array.isArray(entries) ? [entries] : entries;
+  const inputs = list.map(toEntry);
+  return target.intake.appendAll(inputs, toChanges(target.table, options?.values));
+}
+
+/** The same for a draft. */
+export function appendDraftTo(
+  target: { readonly intake: Intake; readonly table: ValueTable },
+  draft: BatchDraft,
+  options: AppendOptions | undefined,
+): Appended {
+  if (draft.count < 1) throw expected("draft", "at least one entry", draft.count);
+  return target.intake.appendDraft(draft, toChanges(target.table, options?.values));
+}
+
+/**
+ * Checks named values and copies them.
+ *
+ * @throws TypeError for a wrong name or what is not bytes
+ * @throws BrokerlessError BROKERLESS_TOO_LARGE above 1 MiB of values
+ */
+export function toChanges(table: ValueTable, values: Values | undefined): ValueChanges | null {
+  if (values === undefined) return null;
+  const changes = new Map<string, Uint8Array | null>();
+  for (const [name, value] of Object.entries(values)) {
+    checkName("name of a value", name);
+    if (value !== null) checkBytes(`value "${name}"`, value);
+    changes.set(name, value === null ? null : Buffer.from(value));
+  }
+  table.assertRoom(changes);
+  return changes;
+}
+
+function toEntry(entry: Uint8Array | EntryInput): EntryInput {
+  if (entry instanceof Uint8Array) return { value: entry };
+  if (typeof entry !== "object" || entry === null) {
+    throw expected("entry", "a Buffer, a Uint8Array or { value }", entry);
+  }
+  checkBytes("entry value", entry.value);
+  return entry;
+}

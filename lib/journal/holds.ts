@@ -1,0 +1,39 @@
+import { getU64, putU64 } from "../batch/layout.ts";
+import { expected } from "../options.ts";
+import { checkName, VALUE_HOLD, type ValueChanges, type ValueTable } from "./values.ts";
+
+/** The named holds among a journal's values: what retention must not pass. */
+export function readHolds(table: ValueTable): Map<string, number> {
+  const holds = new Map<string, number>();
+  for (const [name, value] of table.entries()) {
+    if (!name.startsWith(VALUE_HOLD) || value === null) continue;
+    holds.set(name.slice(VALUE_HOLD.length), getU64(value, 0));
+  }
+  return holds;
+}
+
+/** The first seq that some hold keeps; infinite without one. */
+export function lowestHold(table: ValueTable): number {
+  return Math.min(Number.POSITIVE_INFINITY, ...readHolds(table).values());
+}
+
+/** @throws TypeError for a wrong name or seq */
+export function holdChange(name: string, seq: number | null): ValueChanges {
+  checkName("name of a hold", name);
+  if (seq !== null && !(Number.isSafeInteger(seq) && seq >= 1)) {
+    throw expected(`hold "${name}"`, "a seq from 1", seq);
+  }
+  return new Map([[VALUE_HOLD + name, seq === null ? null : seqValue(seq)]]);
+}
+
+/** A seq as eight bytes, little-endian. */
+export function seqValue(seq: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  putU64(bytes, 0, seq);
+  return bytes;
+}
+
+/** @returns the seq that {@link seqValue} made, or `otherwise` where there is none */
+export function readSeqValue(value: Uint8Array | null, otherwise: number): number {
+  return value === null || value.length !== 8 ? otherwise : getU64(value, 0);
+}

@@ -1,0 +1,173 @@
+import type { Batch, EntryCursor } from "../batch/batch.ts";
+import { Batch as BatchView } from "../batch/batch.ts";
+import { sliceBatch } from "../batch/batch-split.ts";
+import type { Entry } from "../batch/entry.ts";
+import { BrokerlessError } from "../errors.ts";
+import { expected } from "../options.ts";
+import type { JournalReader, ReadFrom, ReadOptions } from "./journal.ts";
+
+/** Where a reader gets batches from: what each kind of journal has to supply. */
+export interface BatchSource {
+  readonly seqFirst: number;
+  readonly seqStored: number;
+  /** First seq of the first batch sealed at or after a time; behind the last one without any. */
+  seqAt(timeMs: number): Promise<number>;
+  /** A cursor whose first batch is the one that holds `seq`, or an earlier one. */
+  open(seq: number): Promise<BatchCursor>;
+  /** Resolves when something behind `seq` is stored, or the journal is closed. */
+  stored(seq: number): Promise<"stored" | "closed">;
+}
+
+/** Walks stored batches. */
+export interface BatchCursor {
+  /** @returns the next batch, or `null` where nothing more is stored yet */
+  next(): Promise<Batch | null>;
+  close(): Promise<void>;
+}
+
+/** Wakes those who follow a journal. */
+export class StoredSignal {
+  #waiters: (() => void)[] = [];
+
+  wait(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiters.push(resolve);
+    });
+  }
+
+  notify(): void {
+    if (this.#waiters.length === 0) return;
+    for (const wake of this.#waiters.splice(0)) wake();
+  }
+}
+
+/** The reader over any source: positions, gaps, following, and cutting the first batch. */
+export class SourceReader implements JournalReader {
+  readonly #source: BatchSource;
+  readonly #from: ReadFrom;
+  readonly #follow: boolean;
+  readonly #signal: AbortSignal | null;
+  #cursor: BatchCursor | null = null;
+  #closed = false;
+  #wake: (() => void) | null = null;
+
+  /** @throws TypeError for a position that is none */
+  constructor(source: BatchSource, options: ReadOptions = {}) {
+    this.#source = source;
+    this.#from = checkFrom(options.from === undefined ? "start" : options.from);
+    this.#follow = options.follow ?? false;
+    this.#signal = options.signal ?? null;
+  }
+
+  async *batches(): AsyncGenerator<Batch, void, undefined> {
+    const source = this.#source;
+    this.#signal?.throwIfAborted();
+    let seq = await this.#start();
+    const seqEnd = this.#follow ? Number.POSITIVE_INFINITY : source.seqStored;
+    this.#cursor = await source.open(seq);
+    try {
+      while (!this.#closed && seq <= seqEnd) {
+        this.#signal?.throwIfAborted();
+        const batch = await this.#cursor.next();
+        if (batch === null) {
+          if (!this.#follow || (await this.#wait(seq)) === "closed") return;
+        } else if (batch.seqLast >= seq) {
+          const cut = cutBatch(batch, seq, seqEnd);
+          seq = cut.seqLast + 1;
+          yield cut;
+        }
+      }
+    } finally {
+      await this.close();
+    }
+  }
+
+  /** By hand rather than a generator: an entry costs one resolved promise, not three. */
+  [Symbol.asyncIterator](): AsyncIterator<Entry> {
+    const batches = this.batches();
+    let cursor: EntryCursor | null = null;
+    const more = async (): Promise<IteratorResult<Entry>> => {
+      for (;;) {
+        const next = await batches.next();
+        if (next.done === true) return { done: true, value: undefined };
+        cursor = next.value.cursor();
+        if (cursor.next()) return { done: false, value: cursor.entry };
+      }
+    };
+    return {
+      next(): Promise<IteratorResult<Entry>> {
+        if (cursor?.next()) return Promise.resolve({ done: false, value: cursor.entry });
+        return more();
+      },
+      async return(): Promise<IteratorResult<Entry>> {
+        await batches.return();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#wake?.();
+    const cursor = this.#cursor;
+    this.#cursor = null;
+    await cursor?.close();
+  }
+
+  async #start(): Promise<number> {
+    const source = this.#source;
+    const from = this.#from;
+    if (from === "start") return source.seqFirst;
+    if (from === "end") return source.seqStored + 1;
+    if (typeof from === "object" && "time" in from) {
+      return Math.max(source.seqFirst, await source.seqAt(Number(from.time)));
+    }
+    const seq = typeof from === "number" ? from : from.seq;
+    if (seq < source.seqFirst) throw gap(seq, source.seqFirst);
+    if (seq > source.seqStored + 1) {
+      const message = `read from seq ${seq}, and the stream ends at ${source.seqStored}`;
+      throw new BrokerlessError("BROKERLESS_DIVERGED", message);
+    }
+    return seq;
+  }
+
+  async #wait(seq: number): Promise<"stored" | "closed"> {
+    const signal = this.#signal;
+    const ended = new Promise<"closed">((resolve) => {
+      this.#wake = () => resolve("closed");
+      signal?.addEventListener("abort", this.#wake, { once: true });
+    });
+    try {
+      const outcome = await Promise.race([this.#source.stored(seq - 1), ended]);
+      signal?.throwIfAborted();
+      return outcome;
+    } finally {
+      if (this.#wake !== null) signal?.removeEventListener("abort", this.#wake);
+      this.#wake = null;
+    }
+  }
+}
+
+/** The error for a position that is not kept any more. */
+export function gap(seq: number, seqFirst: number): BrokerlessError {
+  const message = `read from seq ${seq}, and the journal keeps ${seqFirst} and later ones only`;
+  return new BrokerlessError("BROKERLESS_GAP", message);
+}
+
+function cutBatch(batch: Batch, from: number, to: number): Batch {
+  if (batch.seqFirst >= from && batch.seqLast <= to) return batch;
+  const seqFirst = Math.max(from, batch.seqFirst);
+  return new BatchView(sliceBatch(batch, { seqFirst, seqLast: Math.min(to, batch.seqLast) }));
+}
+
+function checkFrom(from: ReadFrom): ReadFrom {
+  if (from === "start" || from === "end") return from;
+  if (typeof from === "object" && from !== null && "time" in from) {
+    if (Number.isFinite(Number(from.time))) return from;
+  } else {
+    const seq = typeof from === "object" && from !== null ? from.seq : from;
+    if (Number.isSafeInteger(seq) && (seq as number) >= 1) return from;
+  }
+  const wanted = '"start", "end", a seq from 1, { seq } or { time }';
+  throw expected('read: option "from"', wanted, from);
+}

@@ -1,0 +1,235 @@
+import type { Batch } from "../batch/batch.ts";
+import { BATCH_HEADROOM_BYTES } from "../batch/layout.ts";
+import { BrokerlessError } from "../errors.ts";
+import { beginSegment } from "./begin-segment.ts";
+import { CHECKPOINT_NAME, decodeCheckpoint } from "./checkpoint.ts";
+import { readWhole, writeAll } from "./disk.ts";
+import { diskFailure } from "./failure.ts";
+import { readSeqValue, seqValue } from "./holds.ts";
+import { decodeMark, MARK_NAME } from "./mark.ts";
+import { type JournalPorts, nodePorts } from "./ports.ts";
+import { RECORD_HEADER_BYTES, RECORD_TYPE, sealRecord } from "./record.ts";
+import { salvage } from "./salvage.ts";
+import {
+  decodeSegmentHeader,
+  type SegmentHeader,
+  segmentNumber,
+  segmentSeed,
+} from "./segment-header.ts";
+import { setAside } from "./set-aside.ts";
+import { VALUE_SEQ_FIRST, ValueTable } from "./values.ts";
+
+/** What a repair kept, and what is lost for good. */
+export interface RepairReport {
+  readonly entriesKept: number;
+  /** Ranges of seq that are lost. */
+  readonly lost: readonly { readonly seqFirst: number; readonly seqLast: number }[];
+  /** Copies of the files as they were, inside the directory. */
+  readonly savedAs: readonly string[];
+}
+
+/**
+ * Keeps what is good in a damaged journal: every whole batch, in order, with gaps where entries are
+ * lost, so that a read across one fails with `BROKERLESS_GAP` and never in silence. The epoch rises.
+ *
+ * The files as they were are copied to `broken/` first. A repair that a crash interrupts can be run
+ * again: until the last file is replaced the journal does not open, and the copies have all there
+ * was.
+ *
+ * @throws BrokerlessError BROKERLESS_LOCKED while a writer has it, BROKERLESS_JOURNAL_FAILED
+ */
+export async function repairJournal(
+  directory: string,
+  ports: JournalPorts = nodePorts,
+): Promise<RepairReport> {
+  const lock = await ports.lock(directory);
+  try {
+    return await repair(directory, ports);
+  } catch (error) {
+    throw diskFailure(error, `repair the journal in ${directory}`);
+  } finally {
+    await lock.release();
+  }
+}
+
+interface Good {
+  readonly batches: Batch[];
+  readonly table: ValueTable;
+  readonly stream: string;
+  readonly epoch: number;
+  /** What the next append must get at least. */
+  readonly seqNext: number;
+  readonly number: number;
+}
+
+async function repair(directory: string, ports: JournalPorts): Promise<RepairReport> {
+  const { disk } = ports;
+  const names = (await disk.list(directory)).filter((name) => segmentNumber(name) !== null).sort();
+  const files = new Map<string, Buffer>();
+  const savedAs: string[] = [];
+  for (const name of names) {
+    const bytes = await readWhole(disk, `${directory}/${name}`);
+    files.set(name, bytes);
+    savedAs.push(await setAside({ directory, ports }, { file: name, offset: 0 }, bytes));
+  }
+  const good = await collect(directory, ports, files);
+  const runs = split(good.batches);
+  const lost = findLost(good, runs);
+  // The aids go first: a half repaired journal must not look like one that was closed in order.
+  for (const name of await disk.list(directory)) {
+    const isAid = name === CHECKPOINT_NAME || name === MARK_NAME;
+    if (isAid) await disk.unlink(`${directory}/${name}`);
+  }
+  for (const name of names) await disk.unlink(`${directory}/${name}`);
+  await disk.syncDirectory(directory);
+  await writeRuns({ directory, ports }, good, runs);
+  const entriesKept = good.batches.reduce((sum, batch) => sum + batch.count, 0);
+  return { entriesKept, lost, savedAs };
+}
+
+async function collect(
+  directory: string,
+  ports: JournalPorts,
+  files: ReadonlyMap<string, Buffer>,
+): Promise<Good> {
+  const headers = new Map<string, SegmentHeader>();
+  for (const [name, bytes] of files) {
+    const result = decodeSegmentHeader(bytes);
+    if (result.kind === "version") throw new BrokerlessError("BROKERLESS_VERSION", result.reason);
+    if (result.kind === "header") headers.set(name, result.header);
+  }
+  const mark = await read(directory, ports, MARK_NAME, decodeMark);
+  const checkpoint = await read(directory, ports, CHECKPOINT_NAME, decodeCheckpoint);
+  const anyHeader = [...headers.values()].at(-1);
+  const stream = anyHeader?.stream ?? mark?.stream ?? checkpoint?.stream;
+  if (stream === undefined) {
+    const message = `${directory}: no segment, mark or checkpoint tells which stream this is`;
+    throw new BrokerlessError("BROKERLESS_JOURNAL_FAILED", message);
+  }
+  const table = new ValueTable();
+  if (checkpoint !== null) table.replace(checkpoint.values);
+  const batches: Batch[] = [];
+  let epoch = anyHeader?.epoch ?? 1;
+  for (const [name, bytes] of files) {
+    const header = headers.get(name);
+    const found = salvage(bytes, stream, header === undefined ? null : segmentSeed(header));
+    for (const batch of found.batches) {
+      const last = batches.at(-1);
+      // What does not go on is a copy in a wrong place.
+      if (last !== undefined && (batch.seqFirst <= last.seqLast || batch.epoch < last.epoch))
+        continue;
+      batches.push(batch);
+      epoch = Math.max(epoch, batch.epoch);
+    }
+    for (const { all, changes } of found.values) {
+      if (all) table.replace(changes);
+      else table.apply(changes);
+    }
+  }
+  const seqNext = Math.max(
+    (batches.at(-1)?.seqLast ?? 0) + 1,
+    (mark?.seqStored ?? 0) + 1,
+    checkpoint?.seqNext ?? 1,
+    anyHeader?.seqBase ?? 1,
+  );
+  return { batches, table, stream, epoch, seqNext, number: Math.max(1, numberOf(files)) };
+}
+
+function numberOf(files: ReadonlyMap<string, Buffer>): number {
+  return Math.max(0, ...[...files.keys()].map((name) => segmentNumber(name) ?? 0));
+}
+
+/** Runs of batches that follow each other, in one epoch. */
+function split(batches: readonly Batch[]): Batch[][] {
+  const runs: Batch[][] = [];
+  for (const batch of batches) {
+    const last = runs.at(-1)?.at(-1);
+    const follows = last?.seqLast === batch.seqFirst - 1 && last.epoch === batch.epoch;
+    if (follows) runs.at(-1)!.push(batch);
+    else runs.push([batch]);
+  }
+  return runs;
+}
+
+function findLost(good: Good, runs: readonly Batch[][]): { seqFirst: number; seqLast: number }[] {
+  const lost: { seqFirst: number; seqLast: number }[] = [];
+  let seqNext = readSeqValue(good.table.get(VALUE_SEQ_FIRST), 1);
+  for (const run of runs) {
+    const { seqFirst } = run[0]!;
+    if (seqFirst > seqNext) lost.push({ seqFirst: seqNext, seqLast: seqFirst - 1 });
+    seqNext = run.at(-1)!.seqLast + 1;
+  }
+  if (good.seqNext > seqNext) lost.push({ seqFirst: seqNext, seqLast: good.seqNext - 1 });
+  return lost;
+}
+
+/** A segment for each run, and an empty one with the new epoch at the end. */
+async function writeRuns(
+  at: { readonly directory: string; readonly ports: JournalPorts },
+  good: Good,
+  runs: readonly Batch[][],
+): Promise<void> {
+  const { ports } = at;
+  const seqFirst = runs[0]?.[0]?.seqFirst ?? good.seqNext;
+  const { table } = good;
+  if (seqFirst > readSeqValue(table.get(VALUE_SEQ_FIRST), 1)) {
+    table.apply(new Map([[VALUE_SEQ_FIRST, seqValue(seqFirst)]]));
+  }
+  let number = good.number + 1;
+  let previousBytes = 0;
+  let seqNext = 1;
+  const places = [
+    ...runs.map((run) => ({ run, seqBase: run[0]!.seqFirst, epoch: run[0]!.epoch })),
+    { run: [], seqBase: good.seqNext, epoch: good.epoch + 1 },
+  ];
+  for (const { run, seqBase, epoch } of places) {
+    const header: SegmentHeader = {
+      number,
+      hasGap: seqBase !== seqNext,
+      stream: good.stream,
+      salt: ports.randomHex(16),
+      epoch,
+      bornBytes: 0,
+      seqBase,
+      previousBytes,
+      epochSeqFirst: seqBase,
+      createdAtMs: run[0]?.timeMs ?? ports.now(),
+    };
+    previousBytes = await writeRun(at, { header, table }, run);
+    seqNext = run.at(-1) === undefined ? seqBase : run.at(-1)!.seqLast + 1;
+    number++;
+  }
+}
+
+async function writeRun(
+  at: { readonly directory: string; readonly ports: JournalPorts },
+  parts: { readonly header: SegmentHeader; readonly table: ValueTable },
+  run: readonly Batch[],
+): Promise<number> {
+  const { segment, file } = await beginSegment({ ...at, ...parts });
+  try {
+    let offset = segment.end;
+    for (const { bytes } of run) {
+      const record = Buffer.concat([Buffer.alloc(BATCH_HEADROOM_BYTES), bytes]);
+      const bodyBytes = bytes.length;
+      const fields = { bodyBytes, type: RECORD_TYPE.batch, joined: false, offset };
+      sealRecord(record, 0, { ...fields, durableOffset: segment.end }, segment.seed);
+      await writeAll(file, [record], offset);
+      offset += RECORD_HEADER_BYTES + bodyBytes;
+    }
+    await file.sync();
+    return offset;
+  } finally {
+    await file.close();
+  }
+}
+
+async function read<T>(
+  directory: string,
+  ports: JournalPorts,
+  name: string,
+  decode: (bytes: Buffer) => T | null,
+): Promise<T | null> {
+  if (!(await ports.disk.list(directory)).includes(name)) return null;
+  return decode(await readWhole(ports.disk, `${directory}/${name}`));
+}

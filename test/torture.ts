@@ -1,0 +1,49 @@
+/**
+ * Runs the whole torture suite, for hours where asked: `npm run torture [-- HOURS]`. Each round has a seed of its
+ * own, which is printed and repeats it: BROKERLESS_SEED=... npm run torture.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL(".", import.meta.url));
+const files = [
+  "sim/controls.test.ts",
+  "sim/power-cut.test.ts",
+  "sim/disk-faults.test.ts",
+  "sim/damage.test.ts",
+  "crash/kill.test.ts",
+  "crash/ext4.test.ts",
+].map((name) => `${root}${name}`);
+const until = Date.now() + Number(process.argv[2] ?? 0) * 3_600_000;
+let failed = 0;
+
+async function round(seed: number): Promise<void> {
+  console.log(`round with seed ${seed}`);
+  const env = {
+    BROKERLESS_CRASH_STATES: "1000000",
+    BROKERLESS_KILLS: "2000",
+    BROKERLESS_POWER_CUTS: "500",
+    BROKERLESS_TORTURE: "whole",
+    ...process.env,
+    BROKERLESS_SEED: String(seed),
+  };
+  const args = ["--import", "tsx", "--test", "--test-reporter=tap", "--test-concurrency=2"];
+  const stdio = ["ignore", "pipe", "inherit"] as const;
+  const child = spawn(process.execPath, [...args, ...files], { env, stdio: [...stdio] });
+  const closed = once(child, "close");
+  // The result of each test, what it counted, and why it failed.
+  const wanted = /^(ok|not ok|# (?!Subtest|suites|cancelled|todo))|^ {2}error:/;
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (wanted.test(line)) console.log(line);
+  }
+  const [status] = await closed;
+  if (status !== 0) failed++;
+}
+
+const given = process.env.BROKERLESS_SEED;
+do await round(given === undefined ? Date.now() % 2 ** 31 : Number(given));
+while (given === undefined && Date.now() < until);
+console.log(failed === 0 ? "all rounds passed" : `${failed} rounds failed`);
+process.exitCode = failed === 0 ? 0 : 1;
