@@ -11,6 +11,9 @@ const LOWER: Readonly<Record<string, readonly string[]>> = {
   batch: [".", "codec"],
   transport: ["."],
   socket: [".", "codec", "batch", "transport"],
+  journal: [".", "codec", "batch"],
+  cli: [".", "batch", "journal"],
+  testing: [".", "batch", "journal"],
 };
 
 interface Import {
