@@ -1,7 +1,6 @@
-import type { Observer } from "zeromq";
 import { BrokerlessError } from "../errors.ts";
 import type { Address } from "./address.ts";
-import { type Endpoint, Endpoints } from "./endpoints.ts";
+import { Endpoints } from "./endpoints.ts";
 import type { GateLimits } from "./gate-reader.ts";
 import { GatedListener } from "./gated-listener.ts";
 import {
@@ -13,9 +12,9 @@ import {
   openNative,
 } from "./native.ts";
 import { forgetChannel, rememberChannel } from "./open-channels.ts";
-import { type PeerChange, PeerCount } from "./peer-count.ts";
+import type { PeerChange } from "./peer-count.ts";
+import { PeerWatch } from "./peer-watch.ts";
 import { bindPresence, connectPresence, type Presence } from "./presence.ts";
-import { Redialer } from "./redialer.ts";
 import { checkBindAllowed, checkConnectAllowed, type ResolvedSecurity } from "./security.ts";
 import { applySecurity, type Guard, nativeOptions } from "./zap.ts";
 
@@ -39,8 +38,6 @@ export interface ChannelOptions {
   readonly listener: ChannelListener;
 }
 
-/** libzmq closes a listener within microseconds; past this it will not report it (milliseconds). */
-const RELEASE_MS_MAX = 2_000;
 /** An idle socket is asked for its state so often after an endpoint was given up, at growing pauses (count). */
 const NUDGES = 10;
 /** Nobody is there. */
@@ -58,18 +55,13 @@ const NOWHERE = "ipc://@brokerless.nowhere";
 export class Channel {
   readonly native: NativeSocket;
   readonly #kind: NativeKind;
-  readonly #listener: ChannelListener;
-  readonly #security: ResolvedSecurity;
+  readonly #options: ChannelOptions;
   readonly #guard: Guard;
-  readonly #peers: PeerCount;
+  readonly #watch: PeerWatch;
   readonly #presences = new Map<string, Presence>();
   readonly #endpoints = new Endpoints();
   /** Connected inproc addresses whose other side has gone. */
   readonly #cut = new Set<string>();
-  #monitor: Observer | null = null;
-  readonly #releases = new Map<string, () => void>();
-  readonly #redialer = new Redialer((address) => this.#redial(address));
-  readonly #options: ChannelOptions;
   /** By the address that peers know. */
   readonly #gates = new Map<string, GatedListener>();
   /** Sends and receives under way (count). */
@@ -79,17 +71,23 @@ export class Channel {
   constructor(kind: NativeKind, options: ChannelOptions) {
     this.#kind = kind;
     this.#options = options;
-    this.#listener = options.listener;
-    this.#peers = new PeerCount(options.listener.onPeer);
-    this.#security = options.security;
-    this.native = openNative(kind, options.settings, nativeOptions(options.security));
-    this.#guard = applySecurity(this.native, options.security, options.listener.onUnguarded);
+    const { listener, security } = options;
+    this.native = openNative(kind, options.settings, nativeOptions(security));
+    this.#guard = applySecurity(this.native, security, listener.onUnguarded);
+    this.#watch = new PeerWatch({
+      native: this.native,
+      endpoints: this.#endpoints,
+      onPeer: listener.onPeer,
+      onProblem: listener.onProblem,
+      onChange: () => this.#nudge(),
+      onEnd: () => forgetChannel(this),
+    });
     rememberChannel(this);
   }
 
   /** Peers that have completed the handshake and are still there (count). */
   get peers(): number {
-    return this.#peers.count;
+    return this.#watch.peers.count;
   }
 
   get closed(): boolean {
@@ -103,7 +101,7 @@ export class Channel {
    */
   async bind(address: Address): Promise<string> {
     const { text, transport } = address;
-    checkBindAllowed(this.#security, address);
+    checkBindAllowed(this.#options.security, address);
     await this.#guard.ready();
     if (this.#closed) throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
     this.#prepare(address);
@@ -125,7 +123,7 @@ export class Channel {
   /** Connects at once or whenever the peer appears; a second call for the same address does nothing. */
   connect(address: Address): void {
     const { text, transport } = address;
-    checkConnectAllowed(this.#security, address);
+    checkConnectAllowed(this.#options.security, address);
     if (this.#endpoints.isConnected(text) && !this.#cut.delete(text)) return;
     this.#prepare(address);
     try {
@@ -183,11 +181,11 @@ export class Channel {
     this.#closed = true;
     const { bound } = this.#endpoints;
     const released = bound.map((each) => this.#freed(each));
-    this.#redialer.close();
+    this.#watch.stop();
     // Closing frees an inproc name only later, in a thread of libzmq.
     for (const each of bound) if (isInproc(each)) this.native.disconnect(each);
     for (const presence of this.#presences.values()) presence.close();
-    if (this.#monitor === null) forgetChannel(this);
+    if (!this.#watch.started) forgetChannel(this);
     this.#guard.release();
     this.native.close();
     await Promise.all(released);
@@ -197,7 +195,7 @@ export class Channel {
   closeNow(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#redialer.close();
+    this.#watch.stop();
     for (const presence of this.#presences.values()) presence.close(true);
     this.native.linger = 0;
     this.native.close();
@@ -206,13 +204,14 @@ export class Channel {
   /** For a thread that ends; when libzmq is done with the socket. */
   closeMonitor(): void {
     forgetChannel(this);
-    this.#monitor?.close();
+    this.#watch.close();
   }
 
   readonly #counted = {
     joined: (address: string): void => {
-      this.#peers.began(address, false);
-      this.#joined({ address, side: "bound" });
+      this.#watch.peers.began(address, false);
+      this.#watch.peers.joined(address, false);
+      this.#nudge();
     },
     ended: (address: string): void => this.#ended(address),
   };
@@ -237,83 +236,11 @@ export class Channel {
   #prepare({ text, transport }: Address): void {
     if (text.includes("[")) this.native.ipv6 = true;
     // inproc has no monitor events, and a monitor would keep the process alive until somebody has bound.
-    if (transport !== "inproc" && this.#monitor === null) this.#monitor = this.#watch();
+    if (transport !== "inproc") this.#watch.start();
   }
 
-  #watch(): Observer {
-    const { events } = this.native;
-    const failed = (event: { address: string; error: Error }): void => {
-      this.#failed(event.address);
-      this.#listener.onProblem(handshakeError(event.address, event.error));
-    };
-    for (const type of ["connect", "connect:delay", "connect:retry"] as const) {
-      events.on(type, (event) => this.#endpoints.learn(event.address));
-    }
-    for (const type of ["accept", "connect"] as const) {
-      events.on(type, (event) => this.#began(event.address));
-    }
-    events.on("connect:retry", (event) => this.#onRetry(event.address));
-    events.on("handshake", (event) => this.#joined(this.#find(event.address)));
-    events.on("disconnect", (event) => this.#onDisconnect(event.address));
-    events.on("handshake:error:auth", failed);
-    events.on("handshake:error:protocol", failed);
-    // No details: the peer went away, or never spoke ZMTP. That is news only to the count.
-    events.on("handshake:error:other", (event) => this.#failed(event.address));
-    events.on("close", (event) => this.#releases.get(event.address)?.());
-    events.on("end", () => {
-      forgetChannel(this);
-      for (const release of this.#releases.values()) release();
-    });
-    return events;
-  }
-
-  /** libzmq names a gated address by what is behind the gate. */
-  #find(address: string): Endpoint | null {
-    for (const gate of this.#gates.values()) {
-      if (gate.inner === address) return { address: gate.address, side: "bound" };
-    }
-    return this.#endpoints.find(address);
-  }
-
-  #began(address: string): void {
-    const endpoint = this.#find(address);
-    if (endpoint !== null) this.#peers.began(endpoint.address, endpoint.side === "connected");
-  }
-
-  #onRetry(address: string): void {
-    const endpoint = this.#find(address);
-    if (endpoint !== null) this.#redialer.onRetry(endpoint.address);
-  }
-
-  #onDisconnect(address: string): void {
-    const endpoint = this.#find(address);
-    if (endpoint?.side === "connected") this.#redialer.onLost(endpoint.address);
-    this.#ended(endpoint?.address);
-  }
-
-  /** DEALER and SUB ignore a second connect without the first having been given up. */
-  #redial(address: string): void {
-    if (this.#closed || !this.#endpoints.isConnected(address)) return;
-    this.native.disconnect(address);
-    this.native.connect(address);
-  }
-
-  #joined(endpoint: Endpoint | null): void {
-    if (endpoint === null) return;
-    const { address, side } = endpoint;
-    if (side === "connected") this.#redialer.forget(address);
-    this.#peers.joined(address, side === "connected");
-    this.#nudge();
-  }
-
-  #failed(address: string): void {
-    const endpoint = this.#find(address);
-    if (endpoint !== null) this.#peers.failed(endpoint.address);
-  }
-
-  #ended(address: string | undefined): void {
-    if (address === undefined) return;
-    this.#peers.ended(address);
+  #ended(address: string): void {
+    this.#watch.peers.ended(address);
     this.#nudge();
   }
 
@@ -321,11 +248,10 @@ export class Channel {
     if (this.#cut.delete(address)) return;
     this.#presences.get(address)?.close();
     this.#presences.delete(address);
-    this.#redialer.forget(address);
     // zeromq's unbind blocks the socket meanwhile; libzmq ends a bound endpoint with this call too.
     this.native.disconnect(this.#gates.get(address)?.inner ?? address);
     this.#gates.delete(address);
-    this.#peers.forget(address);
+    this.#watch.forget(address);
     if (isInproc(address)) this.#wake();
     else this.#nudgeLater(1);
   }
@@ -380,7 +306,7 @@ export class Channel {
       throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
     }
     this.#gates.set(gate.address, gate);
-    this.#endpoints.addBound(gate.address);
+    this.#endpoints.addBound(gate.address, gate.inner);
     return gate.address;
   }
 
@@ -398,19 +324,7 @@ export class Channel {
   /** Resolves when a bound address can be bound again, once it has been given up. */
   #freed(address: string): Promise<void> {
     if (isInproc(address)) return Promise.resolve();
-    return this.#gates.get(address)?.close() ?? this.#released(address);
-  }
-
-  #released(address: string): Promise<void> {
-    return new Promise((resolve) => {
-      const release = (): void => {
-        clearTimeout(timer);
-        this.#releases.delete(address);
-        resolve();
-      };
-      const timer = setTimeout(release, RELEASE_MS_MAX);
-      this.#releases.set(address, release);
-    });
+    return this.#gates.get(address)?.close() ?? this.#watch.released(address);
   }
 }
 
@@ -423,13 +337,4 @@ function addressError(verb: string, address: string, cause: unknown): Brokerless
     typeof cause === "string" ? cause : `${errnoOf(cause)} ${(cause as Error).message}`;
   const message = `cannot ${verb} ${address}: ${reason.trim()}`;
   return new BrokerlessError("BROKERLESS_ADDRESS", message, { cause });
-}
-
-function handshakeError(address: string, cause: Error): BrokerlessError {
-  const refused = "status" in cause || /CRYPTOGRAPHIC|MECHANISM|ZAP/.test(errnoOf(cause));
-  return new BrokerlessError(
-    refused ? "BROKERLESS_SECURITY" : "BROKERLESS_PROTOCOL",
-    `handshake failed at ${address}: ${cause.message}`,
-    { cause },
-  );
 }

@@ -14,20 +14,21 @@ const WILDCARD = /^tcp:\/\/(?:\*|0\.0\.0\.0|\[::\]):/;
  * about nothing.
  */
 export class Endpoints {
-  readonly #bound = new Set<string>();
+  /** What libzmq calls each of the addresses that we have bound: what is behind the gate, where there is one. */
+  readonly #bound = new Map<string, string>();
   /** What libzmq calls each of the addresses that we are connected to, beside the address itself. */
   readonly #connected = new Map<string, Set<string>>();
 
   get bound(): readonly string[] {
-    return [...this.#bound];
+    return [...this.#bound.keys()];
   }
 
   isConnected(address: string): boolean {
     return this.#connected.has(address);
   }
 
-  addBound(address: string): void {
-    this.#bound.add(address);
+  addBound(address: string, nativeName: string = address): void {
+    this.#bound.set(address, nativeName);
   }
 
   addConnected(address: string): void {
@@ -55,11 +56,13 @@ export class Endpoints {
   /** @returns null for an endpoint that was given up */
   find(address: string): Endpoint | null {
     if (this.#connected.has(address)) return { address, side: "connected" };
-    if (this.#bound.has(address)) return { address, side: "bound" };
+    for (const [text, nativeName] of this.#bound) {
+      if (nativeName === address) return { address: text, side: "bound" };
+    }
     for (const [text, names] of this.#connected) {
       if (names.has(address)) return { address: text, side: "connected" };
     }
-    for (const text of this.#bound) {
+    for (const text of this.#bound.keys()) {
       if (!WILDCARD.test(text) || portOf(text) !== portOf(address)) continue;
       return { address: text, side: "bound" };
     }

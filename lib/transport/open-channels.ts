@@ -1,14 +1,12 @@
 import { isMainThread } from "node:worker_threads";
+import { settleClosed } from "./settle.ts";
 
 /** What must be closed before its thread ends. */
 export interface Closable {
   closeNow(): void;
-  /** Closes what watches the closing; called a little later. */
+  /** Closes what watches the closing; called when that is done. */
   closeMonitor?(): void;
 }
-
-/** libzmq's own threads have put away closed sockets long before (milliseconds). */
-const SETTLE_MS = 50;
 
 /**
  * Every open channel of this thread. It keeps them from being garbage-collected, which would close
@@ -42,6 +40,6 @@ export function closeAllChannels(): void {
   for (const channel of closing) channel.closeNow();
   const monitored = closing.filter(({ closeMonitor }) => closeMonitor !== undefined);
   if (monitored.length === 0) return;
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SETTLE_MS);
+  settleClosed();
   for (const channel of monitored) channel.closeMonitor?.();
 }

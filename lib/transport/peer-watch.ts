@@ -1,0 +1,150 @@
+import type { Observer } from "zeromq";
+import { BrokerlessError } from "../errors.ts";
+import type { Endpoint, Endpoints } from "./endpoints.ts";
+import { errnoOf, type NativeSocket } from "./native.ts";
+import { type PeerChange, PeerCount } from "./peer-count.ts";
+import { Redialer } from "./redialer.ts";
+
+/** What a {@link PeerWatch} is made of. */
+export interface PeerWatchOptions {
+  readonly native: NativeSocket;
+  readonly endpoints: Endpoints;
+  readonly onPeer: (change: PeerChange) => void;
+  /** A peer's handshake failed. */
+  readonly onProblem: (error: BrokerlessError) => void;
+  /** A connection came or went. */
+  readonly onChange: () => void;
+  /** The monitor has ended, some time after its socket was closed. */
+  readonly onEnd: () => void;
+}
+
+/** libzmq closes a listener within microseconds; past this it will not report it (milliseconds). */
+const RELEASE_MS_MAX = 2_000;
+
+/**
+ * The permanent reader of a native socket's monitor: who is connected, what must be dialled again, and
+ * which addresses are free again.
+ *
+ * @see docs/decisions/0001-native-sockets.md
+ */
+export class PeerWatch {
+  /** Peers that have completed the handshake. inproc peers are added from outside. */
+  readonly peers: PeerCount;
+  readonly #options: PeerWatchOptions;
+  readonly #redialer: Redialer;
+  readonly #releases = new Map<string, () => void>();
+  #monitor: Observer | null = null;
+
+  constructor(options: PeerWatchOptions) {
+    this.#options = options;
+    this.peers = new PeerCount(options.onPeer);
+    this.#redialer = new Redialer((address) => this.#dial(address));
+  }
+
+  /** Whether there is a monitor, whose end will be reported. */
+  get started(): boolean {
+    return this.#monitor !== null;
+  }
+
+  /** Starts reading, before the first bind or connect over anything but inproc, which reports nothing. */
+  start(): void {
+    if (this.#monitor !== null) return;
+    const { native, endpoints, onEnd } = this.#options;
+    const { events } = native;
+    this.#monitor = events;
+    for (const type of ["connect", "connect:delay", "connect:retry"] as const) {
+      events.on(type, ({ address }) => endpoints.learn(address));
+    }
+    for (const type of ["accept", "connect"] as const) {
+      events.on(type, ({ address }) => this.#onBegan(endpoints.find(address)));
+    }
+    events.on("connect:retry", ({ address }) => this.#onRetry(endpoints.find(address)));
+    events.on("handshake", ({ address }) => this.#onJoined(endpoints.find(address)));
+    events.on("disconnect", ({ address }) => this.#onEnded(endpoints.find(address)));
+    for (const type of ["handshake:error:auth", "handshake:error:protocol"] as const) {
+      events.on(type, ({ address, error }) => this.#onFailed(address, error));
+    }
+    // No details: the peer went away, or never spoke ZMTP. That is news only to the count.
+    events.on("handshake:error:other", ({ address }) => this.#onFailed(address, null));
+    events.on("close", ({ address }) => this.#releases.get(address)?.());
+    events.on("end", () => {
+      for (const release of this.#releases.values()) release();
+      onEnd();
+    });
+  }
+
+  /** Resolves when a bound address, as libzmq calls it, can be bound again, once it has been given up. */
+  released(nativeName: string): Promise<void> {
+    return new Promise((resolve) => {
+      const release = (): void => {
+        clearTimeout(timer);
+        this.#releases.delete(nativeName);
+        resolve();
+      };
+      const timer = setTimeout(release, RELEASE_MS_MAX);
+      this.#releases.set(nativeName, release);
+    });
+  }
+
+  /** We gave the endpoint up ourselves. */
+  forget(address: string): void {
+    this.#redialer.forget(address);
+    this.peers.forget(address);
+  }
+
+  /** The socket closes: nothing is dialled again. Ends and releases are still reported. */
+  stop(): void {
+    this.#redialer.close();
+  }
+
+  /** For a thread that ends, when libzmq is done with the socket. */
+  close(): void {
+    this.#monitor?.close();
+  }
+
+  #onBegan(endpoint: Endpoint | null): void {
+    if (endpoint !== null) this.peers.began(endpoint.address, endpoint.side === "connected");
+  }
+
+  #onRetry(endpoint: Endpoint | null): void {
+    if (endpoint !== null) this.#redialer.onRetry(endpoint.address);
+  }
+
+  #onJoined(endpoint: Endpoint | null): void {
+    if (endpoint === null) return;
+    const { address, side } = endpoint;
+    if (side === "connected") this.#redialer.forget(address);
+    this.peers.joined(address, side === "connected");
+    this.#options.onChange();
+  }
+
+  #onEnded(endpoint: Endpoint | null): void {
+    if (endpoint === null) return;
+    if (endpoint.side === "connected") this.#redialer.onLost(endpoint.address);
+    this.peers.ended(endpoint.address);
+    this.#options.onChange();
+  }
+
+  #onFailed(nativeName: string, error: Error | null): void {
+    const endpoint = this.#options.endpoints.find(nativeName);
+    if (endpoint !== null) this.peers.failed(endpoint.address);
+    if (error !== null) this.#options.onProblem(handshakeError(nativeName, error));
+  }
+
+  /** DEALER and SUB ignore a second connect without the first having been given up. */
+  #dial(address: string): void {
+    const { native, endpoints } = this.#options;
+    if (native.closed || !endpoints.isConnected(address)) return;
+    native.disconnect(address);
+    native.connect(address);
+  }
+}
+
+function handshakeError(address: string, cause: Error): BrokerlessError {
+  const refused = "status" in cause || /CRYPTOGRAPHIC|MECHANISM|ZAP/.test(errnoOf(cause));
+  return new BrokerlessError(
+    refused ? "BROKERLESS_SECURITY" : "BROKERLESS_PROTOCOL",
+    `handshake failed at ${address}: ${cause.message}`,
+    { cause },
+  );
+}
