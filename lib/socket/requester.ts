@@ -38,8 +38,8 @@ interface Resolved extends ResolvedCommon, ResolvedAsk {
   readonly resend: boolean;
 }
 
-/** Frames that ZeroMQ holds for each peer: one is one question (count). */
-const PEER_FRAMES = 1_000;
+/** Frames that ZeroMQ holds for each peer: one is one question, and answers are read at once (count). */
+const PEER_FRAMES = 256;
 /** Longest timeout that a Node timer keeps (milliseconds). */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 

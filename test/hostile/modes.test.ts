@@ -12,14 +12,6 @@ const SILENCE_MS_MAX = 1000;
 /** Memory that an attack may take: what peers may have in flight, and the garbage of a busy program. */
 const GROWN_BYTES_MAX = 128 * 2 ** 20;
 
-const SHORT = "PUSH and XPUB take frames of any peer; a short maxMessageSize would refuse them";
-/** What is known to fail, and why: docs/decisions/0004-security.md. */
-const KNOWN: Readonly<Record<string, string>> = {
-  "Push: large frames that nobody asked for": SHORT,
-  "Publisher: large frames that nobody asked for": SHORT,
-  "Publisher: subscriptions to topics of a megabyte": SHORT,
-};
-
 const seed = Number(process.env.BROKERLESS_SEED ?? Date.now() % 1_000_000);
 const wanted = process.env.BROKERLESS_MODE ?? "";
 const report = process.env.BROKERLESS_REPORT !== undefined;
@@ -57,7 +49,7 @@ for (const [name, role] of Object.entries(ROLES)) {
 
     for (const mode of Object.keys(modes).filter((each) => each.includes(wanted))) {
       const title = `${name}: ${mode}`;
-      test(title, { timeout: 30_000, todo: KNOWN[title] ?? false }, async () => {
+      test(title, { timeout: 30_000 }, async () => {
         const outcome = await besiege(pair, () => attacker.attack({ mode, target }));
         if (report) console.log(name, mode, JSON.stringify(outcome));
         assert.ok(outcome.stallMs <= STALL_MS_MAX, `stalled for ${outcome.stallMs} ms`);

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { generateKeyPair, Pull, Push } from "../../lib/index.ts";
+import { eventually } from "../support/eventually.ts";
+import { errorsOf, open } from "../support/fixtures.ts";
+import { frame } from "../support/zmtp-frames.ts";
+import { ZmtpPeer } from "../support/zmtp-peer.ts";
+
+/** Empty frames that promise more, in one piece. */
+const PARTS = Buffer.concat(Array.from({ length: 1_000 }, () => frame("", { more: true })));
+/** Pieces after which an attacker gives up (count). */
+const PIECES = 200;
+
+/** Sends one message of endless parts. @returns whether it was cut off */
+async function cutOff(address: string): Promise<boolean> {
+  const peer = await ZmtpPeer.join(address, { socketType: "PUSH" });
+  for (let piece = 0; piece < PIECES && !peer.closed; piece++) {
+    await peer.write(PARTS).catch(() => {});
+  }
+  const { closed } = peer;
+  peer.destroy();
+  return closed;
+}
+
+for (const [title, options, bindTo] of [
+  ["when asked for", { gate: true }, "tcp://127.0.0.1:*"],
+  ['beyond loopback with security "none"', { security: "none" }, "tcp://0.0.0.0:*"],
+] as const) {
+  test(`gate: ${title}, endless parts end their connection, and others are served`, async (t) => {
+    const pull = open(t, new Pull<number>(options));
+    const push = open(t, new Push<number>());
+    const errors = errorsOf(pull);
+    const address = (await pull.bind(bindTo)).replace("0.0.0.0", "127.0.0.1");
+    push.connect(address);
+    await Promise.all([push.ready(), pull.ready()]);
+    assert.equal(await cutOff(address), true);
+    await eventually(() => assert.match(errors[0]?.message ?? "", /too many frames/));
+    for (let n = 0; n < 5_000; n++) await push.send(n);
+    let count = 0;
+    for await (const n of pull) {
+      assert.equal(n, count);
+      if (++count === 5_000) break;
+    }
+    await eventually(() => assert.equal(pull.stats().peers, 1));
+  });
+}
+
+test("gate: control: without it the same attacker is not cut off", async (t) => {
+  const pull = open(t, new Pull<number>({ gate: false }));
+  assert.equal(await cutOff(await pull.bind("tcp://127.0.0.1:*")), false);
+});
+
+test("gate: unbind and close free the address at once", async (t) => {
+  const first = open(t, new Pull<number>({ gate: true }));
+  const address = await first.bind("tcp://127.0.0.1:*");
+  await first.unbind(address);
+  assert.equal(await first.bind(address), address);
+  await first.close();
+  const second = open(t, new Pull<number>({ gate: true }));
+  assert.equal(await second.bind(address), address);
+  const third = open(t, new Pull<number>({ gate: true }));
+  await assert.rejects(third.bind(address), { code: "BROKERLESS_ADDRESS" });
+});
+
+test("gate: with CURVE it is a TypeError", () => {
+  const keys = generateKeyPair();
+  const security = { ...keys, allow: [] };
+  assert.throws(() => new Pull({ gate: true, security }), /gate/);
+});
