@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
-import { builtinModules } from "node:module";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Consumer, installPackage, root } from "./consumer.ts";
 
 const DEPENDENCIES = ["@standard-schema/spec", "msgpackr", "zeromq"];
+/** Imported only by who asks for it, and installed by them. */
+const OPTIONAL = ["lmdb"];
+const ENTRIES = ["", "/journal", "/testing", "/patterns/pipeline"];
 
 let consumer: Consumer;
 before(async () => {
@@ -30,20 +33,22 @@ function tool(name: string): string {
 test("package: depends on zeromq, msgpackr and the Standard Schema types, and nothing else", () => {
   const manifest = JSON.parse(readFileSync(join(installed(), "package.json"), "utf8"));
   assert.deepEqual(Object.keys(manifest.dependencies).sort(), DEPENDENCIES);
-  assert.equal(manifest.peerDependencies, undefined);
+  assert.deepEqual(Object.keys(manifest.peerDependencies), OPTIONAL);
+  for (const name of OPTIONAL) assert.equal(manifest.peerDependenciesMeta[name].optional, true);
   assert.equal(manifest.optionalDependencies, undefined);
   assert.equal(manifest.bundleDependencies, undefined);
 });
 
 test("package: every module it imports is its own, Node's, or a dependency", () => {
-  const allowed = new Set([...DEPENDENCIES, ...builtinModules.map((name) => `node:${name}`)]);
+  const allowed = new Set([...DEPENDENCIES, ...OPTIONAL]);
   const files = [...filesOf(installed(), ".js"), ...filesOf(installed(), ".d.ts")];
   assert.ok(files.length > 50, `only ${files.length} files`);
   for (const file of files) {
     const text = readFileSync(file, "utf8");
     for (const [, specifier] of text.matchAll(/^(?:import|export|\}).*?\bfrom "([^"]+)";$/gm)) {
-      const fits = /^\.{1,2}\/.*\.js$/.test(specifier!) || allowed.has(specifier!);
-      assert.ok(fits, `${file} imports ${specifier}`);
+      const isOwn = /^\.{1,2}\/.*\.js$/.test(specifier!);
+      const isNode = specifier!.startsWith("node:") && isBuiltin(specifier!);
+      assert.ok(isOwn || isNode || allowed.has(specifier!), `${file} imports ${specifier}`);
     }
   }
 });
@@ -56,6 +61,14 @@ test("package: holds no sources, tests or lock file", () => {
 test("package: an ES module pushes, pulls and asks, though install scripts were blocked", async () => {
   const { stdout } = await consumer.run(process.execPath, "plain.mjs");
   assert.equal(stdout, "{ answer: 42 }\nINSTALLED\n");
+});
+
+test("package: an ES module keeps a journal, without lmdb, and the command reads it", async () => {
+  assert.ok(!existsSync(join(consumer.folder, "node_modules", "lmdb")));
+  const { stdout } = await consumer.run(process.execPath, "journal.mjs");
+  assert.equal(stdout, "1 written\nfunction function\n");
+  const read = await consumer.run("npx", "brokerless", "journal", "read", "kept");
+  assert.deepEqual(JSON.parse(read.stdout), { seq: 1, text: "written" });
 });
 
 test("package: CommonJS requires it", async () => {
@@ -89,7 +102,8 @@ test("package: publint finds nothing", async () => {
 test("package: the types are right, for every entry and way to resolve them", async () => {
   const flags = ["--profile", "esm-only", "--no-definitely-typed", "--format", "ascii"];
   const { stdout } = await consumer.run(tool("attw"), consumer.tarball, ...flags);
-  for (const entry of ["brokerless", "brokerless/patterns/pipeline"]) {
-    assert.ok(stdout.includes(`\n"${entry}"\n\nnode16 (from ESM): 🟢 (ESM)\nbundler: 🟢`), stdout);
+  for (const entry of ENTRIES) {
+    const right = `\n"brokerless${entry}"\n\nnode16 (from ESM): 🟢 (ESM)\nbundler: 🟢`;
+    assert.ok(stdout.includes(right), stdout);
   }
 });

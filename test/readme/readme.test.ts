@@ -30,14 +30,21 @@ writeFileSync(
   JSON.stringify({
     extends: join(root, "tsconfig.json"),
     // Programs import the package by its name; they get the sources.
-    compilerOptions: {
-      paths: { brokerless: [join(root, "lib/index.ts")], "brokerless/*": [join(root, "*")] },
-      rootDir: "/",
-    },
+    compilerOptions: { paths: sourcesOfEntries(), rootDir: "/" },
     include: ["*.ts"],
     exclude: [],
   }),
 );
+
+/** The source file behind each entry of the package: `./dist/lib/index.d.ts` is `lib/index.ts`. */
+function sourcesOfEntries(): Record<string, string[]> {
+  const exported = Object.entries<{ types?: string }>(JSON.parse(textOf("package.json")).exports);
+  const paths = exported.flatMap(([entry, { types }]) => {
+    const source = types?.replace(/^\.\/dist\//, "").replace(/\.d\.ts$/, ".ts");
+    return source === undefined ? [] : [[entry.replace(/^\./, "brokerless"), [join(root, source)]]];
+  });
+  return Object.fromEntries(paths);
+}
 
 function markdownIn(path: string): string[] {
   return readdirSync(join(root, path))

@@ -1,4 +1,5 @@
 import { type Codec, Publisher, Push, type Security, Subscriber } from "brokerless";
+import { FileJournal, type Journal, LmdbJournal, MemoryJournal } from "brokerless/journal";
 import { type Parcel, runSink } from "brokerless/patterns/pipeline";
 
 interface Trade {
@@ -23,6 +24,12 @@ for await (const { topic, value } of subscriber) {
   const price: number = topic === "trades" ? value.price : value.bid;
   console.log(price);
 }
+
+const journal: Journal = await FileJournal.open("kept", { sync: "interval", syncIntervalMs: 10 });
+for await (const entry of journal.read({ from: "start" })) console.log(entry.seq, entry.value);
+// @ts-expect-error a level that journals do not have
+await FileJournal.open("kept", { sync: "sometimes" });
+console.log(LmdbJournal, MemoryJournal);
 
 const take: (parcel: Parcel<number>) => void = console.log;
 console.log(take, runSink);
