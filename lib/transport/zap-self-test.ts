@@ -63,10 +63,8 @@ function remember(socket: Socket): void {
   // A closed socket would make itself a new monitor, which throws.
   const { events } = socket;
   const closable = {
-    closeNow: (): void => {
-      events.close();
-      socket.close();
-    },
+    closeNow: (): void => socket.close(),
+    closeMonitor: (): void => events.close(),
   };
   rememberChannel(closable);
   events.on("end", () => forgetChannel(closable));
