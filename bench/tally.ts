@@ -75,7 +75,11 @@ export class Tally {
   }
 
   #mark(): void {
-    this.#markAt = Math.min(this.#next + this.#stepCount, this.#end);
+    // Behind the last message only what fills the last hole is news.
+    const atEnd = this.#next >= this.#end;
+    this.#markAt = atEnd
+      ? Number.POSITIVE_INFINITY
+      : Math.min(this.#next + this.#stepCount, this.#end);
     this.#onMark();
   }
 }

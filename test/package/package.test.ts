@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Consumer, installPackage, root } from "./consumer.ts";
 
-const DEPENDENCIES = ["@standard-schema/spec", "msgpackr", "zeromq"];
+const DEPENDENCIES = ["@standard-schema/spec", "zeromq"];
 /** Imported only by who asks for it, and installed by them. */
 const OPTIONAL = ["lmdb"];
 const ENTRIES = ["", "/journal", "/testing", "/patterns/pipeline"];
@@ -30,7 +30,7 @@ function tool(name: string): string {
   return join(root, "node_modules", ".bin", name);
 }
 
-test("package: depends on zeromq, msgpackr and the Standard Schema types, and nothing else", () => {
+test("package: depends on zeromq and the Standard Schema types, and nothing else", () => {
   const manifest = JSON.parse(readFileSync(join(installed(), "package.json"), "utf8"));
   assert.deepEqual(Object.keys(manifest.dependencies).sort(), DEPENDENCIES);
   assert.deepEqual(Object.keys(manifest.peerDependencies), OPTIONAL);
