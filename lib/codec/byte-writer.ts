@@ -1,3 +1,8 @@
+/** Smallest slab, so that a quiet writer holds little (bytes). */
+const SLAB_BYTES_MIN = 1_024;
+/** A new slab has room for the piece before it and so much again, since pieces vary in length. */
+const SLAB_SPARE = 1.25;
+
 /**
  * A growing byte buffer that hands out what was written so far as one piece, without copying it.
  *
@@ -13,17 +18,21 @@ export class ByteWriter {
   start = 0;
   /** Where the next byte goes (byte offset). */
   end = 0;
-  readonly #slabBytes: number;
+  #view: DataView | null = null;
 
-  /** @param slabBytes size of a slab; the longest piece that never needs copying (bytes) */
-  constructor(slabBytes: number) {
-    this.#slabBytes = slabBytes;
-    this.bytes = Buffer.allocUnsafeSlow(slabBytes);
+  constructor() {
+    this.bytes = Buffer.allocUnsafeSlow(SLAB_BYTES_MIN);
   }
 
   /** Length of the open piece (bytes). */
   get length(): number {
     return this.end - this.start;
+  }
+
+  /** The same memory as `bytes`, for writing numbers; like it, another one after `reserve`. */
+  get view(): DataView {
+    this.#view ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
+    return this.#view;
   }
 
   /**
@@ -48,28 +57,32 @@ export class ByteWriter {
     this.end = this.start + end;
   }
 
-  /** @returns the open piece, which now belongs to the caller; the next one starts empty */
-  take(): Buffer {
-    const piece = this.bytes.subarray(this.start, this.end);
-    this.start = this.end;
+  /**
+   * Hands out the first `length` bytes of the open piece; what follows them stays open.
+   *
+   * @returns the bytes, which now belong to the caller
+   */
+  take(length: number = this.length): Buffer {
+    const piece = this.bytes.subarray(this.start, this.start + length);
+    this.start += length;
     // The next piece is likely to be as long as this one: better a new slab now than a copy later.
-    if (this.bytes.length - this.end < piece.length) this.#renew(this.#slabBytes);
+    if (this.bytes.length - this.start < length) {
+      this.#move(Math.max(SLAB_BYTES_MIN, Math.ceil(length * SLAB_SPARE), this.length * 2));
+    }
     return piece;
   }
 
   #grow(count: number): void {
-    const length = this.length;
-    const previous = this.bytes;
-    const from = this.start;
-    const needed = length + count;
-    this.#renew(needed <= this.#slabBytes ? this.#slabBytes : needed * 2);
-    previous.copy(this.bytes, 0, from, from + length);
-    this.end = length;
+    this.#move(Math.max(SLAB_BYTES_MIN, (this.length + count) * 2));
   }
 
-  #renew(bytes: number): void {
-    this.bytes = Buffer.allocUnsafeSlow(bytes);
+  /** Carries the open piece over to a new slab. */
+  #move(slabBytes: number): void {
+    const { bytes, start, end } = this;
+    this.bytes = Buffer.allocUnsafeSlow(slabBytes);
+    this.#view = null;
     this.start = 0;
-    this.end = 0;
+    this.end = end - start;
+    if (end > start) bytes.copy(this.bytes, 0, start, end);
   }
 }

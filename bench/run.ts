@@ -1,0 +1,151 @@
+import { type ControlLink, type Job, nowMs } from "./control.ts";
+import { Counter } from "./counter.ts";
+import type { BenchOptions, Scenario } from "./scenario.ts";
+import type { Tally } from "./tally.ts";
+import { Window } from "./window.ts";
+
+/** How far a paced sender may run ahead of its slowest receiver (count). */
+export const WINDOW_MESSAGES = 16_384;
+
+/** How long to listen for duplicates after the last message (ms). */
+const LATE_MS = 100;
+
+/** What a scenario's program knows of the run, and how it talks to the program at the other end. */
+export class Run {
+  readonly options: BenchOptions;
+  /** For senders whose socket may drop messages. */
+  readonly window: Window = new Window(WINDOW_MESSAGES);
+  readonly #link: ControlLink;
+  readonly #counter: Counter;
+  readonly #counts: boolean;
+  readonly #warmup: number;
+  #measured = false;
+  #startedAtMs: number | null = null;
+  #cpu: NodeJS.CpuUsage = process.cpuUsage();
+  #latenciesMicros: number[] = [];
+  #peerReady = false;
+  #resolveEnded: () => void = () => {};
+
+  constructor(link: ControlLink, scenario: Scenario, job: Job) {
+    this.#link = link;
+    this.options = job.options;
+    this.#warmup = job.warmup;
+    this.#counts = scenario.countedBy === job.role;
+    this.#counter = new Counter(job.options.subscribers ?? 1, {
+      onProgress: (next) => {
+        this.window.advance(next);
+        if (scenario.paced && job.role === "receiver") link.post({ kind: "progress", next });
+      },
+      onEnded: () => {
+        link.post({ kind: "ended" });
+        this.#onEnded();
+      },
+    });
+    this.#listen();
+  }
+
+  /** Counts for each receiving socket; only in the process that counts. */
+  get tallies(): readonly Tally[] {
+    return this.#counter.tallies;
+  }
+
+  /** Counts for the only receiving socket. */
+  get tally(): Tally {
+    return this.#counter.tallies[0]!;
+  }
+
+  /** Tells the other program where to connect to. */
+  announce(address: string): void {
+    this.#link.post({ kind: "address", address });
+  }
+
+  /** Resolves with what the other program announced. */
+  async address(): Promise<string> {
+    return (await this.#link.take("address")).address;
+  }
+
+  /** Tells the other program that every socket of this one hears it. */
+  reportReady(): void {
+    this.#link.post({ kind: "ready" });
+  }
+
+  /** Whether the other program has reported ready. */
+  get peerReady(): boolean {
+    return this.#peerReady;
+  }
+
+  /** Notes how long one operation took (ms). */
+  recordLatency(durationMs: number): void {
+    this.#latenciesMicros.push(durationMs * 1_000);
+  }
+
+  /**
+   * Sends twice, first to warm up and then to be measured, each time until all has arrived.
+   *
+   * The clock runs from before the first send to the arrival of the last message: what a system had
+   * queued before its receiver woke up cannot make it look faster than it is.
+   *
+   * @param send sends the messages `from` to `to - 1`
+   */
+  async bursts(send: (from: number, to: number) => Promise<void>): Promise<void> {
+    const end = this.#warmup + this.options.messages;
+    for (const phase of [
+      { first: 0, end: this.#warmup, measured: false },
+      { first: this.#warmup, end, measured: true },
+    ]) {
+      const ended = new Promise<void>((resolve) => {
+        this.#resolveEnded = resolve;
+      });
+      this.#link.post({ kind: "begin", ...phase });
+      await this.#link.take("begun");
+      this.#begin(phase);
+      this.#startedAtMs = nowMs();
+      // A send that never returns must not keep the run from ending with its losses counted.
+      await Promise.race([send(phase.first, phase.end), ended]);
+      this.#link.post({ kind: "sent" });
+      this.#counter.sent();
+      await ended;
+    }
+  }
+
+  #listen(): void {
+    const link = this.#link;
+    link.on("begin", (phase) => {
+      this.#begin(phase);
+      link.post({ kind: "begun" });
+    });
+    link.on("sent", () => this.#counter.sent());
+    link.on("progress", ({ next }) => this.window.advance(next));
+    link.on("ended", () => this.#onEnded());
+    link.on("ready", () => {
+      this.#peerReady = true;
+    });
+  }
+
+  #begin(phase: { first: number; end: number; measured: boolean }): void {
+    this.#measured = phase.measured;
+    this.#latenciesMicros = [];
+    if (this.#counts) this.#counter.begin(phase.first, phase.end);
+    this.#cpu = process.cpuUsage();
+  }
+
+  #onEnded(): void {
+    const { user, system } = process.cpuUsage(this.#cpu);
+    const cpuSeconds = (user + system) / 1e6;
+    if (this.#measured) setTimeout(() => this.#report(cpuSeconds), LATE_MS);
+    this.#resolveEnded();
+  }
+
+  #report(cpuSeconds: number): void {
+    this.#link.post({
+      kind: "outcome",
+      outcome: {
+        startedAtMs: this.#startedAtMs,
+        cpuSeconds,
+        rssMiB: process.resourceUsage().maxRSS / 1_024,
+        count: this.#counts ? this.#counter.count : null,
+        latenciesMicros: Float64Array.from(this.#latenciesMicros),
+      },
+    });
+  }
+}

@@ -1,0 +1,84 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { Pull, Push } from "../../lib/index.ts";
+import { openFiles, settledRssMiB } from "./memory.ts";
+
+/** Cycles before the first look, beside the counted ones: arenas and pools take their size in 2,000. */
+const WARMUP_PART = 0.2;
+/** ZeroMQ closes descriptors in a thread of its own, shortly after `close`: looks until they agree (ms). */
+const LOOK_INTERVAL_MS = 100;
+const RELEASE_MS_MAX = 5_000;
+
+/** What {@link churn} is to do. */
+export interface ChurnOptions {
+  /** Connects and disconnects (count). */
+  readonly cycles: number;
+  /** Whether each cycle has a socket of its own, or all share one that connects and disconnects. */
+  readonly each: "socket" | "connection";
+  /** Told at each tenth: the part that is done (percent), and the resident set (MiB). */
+  readonly onSample?: (percent: number, rssMiB: number) => void;
+}
+
+/** What was left behind, both ends in this process. */
+export interface ChurnResult {
+  /** More descriptors than before (count). */
+  readonly filesLeft: number;
+  /** Growth of the resident set (MiB). */
+  readonly growthMiB: number;
+  /** Messages that arrived; every cycle sends one (count). */
+  readonly received: number;
+}
+
+/** Connects and disconnects again and again, a message each time, and sees what is left behind. */
+export async function churn(options: ChurnOptions): Promise<ChurnResult> {
+  await using pull = new Pull<number>();
+  const address = await pull.bind("tcp://127.0.0.1:*");
+  await using shared = new Push<number>();
+  const cycle = options.each === "socket" ? ownSocket : sharedSocket(shared);
+  for (let index = 0; index < options.cycles * WARMUP_PART; index++)
+    await cycle(pull, address, index);
+  const filesBefore = await settledFiles();
+  const rssBefore = await settledRssMiB();
+  for (let index = 0; index < options.cycles; index++) {
+    await cycle(pull, address, index);
+    if ((index + 1) % Math.ceil(options.cycles / 10) === 0 && options.onSample !== undefined) {
+      options.onSample(Math.round(((index + 1) * 100) / options.cycles), await settledRssMiB());
+    }
+  }
+  const filesLeft = (await settledFiles()) - filesBefore;
+  return { filesLeft, growthMiB: (await settledRssMiB()) - rssBefore, received: options.cycles };
+}
+
+type Cycle = (pull: Pull<number>, address: string, index: number) => Promise<void>;
+
+const ownSocket: Cycle = async (pull, address, index) => {
+  await using push = new Push<number>();
+  push.connect(address);
+  await push.ready();
+  await passOne(push, pull, index);
+};
+
+function sharedSocket(push: Push<number>): Cycle {
+  return async (pull, address, index) => {
+    push.connect(address);
+    await push.ready();
+    await passOne(push, pull, index);
+    push.disconnect(address);
+  };
+}
+
+async function passOne(push: Push<number>, pull: Pull<number>, index: number): Promise<void> {
+  await push.send(index);
+  const received = await pull.receive({ timeoutMs: 10_000 });
+  if (received !== index) throw new Error(`cycle ${index} received ${received}`);
+}
+
+async function settledFiles(): Promise<number> {
+  const deadlineMs = performance.now() + RELEASE_MS_MAX;
+  for (let before = openFiles(); performance.now() < deadlineMs; ) {
+    await delay(LOOK_INTERVAL_MS);
+    const now = openFiles();
+    if (now === before) break;
+    before = now;
+  }
+  return openFiles();
+}

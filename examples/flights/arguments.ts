@@ -1,0 +1,63 @@
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import type { Task } from "./messages.ts";
+
+export const HELP = `usage: npm start [-- [--workers N] [--patience SECONDS] [FILE]]
+
+Runs a pipeline of separate processes over ZeroMQ: one reads records from a file, N workers make
+partial summaries, and one puts these together. Then compares with the same made in one process.
+
+FILE             NDJSON, or JSON; the result is the shape of its records
+                 (default: the flights in vega-datasets; mean delay by distance)
+--workers N      processes in the middle, 1 to 64 (default 2)
+--patience S     give up when nothing has moved for so many seconds (default 30)
+--help           this text
+`;
+
+/** What the command line asked for. */
+export interface Arguments extends Task {
+  readonly patienceSeconds: number;
+}
+
+/**
+ * @param argv without the program's own name
+ * @returns `null` when help was asked for
+ * @throws TypeError in words for the user
+ */
+export function parseArguments(argv: readonly string[]): Arguments | null {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      workers: { type: "string", default: "2" },
+      patience: { type: "string", default: "30" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) return null;
+  if (positionals.length > 1) throw new TypeError(`one FILE at a time, not ${positionals.length}`);
+  const workers = wholeNumber("--workers", values.workers, 64);
+  const patienceSeconds = wholeNumber("--patience", values.patience, 86_400);
+  const path = positionals[0];
+  // npm runs scripts in the package's directory, and says where it was started itself.
+  const directory = process.env.INIT_CWD ?? ".";
+  if (path !== undefined) {
+    return { job: "shape", path: resolve(directory, path), workers, patienceSeconds };
+  }
+  return { job: "flights", path: flightsPath(), workers, patienceSeconds };
+}
+
+/** The package exports its code only; the data lies beside it. */
+function flightsPath(): string {
+  const code = createRequire(import.meta.url).resolve("vega-datasets");
+  return join(dirname(code), "../data/flights-200k.json");
+}
+
+function wholeNumber(name: string, text: string, max: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= max) return value;
+  throw new TypeError(
+    `${name} must be a whole number from 1 to ${max}, got ${JSON.stringify(text)}`,
+  );
+}

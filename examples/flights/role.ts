@@ -1,0 +1,61 @@
+import type { Addresses, Order, Report, Task } from "./messages.ts";
+
+/** One process of the pipeline, seen from inside: what it was told, and how it tells. */
+export interface Role {
+  readonly task: Task;
+  /** Resolves when all addresses are known. */
+  readonly addresses: Promise<Addresses>;
+  /** Aborts when the sink has everything. */
+  readonly stop: AbortSignal;
+  readonly report: (report: Report) => void;
+}
+
+/**
+ * Runs one process of the pipeline: what `play` throws ends it, and the main process hears why.
+ *
+ * The process ends by itself once its sockets are closed; it never outlives the main process.
+ */
+export async function runRole(play: (role: Role) => Promise<void>): Promise<void> {
+  const report = (message: Report) => {
+    if (process.connected) process.send?.(message);
+  };
+  // Not `exit`, which waits for a read that is under way, and from a pipe that may be for ever.
+  const orphaned = () => process.kill(process.pid, "SIGKILL");
+  process.once("disconnect", orphaned);
+  try {
+    const task = JSON.parse(process.argv[2] ?? "") as Task;
+    await play({ task, report, ...listen() });
+    process.off("disconnect", orphaned);
+    process.disconnect();
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    process.send?.({ kind: "failed", message } satisfies Report, () => process.exit(1));
+  }
+}
+
+function listen(): Pick<Role, "addresses" | "stop"> {
+  const stop = new AbortController();
+  const addresses = new Promise<Addresses>((resolve) => {
+    process.on("message", (order: Order) => {
+      if (order.kind === "connect") resolve(order.addresses);
+      else stop.abort();
+    });
+  });
+  return { addresses, stop: stop.signal };
+}
+
+/** @returns a function that passes on the latest number it was given, ten times a second at most */
+export function throttled(pass: (latest: number) => void): (latest: number) => void {
+  let latest = 0;
+  let isWaiting = false;
+  const due = () => {
+    isWaiting = false;
+    pass(latest);
+  };
+  return (number) => {
+    latest = number;
+    if (isWaiting) return;
+    isWaiting = true;
+    setTimeout(due, 100).unref();
+  };
+}

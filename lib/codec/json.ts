@@ -1,0 +1,52 @@
+import { isUtf8 } from "node:buffer";
+import { describe } from "../options.ts";
+import type { ByteWriter } from "./byte-writer.ts";
+import type { Codec } from "./codec.ts";
+
+/** UTF-8 needs at most three bytes for each UTF-16 code unit. */
+const BYTES_PER_UNIT_MAX = 3;
+
+/**
+ * JSON, one value per line: for people who read the wire, and for peers that know nothing else.
+ *
+ * Carries what `JSON.stringify` carries: `undefined` properties are dropped, `NaN` becomes `null`,
+ * a `Date` becomes text. A value without a JSON form (`undefined`, a function, a BigInt, a cycle)
+ * is an error at `send`. The key `__proto__` is refused both ways: merged into another object
+ * later, it would change that object's prototype.
+ */
+export function json<T = unknown>(): Codec<T> {
+  return new JsonCodec<T>();
+}
+
+class JsonCodec<T> implements Codec<T> {
+  readonly name = "json";
+  readonly delimiter = "newline";
+
+  encode(value: T, writer: ByteWriter): void {
+    const text = JSON.stringify(value) as string | undefined;
+    if (text === undefined) throw new TypeError(`json: no JSON form of ${describe(value)}`);
+    if (text.includes("__proto__")) refusePrototypes(JSON.parse(text));
+    const at = writer.reserve(text.length * BYTES_PER_UNIT_MAX);
+    writer.end = at + writer.bytes.write(text, at, "utf8");
+  }
+
+  decode(bytes: Buffer): T {
+    if (!isUtf8(bytes)) throw new Error("json: not valid UTF-8");
+    const text = bytes.toString("utf8");
+    const value = JSON.parse(text) as T;
+    // The key can also be written with escapes: any escaped character below U+0100 is suspicious.
+    if (text.includes("__proto__") || text.includes("\\u00")) refusePrototypes(value);
+    return value;
+  }
+}
+
+/** Iterative: JSON.parse accepts any depth, and the call stack does not. */
+function refusePrototypes(root: unknown): void {
+  const left: unknown[] = [root];
+  while (left.length > 0) {
+    const value = left.pop();
+    if (typeof value !== "object" || value === null) continue;
+    if (Object.hasOwn(value, "__proto__")) throw new Error("json: the key __proto__ is refused");
+    for (const item of Object.values(value)) left.push(item);
+  }
+}

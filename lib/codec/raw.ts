@@ -1,0 +1,28 @@
+import { expected } from "../options.ts";
+import type { ByteWriter } from "./byte-writer.ts";
+import type { Codec } from "./codec.ts";
+
+/**
+ * Bytes as they are: for payloads that are encoded already, and for peers that know no format.
+ *
+ * `encode` copies, so the given array may be changed as soon as it returns. `decode` copies
+ * nothing: its result is a view of the received frame and keeps the whole frame in memory for as
+ * long as it is held; copy what is to be kept (`Buffer.from(bytes)`).
+ */
+export function raw(): Codec<Uint8Array> {
+  return new RawCodec();
+}
+
+class RawCodec implements Codec<Uint8Array> {
+  readonly name = "raw";
+  readonly delimiter = "length";
+
+  encode(value: Uint8Array, writer: ByteWriter): void {
+    if (!(value instanceof Uint8Array)) throw expected("raw: a message", "a Uint8Array", value);
+    writer.append(value);
+  }
+
+  decode(bytes: Buffer): Uint8Array {
+    return bytes;
+  }
+}

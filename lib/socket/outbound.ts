@@ -1,0 +1,315 @@
+import { Batcher } from "../batch/batcher.ts";
+import { createFraming } from "../batch/framing.ts";
+import type { Codec } from "../codec/codec.ts";
+import { BrokerlessError, type ErrorCode } from "../errors.ts";
+import { FrameWriter } from "../transport/frame-writer.ts";
+import type { NativeMessage } from "../transport/native.ts";
+import { quiet, type WaitOptions, wait } from "../wait.ts";
+import { closedError } from "./inbox.ts";
+import { framingOptions, type ResolvedCommon } from "./options.ts";
+import { checkOutgoing, type Schema } from "./schema.ts";
+
+/** Options of one `send`. */
+export interface SendOptions extends WaitOptions {
+  /** The level at which `send` resolves; without an ack layer there is only `queued`. */
+  readonly confirm?: "queued" | undefined;
+}
+
+/** What an {@link Outbound} is made of. */
+export interface OutboundOptions<K> {
+  readonly common: ResolvedCommon;
+  readonly codec: Codec<unknown>;
+  readonly schema: Schema | null;
+  /** Peers among which a burst is dealt out (count). */
+  readonly peers: () => number;
+  readonly send: (message: NativeMessage) => Promise<void>;
+  /** Puts what ZeroMQ needs before a frame of the run `key`, such as its topic. */
+  readonly address: (frame: Buffer, key: K) => NativeMessage;
+  readonly firstKey: K;
+  readonly onFailed: (error: unknown, count: number) => void;
+  /** A message was refused at `send`; its promise rejects too, but perhaps nobody looks at it. */
+  readonly onRefused: (error: BrokerlessError) => void;
+}
+
+/** Codes of messages that are refused for what they are. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  "BROKERLESS_CODEC",
+  "BROKERLESS_SCHEMA",
+  "BROKERLESS_TOO_LARGE",
+]);
+
+/** Counters and gauges of an {@link Outbound}. */
+export interface OutboundStats {
+  readonly messagesSent: number;
+  readonly messagesDropped: number;
+  readonly sendsRefused: number;
+  readonly framesSent: number;
+  readonly bytesSent: number;
+  readonly queuedMessages: number;
+  readonly queuedBytes: number;
+  readonly waitingSends: number;
+}
+
+/** Of nothing yet. */
+export const NO_OUTBOUND_STATS: OutboundStats = Object.freeze({
+  messagesSent: 0,
+  messagesDropped: 0,
+  sendsRefused: 0,
+  framesSent: 0,
+  bytesSent: 0,
+  queuedMessages: 0,
+  queuedBytes: 0,
+  waitingSends: 0,
+});
+
+/** Both together. */
+export function addOutboundStats(a: OutboundStats, b: OutboundStats): OutboundStats {
+  return {
+    messagesSent: a.messagesSent + b.messagesSent,
+    messagesDropped: a.messagesDropped + b.messagesDropped,
+    sendsRefused: a.sendsRefused + b.sendsRefused,
+    framesSent: a.framesSent + b.framesSent,
+    bytesSent: a.bytesSent + b.bytesSent,
+    queuedMessages: a.queuedMessages + b.queuedMessages,
+    queuedBytes: a.queuedBytes + b.queuedBytes,
+    waitingSends: a.waitingSends + b.waitingSends,
+  };
+}
+
+/** What `send` returns while there is room: one promise for all, since nobody can tell them apart. */
+const ACCEPTED: Promise<void> = Promise.resolve();
+/** A frame that exceeds no limit of bytes, for `batch: false` (bytes). */
+const UNBATCHED = Object.freeze({ batchBytesMax: 1, batchCountMax: 1 });
+
+/**
+ * The way out of a socket, in order: schema, codec, batch, bounded queue, transport.
+ *
+ * `key` separates runs that must not share a frame (a publisher's topics); order is kept across keys.
+ * Invariant: messages leave in the order in which their `send` was called; while one `send` waits, all
+ * later ones wait behind it.
+ */
+export class Outbound<K> {
+  readonly #schema: Schema | null;
+  readonly #batcher: Batcher<unknown, K>;
+  readonly #writer: FrameWriter;
+  readonly #queueBytesMax: number;
+  readonly #waiting: Waiting<K>[] = [];
+  readonly #drains: { readonly mark: number; readonly resolve: () => void }[] = [];
+  /** The checks of an asynchronous schema, in order; null while none is under way. */
+  #checking: Promise<unknown> | null = null;
+  #accepted = 0;
+  #settled = 0;
+  #framesSent = 0;
+  #bytesSent = 0;
+  #failed = 0;
+  #refused = 0;
+  readonly #onRefused: (error: BrokerlessError) => void;
+  #closed = false;
+
+  constructor(options: OutboundOptions<K>) {
+    const { common, codec } = options;
+    this.#schema = options.schema;
+    this.#onRefused = options.onRefused;
+    this.#queueBytesMax = common.queueBytesMax;
+    const batch = common.batch === false ? UNBATCHED : common.batch;
+    const framing = createFraming(codec, framingOptions(common));
+    this.#writer = new FrameWriter({
+      send: options.send,
+      onIdle: () => this.#batcher.onIdle(),
+      onSent: (count, bytes) => this.#onSent(count, bytes),
+      onFailed: (error, count) => {
+        this.#failed += count;
+        this.#onSettled(count);
+        options.onFailed(error, count);
+      },
+    });
+    const writer = this.#writer;
+    const { address, peers } = options;
+    const sink = {
+      get idle(): boolean {
+        return writer.idle;
+      },
+      get peers(): number {
+        return peers();
+      },
+      write(frame: Buffer, count: number, key: K): void {
+        writer.write(address(frame, key), count, frame.length);
+      },
+    };
+    const limits = { ...batch, messageBytesMax: common.messageBytesMax, key: options.firstKey };
+    this.#batcher = new Batcher(framing, sink, limits);
+  }
+
+  /**
+   * Takes the message when there is room.
+   *
+   * @returns resolves when the message is in bounded memory; rejects with `BROKERLESS_CODEC`,
+   * `_SCHEMA`, `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT` or the signal's reason
+   */
+  send(value: unknown, key: K, options: SendOptions | undefined): Promise<void> {
+    if (options !== undefined || this.#schema !== null) {
+      return quiet(this.#sendChecked(value, key, options ?? {}));
+    }
+    try {
+      return this.#accept(value, key, undefined);
+    } catch (error) {
+      return quiet(this.#refuse(error));
+    }
+  }
+
+  /**
+   * @returns false when there is no room
+   * @throws BrokerlessError as `send` rejects; TypeError where the schema is asynchronous
+   */
+  trySend(value: unknown, key: K): boolean {
+    if (this.#closed) throw closedError();
+    if (this.#schema !== null && checkOutgoing(this.#schema, value) !== null) {
+      throw new TypeError("trySend needs a schema that checks synchronously; use send");
+    }
+    if (this.#full || this.#waiting.length > 0 || this.#checking !== null) return false;
+    this.#add(value, key);
+    return true;
+  }
+
+  /** Resolves when all that was accepted before the call is with ZeroMQ. */
+  drain(options: WaitOptions | undefined): Promise<void> {
+    this.#batcher.flush();
+    const mark = this.#accepted + this.#waiting.length;
+    if (this.#settled >= mark || this.#closed) return Promise.resolve();
+    return wait<void>("drain", options, ({ resolve }) => {
+      const drain = { mark, resolve };
+      this.#drains.push(drain);
+      return () => {
+        this.#drains.splice(this.#drains.indexOf(drain), 1);
+      };
+    });
+  }
+
+  /** Drops what is queued; every waiting `send` rejects. */
+  close(): void {
+    this.#closed = true;
+    this.#writer.close();
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(closedError());
+    for (const drain of this.#drains.splice(0)) drain.resolve();
+  }
+
+  stats(): OutboundStats {
+    return {
+      messagesSent: this.#settled - this.#failed,
+      messagesDropped: this.#failed,
+      sendsRefused: this.#refused,
+      framesSent: this.#framesSent,
+      bytesSent: this.#bytesSent,
+      queuedMessages: this.#accepted - this.#settled,
+      queuedBytes: this.#batcher.bytes + this.#writer.bytes,
+      waitingSends: this.#waiting.length,
+    };
+  }
+
+  get #full(): boolean {
+    return this.#batcher.bytes + this.#writer.bytes >= this.#queueBytesMax;
+  }
+
+  async #sendChecked(value: unknown, key: K, options: SendOptions): Promise<void> {
+    if (options.confirm !== undefined && options.confirm !== "queued") {
+      throw new TypeError(
+        `confirm: ${JSON.stringify(options.confirm)} needs a reliable socket; a plain one confirms "queued"`,
+      );
+    }
+    options.signal?.throwIfAborted();
+    try {
+      // No await where none is needed: messages leave in the order of the calls.
+      const checked = this.#schema === null ? null : this.#check(this.#schema, value);
+      if (checked !== null) await checked;
+      await this.#accept(value, key, options);
+    } catch (error) {
+      await this.#refuse(error);
+    }
+  }
+
+  /** Reports what nobody may be waiting to hear. */
+  async #refuse(error: unknown): Promise<never> {
+    if (error instanceof BrokerlessError && REFUSALS.has(error.code)) {
+      this.#refused += 1;
+      this.#onRefused(error);
+    }
+    throw error;
+  }
+
+  /** Keeps the order of sends although their checks may end in another. */
+  #check(schema: Schema, value: unknown): Promise<unknown> | null {
+    const checked = checkOutgoing(schema, value);
+    if (checked === null && this.#checking === null) return null;
+    const previous = this.#checking ?? ACCEPTED;
+    const inOrder = previous.then(
+      () => checked,
+      () => checked,
+    );
+    this.#checking = inOrder;
+    const done = (): void => {
+      if (this.#checking === inOrder) this.#checking = null;
+    };
+    inOrder.then(done, done);
+    return inOrder;
+  }
+
+  #accept(value: unknown, key: K, options: WaitOptions | undefined): Promise<void> {
+    if (this.#closed) throw closedError();
+    if (this.#full || this.#waiting.length > 0) return this.#waitForRoom(value, key, options);
+    this.#add(value, key);
+    // A loop that awaits every send never leaves its turn otherwise, and starves everything else.
+    return this.#batcher.overlong ? new Promise((resolve) => setImmediate(resolve)) : ACCEPTED;
+  }
+
+  #add(value: unknown, key: K): void {
+    this.#accepted += 1;
+    try {
+      this.#batcher.add(value, key);
+    } catch (error) {
+      this.#accepted -= 1;
+      throw error;
+    }
+  }
+
+  #waitForRoom(value: unknown, key: K, options: WaitOptions | undefined): Promise<void> {
+    const admitted = wait<void>("send", options, ({ resolve, reject }) => {
+      const waiting = { value, key, resolve, reject };
+      this.#waiting.push(waiting);
+      return () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+      };
+    });
+    return quiet(admitted);
+  }
+
+  #onSent(count: number, bytes: number): void {
+    this.#framesSent += 1;
+    this.#bytesSent += bytes;
+    this.#onSettled(count);
+  }
+
+  #onSettled(count: number): void {
+    this.#settled += count;
+    while (this.#waiting.length > 0 && !this.#full) this.#admit(this.#waiting.shift()!);
+    while (this.#drains.length > 0 && this.#drains[0]!.mark <= this.#settled) {
+      this.#drains.shift()!.resolve();
+    }
+  }
+
+  #admit(waiting: Waiting<K>): void {
+    try {
+      this.#add(waiting.value, waiting.key);
+      waiting.resolve();
+    } catch (error) {
+      waiting.reject(error);
+    }
+  }
+}
+
+/** A `send` that waits for room. */
+interface Waiting<K> {
+  readonly value: unknown;
+  readonly key: K;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}

@@ -1,0 +1,172 @@
+import { BrokerlessError } from "../errors.ts";
+import { resolveOptions } from "../options.ts";
+import { errnoOf } from "../transport/native.ts";
+import { patientSend } from "../transport/patient-send.ts";
+import { quiet, type WaitOptions } from "../wait.ts";
+import { type Envelope, framesError, Inbound } from "./inbound.ts";
+import {
+  COMMON_DEFAULTS,
+  COMMON_RULES,
+  type ResolvedCommon,
+  type ResolvedTwoWay,
+  TWO_WAY_RULES,
+  type TwoWayOptions,
+  twoWayDefaults,
+} from "./options.ts";
+import { addOutboundStats, NO_OUTBOUND_STATS, type SendOptions } from "./outbound.ts";
+import { type PeerId, peerIdOf, routingIdOf } from "./peer-id.ts";
+import { Route } from "./route.ts";
+import { NO_STATS, type SocketStats, TypedSocket } from "./typed-socket.ts";
+
+/** Options of a {@link Router}. `queueBytesMax` holds for each peer; default 4 MiB. */
+export type RouterOptions<Out, In> = TwoWayOptions<Out, In>;
+
+/** A message and the peer it came from. */
+export interface Routed<In> {
+  readonly peer: PeerId;
+  readonly value: In;
+}
+
+/** Bytes that may wait for each peer. */
+const PEER_QUEUE_BYTES = 4 * 2 ** 20;
+/** Routes that are remembered; beyond it idle ones are forgotten, oldest first (count). */
+const ROUTES_MAX = 10_000;
+
+/**
+ * Receives from many peers and answers each by name: the usual peer of {@link Dealer} sockets.
+ *
+ * `send` to a peer that is not there rejects with `BROKERLESS_UNROUTABLE`. When a peer goes away, what
+ * was accepted for it and not yet handed over is dropped, counted, and reported as an `error` event.
+ *
+ * Promises: order to and from each peer; a stuck peer holds back only what is sent to it. Does not
+ * promise: delivery. On the wire: ZeroMQ's ROUTER, the peer's id and one frame a message.
+ *
+ * @see docs/guarantees.md
+ */
+export class Router<Out = unknown, In = Out> extends TypedSocket {
+  readonly #resolved: ResolvedCommon & ResolvedTwoWay;
+  readonly #inbound: Inbound<Routed<In>>;
+  readonly #routes = new Map<PeerId, Route>();
+  /** Counters of the routes that were forgotten. */
+  #past = NO_OUTBOUND_STATS;
+
+  /** @throws TypeError for an unknown option, a wrong type or a value out of range */
+  constructor(options?: RouterOptions<Out, In>) {
+    const resolved = resolveOptions("Router", options, {
+      rules: { ...COMMON_RULES, ...TWO_WAY_RULES },
+      defaults: { ...COMMON_DEFAULTS, ...twoWayDefaults(), queueBytesMax: PEER_QUEUE_BYTES },
+    });
+    super("router", resolved);
+    this.#resolved = resolved;
+    this.#inbound = new Inbound<Routed<In>>({
+      common: resolved,
+      codec: resolved.codec,
+      schema: resolved.receiveSchema,
+      receive: () => this.channel.receive(),
+      open: openRouted<In>,
+      onRefused: (error) => this.report(error),
+    });
+  }
+
+  /**
+   * Sends one message to one peer; waits while that peer's queue is full.
+   *
+   * @param peer as a received message gives it
+   * @throws BrokerlessError `BROKERLESS_UNROUTABLE` when no such peer is connected, `_CODEC`, `_SCHEMA`,
+   * `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT`; or the signal's reason. TypeError for a malformed peer id.
+   */
+  send(peer: PeerId, value: Out, options?: SendOptions): Promise<void> {
+    try {
+      this.assertOpen();
+      return (this.#routes.get(peer) ?? this.#open(peer)).send(value, options);
+    } catch (error) {
+      return quiet(Promise.reject(error));
+    }
+  }
+
+  /**
+   * Takes one message. A call that gives up takes none.
+   *
+   * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason
+   */
+  receive(options?: WaitOptions): Promise<Routed<In>> {
+    return this.#inbound.inbox.receive(options);
+  }
+
+  /** One message at a time; ends when the socket is closed. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Routed<In>> {
+    return this.#inbound.inbox.values();
+  }
+
+  /** All messages of a frame, which came from one peer, at a time. Ends when the socket is closed. */
+  batches(): AsyncIterableIterator<Routed<In>[]> {
+    return this.#inbound.inbox.batches();
+  }
+
+  override stats(): SocketStats {
+    let outbound = this.#past;
+    for (const route of this.#routes.values()) {
+      outbound = addOutboundStats(outbound, route.outbound.stats());
+    }
+    return { ...NO_STATS, ...outbound, ...this.#inbound.stats(), peers: this.peers };
+  }
+
+  protected override async flushAll(options: WaitOptions | undefined): Promise<void> {
+    await Promise.all([...this.#routes.values()].map((route) => route.outbound.drain(options)));
+  }
+
+  protected override stop(): void {
+    this.#inbound.inbox.close();
+    for (const route of this.#routes.values()) route.outbound.close();
+  }
+
+  #open(peer: PeerId): Route {
+    const { codec, schema } = this.#resolved;
+    const route: Route = new Route({
+      id: routingIdOf(peer),
+      common: this.#resolved,
+      codec,
+      schema,
+      send: (message) => patientSend(this.channel, message),
+      onUnroutable: (cause, count) => this.#lose(peer, route, { cause, count }),
+      onRefused: (error) => this.report(error),
+    });
+    if (this.#routes.size >= ROUTES_MAX) this.#forgetIdle();
+    this.#routes.set(peer, route);
+    return route;
+  }
+
+  #lose(
+    peer: PeerId,
+    route: Route,
+    { cause, count }: { readonly cause: unknown; readonly count: number },
+  ): BrokerlessError {
+    const gone = errnoOf(cause) === "EHOSTUNREACH" ? "no such peer is connected" : String(cause);
+    const text = `cannot send ${count} message${count === 1 ? "" : "s"} to peer ${peer}: ${gone}`;
+    const error = new BrokerlessError("BROKERLESS_UNROUTABLE", text, { cause });
+    this.report(error);
+    // A peer of the same name that comes later gets a new route, behind whatever fails on this one.
+    if (this.#routes.get(peer) === route && route.outbound.stats().queuedMessages === 0) {
+      this.#forget(peer, route);
+    }
+    return error;
+  }
+
+  #forgetIdle(): void {
+    for (const [peer, route] of this.#routes) {
+      if (this.#routes.size < ROUTES_MAX) return;
+      if (route.idle) this.#forget(peer, route);
+    }
+  }
+
+  #forget(peer: PeerId, route: Route): void {
+    this.#routes.delete(peer);
+    this.#past = addOutboundStats(this.#past, route.outbound.stats());
+  }
+}
+
+function openRouted<In>(parts: Buffer[]): Envelope<Routed<In>> {
+  if (parts.length !== 2) throw framesError(1, parts.length - 1);
+  const peer = peerIdOf(parts[0]!);
+  return { body: parts[1]!, wrap: (value) => ({ peer, value: value as In }) };
+}

@@ -1,0 +1,145 @@
+import { resolveOptions } from "../options.ts";
+import type { WaitOptions } from "../wait.ts";
+import { type Envelope, framesError, Inbound } from "./inbound.ts";
+import {
+  COMMON_DEFAULTS,
+  COMMON_RULES,
+  VALUE_RULES,
+  type ValueOptions,
+  valueDefaults,
+} from "./options.ts";
+import type { TopicMap, TopicOf } from "./publisher.ts";
+import { type RunOptions, runEach } from "./run.ts";
+import { SubscriberMark } from "./subscriber-census.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { NO_STATS, type SocketStats, TypedSocket } from "./typed-socket.ts";
+
+/** Options of a {@link Subscriber}. */
+export type SubscriberOptions<Topics extends TopicMap> = ValueOptions<Topics[TopicOf<Topics>]>;
+
+/** A message with its topic. The topic tells the type of the value. */
+export type Publication<Topics extends TopicMap> = {
+  [K in TopicOf<Topics>]: { readonly topic: K; readonly value: Topics[K] };
+}[TopicOf<Topics>];
+
+/** Frames that ZeroMQ holds for a consumer that lags; beyond it the publisher's side fills (count). */
+const PEER_FRAMES = 1_000;
+
+/**
+ * Receives the messages of the topics it has subscribed to, from all connected {@link Publisher} sockets.
+ *
+ * Promises: order from each publisher; only matching topics. Does not promise: delivery. What was
+ * published while it was away, or too slow, is missed without notice.
+ *
+ * @see docs/guarantees.md
+ */
+export class Subscriber<Topics extends TopicMap = Record<string, unknown>> extends TypedSocket {
+  readonly #inbound: Inbound<Publication<Topics>>;
+  readonly #subscriptions: Subscriptions;
+  readonly #mark = new SubscriberMark();
+  #marking = false;
+
+  /** @throws TypeError for an unknown option, a wrong type or a value out of range */
+  constructor(options?: SubscriberOptions<Topics>) {
+    const resolved = resolveOptions("Subscriber", options, {
+      rules: { ...COMMON_RULES, ...VALUE_RULES },
+      defaults: { ...COMMON_DEFAULTS, ...valueDefaults() },
+    });
+    super("sub", resolved, PEER_FRAMES);
+    const { native } = this.channel;
+    this.#subscriptions = new Subscriptions({
+      add: (prefix) => native.subscribe(prefix),
+      remove: (prefix) => native.unsubscribe(prefix),
+    });
+    this.#inbound = new Inbound<Publication<Topics>>({
+      common: resolved,
+      codec: resolved.codec,
+      schema: resolved.schema,
+      receive: () => this.channel.receive(),
+      open: (parts) => this.#open(parts),
+      onRefused: (error) => this.report(error),
+    });
+  }
+
+  /**
+   * Asks for topics: words between dots, where `*` stands for one word and `#` for zero or more; without
+   * either it is exactly one topic.
+   *
+   * @throws TypeError for a malformed pattern; BrokerlessError `BROKERLESS_CLOSED`
+   */
+  subscribe(pattern: string): void {
+    this.assertOpen();
+    if (this.#subscriptions.add(pattern)) this.#announce();
+  }
+
+  /** Takes back a pattern given to `subscribe`; one that was not given changes nothing. */
+  unsubscribe(pattern: string): void {
+    this.assertOpen();
+    if (this.#subscriptions.remove(pattern)) this.#announce();
+  }
+
+  /**
+   * Takes one message. A call that gives up takes none.
+   *
+   * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason
+   */
+  receive(options?: WaitOptions): Promise<Publication<Topics>> {
+    return this.#inbound.inbox.receive(options);
+  }
+
+  /** One message at a time; ends when the socket is closed. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Publication<Topics>> {
+    return this.#inbound.inbox.values();
+  }
+
+  /** All messages of a frame, which have one topic, at a time. Ends when the socket is closed. */
+  batches(): AsyncIterableIterator<Publication<Topics>[]> {
+    return this.#inbound.inbox.batches();
+  }
+
+  /**
+   * Calls `handler` for every message, `concurrency` (default 1) at a time.
+   *
+   * @returns resolves when the socket is closed
+   * @throws what `handler` threw
+   */
+  run(
+    handler: (publication: Publication<Topics>) => unknown,
+    options: RunOptions = {},
+  ): Promise<void> {
+    return runEach(this.#inbound.inbox.values(), handler, options);
+  }
+
+  override stats(): SocketStats {
+    return { ...NO_STATS, ...this.#inbound.stats(), peers: this.peers };
+  }
+
+  protected override flushAll(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  protected override stop(): void {
+    this.#inbound.inbox.close();
+  }
+
+  #open(parts: Buffer[]): Envelope<Publication<Topics>> | null {
+    if (parts.length !== 2) throw framesError(2, parts.length);
+    const topic = parts[0]!.toString();
+    if (!this.#subscriptions.match(topic)) return null;
+    const wrap = (value: unknown): Publication<Topics> => ({ topic, value }) as Publication<Topics>;
+    return { body: parts[1]!, wrap };
+  }
+
+  /** Tells publishers that all subscriptions made in this turn have been sent. */
+  #announce(): void {
+    if (this.#marking) return;
+    this.#marking = true;
+    queueMicrotask(() => {
+      this.#marking = false;
+      if (this.channel.closed) return;
+      const { add, remove } = this.#mark.next(this.#subscriptions.prefixes);
+      if (add !== null) this.channel.native.subscribe(add);
+      if (remove !== null) this.channel.native.unsubscribe(remove);
+    });
+  }
+}

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { ByteWriter } from "../../lib/codec/byte-writer.ts";
+
+type Step =
+  | { readonly type: "append"; readonly count: number }
+  | { readonly type: "reserve"; readonly count: number; readonly used: number }
+  | { readonly type: "rewind" | "take"; readonly part: number };
+
+const part = fc.double({ min: 0, max: 1, noNaN: true });
+const length = fc.oneof(
+  { weight: 8, arbitrary: fc.integer({ min: 0, max: 300 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 0, max: 6_000 }) },
+);
+const steps: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ type: fc.constant("append" as const), count: length }),
+  fc.record({ type: fc.constant("reserve" as const), count: length, used: length }),
+  fc.record({ type: fc.constantFrom("rewind" as const, "take" as const), part }),
+);
+
+test("byte writer: pieces hold what was written, and are never written again", () => {
+  fc.assert(
+    fc.property(fc.array(steps, { maxLength: 100 }), (script) => {
+      const writer = new ByteWriter();
+      let open: number[] = [];
+      let filler = 0;
+      const pieces: { readonly piece: Buffer; readonly wanted: Buffer }[] = [];
+      const take = (count: number): void => {
+        const wanted = Buffer.from(open.slice(0, count));
+        pieces.push({ piece: writer.take(count), wanted });
+        open = open.slice(count);
+      };
+      for (const step of script) {
+        filler = (filler + 1) % 251;
+        if (step.type === "append") {
+          const bytes = Buffer.alloc(step.count, filler);
+          writer.append(bytes);
+          open.push(...bytes);
+          bytes.fill(0xff);
+        } else if (step.type === "reserve") {
+          // An encoder may scribble over all that it has reserved, and use only some of it.
+          const at = writer.reserve(step.count);
+          assert.equal(at, writer.end);
+          const used = Math.min(step.count, step.used);
+          writer.bytes.fill(filler, at, at + step.count);
+          writer.end = at + used;
+          for (let index = 0; index < used; index++) open.push(filler);
+        } else if (step.type === "rewind") {
+          const end = Math.floor(step.part * open.length);
+          writer.rewind(end);
+          open.length = end;
+        } else take(Math.floor(step.part * open.length));
+        assert.equal(writer.length, open.length);
+      }
+      take(open.length);
+      for (const { piece, wanted } of pieces) assert.ok(piece.equals(wanted));
+    }),
+  );
+});
+
+test("byte writer: the view is of the slab that bytes is of, after every move", () => {
+  const writer = new ByteWriter();
+  for (let index = 0; index < 300; index++) {
+    const at = writer.reserve(100);
+    writer.view.setUint32(at, index, true);
+    writer.end = at + 100;
+    assert.equal(writer.bytes.readUInt32LE(at), index);
+    if (index % 7 === 0) writer.take(50);
+  }
+});
+
+test("byte writer: without a length, take gives the whole open piece", () => {
+  const writer = new ByteWriter();
+  writer.append(Buffer.from("abc"));
+  assert.equal(writer.take().toString(), "abc");
+  assert.equal(writer.length, 0);
+  assert.equal(writer.take().length, 0);
+});

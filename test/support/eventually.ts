@@ -1,0 +1,28 @@
+import { setTimeout as delay } from "node:timers/promises";
+
+/** Far longer than anything that a test waits for takes; only a hang reaches it (milliseconds). */
+const WATCHDOG_MS = 20_000;
+const PAUSE_MS = 2;
+
+/**
+ * Waits until `check` no longer throws.
+ *
+ * @returns what `check` returned
+ * @throws what `check` threw last, when it never succeeds
+ */
+export async function eventually<T>(check: () => T | Promise<T>): Promise<T> {
+  const deadlineMs = performance.now() + WATCHDOG_MS;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (performance.now() > deadlineMs) throw error;
+    }
+    await delay(PAUSE_MS);
+  }
+}
+
+/** Lets everything run that is due in this turn of the event loop. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
