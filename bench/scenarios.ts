@@ -8,6 +8,7 @@ export const SCENARIO_NAMES = [
   "pub-sub",
   "request-reply",
   "dealer-router",
+  "batch-size",
 ] as const;
 
 /** @returns where the scenario of that name is, for {@link loadScenario} in any process */

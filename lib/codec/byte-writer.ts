@@ -19,9 +19,12 @@ export class ByteWriter {
   /** Where the next byte goes (byte offset). */
   end = 0;
   #view: DataView | null = null;
+  readonly #slabBytesMin: number;
 
-  constructor() {
-    this.bytes = Buffer.allocUnsafeSlow(SLAB_BYTES_MIN);
+  /** @param slabBytesMin smallest slab; pieces that follow each other share one while they fit (bytes) */
+  constructor(slabBytesMin: number = SLAB_BYTES_MIN) {
+    this.#slabBytesMin = slabBytesMin;
+    this.bytes = Buffer.allocUnsafeSlow(slabBytesMin);
   }
 
   /** Length of the open piece (bytes). */
@@ -67,13 +70,13 @@ export class ByteWriter {
     this.start += length;
     // The next piece is likely to be as long as this one: better a new slab now than a copy later.
     if (this.bytes.length - this.start < length) {
-      this.#move(Math.max(SLAB_BYTES_MIN, Math.ceil(length * SLAB_SPARE), this.length * 2));
+      this.#move(Math.max(this.#slabBytesMin, Math.ceil(length * SLAB_SPARE), this.length * 2));
     }
     return piece;
   }
 
   #grow(count: number): void {
-    this.#move(Math.max(SLAB_BYTES_MIN, (this.length + count) * 2));
+    this.#move(Math.max(this.#slabBytesMin, (this.length + count) * 2));
   }
 
   /** Carries the open piece over to a new slab. */

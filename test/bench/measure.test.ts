@@ -8,7 +8,7 @@ import { loadScenario, SCENARIO_NAMES, scenarioUrl } from "../../bench/scenarios
 const MESSAGES = 3_000;
 
 for (const name of SCENARIO_NAMES) {
-  test(`bench: ${name} counts every message of every system and compares with zeromq.js`, async () => {
+  test(`bench: ${name} counts every message of every system and compares with its baseline`, async () => {
     const scenario = await loadScenario(scenarioUrl(name));
     const { defaults, systems } = scenario;
     const subscribers = defaults.subscribers === null ? null : 3;
@@ -22,11 +22,10 @@ for (const name of SCENARIO_NAMES) {
     for (const system of report.systems) assertSound(system);
     for (const { name: compared, baseline } of systems) {
       if (baseline === null) continue;
-      assert.match(baseline, /^zeromq\.js/);
+      assert.ok(systems.some((system) => system.name === baseline && system.baseline === null));
       assert.equal(report.ratios[compared]?.baseline, baseline);
       assert.ok(report.ratios[compared].median > 0);
     }
-    assert.ok(systems.some(({ baseline }) => baseline === null));
   });
 }
 

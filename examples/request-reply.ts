@@ -1,0 +1,44 @@
+/** Questions and answers, many at once: `npx tsx examples/request-reply.ts`. */
+import { setTimeout as delay } from "node:timers/promises";
+import { BrokerlessError, RemoteError, Replier, Requester } from "../lib/index.ts";
+
+type Question = { readonly divide: number; readonly by: number } | { readonly sleepMs: number };
+
+await using replier = new Replier<Question, number>();
+const address = await replier.bind("tcp://127.0.0.1:*");
+// Runs until the socket is closed.
+const serving = replier.serve(async (question, { signal }) => {
+  if ("sleepMs" in question) return delay(question.sleepMs, 0, { signal });
+  if (question.by === 0) throw new RangeError("cannot divide by zero");
+  return question.divide / question.by;
+});
+
+await using requester = new Requester<Question, number>({ timeoutMs: 5_000 });
+requester.connect(address);
+await requester.ready();
+
+// Any number of questions may be under way; each answer finds its question.
+const questions = [1, 2, 3, 4].map((by) => ({ divide: 12, by }));
+const answers = await Promise.all(questions.map((question) => requester.request(question)));
+console.log(`12 divided by 1, 2, 3, 4 is ${answers.join(", ")}`);
+
+// What the handler throws arrives as an error.
+try {
+  await requester.request({ divide: 1, by: 0 });
+} catch (error) {
+  if (!(error instanceof RemoteError)) throw error;
+  console.log(`the replier says: ${error.remoteName}: ${error.message}`);
+}
+
+// A question that takes too long ends, and the next one is not held up by it.
+try {
+  await requester.request({ sleepMs: 60_000 }, { timeoutMs: 50 });
+} catch (error) {
+  if (!(error instanceof BrokerlessError)) throw error;
+  console.log(`gave up: ${error.code}`);
+}
+console.log(`and still 9 / 3 is ${await requester.request({ divide: 9, by: 3 })}`);
+
+await requester.close();
+await replier.close();
+await serving;

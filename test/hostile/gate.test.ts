@@ -1,0 +1,249 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import type { BrokerlessError } from "../../lib/index.ts";
+import * as frames from "../support/zmtp-frames.ts";
+import { ZmtpPeer } from "../support/zmtp-peer.ts";
+import { Gate } from "./gate.ts";
+import { GateReader } from "./gate-reader.ts";
+import {
+  LIMITLESS_MODES,
+  LIMITLESS_SUBSCRIBER_MODES,
+  MODES,
+  SUBSCRIBER_MODES,
+  type Target,
+} from "./modes.ts";
+import { FRAME_BYTES_MAX, ROLES } from "./roles.ts";
+import { Attacker, besiege, type Outcome } from "./siege.ts";
+
+const seed = Number(process.env.BROKERLESS_SEED ?? Date.now() % 1_000_000);
+const report = process.env.BROKERLESS_REPORT !== undefined;
+const TOPIC_BYTES_MAX = 65_536;
+/** Frames of a message that the peers of a role send (count). */
+const PARTS_MAX: Readonly<Record<string, number>> = { Subscriber: 2, Requester: 4, Replier: 18 };
+
+/** A pair, with or without a gate between the victim and everybody else. */
+async function siege(t: TestContext, name: string, gated: boolean) {
+  const role = ROLES[name]!;
+  const pair = role.make();
+  const attacker = new Attacker();
+  const refused: BrokerlessError[] = [];
+  let gate: Gate | null = null;
+  let address: string;
+  if (gated) {
+    const directory = mkdtempSync(join(tmpdir(), "brokerless-gate-"));
+    t.after(() => rmSync(directory, { recursive: true }));
+    const path = join(directory, "inner");
+    await pair.victim.bind(`ipc://${path}`);
+    gate = await Gate.open({
+      host: "127.0.0.1",
+      port: 0,
+      path,
+      limits: {
+        partsMax: PARTS_MAX[name] ?? 1,
+        messageBytesMax: FRAME_BYTES_MAX,
+        topicBytesMax: name === "Publisher" ? TOPIC_BYTES_MAX : 0,
+      },
+      peersMax: 200,
+      handshakeMsMax: 2000,
+      onRefused: (error) => refused.push(error),
+    });
+    address = gate.address;
+  } else {
+    address = await pair.victim.bind("tcp://127.0.0.1:*");
+  }
+  t.after(async () => {
+    await Promise.all([pair.victim.close(), pair.friend.close(), gate?.close()]);
+    await pair.ended();
+    await attacker.close();
+  });
+  pair.friend.connect(address);
+  await pair.friend.ready();
+  for (let i = 0; i < 500; i++) await pair.exchange(i);
+  const target: Target = {
+    address,
+    socketType: role.socketType,
+    frameBytesMax: FRAME_BYTES_MAX,
+    message: role.message.map((part) => part.toString("base64")),
+    seed,
+  };
+  const run = async (mode: string): Promise<Outcome> => {
+    const outcome = await besiege(pair, () => attacker.attack({ mode, target }));
+    if (report) console.log(name, gated, mode, JSON.stringify(outcome), refused.length);
+    return outcome;
+  };
+  return { run, refused, gate };
+}
+
+/** Every MORE frame of two bytes takes 64 in libzmq; measured are 32 times what was sent. */
+const ENDLESS_BYTES = 4_000_000;
+
+describe("what libzmq has no limit against: negative controls", () => {
+  test("parts without end take 16 times their bytes, and more", async (t) => {
+    const { run } = await siege(t, "Pull", false);
+    const { grownBytes } = await run("a message whose parts never end");
+    assert.ok(grownBytes > 16 * ENDLESS_BYTES, `grew by ${grownBytes} bytes`);
+  });
+
+  test("a message of many parts stalls the event loop", async (t) => {
+    const { run } = await siege(t, "Pull", false);
+    const { stallMs } = await run("a message of 300,000 parts");
+    assert.ok(stallMs > 100, `stalled for ${stallMs} ms`);
+  });
+
+  test("subscriptions take 16 times their bytes, and stall the event loop", async (t) => {
+    const { run } = await siege(t, "Publisher", false);
+    const outcome = await run("a flood of subscriptions that have nothing in common");
+    assert.ok(outcome.grownBytes > 16 * 30_000 * 64, `grew by ${outcome.grownBytes} bytes`);
+    assert.ok(outcome.stallMs > 100, `stalled for ${outcome.stallMs} ms`);
+  });
+});
+
+describe(`what libzmq has no limit against, behind a gate (seed ${seed})`, () => {
+  for (const name of Object.keys(ROLES)) {
+    test(`gate: ${name}`, { timeout: 60_000 }, async (t) => {
+      const { run, refused } = await siege(t, name, true);
+      const modes = {
+        ...LIMITLESS_MODES,
+        ...(name === "Publisher" ? LIMITLESS_SUBSCRIBER_MODES : {}),
+      };
+      for (const mode of Object.keys(modes)) {
+        const before = refused.length;
+        const outcome = await run(mode);
+        assert.ok(refused.length > before, `${mode}: nobody was refused`);
+        assert.equal(refused.at(-1)?.code, "BROKERLESS_PROTOCOL");
+        assert.ok(outcome.stallMs < 100, `${mode}: stalled for ${outcome.stallMs} ms`);
+        assert.ok(outcome.grownBytes < 32 * 2 ** 20, `${mode}: grew by ${outcome.grownBytes}`);
+      }
+    });
+  }
+
+  for (const name of ["Pull", "Publisher"]) {
+    test(`gate: all other modes against a ${name}`, { timeout: 120_000 }, async (t) => {
+      const { run, gate } = await siege(t, name, true);
+      const modes = { ...MODES, ...(name === "Publisher" ? SUBSCRIBER_MODES : {}) };
+      for (const mode of Object.keys(modes)) {
+        const outcome = await run(mode);
+        assert.ok(outcome.stallMs < 100, `${mode}: stalled for ${outcome.stallMs} ms`);
+        assert.ok(outcome.silenceMs < 1000, `${mode}: silent for ${outcome.silenceMs} ms`);
+        assert.ok(outcome.grownBytes < 128 * 2 ** 20, `${mode}: grew by ${outcome.grownBytes}`);
+      }
+      assert.ok((gate?.peers ?? 0) < 20, `${gate?.peers} connections are left`);
+    });
+  }
+});
+
+describe("the reader of the gate", () => {
+  const limits = { partsMax: 2, messageBytesMax: 1000, topicBytesMax: 0 };
+  const hello = Buffer.concat([frames.greeting(), frames.ready("PUSH")]);
+  const subscribing = { ...limits, topicBytesMax: 100 };
+
+  const verdicts: readonly [string, Buffer, string | null, typeof limits?][] = [
+    ["a handshake alone", Buffer.alloc(0), null],
+    [
+      "messages of up to two frames",
+      Buffer.concat([frames.frame("a"), frames.message("a", "b")]),
+      null,
+    ],
+    ["a frame with a long head", frames.frame("a", { long: true }), null],
+    ["empty frames", Buffer.concat([frames.frame(""), frames.message("", "")]), null],
+    ["PING and PONG", Buffer.concat([frames.ping(10, "context"), frames.pong()]), null],
+    ["three frames", frames.message("a", "b", "c"), "a message of too many frames"],
+    ["two MORE frames", Buffer.from([1, 0, 1, 0]), "a message of too many frames"],
+    ["1,001 bytes in two frames", frames.message(Buffer.alloc(1000), "b"), "a message too long"],
+    ["2^63-1 bytes", frames.frameHead(0, { length: 2n ** 63n - 1n }), "a message too long"],
+    ["unknown flags", Buffer.from([8, 0]), "unknown flags"],
+    ["a long command", frames.command("X", Buffer.alloc(2000)), "a command too long"],
+    [
+      "a command with MORE",
+      frames.frame("", { command: true, more: true }),
+      "a command of several frames",
+    ],
+    [
+      "topics",
+      Buffer.concat([frames.subscribeMessage("a"), frames.subscribeCommand("b")]),
+      null,
+      subscribing,
+    ],
+    ["a long topic", frames.subscribeMessage("a".repeat(2000)), "a message too long", subscribing],
+    [
+      "a long topic in a command",
+      frames.subscribeCommand("a".repeat(2000)),
+      "a topic too long",
+      subscribing,
+    ],
+    [
+      "the same topic again and again",
+      Buffer.concat(Array(99).fill(frames.subscribeMessage("abcdefg"))),
+      null,
+      subscribing,
+    ],
+    [
+      "many topics",
+      Buffer.concat(Array.from({ length: 30 }, (_, i) => frames.subscribeMessage(`topic.${i}`))),
+      "too many subscriptions",
+      subscribing,
+    ],
+    [
+      "topics that come and go",
+      Buffer.concat(
+        Array.from({ length: 30 }, (_, i) =>
+          Buffer.concat([frames.subscribeCommand(`topic.${i}`), frames.frame(`\0topic.${i}`)]),
+        ),
+      ),
+      null,
+      subscribing,
+    ],
+    [
+      "topics that go and never came",
+      Buffer.concat(
+        Array.from({ length: 30 }, (_, i) =>
+          Buffer.concat([frames.subscribeMessage(`topic.${i}`), frames.frame("\0other.topic")]),
+        ),
+      ),
+      "too many subscriptions",
+      subscribing,
+    ],
+  ];
+
+  for (const [what, bytes, verdict, limit] of verdicts) {
+    test(`gate: ${what}: ${verdict ?? "passes"}, however it is cut`, () => {
+      for (const cut of [1, 2, 3, 7, 64, 1e6]) {
+        const reader = new GateReader(limit ?? limits);
+        let refusal: string | null = null;
+        const all = Buffer.concat([hello, bytes]);
+        for (let at = 0; at < all.length && refusal === null; at += cut) {
+          refusal = reader.read(all.subarray(at, at + cut));
+        }
+        assert.equal(refusal, verdict, `cut into ${cut}`);
+      }
+    });
+  }
+
+  test("gate: what does not greet as ZMTP 3 with NULL is refused", () => {
+    for (const options of [{ major: 2 }, { mechanism: "CURVE" }, { mechanism: "NULLX" }]) {
+      assert.match(String(new GateReader(limits).read(frames.greeting(options))), /not/);
+    }
+    assert.equal(new GateReader(limits).read(Buffer.alloc(64, "GET / HTTP/1.1")), "not ZMTP 3");
+    const early = Buffer.concat([frames.greeting(), frames.frame("a")]);
+    assert.equal(new GateReader(limits).read(early), "a message before READY");
+  });
+
+  test("gate: more connections than peersMax are refused, and the others stay", async (t) => {
+    const { gate, refused } = await siege(t, "Pull", true);
+    const peers: ZmtpPeer[] = [];
+    for (let i = 0; i < 199; i++) {
+      peers.push(await ZmtpPeer.join(gate!.address, { socketType: "PUSH" }));
+    }
+    // The reset may come before we have noticed that we were connected.
+    await ZmtpPeer.connect(gate!.address).then(
+      (late) => late.ended(),
+      () => {},
+    );
+    assert.equal(refused.length, 1);
+    assert.equal(peers.filter((peer) => peer.closed).length, 0);
+    for (const peer of peers) peer.destroy();
+  });
+});

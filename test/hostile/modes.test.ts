@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { BrokerlessError } from "../../lib/index.ts";
+import { MODES, SUBSCRIBER_MODES, type Target } from "./modes.ts";
+import { FRAME_BYTES_MAX, type Pair, ROLES } from "./roles.ts";
+import { Attacker, besiege } from "./siege.ts";
+
+/** The loop is never busy for longer than a person would notice (milliseconds). */
+const STALL_MS_MAX = 100;
+/** The well-behaved peer is never kept waiting for longer (milliseconds). */
+const SILENCE_MS_MAX = 1000;
+/** Memory that an attack may take: what peers may have in flight, and the garbage of a busy program. */
+const GROWN_BYTES_MAX = 128 * 2 ** 20;
+
+/** What is known to fail, and why: docs/decisions/0004-security.md. */
+const KNOWN: Readonly<Record<string, string>> = {
+  "Publisher: subscriptions to topics of a megabyte":
+    "libzmq takes 55 bytes for each byte of a topic; a short maxMessageSize of the XPUB would refuse them",
+};
+
+const seed = Number(process.env.BROKERLESS_SEED ?? Date.now() % 1_000_000);
+const wanted = process.env.BROKERLESS_MODE ?? "";
+const report = process.env.BROKERLESS_REPORT !== undefined;
+
+for (const [name, role] of Object.entries(ROLES)) {
+  describe(`hostile peers of a ${name} (seed ${seed})`, { concurrency: false }, () => {
+    const modes = { ...MODES, ...(name === "Publisher" ? SUBSCRIBER_MODES : {}) };
+    const errors: BrokerlessError[] = [];
+    let attacker: Attacker;
+    let pair: Pair;
+    let target: Target;
+
+    before(async () => {
+      attacker = new Attacker();
+      pair = role.make();
+      pair.victim.on("error", (error) => errors.push(error));
+      const address = await pair.victim.bind("tcp://127.0.0.1:*");
+      pair.friend.connect(address);
+      await pair.friend.ready();
+      for (let i = 0; i < 500; i++) await pair.exchange(i);
+      target = {
+        address,
+        socketType: role.socketType,
+        frameBytesMax: FRAME_BYTES_MAX,
+        message: role.message.map((part) => part.toString("base64")),
+        seed,
+      };
+    });
+
+    after(async () => {
+      await Promise.all([pair.victim.close(), pair.friend.close()]);
+      await pair.ended();
+      await attacker.close();
+    });
+
+    for (const mode of Object.keys(modes).filter((each) => each.includes(wanted))) {
+      const title = `${name}: ${mode}`;
+      test(title, { timeout: 30_000, todo: KNOWN[title] ?? false }, async () => {
+        const outcome = await besiege(pair, () => attacker.attack({ mode, target }));
+        if (report) console.log(name, mode, JSON.stringify(outcome));
+        assert.ok(outcome.stallMs <= STALL_MS_MAX, `stalled for ${outcome.stallMs} ms`);
+        assert.ok(outcome.silenceMs <= SILENCE_MS_MAX, `silent for ${outcome.silenceMs} ms`);
+        assert.ok(outcome.grownBytes <= GROWN_BYTES_MAX, `grew by ${outcome.grownBytes} bytes`);
+        assert.ok(outcome.exchanges > 0);
+      });
+    }
+  });
+}

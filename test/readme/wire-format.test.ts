@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { createFraming } from "../../lib/batch/framing.ts";
+import { ByteWriter } from "../../lib/codec/byte-writer.ts";
+import { type Codec, json, msgpack, raw } from "../../lib/index.ts";
+import { errorFrames, openAnswer } from "../../lib/socket/request-wire.ts";
+import { MARK, SubscriberCensus, SubscriberMark } from "../../lib/socket/subscriber-census.ts";
+import { TopicPattern } from "../../lib/socket/topic-pattern.ts";
+
+const document = readFileSync(new URL("../../docs/wire-format.md", import.meta.url), "utf8");
+
+/** The last cell of the row whose first one is `name`: each piece of code in hexadecimal. */
+function hexOf(name: string): string[] {
+  const row = document.split("\n").find((line) => line.startsWith(`| ${name} | `));
+  assert.ok(row, `docs/wire-format.md has no row "${name}"`);
+  const cell = row.slice(0, -1).split("|").at(-1)!;
+  return [...cell.matchAll(/`([0-9a-f ]+)`/g)].map(([, hex]) => hex!.replaceAll(" ", ""));
+}
+
+const fromHex = (hex: string | undefined): Buffer => Buffer.from(hex ?? "", "hex");
+
+function framed(codec: Codec<never>, batched: boolean, values: readonly unknown[]): string {
+  const writer = new ByteWriter();
+  const framing = createFraming(codec as Codec<unknown>, { batched, countMax: 100 });
+  for (const value of values) framing.append(value, writer);
+  const frame = writer.take();
+  assert.deepEqual(framing.decode(frame), values);
+  return frame.toString("hex");
+}
+
+const bytes = (text: string): Buffer => Buffer.from(text);
+const THREE = [1, "two", [3]];
+
+for (const [name, frame] of [
+  ["msgpack, batched", () => framed(msgpack(), true, THREE)],
+  ["msgpack, single", () => framed(msgpack(), false, ["two"])],
+  ["json, batched", () => framed(json(), true, THREE)],
+  ["json, single", () => framed(json(), false, ["two"])],
+  ["raw, batched", () => framed(raw() as Codec<never>, true, ["hi", "", "!"].map(bytes))],
+  ["raw, single", () => framed(raw() as Codec<never>, false, [bytes("hi")])],
+] as const) {
+  test(`docs/wire-format.md: the body "${name}" is what the code writes and reads`, () => {
+    assert.deepEqual(hexOf(name), [frame()]);
+  });
+}
+
+test("docs/wire-format.md: the prefixes of the patterns are those that are asked for", () => {
+  const rows = document.matchAll(/^\| `([\w.*#]+)` \| `([\w.]+)`[ ,]/gm);
+  const prefixes = [...rows].map(([, pattern, prefix]) => [pattern!, prefix!]);
+  assert.deepEqual(
+    prefixes.map(([pattern]) => pattern),
+    ["trades", "quotes.*", "quotes.#"],
+  );
+  for (const [pattern, prefix] of prefixes) assert.equal(new TopicPattern(pattern!).prefix, prefix);
+  for (const pattern of ["#", "*.nyse"]) assert.equal(new TopicPattern(pattern).prefix, "");
+});
+
+test("docs/wire-format.md: the mark has the form of those that subscribers send", () => {
+  const [hex] = hexOf("the first mark of `AAAAAAAAAAAAAAAA`, who asks for 2 prefixes");
+  const message = fromHex(hex);
+  const { add } = new SubscriberMark().next(2);
+  const name = add!.slice(MARK.length, MARK.length + 16);
+  assert.match(name, /^[\w-]{16}$/);
+  assert.equal(message.toString("latin1"), `\x01${add!.replace(name, "A".repeat(16))}`);
+  assert.deepEqual(new SubscriberCensus().read(message), { type: "mark" });
+});
+
+test("docs/wire-format.md: the answers are what a requester reads", () => {
+  const [id, question] = hexOf('question 7, `"ping"`, msgpack');
+  assert.equal(question, framed(msgpack(), false, ["ping"]));
+  const empty = Buffer.alloc(0);
+
+  const [answerId, answer] = hexOf('its answer, `"pong"`');
+  assert.deepEqual([answerId, answer], [id, framed(msgpack(), false, ["pong"])]);
+  const opened = openAnswer([fromHex(answerId), empty, fromHex(answer)]);
+  assert.deepEqual([opened.id, opened.body?.toString("hex"), opened.error], [7, answer, null]);
+
+  const [errorId, ...frames] = hexOf('a `RangeError("no")` instead');
+  assert.equal(errorId, id);
+  const expected = errorFrames(new RangeError("no")).map((frame) => frame.toString("hex"));
+  assert.deepEqual(frames, expected);
+  const { error } = openAnswer([fromHex(errorId), empty, ...frames.map(fromHex)]);
+  assert.deepEqual([error?.remoteName, error?.message], ["RangeError", "no"]);
+});
