@@ -129,7 +129,8 @@ export class Intake {
     this.#push({ draft, seqFirst, values }, draft.bytes.length);
     this.#seqNext += draft.count;
     this.#unitSeq = this.#seqNext;
-    this.#schedule();
+    if (this.#storing === null && this.#closedBytes >= START_BYTES) this.#run();
+    else this.#schedule();
     return new Appended(seqFirst, draft.count, group.commit);
   }
 
