@@ -28,6 +28,14 @@ export type WindowEvent<P> =
   | { readonly type: "gone"; readonly ranges: readonly SeqRange[] }
   /** The application has finished with these. */
   | { readonly type: "done"; readonly first: number; readonly last: number }
+  /** The application puts these back as they are: it has not looked at them. */
+  | {
+      readonly type: "unread";
+      readonly first: number;
+      readonly last: number;
+      readonly attempt: number;
+      readonly batch: P;
+    }
   /** The application gave these back, to be tried again. */
   | { readonly type: "returned"; readonly first: number; readonly last: number }
   /** The application never wants to see these again. */

@@ -161,6 +161,11 @@ export class Window<P> {
       case "done":
         this.#finish(event);
         return;
+      case "unread":
+        for (const part of this.#inHand.delete(event.first, event.last)) {
+          this.#insert({ ...event, first: part.first, last: part.last });
+        }
+        return;
       case "returned":
         this.#orphaned.delete(event.first, event.last);
         for (const part of this.#inHand.delete(event.first, event.last)) {

@@ -1,5 +1,6 @@
 import { BrokerlessError } from "../errors.ts";
 import type { Address } from "./address.ts";
+import { HandshakeWatch } from "./handshake-watch.ts";
 import {
   errnoOf,
   type NativeKind,
@@ -174,16 +175,31 @@ export class Channel {
 
   #watch(): void {
     const { events } = this.native;
+    const handshakes = new HandshakeWatch((address) => {
+      if (!this.#closed) this.#listener.onProblem(abortedError(address));
+    });
     const failed = (event: { address: string; error: Error }): void => {
+      handshakes.settled(event.address);
       this.#peers.failed(event.address);
       this.#listener.onProblem(handshakeError(event.address, event.error));
     };
-    events.on("handshake", (event) => this.#peers.joined(event.address));
-    events.on("disconnect", (event) => this.#peers.ended(event.address));
+    events.on("accept", (event) => handshakes.opened(event.address));
+    events.on("connect", (event) => handshakes.opened(event.address));
+    events.on("handshake", (event) => {
+      handshakes.settled(event.address);
+      this.#peers.joined(event.address);
+    });
+    events.on("disconnect", (event) => {
+      handshakes.ended(event.address);
+      this.#peers.ended(event.address);
+    });
     events.on("handshake:error:auth", failed);
     events.on("handshake:error:protocol", failed);
     // No details: the peer went away, or never spoke ZMTP. That is news only to the count.
-    events.on("handshake:error:other", (event) => this.#peers.failed(event.address));
+    events.on("handshake:error:other", (event) => {
+      handshakes.settled(event.address);
+      this.#peers.failed(event.address);
+    });
     events.on("close", (event) => this.#releases.get(event.address)?.());
     events.on("end", () => {
       for (const release of this.#releases.values()) release();
@@ -224,6 +240,11 @@ function addressError(verb: string, address: string, cause: unknown): Brokerless
     typeof cause === "string" ? cause : `${errnoOf(cause)} ${(cause as Error).message}`;
   const message = `cannot ${verb} ${address}: ${reason.trim()}`;
   return new BrokerlessError("BROKERLESS_ADDRESS", message, { cause });
+}
+
+function abortedError(address: string): BrokerlessError {
+  const message = `a connection at ${address} ended before its handshake: the peer's socket is of a kind that does not fit, such as a plain one where this one is reliable, or the peer gave up`;
+  return new BrokerlessError("BROKERLESS_PROTOCOL", message);
 }
 
 function handshakeError(address: string, cause: Error): BrokerlessError {

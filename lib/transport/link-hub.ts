@@ -29,6 +29,11 @@ export interface LinkHubListener {
 
 /** Messages are received for so long before timers and other sockets get their turn (milliseconds). */
 const TURN_MS_MAX = 8;
+/**
+ * A connection that is gone may have left messages that are still to be read, acknowledgements among them: its
+ * end is told when none has come for so long (milliseconds).
+ */
+const QUIET_MS = 30;
 /** Peers of a ROUTER that are remembered at the same time; more are not listened to (count). */
 const PEERS_MAX = 65_536;
 
@@ -42,7 +47,7 @@ export class LinkHub {
   readonly #options: Omit<ChannelOptions, "listener">;
   readonly #listener: LinkHubListener;
   #router: { readonly channel: Channel; readonly peers: Map<string, RouterPeer> } | null = null;
-  readonly #dealers = new Map<string, { readonly channel: Channel; peer: DealerPeer | null }>();
+  readonly #dealers = new Map<string, DealerChannel>();
   #closed = false;
 
   constructor(options: Omit<ChannelOptions, "listener">, listener: LinkHubListener) {
@@ -59,16 +64,20 @@ export class LinkHub {
   /** @throws as {@link Channel.connect} */
   connect(address: Address): void {
     if (this.#dealers.has(address.text)) return;
-    const dealer: { readonly channel: Channel; peer: DealerPeer | null } = {
+    const dealer: DealerChannel = {
       channel: this.#open("dealer", ({ type, address: endpoint }) => {
-        dealer.peer?.close();
+        const before = dealer.peer;
+        before?.close();
         if (type === "peer") {
           dealer.peer = new DealerPeer(dealer.channel, endpoint);
+          if (before !== null) this.#listener.onGone(before);
           this.#listener.onConnect(dealer.peer);
-        } else if (dealer.peer !== null) {
-          const { peer } = dealer;
-          dealer.peer = null;
-          this.#listener.onGone(peer);
+        } else if (before !== null) {
+          whenQuiet(before, () => {
+            if (dealer.peer !== before) return;
+            dealer.peer = null;
+            this.#listener.onGone(before);
+          });
         }
       }),
       peer: null,
@@ -76,7 +85,9 @@ export class LinkHub {
     dealer.channel.connect(address);
     this.#dealers.set(address.text, dealer);
     void this.#read(dealer.channel, (parts) => {
-      if (dealer.peer !== null) this.#listener.onMessage(dealer.peer, parts);
+      if (dealer.peer === null) return;
+      dealer.peer.heardMs = performance.now();
+      this.#listener.onMessage(dealer.peer, parts);
     });
   }
 
@@ -134,11 +145,12 @@ export class LinkHub {
         if (peers.size >= PEERS_MAX) return;
         const added = new RouterPeer(channel, Buffer.from(id), {
           onForgotten: () => peers.delete(key),
-          onGone: () => this.#listener.onGone(added),
+          onGone: () => whenQuiet(added, () => this.#listener.onGone(added)),
         });
         peer = added;
         peers.set(key, peer);
       }
+      peer.heardMs = performance.now();
       this.#listener.onMessage(peer, parts.slice(1));
     });
     return { channel, peers };
@@ -177,8 +189,25 @@ export class LinkHub {
   }
 }
 
+/** One connection of our making. */
+interface DealerChannel {
+  readonly channel: Channel;
+  peer: DealerPeer | null;
+}
+
+/** Calls back when nothing has been heard of a peer for a while. */
+function whenQuiet(peer: { readonly heardMs: number }, call: () => void): void {
+  const check = (): void => {
+    if (performance.now() - peer.heardMs < QUIET_MS) setTimeout(check, QUIET_MS).unref();
+    else call();
+  };
+  setTimeout(check, QUIET_MS).unref();
+}
+
 class DealerPeer implements LinkPeer {
   readonly address: string;
+  /** When it was heard last (ms). */
+  heardMs = 0;
   readonly #writer: LinkWriter;
 
   constructor(channel: Channel, address: string) {
@@ -202,6 +231,8 @@ class DealerPeer implements LinkPeer {
 
 class RouterPeer implements LinkPeer {
   readonly address = "bound";
+  /** When it was heard last (ms). */
+  heardMs = 0;
   readonly #id: Buffer;
   readonly #writer: LinkWriter;
   readonly #onForgotten: () => void;
@@ -213,10 +244,7 @@ class RouterPeer implements LinkPeer {
   ) {
     this.#id = id;
     this.#onForgotten = listener.onForgotten;
-    this.#writer = new LinkWriter(channel, () => {
-      listener.onForgotten();
-      listener.onGone();
-    });
+    this.#writer = new LinkWriter(channel, listener.onGone);
   }
 
   idle(): Promise<void> {

@@ -1,34 +1,26 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { Pull, Push } from "../../lib/index.ts";
-import { FileJournal } from "../../lib/journal/index.ts";
 import { eachTransport, wireOf } from "../support/each-transport.ts";
 import { eventually } from "../support/eventually.ts";
-import { errorsOf, open, range, take } from "../support/fixtures.ts";
-
-function directory(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), "brokerless-"));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
+import { errorsOf, range, take } from "../support/fixtures.ts";
+import { World } from "../support/world.ts";
 
 eachTransport(
   "journal: what is stored is delivered after a restart of the sender",
   async (t, wire) => {
-    const path = directory(t);
-    const journal = await FileJournal.open(path);
+    const world = new World(t);
+    const path = world.directory();
+    const journal = await world.journal(path);
     const sender = new Push<number>({ journal });
     await Promise.all(range(100).map((value) => sender.send(value)));
     assert.equal(journal.seqStored, 100);
     await sender.close();
     await journal.close();
-    const reopened = await FileJournal.open(path);
+    const reopened = await world.journal(path);
     t.after(() => reopened.close());
-    const again = open(t, new Push<number>({ journal: reopened }));
-    const receiver = open(t, new Pull<number>({ reliable: true }));
+    const again = world.socket(new Push<number>({ journal: reopened }));
+    const receiver = world.socket(new Pull<number>({ reliable: true }));
     await wire.join(receiver, again);
     await again.send(100);
     assert.deepEqual(await take(receiver, 101), range(101));
@@ -36,10 +28,11 @@ eachTransport(
 );
 
 test("journal: what was acknowledged is not sent again after a restart", async (t) => {
-  const path = directory(t);
-  const journal = await FileJournal.open(path);
+  const world = new World(t);
+  const path = world.directory();
+  const journal = await world.journal(path);
   const sender = new Push<number>({ journal });
-  const receiver = open(t, new Pull<number>({ reliable: true }));
+  const receiver = world.socket(new Pull<number>({ reliable: true }));
   await wireOf(t, "tcp").join(sender, receiver);
   const sent = range(50).map((value) => sender.send(value, { confirm: "processed" }));
   const deliveries = receiver.deliveries();
@@ -51,27 +44,27 @@ test("journal: what was acknowledged is not sent again after a restart", async (
   await sender.close();
   await journal.close();
   await receiver.close();
-  const reopened = await FileJournal.open(path);
-  t.after(() => reopened.close());
-  const again = open(t, new Push<number>({ journal: reopened, graceMs: 10 }));
-  const other = open(t, new Pull<number>({ reliable: true }));
+  const reopened = await world.journal(path);
+  const again = world.socket(new Push<number>({ journal: reopened, graceMs: 10 }));
+  const other = world.socket(new Pull<number>({ reliable: true }));
   await wireOf(t, "tcp").join(again, other);
   await again.send(50);
   assert.deepEqual(await take(other, 2), [20, 50]);
 });
 
 test("journal: a receiver that survives the sender's restart gets nothing twice", async (t) => {
-  const path = directory(t);
+  const world = new World(t);
+  const path = world.directory();
   const wire = wireOf(t, "ipc");
   const address = wire.address();
-  const receiver = open(t, new Pull<number>({ reliable: true }));
+  const receiver = world.socket(new Pull<number>({ reliable: true }));
   const got: number[] = [];
   void (async () => {
     for await (const value of receiver) got.push(value);
   })();
   receiver.connect(address);
   for (const round of range(3)) {
-    const journal = await FileJournal.open(path);
+    const journal = await world.journal(path);
     const sender = new Push<number>({ journal });
     await sender.bind(address);
     await Promise.all(range(40).map((value) => sender.send(round * 40 + value)));
@@ -79,25 +72,24 @@ test("journal: a receiver that survives the sender's restart gets nothing twice"
     await sender.close();
     await journal.close();
   }
-  const journal = await FileJournal.open(path);
-  t.after(() => journal.close());
-  const sender = open(t, new Push<number>({ journal }));
+  const journal = await world.journal(path);
+  const sender = world.socket(new Push<number>({ journal }));
   await sender.bind(address);
   await sender.send(120, { confirm: "processed" });
   assert.deepEqual(got, range(121));
 });
 
 test("journal: with an inbox a receiver's restart repeats nothing", async (t) => {
+  const world = new World(t);
   const wire = wireOf(t, "ipc");
   const address = wire.address();
-  const inboxPath = directory(t);
-  const journal = await FileJournal.open(directory(t));
-  t.after(() => journal.close());
-  const sender = open(t, new Push<number>({ journal, graceMs: 100 }));
+  const inboxPath = world.directory();
+  const journal = await world.journal();
+  const sender = world.socket(new Push<number>({ journal, graceMs: 100 }));
   await sender.bind(address);
   const got: number[] = [];
   for (const round of range(3)) {
-    const inbox = await FileJournal.open(inboxPath);
+    const inbox = await world.journal(inboxPath);
     const receiver = new Pull<number>({ inbox });
     receiver.connect(address);
     for (const value of range(30)) void sender.send(round * 30 + value);
@@ -114,10 +106,11 @@ test("journal: with an inbox a receiver's restart repeats nothing", async (t) =>
 });
 
 test("journal: a deduplication id is remembered across restarts", async (t) => {
-  const path = directory(t);
+  const world = new World(t);
+  const path = world.directory();
   const ids = range(600).map((value) => `order ${value}`);
   for (const _ of range(2)) {
-    const journal = await FileJournal.open(path);
+    const journal = await world.journal(path);
     const sender = new Push<number>({ journal });
     await Promise.all(ids.map((deduplicationId, value) => sender.send(value, { deduplicationId })));
     assert.equal(journal.seqStored, 600);
@@ -127,10 +120,11 @@ test("journal: a deduplication id is remembered across restarts", async (t) => {
 });
 
 test("journal: dead letters outlive a restart, and can be sent anew", async (t) => {
-  const path = directory(t);
-  const journal = await FileJournal.open(path);
+  const world = new World(t);
+  const path = world.directory();
+  const journal = await world.journal(path);
   const sender = new Push<number>({ journal });
-  const receiver = open(t, new Pull<number>({ reliable: true }));
+  const receiver = world.socket(new Pull<number>({ reliable: true }));
   await wireOf(t, "tcp").join(sender, receiver);
   const outcomes = Promise.allSettled(
     range(3).map((value) => sender.send(value, { confirm: "processed" })),
@@ -145,27 +139,26 @@ test("journal: dead letters outlive a restart, and can be sent anew", async (t) 
   await sender.close();
   await journal.close();
   await receiver.close();
-  const reopened = await FileJournal.open(path);
-  t.after(() => reopened.close());
-  const again = open(t, new Push<number>({ journal: reopened, graceMs: 10 }));
+  const reopened = await world.journal(path);
+  const again = world.socket(new Push<number>({ journal: reopened, graceMs: 10 }));
   assert.equal(again.deadLetters.count, 1);
   assert.equal(await again.deadLetters.requeue(), 1);
   assert.equal(again.deadLetters.count, 0);
-  const other = open(t, new Pull<number>({ reliable: true }));
+  const other = world.socket(new Pull<number>({ reliable: true }));
   await wireOf(t, "tcp").join(again, other);
   assert.deepEqual(await take(other, 1), [1]);
 });
 
 test("journal: a backlog larger than memory allows is read back", async (t) => {
-  const journal = await FileJournal.open(directory(t), { segmentBytes: 65_536 });
-  t.after(() => journal.close());
+  const world = new World(t);
+  const journal = await world.journal(undefined, { segmentBytes: 65_536 });
   const queueBytesMax = 32_768;
-  const sender = open(t, new Push<string>({ journal, queueBytesMax, graceMs: 10 }));
+  const sender = world.socket(new Push<string>({ journal, queueBytesMax, graceMs: 10 }));
   const errors = errorsOf(sender);
   const text = "x".repeat(100);
   for (const value of range(20_000)) void sender.send(`${value} ${text}`);
   await sender.drain();
-  const receiver = open(t, new Pull<string>({ reliable: true, prefetch: 500 }));
+  const receiver = world.socket(new Pull<string>({ reliable: true, prefetch: 500 }));
   await wireOf(t, "tcp").join(sender, receiver);
   const got: string[] = [];
   for await (const values of receiver.batches()) {

@@ -6,6 +6,7 @@ import type { ReceiverStream } from "./receiver-stream.ts";
 /** Decoded messages of one batch, in order, and how far they are handed out. */
 export interface Chunk<T> {
   readonly stream: ReceiverStream;
+  readonly batch: Batch;
   readonly epoch: number;
   readonly attempt: number;
   readonly values: T[];

@@ -1,4 +1,5 @@
 import { WORD_NONE } from "../../delivery/link-message.ts";
+import type { SeqRange } from "../../delivery/range.ts";
 import { expected } from "../../options.ts";
 import type { ReceiverLinks } from "./receiver-links.ts";
 import type { ReceiverStream } from "./receiver-stream.ts";
@@ -19,6 +20,11 @@ export interface NackOptions {
   readonly delayMs?: number | undefined;
 }
 
+/** What takes messages back. */
+interface Returner {
+  nack(stream: ReceiverStream, range: SeqRange, word: number): void;
+}
+
 /** Longest text of a rejection (characters). */
 const REASON_LENGTH_MAX = 1_000;
 
@@ -28,6 +34,7 @@ export class ReliableDelivery<T> implements Delivery {
   readonly seq: number;
   readonly attempt: number;
   readonly #links: ReceiverLinks;
+  readonly #inbound: Returner;
   readonly #stream: ReceiverStream;
   readonly #epoch: number;
   #isAnswered = false;
@@ -36,6 +43,7 @@ export class ReliableDelivery<T> implements Delivery {
     value: T,
     place: {
       readonly links: ReceiverLinks;
+      readonly inbound: Returner;
       readonly stream: ReceiverStream;
       readonly epoch: number;
       readonly seq: number;
@@ -46,6 +54,7 @@ export class ReliableDelivery<T> implements Delivery {
     this.seq = place.seq;
     this.attempt = place.attempt;
     this.#links = place.links;
+    this.#inbound = place.inbound;
     this.#stream = place.stream;
     this.#epoch = place.epoch;
   }
@@ -76,7 +85,7 @@ export class ReliableDelivery<T> implements Delivery {
     if (delayMs !== undefined) checkMs("nack: delayMs", delayMs, 0);
     if (!this.#answer()) return;
     const range = { first: this.seq, last: this.seq };
-    this.#links.nack(this.#stream, range, delayMs ?? WORD_NONE);
+    this.#inbound.nack(this.#stream, range, delayMs ?? WORD_NONE);
   }
 
   /** Hopeless: it becomes a dead letter at its sender. */

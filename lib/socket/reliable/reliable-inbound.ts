@@ -38,7 +38,10 @@ export class ReliableInbound<T> {
   #chunk: Chunk<T> | null = null;
   /** Those who wait, oldest first; called when there may be something. */
   #waiters: (() => void)[] = [];
-  readonly #receiving = new Run();
+  /** What was processed and the windows do not know yet. */
+  readonly #run = new Run();
+  /** What `receive` gave out last. */
+  #received: { readonly stream: ReceiverStream; readonly seq: number } | null = null;
   #filling: Promise<void> | null = null;
   #yieldedMs = 0;
   #messages = 0;
@@ -95,7 +98,7 @@ export class ReliableInbound<T> {
 
   /** @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason */
   receive(options: WaitOptions | undefined): Promise<T> {
-    this.#receiving.flush();
+    this.settle();
     return quiet(
       wait<T>("receive", options, ({ resolve, reject }) => {
         let cancelled = false;
@@ -109,7 +112,7 @@ export class ReliableInbound<T> {
           if (chunk === null) return void this.#later(ask, reject);
           const index = chunk.index++;
           const seq = seqAt(chunk, index);
-          this.#receiving.add(this.#options.links(), chunk.stream, seq);
+          this.#received = { stream: chunk.stream, seq };
           resolve(chunk.values[index]!);
         };
         ask();
@@ -122,7 +125,7 @@ export class ReliableInbound<T> {
 
   /** One value at a time, acknowledged when the next is asked for. Ends when the socket is closed. */
   values(): AsyncIterableIterator<T> {
-    const run = new Run();
+    const run = this.#run;
     const links = this.#options.links();
     let stream: ReceiverStream | null = null;
     let seq = 0;
@@ -142,7 +145,7 @@ export class ReliableInbound<T> {
       idle: () => run.flush(),
       giveUp: () => {
         run.flush();
-        if (stream !== null) links.nack(stream, { first: seq, last: seq }, 0);
+        if (stream !== null) this.nack(stream, { first: seq, last: seq }, 0);
         stream = null;
       },
     });
@@ -166,7 +169,7 @@ export class ReliableInbound<T> {
       },
       idle: () => {},
       giveUp: () => {
-        if (held !== null) links.nack(held.stream, held.range, 0);
+        if (held !== null) this.nack(held.stream, held.range, 0);
         held = null;
       },
     });
@@ -181,7 +184,8 @@ export class ReliableInbound<T> {
         const index = chunk.index++;
         const { stream, epoch, attempt } = chunk;
         const seq = seqAt(chunk, index);
-        return new ReliableDelivery(chunk.values[index]!, { links, stream, epoch, seq, attempt });
+        const place = { links, inbound: this, stream, epoch, seq, attempt };
+        return new ReliableDelivery(chunk.values[index]!, place);
       },
       answer: () => {},
       idle: () => {},
@@ -209,15 +213,43 @@ export class ReliableInbound<T> {
 
   /** What `receive` gave out last counts as processed. */
   settle(): void {
-    this.#receiving.flush();
+    const received = this.#received;
+    this.#received = null;
+    if (received !== null) this.#run.add(this.#options.links(), received.stream, received.seq);
+    this.#run.flush();
   }
 
-  /** Ends every iteration; what nobody has seen goes back to its sender. */
+  /**
+   * Gives messages back, to be tried again. Where order is kept, what nobody has seen yet goes back into the
+   * window, behind them.
+   *
+   * @param word ms, or `WORD_NONE`
+   */
+  nack(stream: ReceiverStream, range: SeqRange, word: number): void {
+    this.#run.flush();
+    const chunk = this.#chunk;
+    if (stream.window.ordered && chunk !== null && chunk.stream === stream) {
+      const { index, last, attempt, batch, values } = chunk;
+      this.#chunk = null;
+      if (index < values.length) {
+        stream.window.step({ type: "unread", first: seqAt(chunk, index), last, attempt, batch });
+      }
+    }
+    this.#options.links().nack(stream, range, word);
+  }
+
+  /** Ends every iteration. */
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
+    this.#run.flush();
+    this.wake();
+  }
+
+  /** What nobody has seen goes back to its sender. */
+  giveBack(): void {
     for (const { stream, range } of this.untouched()) this.#options.links().release(stream, range);
     this.#chunk = null;
-    this.wake();
   }
 
   readonly #source: Source<T> = {
@@ -257,7 +289,7 @@ export class ReliableInbound<T> {
     const { values, seqs, bad } = decodeItem(item, codec);
     for (const { seq, reason } of bad) this.#reject(stream, seq, `codec ${codec.name}: ${reason}`);
     const { first, last, attempt, batch } = item;
-    const chunk = { stream, epoch: batch.epoch, attempt, first, last, index: 0 };
+    const chunk = { stream, batch, epoch: batch.epoch, attempt, first, last, index: 0 };
     if (schema === null) {
       this.#messages += values.length;
       this.#chunk = { ...chunk, values: values as T[], seqs };

@@ -94,10 +94,10 @@ export class ReliableReceiver<T> {
       unbind: (address) => hub.unbind(address),
       disconnect: (address) => hub.disconnect(address),
       close: () => {
-        this.inbound.settle();
-        const flushed = links.flush();
         this.inbound.close();
+        const flushed = links.flush();
         return flushed.then(() => {
+          this.inbound.giveBack();
           links.close();
           return hub.close();
         });
