@@ -332,6 +332,8 @@ export class Window<P> {
   }
 
   #lose(first: number, last: number): void {
+    // An ack that was refused does not become known: what it said must be remembered further.
+    this.#acks = this.#acks.map((ranges) => without(ranges, first, last));
     const before = this.#ordered ? new RangeSet() : null;
     before?.addAll(this.waiting());
     this.#dropItems(first, last);
@@ -362,4 +364,12 @@ export class Window<P> {
     this.#done.add(first, last);
     for (const part of held) this.#unsaid.add(part.first, part.last);
   }
+}
+
+function without(ranges: readonly SeqRange[], first: number, last: number): readonly SeqRange[] {
+  if (!ranges.some((range) => range.first <= last && range.last >= first)) return ranges;
+  const left = new RangeSet();
+  left.addAll(ranges);
+  left.delete(first, last);
+  return [...left];
 }

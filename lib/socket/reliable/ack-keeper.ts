@@ -44,6 +44,7 @@ export class AckKeeper {
   #cancel: (() => void) | null = null;
   #unfreedBytes = 0;
   #seqFreed = 0;
+  #floor: number;
   #failed = false;
 
   constructor(options: AckKeeperOptions) {
@@ -51,6 +52,12 @@ export class AckKeeper {
     const { state, fault } = restore(options.journal);
     this.state = state;
     this.fault = fault;
+    this.#floor = state.floor;
+  }
+
+  /** Every seq up to this one is known, across restarts, to be settled. */
+  get floor(): number {
+    return this.#floor;
   }
 
   /** The state as a value to be stored together with something else. */
@@ -95,7 +102,9 @@ export class AckKeeper {
     const onSaved = this.#options.onSave();
     try {
       if (journal.full) await journal.room();
+      const { floor } = dispatcher();
       await journal.set(this.values());
+      this.#floor = floor;
       onSaved();
       await this.#free(seqNeeded);
     } catch (cause) {

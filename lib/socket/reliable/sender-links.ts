@@ -202,7 +202,7 @@ export class SenderLinks {
     const { journal, rules, codec, heartbeatMs } = this.#options;
     const { epoch, epochSeqFirst } = this.#keeper.state;
     const { leaseMs, graceMs } = rules;
-    const { floor } = this.#dispatcher;
+    const { floor } = this.#keeper;
     const welcome: Welcome = {
       stream: journal.stream,
       epoch,
@@ -451,7 +451,8 @@ export class SenderLinks {
   }
 
   #tell(link: SenderLink): void {
-    const { floor } = this.#dispatcher;
+    // What a restart could forget must not be forgotten by the receiver: only the saved floor is told.
+    const { floor } = this.#keeper;
     link.acksTold = link.acksDurable;
     this.#say(link.peer, {
       type: "news",
