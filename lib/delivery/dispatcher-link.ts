@@ -17,7 +17,8 @@ export interface DispatcherLink {
   readonly leases: RangeMap<Lease>;
   /** When its grace period ends; null while it is connected. */
   graceEndMs: number | null;
-  ordered: boolean;
+  /** Whether it keeps order; null: it has not been told yet. */
+  ordered: boolean | null;
   /** A lease ended, and nothing was heard of it since: it gets nothing until it speaks. */
   silent: boolean;
 }
@@ -25,7 +26,7 @@ export interface DispatcherLink {
 /** @returns a receiver that holds nothing yet */
 export function newLink(id: number, receiver: string, prefetch: number): DispatcherLink {
   const leases = new RangeMap<Lease>((a, b) => a.attempt === b.attempt && a.endMs === b.endMs);
-  return { id, receiver, prefetch, leases, graceEndMs: null, ordered: false, silent: false };
+  return { id, receiver, prefetch, leases, graceEndMs: null, ordered: null, silent: false };
 }
 
 /** Messages it may get now (count). */

@@ -49,7 +49,7 @@ export const DISPATCHER_STATE_EMPTY: DispatcherState = Object.freeze({
  *
  * Pure but for the given randomness: no clock, no socket, no disk. Invariants: a seq is in at most one
  * table; nothing at or below `floor` is in any but that of the dead; a link never holds more than its
- * prefetch, but for what it claimed; what was settled is never sent again.
+ * prefetch, but for what it claimed and what it needs for order; what was settled is never sent again.
  *
  * @see docs/decisions/0041-dispatcher.md
  */
@@ -72,6 +72,8 @@ export class Dispatcher {
   );
   /** Beyond what was fed, and dealt with already: by a claim. */
   readonly #ahead = new RangeSet();
+  /** Of the ready ones, those that a process before this one handed out: who holds them may claim them. */
+  readonly #restored = new RangeSet();
   readonly #links = new Map<number, DispatcherLink>();
   /** Links with credit, in the order of their turns. */
   readonly #willing = new Set<DispatcherLink>();
@@ -98,6 +100,7 @@ export class Dispatcher {
     for (const { first, last, value } of state.attempts) {
       this.#ready.set(first, last, value);
       this.#ahead.add(first, last);
+      this.#restored.add(first, last);
     }
     this.#awaited = new Set(state.receivers);
     this.#awaitedUntilMs = nowMs + options.graceMs;
@@ -322,6 +325,11 @@ export class Dispatcher {
     }
     const last = Math.min(range.last, this.#seqBefore);
     if (last < range.first) return granted;
+    for (const part of this.#restored.delete(range.first, last)) {
+      for (const again of this.#ready.take(part.first, part.last)) {
+        granted.push({ first: again.first, last: again.last, value: again.value + 1 });
+      }
+    }
     for (const part of this.#fresh.take(range.first, last)) {
       granted.push({ first: part.first, last: part.last, value: 1 });
     }
@@ -424,7 +432,7 @@ export class Dispatcher {
     this.#actions.push({ type: "settled", outcome, first, last });
     if (outcome === "processed") return;
     for (const link of this.#links.values()) {
-      if (!link.ordered) continue;
+      if (link.ordered !== true) continue;
       this.#actions.push({ type: "gone", link: link.id, ranges: [{ first, last }] });
     }
   }
@@ -512,7 +520,7 @@ export class Dispatcher {
     const { exclusive } = this.#options;
     const alone = this.#links.size === 1;
     for (const link of this.#links.values()) {
-      const ordered = exclusive || alone;
+      const ordered = exclusive ? link === this.#active : alone;
       if (link.ordered === ordered) continue;
       link.ordered = ordered;
       const awaited = ordered ? this.#waiting() : [];
@@ -542,6 +550,7 @@ export class Dispatcher {
    */
   #assign(): void {
     if (this.#awaited.size > 0) return;
+    if (this.#ready.size > 0) this.#assignAwaited();
     let left = 0;
     while (this.#willing.size > 0 && (this.#ready.size > 0 || this.#fresh.size > 0)) {
       if (left <= 0) left = this.#willing.size;
@@ -555,6 +564,23 @@ export class Dispatcher {
       const granted = isAgain ? this.#takeReady(link, left) : this.#takeFresh(link, left);
       left -= 1;
       if (granted && creditOf(link) > 0) this.#willing.add(link);
+    }
+  }
+
+  /**
+   * A receiver that keeps order can do nothing with what it holds before a lower message comes again: that one
+   * is sent beyond its credit, at most as much again.
+   */
+  #assignAwaited(): void {
+    for (const link of this.#links.values()) {
+      if (link.ordered !== true || link.silent || link.graceEndMs !== null) continue;
+      const { first, last, value } = this.#ready.lowest!;
+      const held = link.leases.lowest;
+      if (held === null || held.first < first || creditOf(link) > 0) return;
+      const end = Math.min(last, held.first - 1, first + link.prefetch - 1);
+      this.#ready.take(first, end);
+      this.#send(link, { first, last: end }, value + 1);
+      return;
     }
   }
 
@@ -584,6 +610,7 @@ export class Dispatcher {
   }
 
   #send(link: DispatcherLink, range: SeqRange, attempt: number): void {
+    if (attempt > 1 && this.#restored.size > 0) this.#restored.delete(range.first, range.last);
     this.#lease(link, range, attempt);
     this.#actions.push({ type: "send", link: link.id, ...range, attempt });
   }

@@ -215,11 +215,16 @@ export class ReceiverLinks {
       for (let at = 0; at < ranges.length; at += RANGES_MAX) {
         this.#tell(stream, { type: "release", ranges: ranges.slice(at, at + RANGES_MAX) });
       }
-      stream.cancelGrace?.();
       this.#tell(stream, { type: "bye" });
     }
+    this.abandon();
+  }
+
+  /** Stops as a process does that is killed: without a word. */
+  abandon(): void {
     this.#closed = true;
     for (const link of this.#links.values()) link.cancelRetry?.();
+    for (const stream of this.#streams.values()) stream.cancelGrace?.();
     this.#cancelBeat?.();
     this.#waiting.clear();
   }

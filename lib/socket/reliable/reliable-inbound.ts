@@ -81,6 +81,7 @@ export class ReliableInbound<T> {
     if (chunk === null || chunk.stream !== stream) return;
     const isLost = (seq: number): boolean =>
       ranges.some(({ first, last }) => first <= seq && seq <= last);
+    const lowest = ranges[0]?.first ?? Number.POSITIVE_INFINITY;
     const kept: T[] = [];
     const seqs: number[] = [];
     for (let index = chunk.index; index < chunk.values.length; index++) {
@@ -88,6 +89,12 @@ export class ReliableInbound<T> {
       if (isLost(seq)) {
         // It was never in anybody's hands: should it come again, it is to be handed out.
         stream.window.step({ type: "rejected", first: seq, last: seq });
+        continue;
+      }
+      if (stream.window.ordered && seq > lowest) {
+        // What is lost comes again, and goes first.
+        const { attempt, batch } = chunk;
+        stream.window.step({ type: "unread", first: seq, last: seq, attempt, batch });
         continue;
       }
       kept.push(chunk.values[index]!);

@@ -190,8 +190,13 @@ export class SenderLinks {
   /** Says good-bye; what is not settled stays in the journal. */
   close(): void {
     if (this.#closed) return;
-    this.#closed = true;
     for (const { peer, session } of this.#links.values()) this.#say(peer, { type: "bye", session });
+    this.abandon();
+  }
+
+  /** Stops as a process does that is killed: without a word, and without saving. */
+  abandon(): void {
+    this.#closed = true;
     this.#cancelWake?.();
     this.#cancelBeat?.();
     this.#backlog.close();
