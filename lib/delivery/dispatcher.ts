@@ -248,7 +248,7 @@ export class Dispatcher {
         refused.push(...this.#unsettled(range, held));
       }
       for (const part of held) {
-        if (event.type === "acked") this.#settle(part, "processed");
+        if (event.type === "acked") this.#settle(part, "processed", link!);
         else if (event.type === "released") this.#return(part, part.value.attempt - 1);
         else if (event.type === "rejected") this.#bury(part, event.reason);
         else if (event.type === "nacked") this.#retry(part, event.delayMs);
@@ -298,7 +298,7 @@ export class Dispatcher {
       const granted = this.#grant(range, before);
       const count = countAll(granted);
       for (const part of granted) {
-        if (isDone) this.#settle(part, "processed");
+        if (isDone) this.#settle(part, "processed", link);
         else this.#lease(link, part, part.value);
       }
       if (count < range.last - range.first + 1) refused.push(...this.#unsettled(range, granted));
@@ -420,7 +420,11 @@ export class Dispatcher {
     this.#settle(part, "dead");
   }
 
-  #settle({ first, last }: SeqRange, outcome: "processed" | "dead" | "dropped"): void {
+  #settle(
+    { first, last }: SeqRange,
+    outcome: "processed" | "dead" | "dropped",
+    by: DispatcherLink | null = null,
+  ): void {
     if (first === this.#floor + 1) {
       this.#floor = last;
       const next = this.#settled.lowest;
@@ -430,8 +434,10 @@ export class Dispatcher {
       }
     } else this.#settled.add(first, last);
     this.#actions.push({ type: "settled", outcome, first, last });
-    if (outcome === "processed") return;
+    // With receivers in turn the one that did it knows; there is no other that waits for it.
+    if (outcome === "processed" && !this.#options.exclusive) return;
     for (const link of this.#links.values()) {
+      if (link === by) continue;
       if (link.ordered !== true) continue;
       this.#actions.push({ type: "gone", link: link.id, ranges: [{ first, last }] });
     }
@@ -523,17 +529,24 @@ export class Dispatcher {
       const ordered = exclusive ? link === this.#active : alone;
       if (link.ordered === ordered) continue;
       link.ordered = ordered;
-      const awaited = ordered ? this.#waiting() : [];
+      const awaited = ordered ? this.#awaitedBy(link) : [];
       this.#actions.push({ type: "order", link: link.id, ordered, awaited });
     }
   }
 
-  /** Given back by somebody, and coming again. */
-  #waiting(): SeqRange[] {
-    const waiting = new RangeSet();
-    waiting.addAll(this.#ready);
-    waiting.addAll(this.#resting);
-    return [...waiting];
+  /** What comes to the link before, or between, what it holds. */
+  #awaitedBy(link: DispatcherLink): SeqRange[] {
+    const awaited = new RangeSet();
+    awaited.addAll(this.#ready);
+    awaited.addAll(this.#resting);
+    const highest = link.leases.highest?.last ?? 0;
+    awaited.addAll(this.#fresh.parts(1, highest));
+    if (highest > this.#fed) {
+      for (const { first, last } of this.#settled.gaps(this.#fed + 1, highest)) {
+        awaited.addAll(this.#ahead.gaps(first, last));
+      }
+    }
+    return [...awaited];
   }
 
   get #held(): boolean {
@@ -550,7 +563,7 @@ export class Dispatcher {
    */
   #assign(): void {
     if (this.#awaited.size > 0) return;
-    if (this.#ready.size > 0) this.#assignAwaited();
+    this.#assignAwaited();
     let left = 0;
     while (this.#willing.size > 0 && (this.#ready.size > 0 || this.#fresh.size > 0)) {
       if (left <= 0) left = this.#willing.size;
@@ -572,15 +585,24 @@ export class Dispatcher {
    * is sent beyond its credit, at most as much again.
    */
   #assignAwaited(): void {
+    if (!this.#options.exclusive && this.#links.size > 1) return;
     for (const link of this.#links.values()) {
       if (link.ordered !== true || link.silent || link.graceEndMs !== null) continue;
-      const { first, last, value } = this.#ready.lowest!;
       const held = link.leases.lowest;
-      if (held === null || held.first < first || creditOf(link) > 0) return;
-      const end = Math.min(last, held.first - 1, first + link.prefetch - 1);
-      this.#ready.take(first, end);
-      this.#send(link, { first, last: end }, value + 1);
-      return;
+      if (held === null || creditOf(link) > 0) continue;
+      const most = { last: held.first - 1, count: link.prefetch };
+      const again = this.#ready.lowest;
+      if (again !== null && again.first < held.first) {
+        const last = Math.min(again.last, most.last, again.first + most.count - 1);
+        this.#ready.take(again.first, last);
+        this.#send(link, { first: again.first, last }, again.value + 1);
+        continue;
+      }
+      const fresh = this.#fresh.lowest;
+      if (fresh === null || fresh.first > held.first) continue;
+      const last = Math.min(fresh.last, most.last, fresh.first + most.count - 1);
+      this.#fresh.take(fresh.first, last);
+      this.#send(link, { first: fresh.first, last }, 1);
     }
   }
 

@@ -42,6 +42,8 @@ export class Window<P> {
   readonly #unsaid = new RangeSet();
   /** Given back by the application, and expected again. */
   readonly #returned = new RangeSet();
+  /** Of these, what the sender of this session may not have heard of when it last told us what to await. */
+  readonly #given = new RangeSet();
   /** In hand, and no longer ours: should they come again, the application has them already. */
   readonly #orphaned = new RangeSet();
   /** What each ack said that is not known durably, oldest first; from `#acksKnown + 1` on. */
@@ -127,6 +129,7 @@ export class Window<P> {
     const claimed = [...held].slice(0, rangesMax);
     const done = [...this.#done].slice(0, rangesMax - claimed.length);
     this.#unsaid.clear();
+    this.#given.clear();
     this.#said(done);
     return { held: claimed, done };
   }
@@ -151,12 +154,14 @@ export class Window<P> {
         this.#ordered = event.ordered;
         this.#returned.clear();
         this.#returned.addAll(event.awaited);
+        if (event.ordered) this.#returned.addAll(this.#given);
+        else this.#given.clear();
         return;
       case "lost":
         for (const { first, last } of event.ranges) this.#lose(first, last);
         return;
       case "gone":
-        for (const { first, last } of event.ranges) this.#returned.delete(first, last);
+        for (const { first, last } of event.ranges) this.#arrived(first, last);
         return;
       case "done":
         this.#finish(event);
@@ -169,7 +174,9 @@ export class Window<P> {
       case "returned":
         this.#orphaned.delete(event.first, event.last);
         for (const part of this.#inHand.delete(event.first, event.last)) {
-          if (this.#ordered) this.#returned.add(part.first, part.last);
+          if (!this.#ordered) continue;
+          this.#returned.add(part.first, part.last);
+          this.#given.add(part.first, part.last);
         }
         return;
       case "rejected":
@@ -287,7 +294,7 @@ export class Window<P> {
 
   #take(event: Extract<WindowEvent<P>, { readonly type: "data" }>): void {
     const { first, last } = event;
-    this.#returned.delete(first, last);
+    this.#arrived(first, last);
     for (const part of this.#orphaned.delete(first, last)) this.#inHand.add(part.first, part.last);
     for (const part of this.#done.parts(first, last)) {
       this.#unsaid.add(part.first, part.last);
@@ -298,6 +305,11 @@ export class Window<P> {
       .flatMap((gap) => this.#inHand.gaps(gap.first, gap.last))
       .flatMap((gap) => this.#notWaiting(gap));
     for (const part of unseen) this.#insert({ ...event, first: part.first, last: part.last });
+  }
+
+  #arrived(first: number, last: number): void {
+    this.#returned.delete(first, last);
+    this.#given.delete(first, last);
   }
 
   #notWaiting(range: SeqRange): SeqRange[] {

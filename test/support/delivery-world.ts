@@ -262,5 +262,6 @@ export class DeliveryWorld {
 
   #note(text: string): void {
     this.#trace.update(`${text}\n`);
+    if (process.env.TRACE !== undefined) console.log(text);
   }
 }
