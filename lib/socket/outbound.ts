@@ -4,11 +4,14 @@ import type { Codec } from "../codec/codec.ts";
 import { BrokerlessError, type ErrorCode } from "../errors.ts";
 import { FrameWriter } from "../transport/frame-writer.ts";
 import type { NativeMessage } from "../transport/native.ts";
-import { quiet, type WaitOptions, wait } from "../wait.ts";
+import { checkWaitOptions, quiet, type WaitOptions, wait } from "../wait.ts";
+import { Drains } from "./drains.ts";
 import { closedError } from "./inbox.ts";
 import { framingOptions, type ResolvedCommon } from "./options.ts";
+import type { OutboundStats } from "./outbound-stats.ts";
 import type { ConfirmLevel } from "./reliable/options.ts";
 import { checkOutgoing, type Schema } from "./schema.ts";
+import { Waitlist } from "./waitlist.ts";
 
 /** Options of one `send`. */
 export interface SendOptions extends WaitOptions {
@@ -44,48 +47,12 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   "BROKERLESS_TOO_LARGE",
 ]);
 
-/** Counters and gauges of an {@link Outbound}. */
-export interface OutboundStats {
-  readonly messagesSent: number;
-  readonly messagesDropped: number;
-  readonly sendsRefused: number;
-  readonly framesSent: number;
-  readonly bytesSent: number;
-  readonly queuedMessages: number;
-  readonly queuedBytes: number;
-  readonly waitingSends: number;
-}
-
-/** Of nothing yet. */
-export const NO_OUTBOUND_STATS: OutboundStats = Object.freeze({
-  messagesSent: 0,
-  messagesDropped: 0,
-  sendsRefused: 0,
-  framesSent: 0,
-  bytesSent: 0,
-  queuedMessages: 0,
-  queuedBytes: 0,
-  waitingSends: 0,
-});
-
-/** Both together. */
-export function addOutboundStats(a: OutboundStats, b: OutboundStats): OutboundStats {
-  return {
-    messagesSent: a.messagesSent + b.messagesSent,
-    messagesDropped: a.messagesDropped + b.messagesDropped,
-    sendsRefused: a.sendsRefused + b.sendsRefused,
-    framesSent: a.framesSent + b.framesSent,
-    bytesSent: a.bytesSent + b.bytesSent,
-    queuedMessages: a.queuedMessages + b.queuedMessages,
-    queuedBytes: a.queuedBytes + b.queuedBytes,
-    waitingSends: a.waitingSends + b.waitingSends,
-  };
-}
-
 /** What `send` returns while there is room: one promise for all, since nobody can tell them apart. */
 const ACCEPTED: Promise<void> = Promise.resolve();
 /** A frame that exceeds no limit of bytes, for `batch: false` (bytes). */
 const UNBATCHED = Object.freeze({ batchBytesMax: 1, batchCountMax: 1 });
+/** What a queued frame takes beside its bytes, about: the queue of small frames is bounded too (bytes). */
+const FRAME_BYTES = 256;
 
 /**
  * The way out of a socket, in order: schema, codec, batch, bounded queue, transport.
@@ -99,10 +66,12 @@ export class Outbound<K> {
   readonly #batcher: Batcher<unknown, K>;
   readonly #writer: FrameWriter;
   readonly #queueBytesMax: number;
-  readonly #waiting: Waiting<K>[] = [];
-  readonly #drains: { readonly mark: number; readonly resolve: () => void }[] = [];
+  readonly #waiting = new Waitlist<Waiting<K>>();
+  readonly #drains = new Drains();
   /** The checks of an asynchronous schema, in order; null while none is under way. */
   #checking: Promise<unknown> | null = null;
+  /** Calls that had to wait for room, ever (count). */
+  #waits = 0;
   #accepted = 0;
   #settled = 0;
   #framesSent = 0;
@@ -159,7 +128,7 @@ export class Outbound<K> {
     try {
       return this.#accept(value, key, undefined);
     } catch (error) {
-      return quiet(this.#refuse(error));
+      return quiet(Promise.reject(error));
     }
   }
 
@@ -169,25 +138,25 @@ export class Outbound<K> {
    */
   trySend(value: unknown, key: K): boolean {
     if (this.#closed) throw closedError();
-    if (this.#schema !== null && checkOutgoing(this.#schema, value) !== null) {
-      throw new TypeError("trySend needs a schema that checks synchronously; use send");
-    }
-    if (this.#full || this.#waiting.length > 0 || this.#checking !== null) return false;
+    this.#checkNow(value);
+    if (this.#full || this.#waiting.size > 0 || this.#checking !== null) return false;
     this.#add(value, key);
     return true;
   }
 
-  /** Resolves when all that was accepted before the call is with ZeroMQ. */
+  /** Resolves when all that was accepted before the call, or waits to be, is with ZeroMQ. */
   drain(options: WaitOptions | undefined): Promise<void> {
     this.#batcher.flush();
-    const mark = this.#accepted + this.#waiting.length;
-    if (this.#settled >= mark || this.#closed) return Promise.resolve();
+    if (this.#closed) return Promise.resolve();
     return wait<void>("drain", options, ({ resolve }) => {
-      const drain = { mark, resolve };
-      this.#drains.push(drain);
-      return () => {
-        this.#drains.splice(this.#drains.indexOf(drain), 1);
+      const drain = this.#drains.open(resolve);
+      const begin = (): void => {
+        drain.begin(this.#waits);
+        this.#checkDrains();
       };
+      if (this.#checking === null) begin();
+      else this.#checking.then(begin, begin);
+      return () => this.#drains.delete(drain);
     });
   }
 
@@ -195,8 +164,8 @@ export class Outbound<K> {
   close(): void {
     this.#closed = true;
     this.#writer.close();
-    for (const waiting of this.#waiting.splice(0)) waiting.reject(closedError());
-    for (const drain of this.#drains.splice(0)) drain.resolve();
+    for (const waiting of this.#waiting.clear()) waiting.reject(closedError());
+    this.#drains.end();
   }
 
   stats(): OutboundStats {
@@ -208,12 +177,13 @@ export class Outbound<K> {
       bytesSent: this.#bytesSent,
       queuedMessages: this.#accepted - this.#settled,
       queuedBytes: this.#batcher.bytes + this.#writer.bytes,
-      waitingSends: this.#waiting.length,
+      waitingSends: this.#waiting.size,
     };
   }
 
   get #full(): boolean {
-    return this.#batcher.bytes + this.#writer.bytes >= this.#queueBytesMax;
+    const { bytes, frames } = this.#writer;
+    return this.#batcher.bytes + bytes + frames * FRAME_BYTES >= this.#queueBytesMax;
   }
 
   async #sendChecked(value: unknown, key: K, options: SendOptions): Promise<void> {
@@ -225,24 +195,31 @@ export class Outbound<K> {
     if (options.deduplicationId !== undefined) {
       throw new TypeError("deduplicationId needs a reliable socket");
     }
-    options.signal?.throwIfAborted();
+    checkWaitOptions("send", options).signal?.throwIfAborted();
+    // No await where none is needed: messages leave in the order of the calls.
     try {
-      // No await where none is needed: messages leave in the order of the calls.
       const checked = this.#schema === null ? null : this.#check(this.#schema, value);
       if (checked !== null) await checked;
-      await this.#accept(value, key, options);
     } catch (error) {
-      await this.#refuse(error);
+      this.#refuse(error);
+      throw error;
     }
+    await this.#accept(value, key, options);
+  }
+
+  #checkNow(value: unknown): void {
+    if (this.#schema === null) return;
+    const checked = checkOutgoing(this.#schema, value);
+    if (checked === null) return;
+    quiet(checked);
+    throw new TypeError("trySend needs a schema that checks synchronously; use send");
   }
 
   /** Reports what nobody may be waiting to hear. */
-  async #refuse(error: unknown): Promise<never> {
-    if (error instanceof BrokerlessError && REFUSALS.has(error.code)) {
-      this.#refused += 1;
-      this.#onRefused(error);
-    }
-    throw error;
+  #refuse(error: unknown): void {
+    if (!(error instanceof BrokerlessError && REFUSALS.has(error.code))) return;
+    this.#refused += 1;
+    this.#onRefused(error);
   }
 
   /** Keeps the order of sends although their checks may end in another. */
@@ -266,8 +243,8 @@ export class Outbound<K> {
 
   #accept(value: unknown, key: K, options: WaitOptions | undefined): Promise<void> {
     if (this.#closed) throw closedError();
-    if (this.#full || this.#waiting.length > 0) return this.#waitForRoom(value, key, options);
-    this.#add(value, key);
+    if (this.#full || this.#waiting.size > 0) return this.#waitForRoom(value, key, options);
+    this.#addReported(value, key);
     // A loop that awaits every send never leaves its turn otherwise, and starves everything else.
     return this.#batcher.overlong ? new Promise((resolve) => setImmediate(resolve)) : ACCEPTED;
   }
@@ -282,12 +259,22 @@ export class Outbound<K> {
     }
   }
 
+  #addReported(value: unknown, key: K): void {
+    try {
+      this.#add(value, key);
+    } catch (error) {
+      this.#refuse(error);
+      throw error;
+    }
+  }
+
   #waitForRoom(value: unknown, key: K, options: WaitOptions | undefined): Promise<void> {
     const admitted = wait<void>("send", options, ({ resolve, reject }) => {
-      const waiting = { value, key, resolve, reject };
-      this.#waiting.push(waiting);
+      const waiting = { value, key, number: ++this.#waits, resolve, reject };
+      this.#waiting.join(waiting);
       return () => {
-        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        this.#waiting.leave(waiting);
+        this.#checkDrains();
       };
     });
     return quiet(admitted);
@@ -301,19 +288,24 @@ export class Outbound<K> {
 
   #onSettled(count: number): void {
     this.#settled += count;
-    while (this.#waiting.length > 0 && !this.#full) this.#admit(this.#waiting.shift()!);
-    while (this.#drains.length > 0 && this.#drains[0]!.mark <= this.#settled) {
-      this.#drains.shift()!.resolve();
-    }
+    while (this.#waiting.size > 0 && !this.#full) this.#admit(this.#waiting.next()!);
+    this.#checkDrains();
   }
 
   #admit(waiting: Waiting<K>): void {
     try {
-      this.#add(waiting.value, waiting.key);
+      this.#addReported(waiting.value, waiting.key);
       waiting.resolve();
     } catch (error) {
       waiting.reject(error);
     }
+    this.#checkDrains();
+  }
+
+  #checkDrains(): void {
+    if (this.#drains.size === 0) return;
+    const waitsFrom = this.#waiting.first?.number ?? this.#waits + 1;
+    this.#drains.check({ waitsFrom, accepted: this.#accepted, settled: this.#settled });
   }
 }
 
@@ -321,6 +313,8 @@ export class Outbound<K> {
 interface Waiting<K> {
   readonly value: unknown;
   readonly key: K;
+  /** How many had waited before it, and itself (count). */
+  readonly number: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }

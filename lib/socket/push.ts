@@ -10,7 +10,8 @@ import {
   type ValueOptions,
   valueDefaults,
 } from "./options.ts";
-import { Outbound, type OutboundStats, type SendOptions } from "./outbound.ts";
+import { Outbound, type SendOptions } from "./outbound.ts";
+import type { OutboundStats } from "./outbound-stats.ts";
 import type { DeadLetters } from "./reliable/dead-letters.ts";
 import {
   assertNeedless,

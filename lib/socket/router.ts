@@ -13,7 +13,8 @@ import {
   type TwoWayOptions,
   twoWayDefaults,
 } from "./options.ts";
-import { addOutboundStats, NO_OUTBOUND_STATS, type SendOptions } from "./outbound.ts";
+import type { SendOptions } from "./outbound.ts";
+import { addOutboundStats, NO_OUTBOUND_STATS } from "./outbound-stats.ts";
 import { type PeerId, peerIdOf, routingIdOf } from "./peer-id.ts";
 import { Route } from "./route.ts";
 import { NO_STATS, type SocketStats, TypedSocket } from "./typed-socket.ts";

@@ -42,6 +42,11 @@ export class FrameWriter {
     return this.#bytes;
   }
 
+  /** Messages taken and not yet handed over (count). */
+  get frames(): number {
+    return this.#queue.length - this.#head + (this.#busy ? 1 : 0);
+  }
+
   /** Values taken and not yet handed over (count). */
   get count(): number {
     return this.#count;

@@ -1,0 +1,389 @@
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import * as v from "valibot";
+import { z } from "zod";
+import {
+  Dealer,
+  Replier,
+  type ReplierOptions,
+  type RequestContext,
+  Requester,
+  type RequesterOptions,
+  raw,
+} from "../../lib/index.ts";
+import { eachTransport, type Wire } from "../support/each-transport.ts";
+import { eventually } from "../support/eventually.ts";
+import { gate, open, range } from "../support/fixtures.ts";
+
+const CLOSED = { code: "BROKERLESS_CLOSED" };
+
+/** A replier and a requester that know each other; nobody serves yet. */
+async function pair<Question = number, Answer = number>(
+  t: TestContext,
+  wire: Wire,
+  options: {
+    readonly requester?: RequesterOptions<Question, Answer>;
+    readonly replier?: ReplierOptions<Question, Answer>;
+  } = {},
+): Promise<{
+  readonly requester: Requester<Question, Answer>;
+  readonly replier: Replier<Question, Answer>;
+}> {
+  const requester = open(t, new Requester<Question, Answer>(options.requester));
+  const replier = open(t, new Replier<Question, Answer>(options.replier));
+  await wire.join(replier, requester);
+  return { requester, replier };
+}
+
+/** Handlers that end when told, and how many of them were open at once. */
+class Handlers {
+  readonly started: number[] = [];
+  active = 0;
+  most = 0;
+  readonly #gates = new Map<number, () => void>();
+
+  readonly handle = async (n: number): Promise<number> => {
+    this.started.push(n);
+    this.active += 1;
+    this.most = Math.max(this.most, this.active);
+    const { promise, open: release } = gate();
+    this.#gates.set(n, release);
+    await promise;
+    this.active -= 1;
+    return n;
+  };
+
+  release(n: number): void {
+    this.#gates.get(n)?.();
+  }
+
+  releaseAll(): void {
+    for (const release of this.#gates.values()) release();
+  }
+}
+
+eachTransport("replier: concurrency is reached, and never exceeded", async (t, wire) => {
+  const { requester, replier } = await pair(t, wire);
+  const handlers = new Handlers();
+  void replier.serve(handlers.handle, { concurrency: 3 });
+  const answers = range(9).map((n) => requester.request(n));
+  await eventually(() => assert.equal(handlers.active, 3));
+  assert.equal(replier.stats().queuedMessages, 3);
+  for (const n of range(9)) {
+    await eventually(() => assert.equal(handlers.started.includes(n), true, `${n} started`));
+    handlers.release(n);
+    assert.equal(await answers[n], n);
+  }
+  assert.equal(handlers.most, 3);
+  assert.deepEqual(handlers.started, range(9));
+});
+
+eachTransport("replier: 64 questions at a time unless said otherwise", async (t, wire) => {
+  const { requester, replier } = await pair(t, wire);
+  const handlers = new Handlers();
+  void replier.serve(handlers.handle);
+  const answers = range(80).map((n) => requester.request(n));
+  await eventually(() => assert.equal(handlers.active, 64));
+  for (const n of range(80)) {
+    await eventually(() => assert.equal(handlers.started.includes(n), true, `${n} started`));
+    handlers.release(n);
+  }
+  assert.deepEqual(await Promise.all(answers), range(80));
+  assert.equal(handlers.most, 64);
+});
+
+eachTransport("replier: two calls of serve share the questions", async (t, wire) => {
+  const { requester, replier } = await pair(t, wire);
+  const one = new Handlers();
+  const two = new Handlers();
+  void replier.serve(one.handle, { concurrency: 1 });
+  void replier.serve(two.handle, { concurrency: 2 });
+  const answers = range(3).map((n) => requester.request(n));
+  await eventually(() => assert.deepEqual([one.active, two.active], [1, 2]));
+  one.releaseAll();
+  two.releaseAll();
+  assert.deepEqual(await Promise.all(answers), range(3));
+});
+
+eachTransport("replier: two repliers share the questions of one requester", async (t, wire) => {
+  const requester = open(t, new Requester<number, number>());
+  const repliers = range(2).map(() => open(t, new Replier<number, number>()));
+  for (const replier of repliers) requester.connect(await replier.bind(wire.address()));
+  await requester.ready({ peers: 2 });
+  const served = [0, 0];
+  for (const [index, replier] of repliers.entries()) {
+    void replier.serve((n) => {
+      served[index]! += 1;
+      return n;
+    });
+  }
+  const answers = await Promise.all(range(200).map((n) => requester.request(n)));
+  assert.deepEqual(answers, range(200));
+  assert.deepEqual(served, [100, 100]);
+});
+
+eachTransport("replier: many requesters each get their own answers", async (t, wire) => {
+  const replier = open(t, new Replier<string, string>());
+  const requesters = range(5).map(() => open(t, new Requester<string, string>()));
+  await wire.join(replier, ...requesters);
+  const peers = new Set<string>();
+  void replier.serve((text, context) => {
+    peers.add(context.peer);
+    return text.toUpperCase();
+  });
+  await Promise.all(
+    requesters.flatMap((requester, r) =>
+      range(100).map(async (n) => {
+        assert.equal(await requester.request(`q${r}.${n}`), `Q${r}.${n}`);
+      }),
+    ),
+  );
+  assert.equal(peers.size, 5);
+});
+
+eachTransport("replier: a throw harms neither the replier nor other questions", async (t, wire) => {
+  const { requester, replier } = await pair<unknown, unknown>(t, wire);
+  const thrown: unknown[] = [
+    new Error("plain"),
+    undefined,
+    null,
+    Symbol("odd"),
+    Object.create(null),
+    new Proxy(new Error("x"), {
+      get() {
+        throw new Error("trap");
+      },
+    }),
+    { toString: () => 5 },
+  ];
+  void replier.serve(async (n) => {
+    if ((n as number) < thrown.length) throw thrown[n as number];
+    return n;
+  });
+  for (const n of thrown.keys()) {
+    await assert.rejects(requester.request(n), { name: "RemoteError" }, String(n));
+  }
+  assert.equal(await requester.request(99), 99);
+});
+
+eachTransport("replier: a question that cannot be read gets a RemoteError", async (t, wire) => {
+  const replier = open(t, new Replier<unknown, unknown>());
+  const requester = open(t, new Requester<Uint8Array, unknown>({ codec: raw() as never }));
+  const errors: string[] = [];
+  replier.on("error", ({ code }) => errors.push(code));
+  await wire.join(replier, requester);
+  let handled = 0;
+  void replier.serve(() => ++handled);
+  await assert.rejects(requester.request(Uint8Array.of(0xc1)), {
+    name: "RemoteError",
+    remoteName: "BrokerlessError",
+    remoteCode: "BROKERLESS_CODEC",
+  });
+  assert.equal(handled, 0);
+  assert.deepEqual(errors, ["BROKERLESS_CODEC"]);
+  assert.equal(replier.stats().framesRefused, 1);
+});
+
+eachTransport(
+  "replier: a message without an envelope is counted, reported, skipped",
+  async (t, wire) => {
+    const replier = open(t, new Replier<string, string>());
+    const dealer = open(t, new Dealer<string, string>());
+    const requester = open(t, new Requester<string, string>());
+    const errors: string[] = [];
+    replier.on("error", ({ code }) => errors.push(code));
+    await wire.join(replier, dealer, requester);
+    void replier.serve((text) => text);
+    await dealer.send("no envelope");
+    await eventually(() => assert.deepEqual(errors, ["BROKERLESS_PROTOCOL"]));
+    assert.equal(replier.stats().framesRefused, 1);
+    assert.equal(await requester.request("still here"), "still here");
+  },
+);
+
+for (const [library, schema] of [
+  ["zod", z.object({ n: z.number(), at: z.string().default("here") })],
+  ["valibot", v.object({ n: v.number(), at: v.optional(v.string(), "here") })],
+] as const) {
+  eachTransport(
+    `replier: a ${library} schema refuses bad questions with its reason`,
+    async (t, wire) => {
+      const options = { schema: schema as never };
+      const { requester, replier } = await pair<unknown, unknown>(t, wire, { replier: options });
+      const errors: string[] = [];
+      replier.on("error", ({ code }) => errors.push(code));
+      void replier.serve((question) => question);
+      await assert.rejects(requester.request({ n: "1" }), {
+        name: "RemoteError",
+        remoteCode: "BROKERLESS_SCHEMA",
+      });
+      assert.deepEqual(await requester.request({ n: 1 }), { n: 1, at: "here" });
+      assert.equal(replier.stats().messagesRefused, 1);
+      assert.deepEqual(errors, ["BROKERLESS_SCHEMA"]);
+    },
+  );
+}
+
+eachTransport(
+  "replier: an answer that does not fit answerSchema becomes a RemoteError",
+  async (t, wire) => {
+    const { requester, replier } = await pair<unknown, unknown>(t, wire, {
+      replier: { answerSchema: z.number() as never },
+    });
+    void replier.serve((question) => question);
+    await assert.rejects(requester.request("text"), { remoteCode: "BROKERLESS_SCHEMA" });
+    assert.equal(await requester.request(5), 5);
+  },
+);
+
+eachTransport(
+  "replier: an answer too large, or without encoding, becomes a RemoteError",
+  async (t, wire) => {
+    const { requester, replier } = await pair<string, unknown>(t, wire, {
+      replier: { messageBytesMax: 1_000 },
+    });
+    void replier.serve((question) => {
+      if (question === "large") return "x".repeat(1_001);
+      return question === "function" ? () => {} : question;
+    });
+    const large = requester.request("large");
+    await assert.rejects(large, { name: "RemoteError", remoteCode: "BROKERLESS_TOO_LARGE" });
+    const strange = requester.request("function");
+    await assert.rejects(strange, { name: "RemoteError", remoteCode: "BROKERLESS_CODEC" });
+    assert.equal(await requester.request("fine"), "fine");
+  },
+);
+
+eachTransport("replier: serve with a signal ends its calls first, then throws", async (t, wire) => {
+  const { requester, replier } = await pair(t, wire);
+  const handlers = new Handlers();
+  const controller = new AbortController();
+  let ended = false;
+  const serving = replier.serve(handlers.handle, { concurrency: 2, signal: controller.signal });
+  const failed = assert.rejects(
+    serving.finally(() => {
+      ended = true;
+    }),
+    /enough/,
+  );
+  const answers = range(4).map((n) => requester.request(n));
+  await eventually(() => assert.equal(handlers.active, 2));
+  controller.abort(new Error("enough"));
+  handlers.release(0);
+  assert.equal(await answers[0], 0);
+  assert.equal(ended, false);
+  handlers.release(1);
+  assert.equal(await answers[1], 1);
+  await failed;
+  assert.deepEqual(handlers.started, [0, 1]);
+  const later = new Handlers();
+  void replier.serve(later.handle);
+  await eventually(() => assert.deepEqual(later.started, [2, 3]));
+  later.releaseAll();
+  assert.deepEqual(await Promise.all(answers), range(4));
+});
+
+eachTransport("replier: wrong options of serve are TypeErrors", async (t, wire) => {
+  const replier = open(t, new Replier<number, number>());
+  await replier.bind(wire.address());
+  for (const concurrency of [0, -1, 1.5, "2", 100_001] as number[]) {
+    await assert.rejects(
+      replier.serve((n) => n, { concurrency }),
+      TypeError,
+    );
+  }
+  await assert.rejects(replier.serve("no handler" as never), TypeError);
+  await assert.rejects(
+    replier.serve((n) => n, { signal: {} as never }),
+    TypeError,
+  );
+  const aborted = { signal: AbortSignal.abort(new Error("before")) };
+  await assert.rejects(
+    replier.serve((n) => n, aborted),
+    /before/,
+  );
+});
+
+eachTransport(
+  "replier: close aborts open handlers' signal, and serve resolves",
+  async (t, wire) => {
+    const { requester, replier } = await pair(t, wire);
+    const context = gate<RequestContext>();
+    const serving = replier.serve(async (n, given) => {
+      context.open(given);
+      await new Promise((resolve) => given.signal.addEventListener("abort", resolve));
+      return n;
+    });
+    const controller = new AbortController();
+    const answer = requester.request(1, { signal: controller.signal });
+    const { signal } = await context.promise;
+    assert.equal(signal.aborted, false);
+    await replier.close();
+    assert.equal(signal.aborted, true);
+    assert.equal(signal.reason.code, "BROKERLESS_CLOSED");
+    await serving;
+    await assert.rejects(
+      replier.serve((n) => n),
+      CLOSED,
+    );
+    assert.equal(replier.status, "closed");
+    controller.abort();
+    await assert.rejects(answer, { name: "AbortError" });
+  },
+);
+
+eachTransport("replier: drain waits for open handlers", async (t, wire) => {
+  const { requester, replier } = await pair(t, wire);
+  const handlers = new Handlers();
+  void replier.serve(handlers.handle);
+  await replier.drain();
+  const answer = requester.request(1);
+  await eventually(() => assert.equal(handlers.active, 1));
+  await assert.rejects(replier.drain({ timeoutMs: 1 }), { code: "BROKERLESS_TIMEOUT" });
+  const drained = replier.drain();
+  handlers.releaseAll();
+  await drained;
+  assert.equal(replier.stats().messagesSent, 1);
+  assert.equal(await answer, 1);
+});
+
+eachTransport(
+  "replier: await using answers what is with handlers, then closes",
+  async (t, wire) => {
+    const requester = open(t, new Requester<number, number>());
+    const address = await requester.bind(wire.address());
+    const handlers = new Handlers();
+    let answer: Promise<number>;
+    {
+      await using replier = new Replier<number, number>({ lingerMs: 60_000 });
+      replier.connect(address);
+      void replier.serve(handlers.handle);
+      answer = requester.request(7);
+      await eventually(() => assert.equal(handlers.active, 1));
+      setImmediate(() => handlers.releaseAll());
+    }
+    assert.equal(await answer, 7);
+  },
+);
+
+eachTransport(
+  "replier: an answer to a requester that has gone is dropped and reported",
+  async (t, wire) => {
+    if (wire.transport === "inproc") return t.skip("an inproc peer may end unseen");
+    const { requester, replier } = await pair(t, wire);
+    const handlers = new Handlers();
+    const dropped = gate<{ code: string }>();
+    replier.on("error", dropped.open);
+    void replier.serve(handlers.handle);
+    const answer = requester.request(1);
+    await eventually(() => assert.equal(handlers.active, 1));
+    const lost = gate<unknown>();
+    replier.on("peerLost", lost.open);
+    await requester.close();
+    await assert.rejects(answer, CLOSED);
+    await lost.promise;
+    handlers.releaseAll();
+    assert.equal((await dropped.promise).code, "BROKERLESS_UNROUTABLE");
+    assert.equal(replier.stats().messagesDropped, 1);
+  },
+);

@@ -1,0 +1,422 @@
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
+import * as v from "valibot";
+import { z } from "zod";
+import {
+  json,
+  RemoteError,
+  Replier,
+  type ReplierOptions,
+  Requester,
+  type RequesterOptions,
+  Router,
+  raw,
+} from "../../lib/index.ts";
+import { eachTransport, type Wire } from "../support/each-transport.ts";
+import { eventually } from "../support/eventually.ts";
+import { gate, open, range } from "../support/fixtures.ts";
+
+const CLOSED = { code: "BROKERLESS_CLOSED" };
+const TIMEOUT = { code: "BROKERLESS_TIMEOUT", retryable: true };
+/** Longer than any test lasts (milliseconds). */
+const NEVER_MS = 600_000;
+
+/** A requester and a replier that know each other; nobody serves yet. */
+async function pair<Question = number, Answer = number>(
+  t: TestContext,
+  wire: Wire,
+  options: {
+    readonly requester?: RequesterOptions<Question, Answer>;
+    readonly replier?: ReplierOptions<Question, Answer>;
+  } = {},
+): Promise<{
+  readonly requester: Requester<Question, Answer>;
+  readonly replier: Replier<Question, Answer>;
+  readonly address: string;
+}> {
+  const requester = open(t, new Requester<Question, Answer>(options.requester));
+  const replier = open(t, new Replier<Question, Answer>(options.replier));
+  const address = await wire.join(replier, requester);
+  return { requester, replier, address };
+}
+
+eachTransport("requester: thousands in flight each get their own answer", async (t, wire) => {
+  const { requester, replier } = await pair(t, wire);
+  const backwards: (() => void)[] = [];
+  const count = 3_000;
+  void replier.serve(
+    async (n) => {
+      const { promise, open: release } = gate();
+      if (backwards.push(release) === count) for (const each of backwards.reverse()) each();
+      await promise;
+      return n * 2;
+    },
+    { concurrency: count },
+  );
+  const answers = await Promise.all(range(count).map((n) => requester.request(n)));
+  assert.deepEqual(
+    answers,
+    range(count).map((n) => n * 2),
+  );
+  assert.equal(requester.stats().messagesSent, count);
+  assert.equal(requester.stats().messagesReceived, count);
+});
+
+eachTransport("requester: one question after another, each awaited", async (t, wire) => {
+  const { requester, replier } = await pair(t, wire);
+  void replier.serve((n) => n + 1);
+  let n = 0;
+  while (n < 500) n = await requester.request(n);
+  assert.equal(n, 500);
+});
+
+eachTransport("requester: either side may bind", async (t, wire) => {
+  const requester = open(t, new Requester<number, number>());
+  const repliers = range(3).map(() => open(t, new Replier<number, number>()));
+  await wire.join(requester, ...repliers);
+  const served = repliers.map(() => 0);
+  for (const [index, replier] of repliers.entries()) {
+    void replier.serve((n) => {
+      served[index]! += 1;
+      return -n;
+    });
+  }
+  const answers = await Promise.all(range(300).map((n) => requester.request(n)));
+  assert.deepEqual(
+    answers,
+    range(300).map((n) => -n),
+  );
+  assert.deepEqual(served, [100, 100, 100]);
+});
+
+eachTransport("requester: questions wait for a replier that comes later", async (t, wire) => {
+  const requester = open(t, new Requester<number, number>());
+  const address = await requester.bind(wire.address());
+  const answers = range(10).map((n) => requester.request(n));
+  const replier = open(t, new Replier<number, number>());
+  void replier.serve((n) => n * n);
+  replier.connect(address);
+  assert.deepEqual(
+    await Promise.all(answers),
+    range(10).map((n) => n * n),
+  );
+});
+
+eachTransport("requester: timeoutMs of a request, or of all, ends the wait", async (t, wire) => {
+  const { requester } = await pair(t, wire, { requester: { timeoutMs: 1 } });
+  await assert.rejects(requester.request(1), TIMEOUT);
+  await assert.rejects(requester.request(1, { timeoutMs: 2 }), /within 2 ms/);
+  const patient = open(t, new Requester<number, number>());
+  await assert.rejects(patient.request(1, { timeoutMs: 1 }), TIMEOUT);
+  assert.throws(() => new Requester({ timeoutMs: 0 }), TypeError);
+  for (const timeoutMs of [-1, Number.NaN, "1"]) {
+    await assert.rejects(requester.request(1, { timeoutMs: timeoutMs as number }), TypeError);
+  }
+});
+
+eachTransport(
+  "requester: abort rejects with the signal's reason, before or after",
+  async (t, wire) => {
+    const { requester, replier } = await pair(t, wire);
+    const asked = gate();
+    const release = gate();
+    void replier.serve(async (n) => {
+      asked.open();
+      await release.promise;
+      return n;
+    });
+    const reason = { any: "reason" };
+    const aborted = requester.request(1, { signal: AbortSignal.abort(reason) });
+    await assert.rejects(aborted, (error) => error === reason);
+    assert.equal(requester.stats().messagesSent, 0);
+    const controller = new AbortController();
+    const under = requester.request(2, { signal: controller.signal });
+    await asked.promise;
+    controller.abort(reason);
+    await assert.rejects(under, (error) => error === reason);
+    release.open();
+    await eventually(() => assert.equal(requester.stats().messagesDropped, 1));
+  },
+);
+
+eachTransport(
+  "requester: a late answer is dropped, counted, and given to nobody",
+  async (t, wire) => {
+    const { requester, replier } = await pair(t, wire);
+    const asked = gate();
+    const release = gate();
+    void replier.serve(async (n) => {
+      if (n === 1) {
+        asked.open();
+        await release.promise;
+      }
+      return n;
+    });
+    const controller = new AbortController();
+    const late = requester.request(1, { signal: controller.signal });
+    await asked.promise;
+    controller.abort();
+    await assert.rejects(late, { name: "AbortError" });
+    release.open();
+    await eventually(() => assert.equal(requester.stats().messagesDropped, 1));
+    assert.equal(await requester.request(2), 2);
+    assert.equal(requester.stats().messagesReceived, 1);
+  },
+);
+
+eachTransport(
+  "requester: a question that was given up in the queue is never sent",
+  async (t, wire) => {
+    const requester = open(t, new Requester<string, string>());
+    const controller = new AbortController();
+    // What is first in line is with ZeroMQ from the moment of asking.
+    const first = requester.request("first");
+    const second = requester.request("given up", { signal: controller.signal });
+    const third = requester.request("third");
+    controller.abort();
+    await assert.rejects(second, { name: "AbortError" });
+    const seen: string[] = [];
+    const replier = open(t, new Replier<string, string>());
+    void replier.serve((text) => {
+      seen.push(text);
+      return text;
+    });
+    await wire.join(replier, requester);
+    assert.deepEqual(await Promise.all([first, third]), ["first", "third"]);
+    assert.deepEqual(seen, ["first", "third"]);
+    assert.equal(requester.stats().messagesSent, 2);
+  },
+);
+
+eachTransport(
+  "requester: with resend, the next replier at the address is asked again",
+  async (t, wire) => {
+    if (wire.transport === "inproc") return t.skip("inproc connects once");
+    const { requester, replier, address } = await pair(t, wire);
+    const asked = gate();
+    let questions = 0;
+    void replier.serve(() => {
+      if (++questions === 3) asked.open();
+      return gate<number>().promise;
+    });
+    const again = [1, 2].map((n) => requester.request(n, { resend: true, timeoutMs: NEVER_MS }));
+    const controller = new AbortController();
+    const once = requester.request(3, { signal: controller.signal });
+    await asked.promise;
+    const lost = gate<unknown>();
+    requester.on("peerLost", lost.open);
+    await replier.close();
+    await lost.promise;
+    const second = open(t, new Replier<number, number>());
+    const seen: number[] = [];
+    void second.serve((n) => {
+      seen.push(n);
+      return n * 10;
+    });
+    await second.bind(address);
+    assert.deepEqual(await Promise.all(again), [10, 20]);
+    assert.deepEqual(seen, [1, 2]);
+    controller.abort();
+    await assert.rejects(once, { name: "AbortError" });
+    assert.equal(await requester.request(4), 40);
+  },
+);
+
+eachTransport("requester: resend may be asked of the whole socket", async (t, wire) => {
+  const requester = open(t, new Requester<number, string>({ resend: true }));
+  const address = await requester.bind(wire.address());
+  const asked = gate();
+  const first = open(t, new Replier<number, string>());
+  void first.serve(() => {
+    asked.open();
+    return gate<string>().promise;
+  });
+  first.connect(address);
+  await requester.ready();
+  const answer = requester.request(1);
+  await asked.promise;
+  await first.close();
+  const second = open(t, new Replier<number, string>());
+  void second.serve((n) => `${n} from the second`);
+  second.connect(address);
+  assert.equal(await answer, "1 from the second");
+});
+
+eachTransport(
+  "requester: a peer that answers nonsense harms no other question",
+  async (t, wire) => {
+    const requester = open(t, new Requester<number, number>());
+    const router = open(t, new Router<Uint8Array, Uint8Array>({ codec: raw(), batch: false }));
+    const errors: string[] = [];
+    requester.on("error", ({ code }) => errors.push(code));
+    const refused: string[] = [];
+    router.on("error", ({ code }) => refused.push(code));
+    await wire.join(router, requester);
+    const controller = new AbortController();
+    const unanswered = requester.request(1, { signal: controller.signal });
+    void router.receive();
+    await eventually(() => assert.deepEqual(refused, ["BROKERLESS_PROTOCOL"]));
+    controller.abort();
+    await assert.rejects(unanswered, { name: "AbortError" });
+    assert.deepEqual(errors, []);
+  },
+);
+
+eachTransport(
+  "requester: what the handler throws is a RemoteError with name and code",
+  async (t, wire) => {
+    const { requester, replier } = await pair(t, wire);
+    void replier.serve((n) => {
+      if (n === 1) throw Object.assign(new RangeError("too far"), { code: "E_FAR" });
+      if (n === 2) throw "only text";
+      if (n === 3) return Promise.reject(new Error("later"));
+      return n;
+    });
+    await assert.rejects(requester.request(1), (error) => {
+      assert.equal(error instanceof RemoteError, true);
+      const { name, message, remoteName, remoteCode } = error as RemoteError;
+      assert.deepEqual(
+        { name, message, remoteName, remoteCode },
+        {
+          name: "RemoteError",
+          message: "too far",
+          remoteName: "RangeError",
+          remoteCode: "E_FAR",
+        },
+      );
+      return true;
+    });
+    await assert.rejects(requester.request(2), { message: "only text", remoteCode: null });
+    await assert.rejects(requester.request(3), { message: "later", remoteName: "Error" });
+    assert.equal(await requester.request(4), 4);
+  },
+);
+
+eachTransport(
+  "requester: a question that does not fit the schema is not asked",
+  async (t, wire) => {
+    const { requester, replier } = await pair<unknown, unknown>(t, wire, {
+      requester: { schema: z.object({ n: z.number() }) as never },
+    });
+    void replier.serve((question) => question);
+    await assert.rejects(requester.request({ n: "1" }), (error: { code: string; issues: [] }) => {
+      assert.equal(error.code, "BROKERLESS_SCHEMA");
+      assert.equal(error.issues.length, 1);
+      return true;
+    });
+    assert.deepEqual(await requester.request({ n: 1 }), { n: 1 });
+    assert.equal(replier.stats().messagesReceived, 1);
+  },
+);
+
+eachTransport("requester: an answer that does not fit answerSchema is refused", async (t, wire) => {
+  const answerSchema = v.object({ n: v.number(), at: v.optional(v.string(), "here") });
+  const { requester, replier } = await pair<unknown, unknown>(t, wire, {
+    requester: { answerSchema: answerSchema as never },
+  });
+  void replier.serve((question) => question);
+  await assert.rejects(requester.request({ n: null }), { code: "BROKERLESS_SCHEMA" });
+  assert.equal(requester.stats().messagesRefused, 1);
+  assert.deepEqual(await requester.request({ n: 1 }), { n: 1, at: "here" });
+});
+
+eachTransport("requester: raw and json carry questions and answers", async (t, wire) => {
+  const bytes = await pair<Uint8Array, Uint8Array>(t, wire, {
+    requester: { codec: raw() },
+    replier: { codec: raw() },
+  });
+  void bytes.replier.serve((body) => Buffer.from(body).reverse());
+  const turned = await bytes.requester.request(Uint8Array.of(1, 2, 3));
+  assert.deepEqual([...turned], [3, 2, 1]);
+  assert.equal((await bytes.requester.request(new Uint8Array(0))).length, 0);
+  const texts = await pair<object, object>(t, wire, {
+    requester: { codec: json() },
+    replier: { codec: json() },
+  });
+  void texts.replier.serve((question) => ({ question }));
+  assert.deepEqual(await texts.requester.request({ a: ["\n"] }), { question: { a: ["\n"] } });
+});
+
+eachTransport(
+  "requester: large bodies pass, and too large ones are refused here",
+  async (t, wire) => {
+    const limit = 3_000_000;
+    const { requester, replier } = await pair<Uint8Array, Uint8Array>(t, wire, {
+      requester: { codec: raw(), messageBytesMax: limit },
+      replier: { codec: raw(), messageBytesMax: limit },
+    });
+    void replier.serve((body) => body);
+    const body = new Uint8Array(limit).map((_, index) => index % 251);
+    const answer = await requester.request(body);
+    assert.equal(Buffer.compare(answer, body), 0);
+    const large = requester.request(new Uint8Array(limit + 1));
+    await assert.rejects(large, { code: "BROKERLESS_TOO_LARGE", retryable: false });
+    assert.equal((await requester.request(Uint8Array.of(1))).length, 1);
+  },
+);
+
+eachTransport("requester: what cannot be encoded is refused, and nothing else", async (t, wire) => {
+  const { requester, replier } = await pair<unknown, unknown>(t, wire);
+  void replier.serve((question) => question);
+  await assert.rejects(
+    requester.request(() => {}),
+    { code: "BROKERLESS_CODEC" },
+  );
+  assert.equal(await requester.request("fine"), "fine");
+});
+
+eachTransport(
+  "requester: a full queue lets questions wait, and answers them all",
+  async (t, wire) => {
+    const { requester, replier } = await pair<Uint8Array, number>(t, wire, {
+      requester: { queueBytesMax: 10_000 },
+    });
+    const answers = range(500).map(() => requester.request(new Uint8Array(1_000)));
+    assert.equal(requester.stats().queuedBytes < 20_000, true, "the queue is bounded");
+    void replier.serve((body) => body.length);
+    assert.deepEqual(
+      await Promise.all(answers),
+      range(500).map(() => 1_000),
+    );
+  },
+);
+
+eachTransport("requester: drain waits for answers; close rejects who waits", async (t, wire) => {
+  const { requester, replier } = await pair(t, wire);
+  const release = gate();
+  void replier.serve(async (n) => {
+    await release.promise;
+    return n;
+  });
+  const answer = requester.request(1);
+  await assert.rejects(requester.drain({ timeoutMs: 1 }), TIMEOUT);
+  const drained = requester.drain();
+  assert.equal(requester.status, "draining");
+  release.open();
+  await drained;
+  assert.equal(await answer, 1);
+  assert.equal(requester.status, "open");
+
+  const lonely = open(t, new Requester<number, number>());
+  const pending = [lonely.request(1), lonely.request(2), lonely.ready()];
+  await lonely.close();
+  for (const each of pending) await assert.rejects(each, CLOSED);
+  await assert.rejects(lonely.request(3), CLOSED);
+  await lonely.drain();
+});
+
+eachTransport("requester: await using waits for answers", async (t, wire) => {
+  const replier = open(t, new Replier<number, number>());
+  const address = await replier.bind(wire.address());
+  void replier.serve((n) => n + 1);
+  let answers: Promise<number>[];
+  {
+    await using requester = new Requester<number, number>({ lingerMs: 60_000 });
+    requester.connect(address);
+    answers = range(100).map((n) => requester.request(n));
+  }
+  assert.deepEqual(
+    await Promise.all(answers),
+    range(100).map((n) => n + 1),
+  );
+});
