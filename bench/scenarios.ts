@@ -5,6 +5,8 @@ export const SCENARIO_NAMES = [
   "push-pull",
   "push-pull-object",
   "push-pull-await-each",
+  "durable-push-pull",
+  "durable-push-pull-object",
   "pub-sub",
   "request-reply",
   "dealer-router",

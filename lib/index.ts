@@ -28,8 +28,15 @@ export {
   type TopicMap,
   type TopicOf,
 } from "./socket/publisher.ts";
-export { type Delivery, Pull, type PullOptions } from "./socket/pull.ts";
+export { Pull, type PullOptions } from "./socket/pull.ts";
 export { Push, type PushOptions } from "./socket/push.ts";
+export type { DeadLetter, DeadLetters } from "./socket/reliable/dead-letters.ts";
+export type { Delivery, NackOptions, ReliableDelivery } from "./socket/reliable/delivery.ts";
+export type {
+  ConfirmLevel,
+  ReliableReceiveOptions,
+  ReliableSendOptions,
+} from "./socket/reliable/options.ts";
 export {
   type Handler,
   Replier,
@@ -41,6 +48,7 @@ export { type Routed, Router, type RouterOptions } from "./socket/router.ts";
 export type { RunOptions } from "./socket/run.ts";
 export { type Publication, Subscriber, type SubscriberOptions } from "./socket/subscriber.ts";
 export {
+  type MessageRange,
   type ReadyOptions,
   type SocketEvents,
   type SocketStats,

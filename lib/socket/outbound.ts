@@ -9,13 +9,19 @@ import { Drains } from "./drains.ts";
 import { closedError } from "./inbox.ts";
 import { framingOptions, type ResolvedCommon } from "./options.ts";
 import type { OutboundStats } from "./outbound-stats.ts";
+import type { ConfirmLevel } from "./reliable/options.ts";
 import { checkOutgoing, type Schema } from "./schema.ts";
 import { Waitlist } from "./waitlist.ts";
 
 /** Options of one `send`. */
 export interface SendOptions extends WaitOptions {
   /** The level at which `send` resolves; without an ack layer there is only `queued`. */
-  readonly confirm?: "queued" | undefined;
+  readonly confirm?: ConfirmLevel | undefined;
+  /**
+   * A message with an id that was sent before, perhaps by a process before this one, is not sent again: `send`
+   * then resolves once the first is stored. With an ack layer; a bounded number of ids is remembered.
+   */
+  readonly deduplicationId?: string | undefined;
 }
 
 /** What an {@link Outbound} is made of. */
@@ -185,6 +191,9 @@ export class Outbound<K> {
       throw new TypeError(
         `confirm: ${JSON.stringify(options.confirm)} needs a reliable socket; a plain one confirms "queued"`,
       );
+    }
+    if (options.deduplicationId !== undefined) {
+      throw new TypeError("deduplicationId needs a reliable socket");
     }
     checkWaitOptions("send", options).signal?.throwIfAborted();
     // No await where none is needed: messages leave in the order of the calls.

@@ -1,7 +1,7 @@
 import { BrokerlessError } from "../errors.ts";
 import { expected } from "../options.ts";
-import { checkAddress } from "../transport/address.ts";
-import { Channel } from "../transport/channel.ts";
+import { type Address, checkAddress } from "../transport/address.ts";
+import { Channel, type ChannelOptions } from "../transport/channel.ts";
 import type { NativeKind } from "../transport/native.ts";
 import { quiet, type WaitOptions, wait } from "../wait.ts";
 import { Events, type Listener } from "./events.ts";
@@ -19,6 +19,25 @@ export interface SocketEvents {
    * handshake. A message refused at `send` is reported here too, since nobody may await its promise.
    */
   readonly error: BrokerlessError;
+  /** A reliable sender's messages were rejected, or tried too often: they are dead letters now. */
+  readonly deadLetter: MessageRange;
+  /** A reliable sender's messages were given up to make room for newer ones. */
+  readonly dropped: MessageRange;
+  /**
+   * A reliable receiver's right to messages was lost: the sender gives them to others, and what is said of
+   * them does not count.
+   */
+  readonly leaseLost: MessageRange;
+  /** A handler of a reliable receiver's `run` threw; its message will be tried again. */
+  readonly retry: { readonly id: string; readonly attempt: number; readonly error: unknown };
+}
+
+/** Messages of one stream that follow each other. */
+export interface MessageRange {
+  /** The id of the stream (32 hex digits). */
+  readonly stream: string;
+  readonly seqFirst: number;
+  readonly seqLast: number;
 }
 
 /** Counters since construction, and gauges. All are counts or bytes, as their names say. */
@@ -92,6 +111,20 @@ const PEER_FRAMES_SINGLE = 1_000;
 /** What a frame may have beside one message of the longest kind: its length field, or a batch (bytes). */
 const FRAME_BYTES_SPARE = 2 ** 20;
 
+/** The ways of a socket into the network: one native socket, or what takes its place. */
+export interface Endpoints {
+  /** Peers that have completed the handshake and are still there (count). */
+  readonly peers: number;
+  bind(address: Address): Promise<string>;
+  connect(address: Address): void;
+  unbind(address: string): Promise<void>;
+  disconnect(address: string): void;
+  close(): Promise<void>;
+}
+
+/** Makes the {@link Endpoints} of a socket that is more than one native socket. */
+export type OpenEndpoints = (options: ChannelOptions) => Endpoints;
+
 /**
  * What all eight roles share: addresses, life cycle, peers and events. Roles add how to send and receive.
  *
@@ -99,14 +132,18 @@ const FRAME_BYTES_SPARE = 2 ** 20;
  * process alive, as a listening server does: close it, or declare it with `await using`.
  */
 export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
-  protected readonly channel: Channel;
+  readonly #endpoints: Endpoints;
   protected readonly events: Events<M> = new Events<M>();
   readonly #common: ResolvedCommon;
   readonly #readies = new Set<() => void>();
   #draining = 0;
   #closing: Promise<void> | null = null;
 
-  protected constructor(kind: NativeKind, common: ResolvedCommon, traits: RoleTraits = {}) {
+  protected constructor(
+    kind: NativeKind | OpenEndpoints,
+    common: ResolvedCommon,
+    traits: RoleTraits = {},
+  ) {
     if (common.gate === true && typeof common.security === "object" && common.security !== null) {
       throw new TypeError(
         'option "gate": CURVE keeps strangers out by itself, and hides what a gate reads',
@@ -114,7 +151,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
     }
     this.#common = common;
     const batched = common.batch === false ? PEER_FRAMES_SINGLE : PEER_FRAMES_BATCHED;
-    this.channel = new Channel(kind, {
+    const options: ChannelOptions = {
       security: common.security,
       settings: {
         lingerMs: common.lingerMs,
@@ -136,7 +173,8 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
           void this.close();
         },
       },
-    });
+    };
+    this.#endpoints = typeof kind === "string" ? new Channel(kind, options) : kind(options);
   }
 
   /** `"draining"` while `drain` or the end of `await using` is under way. */
@@ -155,7 +193,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
   async bind(address: string): Promise<string> {
     const checked = checkAddress(address, "bind", "bind: address");
     this.assertOpen();
-    return await this.channel.bind(checked);
+    return await this.#endpoints.bind(checked);
   }
 
   /**
@@ -167,7 +205,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
   connect(address: string): void {
     const checked = checkAddress(address, "connect", "connect: address");
     this.assertOpen();
-    this.channel.connect(checked);
+    this.#endpoints.connect(checked);
   }
 
   /**
@@ -178,13 +216,13 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
    */
   async unbind(address: string): Promise<void> {
     this.assertOpen();
-    await this.channel.unbind(address);
+    await this.#endpoints.unbind(address);
   }
 
   /** @throws BrokerlessError `BROKERLESS_ADDRESS` when the socket is not connected there */
   disconnect(address: string): void {
     this.assertOpen();
-    this.channel.disconnect(address);
+    this.#endpoints.disconnect(address);
   }
 
   /**
@@ -244,7 +282,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
    */
   close(): Promise<void> {
     if (this.#closing === null) {
-      this.#closing = this.channel.close();
+      this.#closing = this.#endpoints.close();
       this.stop();
       this.checkReady();
     }
@@ -275,7 +313,12 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
 
   /** Peers that `ready` counts. */
   protected get peers(): number {
-    return this.channel.peers;
+    return this.#endpoints.peers;
+  }
+
+  /** The native socket of a role that has one. */
+  protected get channel(): Channel {
+    return this.#endpoints as Channel;
   }
 
   /** Hands over what is queued; nothing for roles that only receive. */

@@ -1,6 +1,7 @@
 import type { Observer } from "zeromq";
 import { BrokerlessError } from "../errors.ts";
 import type { Endpoint, Endpoints } from "./endpoints.ts";
+import { HandshakeWatch } from "./handshake-watch.ts";
 import { errnoOf, type NativeSocket } from "./native.ts";
 import { type PeerChange, PeerCount } from "./peer-count.ts";
 import { Redialer } from "./redialer.ts";
@@ -32,6 +33,7 @@ export class PeerWatch {
   readonly peers: PeerCount;
   readonly #options: PeerWatchOptions;
   readonly #redialer: Redialer;
+  readonly #handshakes: HandshakeWatch;
   readonly #releases = new Map<string, () => void>();
   #monitor: Observer | null = null;
 
@@ -39,6 +41,9 @@ export class PeerWatch {
     this.#options = options;
     this.peers = new PeerCount(options.onPeer);
     this.#redialer = new Redialer((address) => this.#dial(address));
+    this.#handshakes = new HandshakeWatch((address) => {
+      if (!options.native.closed) options.onProblem(abortedError(address));
+    });
   }
 
   /** Whether there is a monitor, whose end will be reported. */
@@ -103,7 +108,9 @@ export class PeerWatch {
   }
 
   #onBegan(endpoint: Endpoint | null): void {
-    if (endpoint !== null) this.peers.began(endpoint.address, endpoint.side === "connected");
+    if (endpoint === null) return;
+    this.#handshakes.opened(endpoint.address);
+    this.peers.began(endpoint.address, endpoint.side === "connected");
   }
 
   #onRetry(endpoint: Endpoint | null): void {
@@ -114,6 +121,7 @@ export class PeerWatch {
     if (endpoint === null) return;
     const { address, side } = endpoint;
     if (side === "connected") this.#redialer.forget(address);
+    this.#handshakes.settled(address);
     this.peers.joined(address, side === "connected");
     this.#options.onChange();
   }
@@ -121,13 +129,17 @@ export class PeerWatch {
   #onEnded(endpoint: Endpoint | null): void {
     if (endpoint === null) return;
     if (endpoint.side === "connected") this.#redialer.onLost(endpoint.address);
+    this.#handshakes.ended(endpoint.address);
     this.peers.ended(endpoint.address);
     this.#options.onChange();
   }
 
   #onFailed(nativeName: string, error: Error | null): void {
     const endpoint = this.#options.endpoints.find(nativeName);
-    if (endpoint !== null) this.peers.failed(endpoint.address);
+    if (endpoint !== null) {
+      this.#handshakes.settled(endpoint.address);
+      this.peers.failed(endpoint.address);
+    }
     if (error !== null) this.#options.onProblem(handshakeError(nativeName, error));
   }
 
@@ -138,6 +150,11 @@ export class PeerWatch {
     native.disconnect(address);
     native.connect(address);
   }
+}
+
+function abortedError(address: string): BrokerlessError {
+  const message = `a connection at ${address} ended before its handshake: the peer's socket is of a kind that does not fit, such as a plain one where this one is reliable, or the peer gave up`;
+  return new BrokerlessError("BROKERLESS_PROTOCOL", message);
 }
 
 function handshakeError(address: string, cause: Error): BrokerlessError {

@@ -10,8 +10,10 @@ const LOWER: Readonly<Record<string, readonly string[]>> = {
   codec: ["."],
   batch: [".", "codec"],
   transport: ["."],
-  socket: [".", "codec", "batch", "transport"],
   journal: [".", "codec", "batch"],
+  delivery: [".", "codec", "batch"],
+  socket: [".", "codec", "batch", "journal", "transport", "socket/reliable"],
+  "socket/reliable": [".", "codec", "batch", "journal", "delivery", "transport", "socket"],
   cli: [".", "batch", "journal"],
   testing: [".", "batch", "journal"],
 };

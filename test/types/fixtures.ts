@@ -70,8 +70,9 @@ export async function pushPull(): Promise<void> {
   await push.send({ price: 1 });
   // @ts-expect-error not a trade
   await push.send({ cost: 1 });
-  // @ts-expect-error a plain socket confirms nothing else
   await push.send({ price: 1 }, { confirm: "processed" });
+  // @ts-expect-error no such level
+  await push.send({ price: 1 }, { confirm: "read" });
   same<ReturnType<typeof push.trySend>, boolean>(true);
   const pull = new Pull<Trade>();
   for await (const trade of pull) same<typeof trade, Trade>(true);

@@ -1,0 +1,64 @@
+import type { SeqRange } from "./range.ts";
+import { RangeMap } from "./range-map.ts";
+
+/**
+ * A set of seqs, kept as ranges.
+ *
+ * Pure. Invariant: ranges are disjoint, sorted, and never touch each other.
+ */
+export class RangeSet implements Iterable<SeqRange> {
+  readonly #map = new RangeMap<true>();
+
+  /** Ranges (count). */
+  get size(): number {
+    return this.#map.size;
+  }
+
+  /** Seqs (count). */
+  get count(): number {
+    return this.#map.count;
+  }
+
+  get lowest(): SeqRange | null {
+    return this.#map.lowest;
+  }
+
+  get highest(): SeqRange | null {
+    return this.#map.highest;
+  }
+
+  has(seq: number): boolean {
+    return this.#map.has(seq);
+  }
+
+  add(first: number, last: number): void {
+    this.#map.set(first, last, true);
+  }
+
+  addAll(ranges: Iterable<SeqRange>): void {
+    for (const range of ranges) this.#map.set(range.first, range.last, true);
+  }
+
+  /** @returns the parts that were there, in order */
+  delete(first: number, last: number): SeqRange[] {
+    return this.#map.take(first, last);
+  }
+
+  /** The parts of a range that are in the set, in order. */
+  parts(first: number, last: number): SeqRange[] {
+    return this.#map.parts(first, last);
+  }
+
+  /** The parts of a range that are not in the set, in order. */
+  gaps(first: number, last: number): SeqRange[] {
+    return this.#map.gaps(first, last);
+  }
+
+  clear(): void {
+    this.#map.clear();
+  }
+
+  [Symbol.iterator](): Iterator<SeqRange> {
+    return this.#map[Symbol.iterator]();
+  }
+}

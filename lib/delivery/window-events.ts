@@ -1,0 +1,48 @@
+import type { SeqRange } from "./range.ts";
+
+/** What happens to a {@link Window}. `P` is the batch that the messages are in, which it never looks into. */
+export type WindowEvent<P> =
+  /** A session begins. What an older epoch said of seqs from `epochSeqFirst` on is void. */
+  | {
+      readonly type: "opened";
+      readonly floor: number;
+      readonly epoch: number;
+      readonly epochSeqFirst: number;
+    }
+  /** The connection is gone. */
+  | { readonly type: "closed" }
+  | {
+      readonly type: "data";
+      readonly first: number;
+      readonly last: number;
+      readonly attempt: number;
+      readonly batch: P;
+    }
+  /** The sender knows our first `acks` acks durably, and has settled everything up to `floor`. */
+  | { readonly type: "news"; readonly acks: number; readonly floor: number }
+  /** Whether order is to be kept, and which lower messages then have to come first. */
+  | { readonly type: "order"; readonly ordered: boolean; readonly awaited: readonly SeqRange[] }
+  /** The lease is over: what we hold of these is no longer ours. */
+  | { readonly type: "lost"; readonly ranges: readonly SeqRange[] }
+  /** What we gave back of these will not come again. */
+  | { readonly type: "gone"; readonly ranges: readonly SeqRange[] }
+  /** The application has finished with these. */
+  | { readonly type: "done"; readonly first: number; readonly last: number }
+  /** The application puts these back as they are: it has not looked at them. */
+  | {
+      readonly type: "unread";
+      readonly first: number;
+      readonly last: number;
+      readonly attempt: number;
+      readonly batch: P;
+    }
+  /** The application gave these back, to be tried again. */
+  | { readonly type: "returned"; readonly first: number; readonly last: number }
+  /** The application never wants to see these again. */
+  | { readonly type: "rejected"; readonly first: number; readonly last: number };
+
+/** Messages that lie together in a batch, ready for the application. */
+export interface WindowItem<P> extends SeqRange {
+  readonly attempt: number;
+  readonly batch: P;
+}

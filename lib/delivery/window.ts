@@ -1,0 +1,387 @@
+import type { SeqRange } from "./range.ts";
+import { RangeSet } from "./range-set.ts";
+import type { WindowEvent, WindowItem } from "./window-events.ts";
+
+/** Acks that the sender has not yet said to know durably; more are remembered together (count). */
+const ACKS_MAX = 1_024;
+
+/** What a receiver remembers of a stream across restarts. */
+export interface WindowState {
+  readonly epoch: number;
+  /** Every seq up to this one is settled at the sender. */
+  readonly floor: number;
+  /** Processed, and perhaps not known to the sender. */
+  readonly done: readonly SeqRange[];
+}
+
+/**
+ * What a receiver holds of one stream, and what it has done.
+ *
+ * The memory of what is done is exact: it forgets a message only when the sender has said that it knows
+ * durably, and so will never send it again. A duplicate therefore never reaches the application, and is
+ * acknowledged at once.
+ *
+ * Pure: no clock, no socket, no disk. Invariants: a seq is waiting, in hand, or done, never two of them;
+ * items are handed out in order of seq; while `ordered`, none is handed out before one that was given
+ * back and is lower.
+ *
+ * @see docs/decisions/0040-link-protocol.md
+ */
+export class Window<P> {
+  #epoch = 0;
+  #floor = 0;
+  #ordered = false;
+  #isOpen = false;
+  /** Waiting for the application, in order of seq. */
+  readonly #items: WindowItem<P>[] = [];
+  #itemsHead = 0;
+  #waitingCount = 0;
+  readonly #inHand = new RangeSet();
+  readonly #done = new RangeSet();
+  /** Done and not yet told to the sender. */
+  readonly #unsaid = new RangeSet();
+  /** Given back by the application, and expected again. */
+  readonly #returned = new RangeSet();
+  /** Of these, what the sender of this session may not have heard of when it last told us what to await. */
+  readonly #given = new RangeSet();
+  /** In hand, and no longer ours: should they come again, the application has them already. */
+  readonly #orphaned = new RangeSet();
+  /** What each ack said that is not known durably, oldest first; from `#acksKnown + 1` on. */
+  #acks: (readonly SeqRange[])[] = [];
+  #acksKnown = 0;
+  /** Acks that were said and share the place of the newest in `#acks` (count). */
+  #merged = 0;
+  #duplicates = 0;
+
+  constructor(state: WindowState | null) {
+    if (state === null) return;
+    this.#epoch = state.epoch;
+    this.#floor = state.floor;
+    this.#done.addAll(state.done);
+  }
+
+  /** Whether the sender may be spoken to. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Messages waiting for the application (count). */
+  get waitingCount(): number {
+    return this.#waitingCount;
+  }
+
+  /** Messages that the application has and has not answered for (count). */
+  get inHandCount(): number {
+    return this.#inHand.count;
+  }
+
+  /** Messages that came again and were kept from the application (count). */
+  get duplicates(): number {
+    return this.#duplicates;
+  }
+
+  /** Whether `done` was said of something that the sender has not been told. */
+  get hasUnsaid(): boolean {
+    return this.#unsaid.count > 0;
+  }
+
+  /** Messages in acks that are still to be said (count). */
+  get unsaidCount(): number {
+    return this.#unsaid.count;
+  }
+
+  get ordered(): boolean {
+    return this.#ordered;
+  }
+
+  /** Whether there is nothing to remember or to do. */
+  get isEmpty(): boolean {
+    return this.#waitingCount === 0 && this.#inHand.count === 0 && this.#done.count === 0;
+  }
+
+  /** What must be saved so that nothing done is done again after a restart. */
+  state(): WindowState {
+    return { epoch: this.#epoch, floor: this.#floor, done: [...this.#done] };
+  }
+
+  /** Held but for the application's hands: what the sender must go on keeping for us. */
+  waiting(): SeqRange[] {
+    const ranges = new RangeSet();
+    for (const { first, last } of this.#items.slice(this.#itemsHead)) ranges.add(first, last);
+    return [...ranges];
+  }
+
+  /** In the application's hands. */
+  inHand(): SeqRange[] {
+    return [...this.#inHand];
+  }
+
+  /**
+   * What a new session claims: everything held, and what is done that the sender may not know. It counts
+   * as the session's first ack.
+   *
+   * @param rangesMax ranges that fit the message (count); what does not fit comes again as a duplicate
+   */
+  claim(rangesMax: number): { readonly held: SeqRange[]; readonly done: SeqRange[] } {
+    const held = new RangeSet();
+    held.addAll(this.waiting());
+    held.addAll(this.#inHand);
+    const claimed = [...held].slice(0, rangesMax);
+    const done = [...this.#done].slice(0, rangesMax - claimed.length);
+    this.#unsaid.clear();
+    this.#given.clear();
+    this.#said(done);
+    return { held: claimed, done };
+  }
+
+  /** Takes one event into account; what is to be said afterwards is in `unsaidCount`. */
+  step(event: WindowEvent<P>): void {
+    switch (event.type) {
+      case "opened":
+        this.#open(event);
+        return;
+      case "closed":
+        this.#isOpen = false;
+        return;
+      case "data":
+        this.#take(event);
+        return;
+      case "news":
+        this.#raiseFloor(event.floor);
+        this.#forgetAcks(event.acks);
+        return;
+      case "order":
+        this.#ordered = event.ordered;
+        this.#returned.clear();
+        this.#returned.addAll(event.awaited);
+        if (event.ordered) this.#returned.addAll(this.#given);
+        else this.#given.clear();
+        return;
+      case "lost":
+        for (const { first, last } of event.ranges) this.#lose(first, last);
+        return;
+      case "gone":
+        for (const { first, last } of event.ranges) this.#arrived(first, last);
+        return;
+      case "done":
+        this.#finish(event);
+        return;
+      case "unread":
+        for (const part of this.#inHand.delete(event.first, event.last)) {
+          this.#insert({ ...event, first: part.first, last: part.last });
+        }
+        return;
+      case "returned":
+        this.#orphaned.delete(event.first, event.last);
+        for (const part of this.#inHand.delete(event.first, event.last)) {
+          if (!this.#ordered) continue;
+          this.#returned.add(part.first, part.last);
+          this.#given.add(part.first, part.last);
+        }
+        return;
+      case "rejected":
+        this.#orphaned.delete(event.first, event.last);
+        this.#inHand.delete(event.first, event.last);
+        return;
+    }
+  }
+
+  /**
+   * Hands the lowest messages to the application: a batch's, or one.
+   *
+   * @param countMax most messages (count)
+   * @returns null when there are none, or a lower one is expected again first
+   */
+  next(countMax: number): WindowItem<P> | null {
+    const item = this.#items[this.#itemsHead];
+    if (item === undefined) return null;
+    const { first } = item;
+    let last = Math.min(item.last, first + countMax - 1);
+    const awaited = this.#returned.lowest;
+    if (awaited !== null) {
+      if (awaited.first < first) return null;
+      last = Math.min(last, awaited.first - 1);
+    }
+    if (last === item.last) this.#shiftItem();
+    else this.#items[this.#itemsHead] = { ...item, first: last + 1 };
+    this.#waitingCount -= last - first + 1;
+    this.#inHand.add(first, last);
+    return last === item.last && first === item.first ? item : { ...item, first, last };
+  }
+
+  /** Whether the application still has the right to answer for a message. */
+  holds(seq: number): boolean {
+    return this.#inHand.has(seq);
+  }
+
+  /** The parts of a range that the application still has the right to answer for. */
+  heldOf(first: number, last: number): SeqRange[] {
+    return this.#inHand.parts(first, last);
+  }
+
+  /** @returns everything that waits for the application, which gives it up */
+  release(): SeqRange[] {
+    const ranges = this.waiting();
+    this.#items.length = 0;
+    this.#itemsHead = 0;
+    this.#waitingCount = 0;
+    return ranges;
+  }
+
+  /**
+   * What is to be said in the session's next ack; then it counts as said.
+   *
+   * @param rangesMax ranges that fit the message (count)
+   */
+  takeAck(rangesMax: number): SeqRange[] {
+    const ranges: SeqRange[] = [];
+    for (const range of this.#unsaid) {
+      if (ranges.length === rangesMax) break;
+      ranges.push(range);
+    }
+    for (const { first, last } of ranges) this.#unsaid.delete(first, last);
+    this.#said(ranges);
+    return ranges;
+  }
+
+  #open(event: Extract<WindowEvent<P>, { readonly type: "opened" }>): void {
+    if (event.epoch !== this.#epoch && this.#epoch !== 0) {
+      const { epochSeqFirst } = event;
+      for (const set of [this.#done, this.#unsaid, this.#inHand, this.#orphaned]) {
+        set.delete(epochSeqFirst, Number.MAX_SAFE_INTEGER);
+      }
+      this.#dropItems(epochSeqFirst, Number.MAX_SAFE_INTEGER);
+    }
+    this.#epoch = event.epoch;
+    this.#raiseFloor(event.floor);
+    this.#isOpen = true;
+    this.#acks = [];
+    this.#acksKnown = 0;
+    this.#merged = 0;
+    this.#unsaid.clear();
+  }
+
+  #said(ranges: readonly SeqRange[]): void {
+    if (this.#acks.length < ACKS_MAX) this.#acks.push(ranges);
+    else {
+      // Remembered with the newest: forgotten later than it could be, never earlier.
+      const last = this.#acks.length - 1;
+      this.#acks[last] = [...this.#acks[last]!, ...ranges];
+      this.#merged += 1;
+    }
+  }
+
+  #forgetAcks(acks: number): void {
+    let left = acks - this.#acksKnown;
+    while (left > 0 && this.#acks.length > 0) {
+      if (this.#acks.length === 1 && this.#merged > 0) {
+        if (left < 1 + this.#merged) return;
+        this.#acksKnown += this.#merged;
+        left -= this.#merged;
+        this.#merged = 0;
+      }
+      for (const { first, last } of this.#acks.shift()!) this.#done.delete(first, last);
+      this.#acksKnown += 1;
+      left -= 1;
+    }
+  }
+
+  #raiseFloor(floor: number): void {
+    if (floor <= this.#floor) return;
+    this.#floor = floor;
+    this.#done.delete(1, floor);
+  }
+
+  #take(event: Extract<WindowEvent<P>, { readonly type: "data" }>): void {
+    const { first, last } = event;
+    this.#arrived(first, last);
+    for (const part of this.#orphaned.delete(first, last)) this.#inHand.add(part.first, part.last);
+    for (const part of this.#done.parts(first, last)) {
+      this.#unsaid.add(part.first, part.last);
+      this.#duplicates += part.last - part.first + 1;
+    }
+    const unseen = this.#done
+      .gaps(first, last)
+      .flatMap((gap) => this.#inHand.gaps(gap.first, gap.last))
+      .flatMap((gap) => this.#notWaiting(gap));
+    for (const part of unseen) this.#insert({ ...event, first: part.first, last: part.last });
+  }
+
+  #arrived(first: number, last: number): void {
+    this.#returned.delete(first, last);
+    this.#given.delete(first, last);
+  }
+
+  #notWaiting(range: SeqRange): SeqRange[] {
+    const newest = this.#items[this.#items.length - 1];
+    if (this.#waitingCount === 0 || newest === undefined || newest.last < range.first) {
+      return [range];
+    }
+    const waiting = new RangeSet();
+    waiting.addAll(this.waiting());
+    return waiting.gaps(range.first, range.last);
+  }
+
+  #insert(item: WindowItem<P>): void {
+    const { first, last, attempt, batch } = item;
+    const added = { first, last, attempt, batch };
+    let at = this.#items.length;
+    while (at > this.#itemsHead && this.#items[at - 1]!.first > first) at -= 1;
+    if (at === this.#items.length) this.#items.push(added);
+    else this.#items.splice(at, 0, added);
+    this.#waitingCount += last - first + 1;
+  }
+
+  #shiftItem(): void {
+    this.#itemsHead += 1;
+    if (this.#itemsHead === this.#items.length) {
+      this.#items.length = 0;
+      this.#itemsHead = 0;
+    } else if (this.#itemsHead > 64 && this.#itemsHead * 2 > this.#items.length) {
+      this.#items.splice(0, this.#itemsHead);
+      this.#itemsHead = 0;
+    }
+  }
+
+  #lose(first: number, last: number): void {
+    // An ack that was refused does not become known: what it said must be remembered further.
+    this.#acks = this.#acks.map((ranges) => without(ranges, first, last));
+    const before = this.#ordered ? new RangeSet() : null;
+    before?.addAll(this.waiting());
+    this.#dropItems(first, last);
+    for (const part of before?.parts(first, last) ?? []) this.#returned.add(part.first, part.last);
+    for (const part of this.#inHand.delete(first, last)) this.#orphaned.add(part.first, part.last);
+  }
+
+  #dropItems(first: number, last: number): void {
+    if (this.#waitingCount === 0) return;
+    const kept: WindowItem<P>[] = [];
+    for (const item of this.#items.slice(this.#itemsHead)) {
+      if (item.last < first || item.first > last) {
+        kept.push(item);
+        continue;
+      }
+      if (item.first < first) kept.push({ ...item, last: first - 1 });
+      if (item.last > last) kept.push({ ...item, first: last + 1 });
+    }
+    this.#items.splice(0, this.#items.length, ...kept);
+    this.#itemsHead = 0;
+    this.#waitingCount = kept.reduce((sum, item) => sum + item.last - item.first + 1, 0);
+  }
+
+  /** Also what is no longer ours is remembered as done: should it come again, it has been done. */
+  #finish({ first, last }: SeqRange): void {
+    const held = this.#inHand.delete(first, last);
+    this.#orphaned.delete(first, last);
+    this.#done.add(first, last);
+    for (const part of held) this.#unsaid.add(part.first, part.last);
+  }
+}
+
+function without(ranges: readonly SeqRange[], first: number, last: number): readonly SeqRange[] {
+  if (!ranges.some((range) => range.first <= last && range.last >= first)) return ranges;
+  const left = new RangeSet();
+  left.addAll(ranges);
+  left.delete(first, last);
+  return [...left];
+}

@@ -1,0 +1,179 @@
+import type { Clock } from "../../clock.ts";
+import type { Dispatcher } from "../../delivery/dispatcher.ts";
+import { DISPATCHER_STATE_EMPTY } from "../../delivery/dispatcher.ts";
+import {
+  decodeSenderState,
+  encodeSenderState,
+  type SenderState,
+} from "../../delivery/saved-state.ts";
+import { BrokerlessError } from "../../errors.ts";
+import type { Journal, Values } from "../../journal/journal.ts";
+
+/** The name under which a journal keeps what its sender knows of acknowledgements. */
+export const STATE_NAME = "delivery";
+/** Acks are saved together, at most so long after the first (milliseconds): the tail that may be sent again. */
+const SAVE_MS = 20;
+/** Settled bytes that are freed together (bytes). */
+const FREE_BYTES = 2 ** 20;
+
+/** What an {@link AckKeeper} is made of. */
+export interface AckKeeperOptions {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly dispatcher: () => Dispatcher;
+  /** What is known now is about to be saved: remember which acks that covers. @returns called when it is saved */
+  readonly onSave: () => () => void;
+  readonly onFailed: (error: BrokerlessError) => void;
+}
+
+/**
+ * Keeps what is settled beside the journal that holds the messages, and frees what nobody needs.
+ *
+ * The state is one named value, which a journal stores as a whole or not at all: a message that became a
+ * dead letter is in it as settled and as dead, or as neither.
+ *
+ * @see docs/decisions/0042-acknowledgements.md
+ */
+export class AckKeeper {
+  readonly state: SenderState;
+  /** What is wrong with the state that was found; null when nothing is. */
+  readonly fault: BrokerlessError | null;
+  readonly #options: AckKeeperOptions;
+  #isDirty = false;
+  #saving: Promise<void> | null = null;
+  #cancel: (() => void) | null = null;
+  #unfreedBytes = 0;
+  #seqFreed = 0;
+  #floor: number;
+  #failed = false;
+
+  constructor(options: AckKeeperOptions) {
+    this.#options = options;
+    const { state, fault } = restore(options.journal);
+    this.state = state;
+    this.fault = fault;
+    this.#floor = state.floor;
+  }
+
+  /** Every seq up to this one is known, across restarts, to be settled. */
+  get floor(): number {
+    return this.#floor;
+  }
+
+  /** The state as a value to be stored together with something else. */
+  values(): Values {
+    const { epoch, epochSeqFirst } = this.state;
+    const state = { epoch, epochSeqFirst, ...this.#options.dispatcher().state() };
+    return { [STATE_NAME]: encodeSenderState(state) };
+  }
+
+  /** Something was settled (bytes): it is saved soon. */
+  settled(bytes: number): void {
+    this.#unfreedBytes += bytes;
+    this.#isDirty = true;
+    if (this.#saving !== null || this.#failed) return;
+    if (this.#unfreedBytes >= FREE_BYTES) void this.save();
+    else this.#cancel ??= this.#options.clock.after(SAVE_MS, () => void this.save());
+  }
+
+  /** Saves what is not saved. @returns resolves when all that is known at the call is saved; never rejects */
+  async save(): Promise<void> {
+    while (this.#saving !== null) await this.#saving;
+    if (!this.#isDirty || this.#failed) return;
+    this.#cancel?.();
+    this.#cancel = null;
+    this.#saving = this.#save();
+    await this.#saving;
+    this.#saving = null;
+    // What was settled meanwhile is saved with the next.
+    if (this.#isDirty) this.settled(0);
+  }
+
+  /** Saves no more. */
+  close(): void {
+    this.#cancel?.();
+    this.#cancel = null;
+  }
+
+  async #save(): Promise<void> {
+    this.#isDirty = false;
+    const { journal, dispatcher } = this.#options;
+    const seqNeeded = dispatcher().seqNeeded;
+    const onSaved = this.#options.onSave();
+    try {
+      if (journal.full) await journal.room();
+      const { floor } = dispatcher();
+      await journal.set(this.values());
+      this.#floor = floor;
+      onSaved();
+      await this.#free(seqNeeded);
+    } catch (cause) {
+      this.#fail(cause);
+    }
+  }
+
+  /** Frees what is settled for good, once it is stored that it is. */
+  async #free(seqNeeded: number): Promise<void> {
+    if (this.#unfreedBytes < FREE_BYTES && journalIsLarge(this.#options.journal)) return;
+    if (seqNeeded <= this.#seqFreed) return;
+    this.#unfreedBytes = 0;
+    this.#seqFreed = seqNeeded;
+    await this.#options.journal.hold(STATE_NAME, seqNeeded);
+    await this.#options.journal.truncateBefore(seqNeeded);
+  }
+
+  #fail(cause: unknown): void {
+    const error =
+      cause instanceof BrokerlessError
+        ? cause
+        : new BrokerlessError("BROKERLESS_JOURNAL_FAILED", "cannot save what is settled", {
+            cause,
+          });
+    if (error.code === "BROKERLESS_CLOSED") this.#failed = true;
+    else if (error.retryable) this.#isDirty = true;
+    else this.#failed = true;
+    this.#options.onFailed(error);
+  }
+}
+
+/** Where freeing costs a write, it is done less often. */
+function journalIsLarge(journal: Journal): boolean {
+  return journal.stats().bytesKept > FREE_BYTES * 4;
+}
+
+function restore(journal: Journal): {
+  readonly state: SenderState;
+  readonly fault: BrokerlessError | null;
+} {
+  const bytes = journal.get(STATE_NAME);
+  const saved = bytes === null ? null : decodeSenderState(bytes);
+  const { epoch, seqFirst, seqStored } = journal;
+  let fault: BrokerlessError | null = null;
+  if (bytes !== null && saved === null) {
+    const message = "what the journal says of acknowledgements is unreadable; all is sent again";
+    fault = new BrokerlessError("BROKERLESS_CORRUPT", message);
+  }
+  if (saved === null) {
+    const epochSeqFirst = epoch === 1 ? 1 : seqStored + 1;
+    const floor = seqFirst - 1;
+    return { state: { ...DISPATCHER_STATE_EMPTY, epoch, epochSeqFirst, floor }, fault };
+  }
+  const known = saved.epoch === epoch;
+  const floor = Math.min(Math.max(saved.floor, seqFirst - 1), seqStored);
+  if (seqFirst - 1 > saved.floor && saved.dead.length === 0) {
+    const message = `messages ${saved.floor + 1} to ${seqFirst - 1} were freed before they were processed`;
+    fault = new BrokerlessError("BROKERLESS_GAP", message);
+  }
+  const inside = ({ first, last }: { readonly first: number; readonly last: number }) =>
+    first > floor && last <= seqStored;
+  const state: SenderState = {
+    epoch,
+    epochSeqFirst: known ? saved.epochSeqFirst : seqStored + 1,
+    floor,
+    settled: saved.settled.filter(inside),
+    attempts: saved.attempts.filter(inside),
+    dead: saved.dead.filter(({ last }) => last <= seqStored),
+    receivers: saved.receivers,
+  };
+  return { state, fault };
+}

@@ -1,0 +1,57 @@
+import type { Batch } from "../../batch/batch.ts";
+import type { Codec } from "../../codec/codec.ts";
+import type { WindowItem } from "../../delivery/window-events.ts";
+import type { ReceiverStream } from "./receiver-stream.ts";
+
+/** Decoded messages of one batch, in order, and how far they are handed out. */
+export interface Chunk<T> {
+  readonly stream: ReceiverStream;
+  readonly batch: Batch;
+  readonly epoch: number;
+  readonly attempt: number;
+  readonly values: T[];
+  /** Seqs of the values where some of the batch are missing; null: from `first` on. */
+  readonly seqs: readonly number[] | null;
+  readonly first: number;
+  readonly last: number;
+  /** The next value to be handed out. */
+  index: number;
+}
+
+/** A message of a batch that the codec could not read. */
+export interface Unreadable {
+  readonly seq: number;
+  readonly reason: string;
+}
+
+/** Decodes what lies in an item's range of its batch. Values that cannot be read are left out, and named. */
+export function decodeItem(
+  item: WindowItem<Batch>,
+  codec: Codec<unknown>,
+): { readonly values: unknown[]; readonly seqs: number[] | null; readonly bad: Unreadable[] } {
+  const values: unknown[] = [];
+  const bad: Unreadable[] = [];
+  let seqs: number[] | null = null;
+  const cursor = item.batch.cursor();
+  const { bytes } = cursor;
+  while (cursor.next()) {
+    const { seq } = cursor;
+    if (seq < item.first) continue;
+    if (seq > item.last) break;
+    const isBare = cursor.flags === 0;
+    const value = isBare ? bytes.subarray(cursor.start, cursor.end) : cursor.entry.value;
+    try {
+      values.push(codec.decode(value));
+      seqs?.push(seq);
+    } catch (error) {
+      seqs ??= Array.from({ length: values.length }, (_, index) => item.first + index);
+      bad.push({ seq, reason: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  return { values, seqs, bad };
+}
+
+/** The seq of the value at `index`. */
+export function seqAt(chunk: Pick<Chunk<unknown>, "seqs" | "first">, index: number): number {
+  return chunk.seqs === null ? chunk.first + index : chunk.seqs[index]!;
+}

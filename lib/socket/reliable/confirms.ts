@@ -1,0 +1,40 @@
+import type { Settle } from "../../wait.ts";
+
+/** Calls of `send` that wait until their message is held or settled, by seq. */
+export class Confirms {
+  readonly #waiters = new Map<number, Settle<void>>();
+
+  /** Waiting calls (count). */
+  get count(): number {
+    return this.#waiters.size;
+  }
+
+  /** @returns resolves, or rejects, with what becomes of the message */
+  wait(seq: number, settle: Settle<void>): void {
+    this.#waiters.set(seq, settle);
+  }
+
+  /** Ends the waits for a range. @param error null: with success */
+  settle(first: number, last: number, error: Error | null): void {
+    const waiters = this.#waiters;
+    if (waiters.size === 0) return;
+    if (last - first > waiters.size) {
+      for (const seq of [...waiters.keys()]) {
+        if (seq >= first && seq <= last) this.#end(seq, error);
+      }
+    } else for (let seq = first; seq <= last; seq++) this.#end(seq, error);
+  }
+
+  #end(seq: number, error: Error | null): void {
+    const waiter = this.#waiters.get(seq);
+    if (waiter === undefined) return;
+    this.#waiters.delete(seq);
+    if (error === null) waiter.resolve();
+    else waiter.reject(error);
+  }
+
+  /** Ends every wait. */
+  close(error: Error): void {
+    for (const seq of [...this.#waiters.keys()]) this.#end(seq, error);
+  }
+}

@@ -1,0 +1,114 @@
+import { WORD_NONE } from "../../delivery/link-message.ts";
+import type { SeqRange } from "../../delivery/range.ts";
+import { expected } from "../../options.ts";
+import type { ReceiverLinks } from "./receiver-links.ts";
+import type { ReceiverStream } from "./receiver-stream.ts";
+
+/** What is known of a message beside its value. */
+export interface Delivery {
+  /** How often the message was handed out, this time included; without an ack layer always 1. */
+  readonly attempt: number;
+  /** Its place in its sender's stream, from 1; without an ack layer 0. */
+  readonly seq: number;
+  /** The same for every delivery of a message, and for no other message: an idempotency key. Without an ack layer empty. */
+  readonly id: string;
+}
+
+/** Options of {@link ReliableDelivery.nack}. */
+export interface NackOptions {
+  /** Rest before the next try (milliseconds). Default: the sender's back-off. */
+  readonly delayMs?: number | undefined;
+}
+
+/** What takes messages back. */
+interface Returner {
+  nack(stream: ReceiverStream, range: SeqRange, word: number): void;
+}
+
+/** Longest text of a rejection (characters). */
+const REASON_LENGTH_MAX = 1_000;
+
+/** A message with the right to answer for it: exactly one of `ack`, `nack` and `reject` counts, the first. */
+export class ReliableDelivery<T> implements Delivery {
+  readonly value: T;
+  readonly seq: number;
+  readonly attempt: number;
+  readonly #links: ReceiverLinks;
+  readonly #inbound: Returner;
+  readonly #stream: ReceiverStream;
+  readonly #epoch: number;
+  #isAnswered = false;
+
+  constructor(
+    value: T,
+    place: {
+      readonly links: ReceiverLinks;
+      readonly inbound: Returner;
+      readonly stream: ReceiverStream;
+      readonly epoch: number;
+      readonly seq: number;
+      readonly attempt: number;
+    },
+  ) {
+    this.value = value;
+    this.seq = place.seq;
+    this.attempt = place.attempt;
+    this.#links = place.links;
+    this.#inbound = place.inbound;
+    this.#stream = place.stream;
+    this.#epoch = place.epoch;
+  }
+
+  get id(): string {
+    return `${this.#stream.id}-${this.#epoch}-${this.seq}`;
+  }
+
+  /** Whether it was answered for, by any of the three. */
+  get isAnswered(): boolean {
+    return this.#isAnswered;
+  }
+
+  /** Whether the right to answer still holds; once it is lost, the sender may give the message to another. */
+  get isHeld(): boolean {
+    return !this.#isAnswered && this.#stream.window.holds(this.seq);
+  }
+
+  /** Finished: it will not come again. */
+  ack(): void {
+    if (!this.#answer()) return;
+    this.#links.done(this.#stream, this.seq, this.seq);
+  }
+
+  /** Not finished: it is to be tried again. @throws TypeError for a delay that is none */
+  nack(options: NackOptions = {}): void {
+    const { delayMs } = options;
+    if (delayMs !== undefined) checkMs("nack: delayMs", delayMs, 0);
+    if (!this.#answer()) return;
+    const range = { first: this.seq, last: this.seq };
+    this.#inbound.nack(this.#stream, range, delayMs ?? WORD_NONE);
+  }
+
+  /** Hopeless: it becomes a dead letter at its sender. */
+  reject(reason: string): void {
+    if (typeof reason !== "string") throw expected("reject: reason", "a text", reason);
+    if (!this.#answer()) return;
+    this.#links.reject(this.#stream, this.seq, reason.slice(0, REASON_LENGTH_MAX));
+  }
+
+  /** Needs longer: the lease lasts so many milliseconds from when the sender hears it. @throws TypeError */
+  extend(ms: number): void {
+    checkMs("extend", ms, 1);
+    if (!this.#isAnswered) this.#links.extend(this.#stream, this.seq, ms);
+  }
+
+  #answer(): boolean {
+    if (this.#isAnswered) return false;
+    this.#isAnswered = true;
+    return true;
+  }
+}
+
+function checkMs(what: string, ms: unknown, least: number): void {
+  if (Number.isInteger(ms) && (ms as number) >= least && (ms as number) < 2 ** 31) return;
+  throw expected(what, `whole milliseconds from ${least} to ${2 ** 31 - 1}`, ms);
+}

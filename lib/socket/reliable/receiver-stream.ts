@@ -1,0 +1,36 @@
+import type { Batch } from "../../batch/batch.ts";
+import type { Welcome } from "../../delivery/handshake.ts";
+import type { Window } from "../../delivery/window.ts";
+import type { LinkPeer } from "../../transport/link-hub.ts";
+
+/** One session with one sender, as the receiver keeps it. */
+export interface ReceiverLink {
+  readonly peer: LinkPeer;
+  /** The number that we gave it. */
+  session: number;
+  /** The stream that it carries; null before the sender's welcome. */
+  stream: ReceiverStream | null;
+  /** Acks said in this session, the claim included (count). */
+  acks: number;
+  /** When anything was heard of the sender last (ms). */
+  heardMs: number;
+  /** Asks again where no answer comes. */
+  cancelRetry: (() => void) | null;
+  /** Hellos without an answer (count). */
+  hellos: number;
+}
+
+/** One stream, across its sessions. */
+export interface ReceiverStream {
+  /** The id, 32 hex digits. */
+  readonly id: string;
+  readonly window: Window<Batch>;
+  welcome: Welcome;
+  link: ReceiverLink | null;
+  /** Gives up what waits when the sender has surely given it to others. */
+  cancelGrace: (() => void) | null;
+  /** An ack is due at the end of this turn. */
+  isAckDue: boolean;
+  /** What is done is being stored in the inbox, and then said. */
+  acking: Promise<void> | null;
+}

@@ -1,0 +1,129 @@
+import { randomBytes, randomInt } from "node:crypto";
+import { systemClock } from "../../clock.ts";
+import type { Codec } from "../../codec/codec.ts";
+import type { BrokerlessError } from "../../errors.ts";
+import type { ChannelOptions } from "../../transport/channel.ts";
+import { LinkHub } from "../../transport/link-hub.ts";
+import type { ResolvedCommon } from "../options.ts";
+import type { Schema } from "../schema.ts";
+import type { Endpoints, SocketStats } from "../typed-socket.ts";
+import type { ReliableDelivery } from "./delivery.ts";
+import { InboxMemory } from "./inbox-memory.ts";
+import type { ResolvedReliableReceive } from "./options.ts";
+import { ReceiverLinks } from "./receiver-links.ts";
+import { ReliableInbound } from "./reliable-inbound.ts";
+
+/** What a {@link ReliableReceiver} is made of. */
+export interface ReliableReceiverOptions {
+  readonly common: ResolvedCommon;
+  readonly codec: Codec<unknown>;
+  readonly schema: Schema | null;
+  readonly rules: ResolvedReliableReceive;
+  readonly onPeer: (type: "peer" | "peerLost", address: string, peers: number) => void;
+  readonly onLost: (stream: string, seqFirst: number, seqLast: number) => void;
+  readonly onRetry: (delivery: ReliableDelivery<unknown>, error: unknown) => void;
+  readonly onError: (error: BrokerlessError) => void;
+}
+
+/** Frames that ZeroMQ may hold for a peer (count): our credit bounds what is in them. */
+const PEER_FRAMES = 1_000;
+
+/** A receiver with an ack layer: the sessions with senders, and the way from them to the application. */
+export class ReliableReceiver<T> {
+  readonly inbound: ReliableInbound<T>;
+  readonly #links: ReceiverLinks;
+
+  constructor(options: ReliableReceiverOptions) {
+    const { common, codec, schema, rules } = options;
+    const memory = rules.inbox === null ? null : new InboxMemory(rules.inbox);
+    const random = (): string => randomBytes(16).toString("hex");
+    const links: ReceiverLinks = new ReceiverLinks({
+      clock: systemClock,
+      session: () => randomInt(1, 2 ** 47),
+      hello: {
+        receiver: memory?.receiver(random) ?? random(),
+        codec: codec.name,
+        prefetch: rules.prefetch,
+        messageBytesMax: common.messageBytesMax,
+      },
+      heartbeatMs: common.heartbeatMs,
+      memory,
+      untouched: () => this.inbound.untouched(),
+      onWaiting: () => this.inbound.wake(),
+      onPeer: options.onPeer,
+      onLost: (stream, ranges) => {
+        this.inbound.lost(stream, ranges);
+        for (const { first, last } of ranges) options.onLost(stream.id, first, last);
+      },
+      onProblem: options.onError,
+    });
+    this.#links = links;
+    this.inbound = new ReliableInbound<T>({
+      codec,
+      schema,
+      links: () => links,
+      onRefused: options.onError,
+      onRetry: options.onRetry,
+    });
+  }
+
+  /** The receiver's ways into the network. */
+  open(options: ChannelOptions): Endpoints {
+    const { settings, security, gate, gateLimits, listener } = options;
+    const links = this.#links;
+    const hub = new LinkHub(
+      {
+        settings: { ...settings, peerFramesMax: Math.max(settings.peerFramesMax, PEER_FRAMES) },
+        security,
+        gate,
+        gateLimits,
+      },
+      {
+        onConnect: (peer) => links.onConnect(peer),
+        onMessage: (peer, parts) => links.onMessage(peer, parts),
+        onGone: (peer) => links.onGone(peer),
+        onSuspect: () => links.onSuspect(),
+        onProblem: listener.onProblem,
+        onUnguarded: listener.onUnguarded,
+      },
+    );
+    return {
+      get peers() {
+        return links.peers;
+      },
+      bind: (address) => hub.bind(address),
+      connect: (address) => hub.connect(address),
+      unbind: (address) => hub.unbind(address),
+      disconnect: (address) => hub.disconnect(address),
+      close: () => {
+        this.inbound.close();
+        const flushed = links.flush();
+        return flushed.then(() => {
+          this.inbound.giveBack();
+          links.close();
+          return hub.close();
+        });
+      },
+    };
+  }
+
+  stats(): Pick<
+    SocketStats,
+    "messagesReceived" | "framesReceived" | "bytesReceived" | "framesRefused" | "messagesRefused"
+  > {
+    const { frames, framesRefused, bytes } = this.#links.counts;
+    return {
+      messagesReceived: this.inbound.messages,
+      framesReceived: frames,
+      bytesReceived: bytes,
+      framesRefused,
+      messagesRefused: this.inbound.refused,
+    };
+  }
+
+  /** What was processed has been said. */
+  async drain(): Promise<void> {
+    this.inbound.settle();
+    await this.#links.flush();
+  }
+}

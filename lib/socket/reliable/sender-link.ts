@@ -1,0 +1,32 @@
+import type { LinkPeer } from "../../transport/link-hub.ts";
+
+/** A range on its way to a receiver. */
+export interface Outgoing {
+  readonly first: number;
+  readonly last: number;
+  readonly attempt: number;
+}
+
+/** One session with one receiver, as the sender keeps it. */
+export interface SenderLink {
+  readonly id: number;
+  readonly peer: LinkPeer;
+  /** The number that the receiver gave it. */
+  readonly session: number;
+  readonly receiver: string;
+  readonly prefetch: number;
+  /** Between welcome and claim it gets nothing. */
+  isLive: boolean;
+  /** Ranges to be sent, in order. */
+  readonly outgoing: Outgoing[];
+  /** A batch is being read back from the journal. */
+  isLoading: boolean;
+  /** Acks taken into account (count). */
+  acks: number;
+  /** Of these, what survives a restart of ours (count). */
+  acksDurable: number;
+  /** What of that the receiver has been told (count). */
+  acksTold: number;
+  /** When anything was heard of the receiver last (ms). */
+  heardMs: number;
+}

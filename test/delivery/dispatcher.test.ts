@@ -1,0 +1,271 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { DISPATCHER_STATE_EMPTY, Dispatcher } from "../../lib/delivery/dispatcher.ts";
+import type {
+  DispatcherAction,
+  DispatcherEvent,
+  DispatcherOptions,
+  DispatcherState,
+} from "../../lib/delivery/dispatcher-events.ts";
+import { DispatcherModel } from "./dispatcher-model.ts";
+
+const OPTIONS: DispatcherOptions = {
+  leaseMs: 100,
+  graceMs: 30,
+  attemptsMax: 3,
+  retryMs: 10,
+  retryMsMax: 40,
+  exclusive: false,
+  deadLettersMax: 1_000,
+};
+
+function start(
+  options: Partial<DispatcherOptions> = {},
+  state?: Partial<DispatcherState>,
+  seqBefore = 0,
+) {
+  return new Dispatcher(
+    { ...OPTIONS, ...options },
+    {
+      state: { ...DISPATCHER_STATE_EMPTY, ...state },
+      seqBefore,
+      nowMs: 0,
+      random: () => 0.5,
+      timeMs: () => 0,
+    },
+  );
+}
+
+function join(link: number, prefetch = 100, receiver = `r${link}`): DispatcherEvent {
+  return { type: "joined", link, receiver, prefetch, held: [], done: [] };
+}
+
+function sends(actions: readonly DispatcherAction[]): string[] {
+  return actions
+    .filter((action) => action.type === "send")
+    .map(({ link, first, last, attempt }) => `${link}: ${first}-${last} #${attempt}`);
+}
+
+const seq = fc.integer({ min: 1, max: 30 });
+const someRange = fc
+  .tuple(seq, seq)
+  .map(([a, b]) => ({ first: Math.min(a, b), last: Math.max(a, b) }));
+const link = fc.integer({ min: 1, max: 3 });
+const script = fc.array(
+  fc.oneof(
+    fc.record({ type: fc.constant("fed" as const), count: fc.integer({ min: 1, max: 5 }) }),
+    fc.record({
+      type: fc.constant("join" as const),
+      link,
+      prefetch: fc.integer({ min: 1, max: 6 }),
+    }),
+    fc.record({
+      type: fc.constantFrom("acked" as const, "released" as const, "rejected" as const),
+      link,
+      range: someRange,
+    }),
+    fc.record({ type: fc.constant("nacked" as const), link, range: someRange, ms: fc.nat(50) }),
+    fc.record({ type: fc.constant("extended" as const), link, range: someRange, ms: fc.nat(200) }),
+    fc.record({ type: fc.constantFrom("lost" as const, "left" as const), link }),
+    fc.record({ type: fc.constant("tick" as const), ms: fc.nat(60) }),
+    fc.record({ type: fc.constant("drop" as const), count: fc.integer({ min: 1, max: 4 }) }),
+  ),
+  { maxLength: 80 },
+);
+
+for (const exclusive of [false, true]) {
+  test(`dispatcher: every choice is allowed and nothing is stuck (exclusive: ${exclusive})`, () => {
+    fc.assert(
+      fc.property(script, (steps) => {
+        const options = { ...OPTIONS, exclusive };
+        const dispatcher = start({ exclusive });
+        const model = new DispatcherModel(options);
+        const current = new Map<number, number>();
+        let nowMs = 0;
+        let links = 0;
+        for (const step of steps) {
+          nowMs += step.type === "tick" ? step.ms : 1;
+          const event = eventOf(step, { current, model, next: () => ++links });
+          if (event === null) continue;
+          model.apply(event, nowMs);
+          for (const action of dispatcher.step(event, nowMs)) model.check(action);
+          model.checkRest(dispatcher);
+          assert.ok(dispatcher.deadlineMs > nowMs, "a deadline has passed and nothing happened");
+        }
+      }),
+      { numRuns: 1_500 },
+    );
+  });
+}
+
+type Step = typeof script extends fc.Arbitrary<(infer S)[]> ? S : never;
+
+/** A receiver is one of three; each of its connections is a link of its own. */
+function eventOf(
+  step: Step,
+  world: {
+    readonly current: Map<number, number>;
+    readonly model: DispatcherModel;
+    readonly next: () => number;
+  },
+): DispatcherEvent | null {
+  const { current, model } = world;
+  if (step.type === "tick") return { type: "tick" };
+  if (step.type === "drop") return { type: "drop", count: step.count };
+  if (step.type === "fed") {
+    return { type: "fed", first: model.seqLast + 1, last: model.seqLast + step.count };
+  }
+  if (step.type === "join") {
+    const held = model.held(current.get(step.link) ?? 0);
+    const id = world.next();
+    current.set(step.link, id);
+    const claim = (share: number) =>
+      held
+        .filter((one) => one % 3 === share)
+        .sort((a, b) => a - b)
+        .map((one) => ({ first: one, last: one }));
+    const { prefetch } = step;
+    const receiver = `r${step.link}`;
+    return { type: "joined", link: id, receiver, prefetch, held: claim(0), done: claim(1) };
+  }
+  const id = current.get(step.link);
+  if (id === undefined) return null;
+  if (!("range" in step)) {
+    if (step.type === "left") current.delete(step.link);
+    return { type: step.type, link: id };
+  }
+  const known = model.links.get(id);
+  if (known === undefined || known.graceEndMs !== null) return null;
+  const ranges = [step.range];
+  if (step.type === "nacked") return { type: "nacked", link: id, ranges, delayMs: step.ms };
+  if (step.type === "extended") {
+    return { type: "extended", link: id, ranges, leaseMs: step.ms + 1 };
+  }
+  if (step.type === "rejected") return { type: "rejected", link: id, ranges, reason: "no" };
+  return { type: step.type, link: id, ranges };
+}
+
+test("dispatcher: a burst is shared evenly, whole batches stay whole", () => {
+  const dispatcher = start();
+  for (const id of [1, 2, 3, 4]) dispatcher.step(join(id), 0);
+  const shared = sends(dispatcher.step({ type: "fed", first: 1, last: 100 }, 0));
+  assert.deepEqual(shared, ["1: 1-25 #1", "2: 26-50 #1", "3: 51-75 #1", "4: 76-100 #1"]);
+  const alone = start();
+  alone.step(join(1), 0);
+  assert.deepEqual(sends(alone.step({ type: "fed", first: 1, last: 100 }, 0)), ["1: 1-100 #1"]);
+});
+
+test("dispatcher: prefetch 1 gives one message at a time, to whoever is free", () => {
+  const dispatcher = start();
+  dispatcher.step(join(1, 1), 0);
+  dispatcher.step(join(2, 1), 0);
+  const first = sends(dispatcher.step({ type: "fed", first: 1, last: 4 }, 0));
+  assert.deepEqual(first, ["1: 1-1 #1", "2: 2-2 #1"]);
+  const ranges = [{ first: 2, last: 2 }];
+  assert.deepEqual(sends(dispatcher.step({ type: "acked", link: 2, ranges }, 1)), ["2: 3-3 #1"]);
+});
+
+test("dispatcher: an ack of what was never sent, or of 2^53, frees nothing", () => {
+  const dispatcher = start();
+  dispatcher.step(join(1, 2), 0);
+  dispatcher.step({ type: "fed", first: 1, last: 5 }, 0);
+  const ranges = [{ first: 1, last: Number.MAX_SAFE_INTEGER }];
+  const actions = dispatcher.step({ type: "acked", link: 1, ranges }, 1);
+  assert.deepEqual(
+    actions.filter((action) => action.type === "settled").map(({ first, last }) => [first, last]),
+    [[1, 2]],
+  );
+  assert.equal(dispatcher.floor, 2);
+  const never = dispatcher.step({ type: "acked", link: 9, ranges: [{ first: 3, last: 3 }] }, 2);
+  assert.equal(never.filter((action) => action.type === "settled").length, 0);
+});
+
+test("dispatcher: the ack of a lease that ended is refused, and its holder told", () => {
+  const dispatcher = start();
+  dispatcher.step(join(1), 0);
+  dispatcher.step({ type: "fed", first: 1, last: 3 }, 0);
+  dispatcher.step(join(2), 1);
+  const ended = dispatcher.step({ type: "tick" }, 100);
+  assert.deepEqual(sends(ended), ["2: 1-3 #2"]);
+  assert.ok(ended.some((action) => action.type === "lost" && action.link === 1));
+  const ranges = [{ first: 1, last: 3 }];
+  const late = dispatcher.step({ type: "acked", link: 1, ranges }, 101);
+  assert.deepEqual(late, [{ type: "lost", link: 1, ranges }]);
+  assert.equal(dispatcher.floor, 0);
+});
+
+test("dispatcher: after attemptsMax a message is dead, and requeueing is up to others", () => {
+  const dispatcher = start({ attemptsMax: 2 });
+  dispatcher.step(join(1), 0);
+  dispatcher.step({ type: "fed", first: 1, last: 2 }, 0);
+  const nack = (nowMs: number) =>
+    dispatcher.step(
+      { type: "nacked", link: 1, ranges: [{ first: 1, last: 1 }], delayMs: 0 },
+      nowMs,
+    );
+  assert.deepEqual(sends(nack(1)), ["1: 1-1 #2"]);
+  const dead = nack(2);
+  assert.ok(dead.some((action) => action.type === "settled" && action.outcome === "dead"));
+  assert.deepEqual(
+    [...dispatcher.dead].map(({ first, value }) => [first, value.attempts]),
+    [[1, 2]],
+  );
+  assert.equal(dispatcher.seqNeeded, 1);
+  dispatcher.step({ type: "purged", ranges: [{ first: 1, last: 1 }] }, 3);
+  assert.equal(dispatcher.seqNeeded, 2);
+});
+
+test("dispatcher: back-off doubles up to its limit, with full jitter", () => {
+  const dispatcher = start({ attemptsMax: 9 });
+  dispatcher.step(join(1), 0);
+  dispatcher.step({ type: "fed", first: 1, last: 1 }, 0);
+  const rests: number[] = [];
+  let nowMs = 0;
+  for (let attempt = 1; attempt <= 5; attempt++) {
+    const ranges = [{ first: 1, last: 1 }];
+    dispatcher.step({ type: "nacked", link: 1, ranges, delayMs: null }, nowMs);
+    rests.push(dispatcher.deadlineMs - nowMs);
+    nowMs = dispatcher.deadlineMs;
+    assert.deepEqual(sends(dispatcher.step({ type: "tick" }, nowMs)), [`1: 1-1 #${attempt + 1}`]);
+  }
+  assert.deepEqual(rests, [5, 10, 20, 20, 20]);
+});
+
+test("dispatcher: exclusive receivers take over only when the active one's messages are free", () => {
+  const dispatcher = start({ exclusive: true });
+  dispatcher.step(join(1), 0);
+  dispatcher.step(join(2), 0);
+  assert.deepEqual(sends(dispatcher.step({ type: "fed", first: 1, last: 2 }, 0)), ["1: 1-2 #1"]);
+  assert.deepEqual(sends(dispatcher.step({ type: "lost", link: 1 }, 5)), []);
+  assert.deepEqual(sends(dispatcher.step({ type: "fed", first: 3, last: 4 }, 6)), []);
+  assert.deepEqual(sends(dispatcher.step({ type: "tick" }, 35)), ["2: 1-2 #2", "2: 3-4 #1"]);
+});
+
+test("dispatcher: after a restart it waits for who held messages, and takes their claims", () => {
+  const dispatcher = start(
+    {},
+    { floor: 2, settled: [{ first: 5, last: 5 }], receivers: ["r1"] },
+    8,
+  );
+  dispatcher.step({ type: "fed", first: 3, last: 8 }, 0);
+  assert.deepEqual(sends(dispatcher.step(join(2), 1)), []);
+  const held = [{ first: 3, last: 3 }];
+  const done = [{ first: 4, last: 5 }];
+  const back = dispatcher.step(
+    { type: "joined", link: 1, receiver: "r1", prefetch: 100, held, done },
+    2,
+  );
+  assert.deepEqual(sends(back), ["2: 6-7 #1", "1: 8-8 #1"]);
+  assert.ok(!back.some((action) => action.type === "lost"));
+  dispatcher.step({ type: "acked", link: 1, ranges: held }, 3);
+  assert.equal(dispatcher.floor, 5);
+});
+
+test("dispatcher: nobody can claim what was never sent before", () => {
+  const dispatcher = start({}, {}, 3);
+  const done = [{ first: 1, last: 10 }];
+  dispatcher.step({ type: "joined", link: 1, receiver: "r1", prefetch: 5, held: [], done }, 0);
+  assert.equal(dispatcher.floor, 3);
+  assert.deepEqual(sends(dispatcher.step({ type: "fed", first: 1, last: 5 }, 1)), ["1: 4-5 #1"]);
+});
