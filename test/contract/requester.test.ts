@@ -223,6 +223,7 @@ eachTransport(
 );
 
 eachTransport("requester: resend may be asked of the whole socket", async (t, wire) => {
+  if (wire.transport === "inproc") return t.skip("an inproc peer may end unseen");
   const requester = open(t, new Requester<number, string>({ resend: true }));
   const address = await requester.bind(wire.address());
   const asked = gate();
