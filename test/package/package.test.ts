@@ -30,13 +30,16 @@ function tool(name: string): string {
 test("package: depends on zeromq, msgpackr and the Standard Schema types, and nothing else", () => {
   const manifest = JSON.parse(readFileSync(join(installed(), "package.json"), "utf8"));
   assert.deepEqual(Object.keys(manifest.dependencies).sort(), DEPENDENCIES);
-  assert.equal(manifest.peerDependencies, undefined);
+  // A store that only those need who choose it.
+  assert.deepEqual(Object.keys(manifest.peerDependencies), ["lmdb"]);
+  assert.deepEqual(manifest.peerDependenciesMeta, { lmdb: { optional: true } });
   assert.equal(manifest.optionalDependencies, undefined);
   assert.equal(manifest.bundleDependencies, undefined);
 });
 
 test("package: every module it imports is its own, Node's, or a dependency", () => {
-  const allowed = new Set([...DEPENDENCIES, ...builtinModules.map((name) => `node:${name}`)]);
+  const builtin = builtinModules.map((name) => `node:${name}`);
+  const allowed = new Set([...DEPENDENCIES, ...builtin, "node:test", "lmdb"]);
   const files = [...filesOf(installed(), ".js"), ...filesOf(installed(), ".d.ts")];
   assert.ok(files.length > 50, `only ${files.length} files`);
   for (const file of files) {
