@@ -307,6 +307,11 @@ export class Dispatcher {
     this.#awaited.delete(receiver);
     this.#links.set(link.id, link);
     if (wasActive || (this.#options.exclusive && this.#active === null)) this.#active = link;
+    else if (this.#options.exclusive && link.leases.count > 0 && this.#active!.leases.count === 0) {
+      // Who was active before a restart goes on with what it holds.
+      this.#willing.delete(this.#active!);
+      this.#active = link;
+    }
     this.#noteCredit(link);
     this.#noteOrder();
     if (refused.length > 0) this.#actions.push({ type: "lost", link: link.id, ranges: refused });

@@ -12,6 +12,7 @@ import {
   valueDefaults,
 } from "./options.ts";
 import type { Delivery, ReliableDelivery } from "./reliable/delivery.ts";
+import { explainReceiver, type Guarantee } from "./reliable/explain.ts";
 import {
   assertNeedless,
   RELIABLE_RECEIVE_DEFAULTS,
@@ -56,6 +57,7 @@ type Resolved = ResolvedCommon & ResolvedValue & ResolvedReliableReceive;
  */
 export class Pull<T = unknown> extends TypedSocket {
   readonly #way: PullWay<T>;
+  readonly #kind: "plain" | "memory" | "inbox";
   readonly #inbound: Inbound<T> | null;
   readonly #reliable: ReliableReceiver<T> | null;
 
@@ -68,6 +70,7 @@ export class Pull<T = unknown> extends TypedSocket {
     if (!resolved.reliable && resolved.inbox === null) {
       assertNeedless("Pull", options, ["prefetch"]);
       super("pull", resolved);
+      this.#kind = "plain";
       const inbound = this.#plain(resolved);
       this.#inbound = inbound;
       this.#reliable = null;
@@ -94,6 +97,7 @@ export class Pull<T = unknown> extends TypedSocket {
       onError: (error: BrokerlessError) => this.report(error),
     });
     super((channel) => receiver.open(channel), resolved);
+    this.#kind = resolved.inbox === null ? "memory" : "inbox";
     this.#inbound = null;
     this.#reliable = receiver;
     this.#way = receiver.inbound;
@@ -138,6 +142,11 @@ export class Pull<T = unknown> extends TypedSocket {
    */
   run(handler: Handle<T>, options: RunOptions = {}): Promise<void> {
     return this.#way.run(handler, options);
+  }
+
+  /** What this configuration promises: failures, and what is lost or duplicated by each. */
+  explain(): readonly Guarantee[] {
+    return explainReceiver(this.#kind);
   }
 
   override stats(): SocketStats {

@@ -13,6 +13,7 @@ import {
 import { Outbound, type SendOptions } from "./outbound.ts";
 import type { OutboundStats } from "./outbound-stats.ts";
 import type { DeadLetters } from "./reliable/dead-letters.ts";
+import { explainSender, type Guarantee, type SenderSetting } from "./reliable/explain.ts";
 import {
   assertNeedless,
   RELIABLE_SEND_DEFAULTS,
@@ -52,6 +53,7 @@ type Resolved = ResolvedCommon & ResolvedValue & ResolvedReliableSend;
 export class Push<T = unknown> extends TypedSocket {
   readonly #way: PushWay<T>;
   readonly #reliable: ReliableSender<T> | null;
+  readonly #setting: SenderSetting;
 
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
   constructor(options?: PushOptions<T>) {
@@ -62,6 +64,7 @@ export class Push<T = unknown> extends TypedSocket {
     if (!resolved.reliable && resolved.journal === null) {
       assertNeedless("Push", options, ONLY_RELIABLE);
       super("push", resolved);
+      this.#setting = { kind: "plain", exclusive: false };
       this.#reliable = null;
       this.#way = this.#plain(resolved);
       return;
@@ -77,6 +80,8 @@ export class Push<T = unknown> extends TypedSocket {
       onError: (error: BrokerlessError) => this.report(error),
     });
     super((channel) => sender.open(channel), resolved);
+    const kind = resolved.journal === null ? "memory" : "journal";
+    this.#setting = { kind, exclusive: resolved.exclusive };
     this.#reliable = sender;
     this.#way = sender;
   }
@@ -106,6 +111,11 @@ export class Push<T = unknown> extends TypedSocket {
   /** Accepts one message in memory, or says `false` where `send` would wait. */
   trySend(value: T): boolean {
     return this.#way.trySend(value, null);
+  }
+
+  /** What this configuration promises: failures, and what is lost or duplicated by each. */
+  explain(): readonly Guarantee[] {
+    return explainSender(this.#setting);
   }
 
   override stats(): SocketStats {

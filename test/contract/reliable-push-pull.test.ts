@@ -334,3 +334,18 @@ test("reliable: peers that do not fit say so on both sides", async (t) => {
     }
   }
 });
+
+test("reliable: a socket explains what it promises", async (t) => {
+  const failures = (socket: Push | Pull) => socket.explain().map(({ failure }) => failure);
+  const sockets = [
+    open(t, new Push()),
+    open(t, new Push({ reliable: true })),
+    open(t, new Pull()),
+    open(t, new Pull({ reliable: true })),
+  ] as const;
+  for (const socket of sockets) {
+    assert.ok(failures(socket).length > 0);
+    for (const row of socket.explain()) assert.ok(row.lost !== "" && row.duplicated !== "");
+  }
+  assert.ok(failures(sockets[1]).includes("a receiver is killed"));
+});

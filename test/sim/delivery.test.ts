@@ -45,7 +45,7 @@ for (const { name, ...options } of runs) {
         check(world, {
           // An effect that is not stored with the inbox is repeated when a receiver is killed in between.
           once: !options.receiverCrashes && options.receivers === 1,
-          ordered: options.receivers === 1,
+          ordered: options.receivers === 1 || options.exclusive,
         });
       } catch (error) {
         (error as Error).message += ` (seed ${seed}; ${world.errors.slice(0, 3)})`;
