@@ -1,15 +1,17 @@
 import { BrokerlessError } from "../errors.ts";
 import { FrameWriter } from "../transport/frame-writer.ts";
 import type { NativeMessage } from "../transport/native.ts";
-import { type WaitOptions, wait } from "../wait.ts";
+import { onAbort, type WaitOptions, wait } from "../wait.ts";
 import { closedError } from "./inbox.ts";
 import { DELIMITER } from "./request-wire.ts";
+import { Waitlist } from "./waitlist.ts";
 
 /** What {@link Inquiries} are made of. */
 export interface InquiriesOptions {
   /** Encodes one question. */
   readonly encode: (question: unknown) => Buffer;
-  readonly send: (message: NativeMessage) => Promise<void>;
+  /** Hands a message to ZeroMQ when it has room for it, unless nobody wants that any more. */
+  readonly send: (message: NativeMessage, isWanted: () => boolean) => Promise<void>;
   readonly queueBytesMax: number;
   readonly onFailed: (error: unknown) => void;
 }
@@ -28,13 +30,26 @@ export interface Question {
 /** A question on its way. */
 interface Inquiry {
   readonly id: number;
+  /** How many were asked before it, and itself (count). */
+  readonly number: number;
   readonly question: Question;
   /** Null until there is room for its encoding. */
   body: Buffer | null;
   /** Whether ZeroMQ has it. */
   sent: boolean;
+  /** Whether ZeroMQ has ever had it, so that an answer may come. */
+  asked: boolean;
   timer: NodeJS.Timeout | null;
-  onAbort: (() => void) | null;
+  forgetSignal: () => void;
+}
+
+/** A call of `drain` that waits. */
+interface Drain {
+  /** Number of the last question that it waits for. */
+  readonly until: number;
+  /** Of those, how many are open (count). */
+  open: number;
+  readonly resolve: () => void;
 }
 
 /**
@@ -48,11 +63,13 @@ export class Inquiries {
   readonly #options: InquiriesOptions;
   readonly #writer: FrameWriter;
   readonly #open = new Map<number, Inquiry>();
-  /** Not yet with ZeroMQ, in order; those no longer in `#open` were given up. */
-  readonly #queue: Inquiry[] = [];
-  #head = 0;
+  /** Those that ZeroMQ has not been offered yet. */
+  readonly #queue = new Waitlist<Inquiry>();
+  /** The one that ZeroMQ is offered. */
+  #offered: Inquiry | null = null;
   #queuedBytes = 0;
-  readonly #drains = new Set<() => void>();
+  readonly #drains = new Set<Drain>();
+  #asked = 0;
   #lastId = Math.floor(Math.random() * 2 ** 32);
   #sent = 0;
   #bytesSent = 0;
@@ -60,13 +77,13 @@ export class Inquiries {
   constructor(options: InquiriesOptions) {
     this.#options = options;
     this.#writer = new FrameWriter({
-      send: options.send,
-      onIdle: () => this.#pump(),
-      onSent: (_count, bytes) => {
-        this.#sent += 1;
-        this.#bytesSent += bytes;
+      send: (message) => {
+        const inquiry = this.#offered!;
+        return options.send(message, () => this.#open.has(inquiry.id));
       },
-      onFailed: options.onFailed,
+      onIdle: () => this.#pump(),
+      onSent: (_count, bytes) => this.#onSent(bytes),
+      onFailed: (error) => this.#onFailed(error),
     });
   }
 
@@ -81,19 +98,29 @@ export class Inquiries {
       messagesSent: this.#sent,
       framesSent: this.#sent,
       bytesSent: this.#bytesSent,
-      queuedMessages: this.#queue.length - this.#head + this.#writer.count,
-      queuedBytes: this.#queuedBytes + this.#writer.bytes,
+      queuedMessages: this.#queue.size + this.#writer.count,
+      queuedBytes: this.#queuedBytes,
     };
   }
 
   /** @throws what the codec throws, where there is room at once; else the question rejects with it */
   ask(question: Question): void {
     const id = this.#freeId();
-    const inquiry = { id, question, body: null, sent: false, timer: null, onAbort: null };
+    const inquiry: Inquiry = {
+      id,
+      number: this.#asked + 1,
+      question,
+      body: null,
+      sent: false,
+      asked: false,
+      timer: null,
+      forgetSignal: () => {},
+    };
     if (this.#queuedBytes < this.#options.queueBytesMax) this.#encode(inquiry);
+    this.#asked += 1;
     this.#open.set(id, inquiry);
     this.#limit(inquiry);
-    this.#queue.push(inquiry);
+    this.#queue.join(inquiry);
     this.#pump();
   }
 
@@ -104,7 +131,7 @@ export class Inquiries {
    */
   take(id: number): Question | null {
     const inquiry = this.#open.get(id);
-    if (inquiry === undefined || !inquiry.sent) return null;
+    if (inquiry === undefined || !inquiry.asked) return null;
     this.#close(inquiry);
     return inquiry.question;
   }
@@ -115,24 +142,18 @@ export class Inquiries {
       if (!inquiry.sent || !inquiry.question.resend) continue;
       inquiry.sent = false;
       this.#queuedBytes += inquiry.body?.length ?? 0;
-      this.#queue.push(inquiry);
+      this.#queue.join(inquiry);
     }
     this.#pump();
   }
 
   /** Resolves when every question asked so far has settled. */
   drain(options: WaitOptions | undefined): Promise<void> {
-    const asked = [...this.#open.values()];
-    const settled = (): boolean => asked.every(({ id }) => !this.#open.has(id));
-    if (settled()) return Promise.resolve();
+    if (this.#open.size === 0) return Promise.resolve();
     return wait<void>("drain", options, ({ resolve }) => {
-      const check = (): void => {
-        if (!settled()) return;
-        this.#drains.delete(check);
-        resolve();
-      };
-      this.#drains.add(check);
-      return () => this.#drains.delete(check);
+      const drain = { until: this.#asked, open: this.#open.size, resolve };
+      this.#drains.add(drain);
+      return () => this.#drains.delete(drain);
     });
   }
 
@@ -145,8 +166,7 @@ export class Inquiries {
     const { timeoutMs, signal } = inquiry.question;
     inquiry.timer = setTimeout(this.#expire, timeoutMs, inquiry);
     if (signal === undefined) return;
-    inquiry.onAbort = () => this.#fail(inquiry, signal.reason);
-    signal.addEventListener("abort", inquiry.onAbort, { once: true });
+    inquiry.forgetSignal = onAbort(signal, () => this.#fail(inquiry, signal.reason));
   }
 
   readonly #expire = (inquiry: Inquiry): void => {
@@ -155,16 +175,32 @@ export class Inquiries {
   };
 
   #pump(): void {
-    while (this.#writer.idle && this.#head < this.#queue.length) {
-      const inquiry = this.#queue[this.#head]!;
-      this.#shift();
-      if (!this.#open.has(inquiry.id)) continue;
+    while (this.#writer.idle) {
+      const inquiry = this.#queue.next();
+      if (inquiry === null) return;
       if (inquiry.body === null) this.#encodeLate(inquiry);
       if (inquiry.body === null) continue;
-      inquiry.sent = true;
-      this.#queuedBytes -= inquiry.body.length;
+      this.#offered = inquiry;
       this.#writer.write([idFrame(inquiry.id), DELIMITER, inquiry.body], 1, inquiry.body.length);
     }
+  }
+
+  #onSent(bytes: number): void {
+    const inquiry = this.#offered!;
+    this.#offered = null;
+    this.#sent += 1;
+    this.#bytesSent += bytes;
+    if (!this.#open.has(inquiry.id)) return;
+    inquiry.sent = true;
+    inquiry.asked = true;
+    this.#queuedBytes -= bytes;
+  }
+
+  #onFailed(error: unknown): void {
+    const inquiry = this.#offered!;
+    this.#offered = null;
+    // Given up while it was offered: that is no failure.
+    if (this.#open.has(inquiry.id)) this.#options.onFailed(error);
   }
 
   /** Encodes what had to wait for room; a question that cannot be encoded rejects. */
@@ -181,13 +217,6 @@ export class Inquiries {
     this.#queuedBytes += inquiry.body.length;
   }
 
-  #shift(): void {
-    this.#head += 1;
-    if (this.#head < this.#queue.length && this.#head < 1_024) return;
-    this.#queue.splice(0, this.#head);
-    this.#head = 0;
-  }
-
   #fail(inquiry: Inquiry, reason: unknown): void {
     this.#close(inquiry);
     inquiry.question.reject(reason);
@@ -195,12 +224,17 @@ export class Inquiries {
 
   #close(inquiry: Inquiry): void {
     this.#open.delete(inquiry.id);
+    this.#queue.leave(inquiry);
     if (!inquiry.sent) this.#queuedBytes -= inquiry.body?.length ?? 0;
     if (inquiry.timer !== null) clearTimeout(inquiry.timer);
-    if (inquiry.onAbort !== null) {
-      inquiry.question.signal?.removeEventListener("abort", inquiry.onAbort);
+    inquiry.forgetSignal();
+    for (const drain of this.#drains) {
+      if (inquiry.number > drain.until) continue;
+      drain.open -= 1;
+      if (drain.open > 0) continue;
+      this.#drains.delete(drain);
+      drain.resolve();
     }
-    if (this.#drains.size > 0) for (const check of [...this.#drains]) check();
   }
 
   #freeId(): number {

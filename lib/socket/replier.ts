@@ -231,7 +231,7 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
 
   async #reply(frames: readonly Buffer[]): Promise<void> {
     try {
-      await patientSend(this.channel, frames, STUCK_MS_MAX);
+      await patientSend(this.channel, frames, { waitMsMax: STUCK_MS_MAX });
       this.#messagesSent += 1;
       this.#bytesSent += frames.at(-1)!.length;
     } catch (cause) {
