@@ -4,8 +4,11 @@ import type { Program } from "./program.ts";
 import type { BenchOptions, Scenario, System } from "./scenario.ts";
 import { type Percentiles, percentiles, type Spread, spread } from "./statistics.ts";
 
-/** Messages sent before each measured run, so that it runs compiled code: this part of it, and at most. */
-const WARMUP = { part: 0.25, messagesMax: 500_000 } as const;
+/**
+ * Messages sent before each measured run, or as many as are measured where those are fewer: V8's optimizing
+ * compiler takes most of a second to be done with a fast path (count).
+ */
+const WARMUP_MESSAGES = 500_000;
 
 /** What all runs of one system showed. */
 export interface SystemReport {
@@ -59,7 +62,7 @@ export async function measure(
 ): Promise<Report> {
   const machine = describeMachine();
   const runs = new Map<string, RunFigures[]>(systems.map(({ name }) => [name, []]));
-  const warmup = Math.ceil(Math.min(options.messages * WARMUP.part, WARMUP.messagesMax));
+  const warmup = Math.min(options.messages, WARMUP_MESSAGES);
   for (let index = 0; index < options.runs; index++) {
     for (const { name } of systems) {
       const figures = await runPair(program, { system: name, options, warmup });
