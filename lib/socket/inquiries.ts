@@ -1,8 +1,9 @@
 import { BrokerlessError } from "../errors.ts";
 import { FrameWriter } from "../transport/frame-writer.ts";
 import type { NativeMessage } from "../transport/native.ts";
-import { onAbort, type WaitOptions, wait } from "../wait.ts";
+import { onAbort, type WaitOptions } from "../wait.ts";
 import { closedError } from "./inbox.ts";
+import { OpenWork } from "./open-work.ts";
 import { DELIMITER } from "./request-wire.ts";
 import { Waitlist } from "./waitlist.ts";
 
@@ -30,7 +31,7 @@ export interface Question {
 /** A question on its way. */
 interface Inquiry {
   readonly id: number;
-  /** How many were asked before it, and itself (count). */
+  /** What {@link OpenWork} knows it by. */
   readonly number: number;
   readonly question: Question;
   /** Null until there is room for its encoding. */
@@ -41,15 +42,6 @@ interface Inquiry {
   asked: boolean;
   timer: NodeJS.Timeout | null;
   forgetSignal: () => void;
-}
-
-/** A call of `drain` that waits. */
-interface Drain {
-  /** Number of the last question that it waits for. */
-  readonly until: number;
-  /** Of those, how many are open (count). */
-  open: number;
-  readonly resolve: () => void;
 }
 
 /**
@@ -68,8 +60,7 @@ export class Inquiries {
   /** The one that ZeroMQ is offered. */
   #offered: Inquiry | null = null;
   #queuedBytes = 0;
-  readonly #drains = new Set<Drain>();
-  #asked = 0;
+  readonly #work = new OpenWork();
   #lastId = Math.floor(Math.random() * 2 ** 32);
   #sent = 0;
   #bytesSent = 0;
@@ -105,19 +96,19 @@ export class Inquiries {
 
   /** @throws what the codec throws, where there is room at once; else the question rejects with it */
   ask(question: Question): void {
+    // The order matters: a question that cannot be encoded was never asked.
+    const body = this.#queuedBytes < this.#options.queueBytesMax ? this.#encode(question) : null;
     const id = this.#freeId();
     const inquiry: Inquiry = {
       id,
-      number: this.#asked + 1,
+      number: this.#work.begin(),
       question,
-      body: null,
+      body,
       sent: false,
       asked: false,
       timer: null,
       forgetSignal: () => {},
     };
-    if (this.#queuedBytes < this.#options.queueBytesMax) this.#encode(inquiry);
-    this.#asked += 1;
     this.#open.set(id, inquiry);
     this.#limit(inquiry);
     this.#queue.join(inquiry);
@@ -149,12 +140,7 @@ export class Inquiries {
 
   /** Resolves when every question asked so far has settled. */
   drain(options: WaitOptions | undefined): Promise<void> {
-    if (this.#open.size === 0) return Promise.resolve();
-    return wait<void>("drain", options, ({ resolve }) => {
-      const drain = { until: this.#asked, open: this.#open.size, resolve };
-      this.#drains.add(drain);
-      return () => this.#drains.delete(drain);
-    });
+    return this.#work.drain(options);
   }
 
   close(): void {
@@ -206,15 +192,16 @@ export class Inquiries {
   /** Encodes what had to wait for room; a question that cannot be encoded rejects. */
   #encodeLate(inquiry: Inquiry): void {
     try {
-      this.#encode(inquiry);
+      inquiry.body = this.#encode(inquiry.question);
     } catch (error) {
       this.#fail(inquiry, error);
     }
   }
 
-  #encode(inquiry: Inquiry): void {
-    inquiry.body = this.#options.encode(inquiry.question.value);
-    this.#queuedBytes += inquiry.body.length;
+  #encode({ value }: Question): Buffer {
+    const body = this.#options.encode(value);
+    this.#queuedBytes += body.length;
+    return body;
   }
 
   #fail(inquiry: Inquiry, reason: unknown): void {
@@ -228,13 +215,7 @@ export class Inquiries {
     if (!inquiry.sent) this.#queuedBytes -= inquiry.body?.length ?? 0;
     if (inquiry.timer !== null) clearTimeout(inquiry.timer);
     inquiry.forgetSignal();
-    for (const drain of this.#drains) {
-      if (inquiry.number > drain.until) continue;
-      drain.open -= 1;
-      if (drain.open > 0) continue;
-      this.#drains.delete(drain);
-      drain.resolve();
-    }
+    this.#work.end(inquiry.number);
   }
 
   #freeId(): number {
