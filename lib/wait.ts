@@ -28,37 +28,6 @@ export function quiet<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-/** Who wants to hear of each signal's abort: one listener for all, since many calls share a signal. */
-const hearers = new WeakMap<
-  AbortSignal,
-  { readonly all: Set<() => void>; readonly tell: () => void }
->();
-
-/**
- * Calls `hearer` when `signal` aborts.
- *
- * @returns forgets it
- */
-export function onAbort(signal: AbortSignal, hearer: () => void): () => void {
-  let heard = hearers.get(signal);
-  if (heard === undefined) {
-    const all = new Set<() => void>();
-    const tell = (): void => {
-      for (const each of all) each();
-    };
-    heard = { all, tell };
-    hearers.set(signal, heard);
-    signal.addEventListener("abort", tell, { once: true });
-  }
-  const { all, tell } = heard;
-  all.add(hearer);
-  return () => {
-    if (!all.delete(hearer) || all.size > 0) return;
-    hearers.delete(signal);
-    signal.removeEventListener("abort", tell);
-  };
-}
-
 /**
  * A promise that a time limit or an abort can end.
  *
@@ -77,17 +46,17 @@ export function wait<T>(
     let timer: NodeJS.Timeout | undefined;
     let settled = false;
     let cancel = (): void => {};
-    let forget = (): void => {};
     const end = (): void => {
       settled = true;
       clearTimeout(timer);
-      forget();
+      signal?.removeEventListener("abort", onAbort);
     };
     const giveUp = (reason: unknown): void => {
       end();
       cancel();
       reject(reason);
     };
+    const onAbort = (): void => giveUp(signal?.reason);
     cancel = start({
       resolve: (value) => {
         end();
@@ -99,7 +68,7 @@ export function wait<T>(
       },
     });
     if (settled) return;
-    if (signal !== undefined) forget = onAbort(signal, () => giveUp(signal.reason));
+    signal?.addEventListener("abort", onAbort, { once: true });
     if (timeoutMs === undefined) return;
     timer = setTimeout(() => {
       giveUp(new BrokerlessError("BROKERLESS_TIMEOUT", `${what}: not within ${timeoutMs} ms`));

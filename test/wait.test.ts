@@ -54,23 +54,6 @@ test("wait: gives up with the signal's own reason, and cancels once", async () =
   assert.equal(cancelled(), 1);
 });
 
-test("wait: thousands of calls share a signal without a warning", async (t) => {
-  const warnings: Error[] = [];
-  const listener = (warning: Error): void => {
-    if (warning.name === "MaxListenersExceededWarning") warnings.push(warning);
-  };
-  process.on("warning", listener);
-  t.after(() => process.off("warning", listener));
-  const controller = new AbortController();
-  const calls = Array.from({ length: 20_000 }, () => begin({ signal: controller.signal }));
-  for (const { settle } of calls.slice(0, 10_000)) settle!.resolve("early");
-  controller.abort("late");
-  const results = await Promise.allSettled(calls.map(({ promise }) => promise));
-  assert.equal(results.filter(({ status }) => status === "fulfilled").length, 10_000);
-  await new Promise((resolve) => setImmediate(resolve));
-  assert.deepEqual(warnings, []);
-});
-
 test("wait: with a signal that has aborted, nothing begins", async () => {
   const { promise, settle } = begin({ signal: AbortSignal.abort("early") });
   await assert.rejects(promise, (error) => error === "early");

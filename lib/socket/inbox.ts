@@ -1,7 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { BrokerlessError } from "../errors.ts";
 import { quiet, type Settle, type WaitOptions, wait } from "../wait.ts";
-import { Waitlist } from "./waitlist.ts";
 
 /** Reads one frame and gives its values; an empty array for a frame that was refused. */
 export type ReadValues<T> = () => Promise<T[]>;
@@ -23,7 +22,7 @@ export class Inbox<T> {
   #values: T[] = [];
   #index = 0;
   /** Those who wait for one value or for all of a frame, oldest first. */
-  readonly #waiters = new Waitlist<Waiter<T>>();
+  readonly #waiters: Waiter<T>[] = [];
   #reading = false;
   #closed = false;
   #yieldedMs = 0;
@@ -69,7 +68,7 @@ export class Inbox<T> {
     this.#closed = true;
     this.#values = [];
     this.#index = 0;
-    for (const waiter of this.#waiters.clear()) waiter.end();
+    for (const waiter of this.#waiters.splice(0)) waiter.end();
   }
 
   #nextValue(next: Next<T>): Promise<IteratorResult<T, undefined>> {
@@ -121,10 +120,11 @@ export class Inbox<T> {
       waiter.end();
       return () => {};
     }
-    this.#waiters.join(waiter);
+    this.#waiters.push(waiter);
     if (!this.#reading) void this.#fill();
     return () => {
-      this.#waiters.leave(waiter);
+      const at = this.#waiters.indexOf(waiter);
+      if (at >= 0) this.#waiters.splice(at, 1);
     };
   }
 
@@ -132,7 +132,7 @@ export class Inbox<T> {
   async #fill(): Promise<void> {
     this.#reading = true;
     try {
-      while (this.#waiters.size > 0 && !this.#closed) {
+      while (this.#waiters.length > 0 && !this.#closed) {
         if (performance.now() - this.#yieldedMs > TURN_MS_MAX) {
           await new Promise((resolve) => setImmediate(resolve));
           this.#yieldedMs = performance.now();
@@ -144,15 +144,15 @@ export class Inbox<T> {
         this.#serve();
       }
     } catch (error) {
-      if (!this.#closed) for (const waiter of this.#waiters.clear()) waiter.fail(error);
+      if (!this.#closed) for (const waiter of this.#waiters.splice(0)) waiter.fail(error);
     } finally {
       this.#reading = false;
     }
   }
 
   #serve(): void {
-    while (this.#waiters.size > 0 && this.#index < this.#values.length) {
-      const waiter = this.#waiters.next()!;
+    while (this.#waiters.length > 0 && this.#index < this.#values.length) {
+      const waiter = this.#waiters.shift()!;
       if (waiter.one !== null) waiter.one(this.#values[this.#index++]!);
       else waiter.all(this.#takeAll());
     }

@@ -1,18 +1,15 @@
 import { BrokerlessError } from "../errors.ts";
 import { FrameWriter } from "../transport/frame-writer.ts";
 import type { NativeMessage } from "../transport/native.ts";
-import { onAbort, type WaitOptions } from "../wait.ts";
+import { type WaitOptions, wait } from "../wait.ts";
 import { closedError } from "./inbox.ts";
-import { OpenWork } from "./open-work.ts";
 import { DELIMITER } from "./request-wire.ts";
-import { Waitlist } from "./waitlist.ts";
 
 /** What {@link Inquiries} are made of. */
 export interface InquiriesOptions {
   /** Encodes one question. */
   readonly encode: (question: unknown) => Buffer;
-  /** Hands a message to ZeroMQ when it has room for it, unless nobody wants that any more. */
-  readonly send: (message: NativeMessage, isWanted: () => boolean) => Promise<void>;
+  readonly send: (message: NativeMessage) => Promise<void>;
   readonly queueBytesMax: number;
   readonly onFailed: (error: unknown) => void;
 }
@@ -31,17 +28,13 @@ export interface Question {
 /** A question on its way. */
 interface Inquiry {
   readonly id: number;
-  /** What {@link OpenWork} knows it by. */
-  readonly number: number;
   readonly question: Question;
   /** Null until there is room for its encoding. */
   body: Buffer | null;
   /** Whether ZeroMQ has it. */
   sent: boolean;
-  /** Whether ZeroMQ has ever had it, so that an answer may come. */
-  asked: boolean;
   timer: NodeJS.Timeout | null;
-  forgetSignal: () => void;
+  onAbort: (() => void) | null;
 }
 
 /**
@@ -55,12 +48,11 @@ export class Inquiries {
   readonly #options: InquiriesOptions;
   readonly #writer: FrameWriter;
   readonly #open = new Map<number, Inquiry>();
-  /** Those that ZeroMQ has not been offered yet. */
-  readonly #queue = new Waitlist<Inquiry>();
-  /** The one that ZeroMQ is offered. */
-  #offered: Inquiry | null = null;
+  /** Not yet with ZeroMQ, in order; those no longer in `#open` were given up. */
+  readonly #queue: Inquiry[] = [];
+  #head = 0;
   #queuedBytes = 0;
-  readonly #work = new OpenWork();
+  readonly #drains = new Set<() => void>();
   #lastId = Math.floor(Math.random() * 2 ** 32);
   #sent = 0;
   #bytesSent = 0;
@@ -68,13 +60,13 @@ export class Inquiries {
   constructor(options: InquiriesOptions) {
     this.#options = options;
     this.#writer = new FrameWriter({
-      send: (message) => {
-        const inquiry = this.#offered!;
-        return options.send(message, () => this.#open.has(inquiry.id));
-      },
+      send: options.send,
       onIdle: () => this.#pump(),
-      onSent: (_count, bytes) => this.#onSent(bytes),
-      onFailed: (error) => this.#onFailed(error),
+      onSent: (_count, bytes) => {
+        this.#sent += 1;
+        this.#bytesSent += bytes;
+      },
+      onFailed: options.onFailed,
     });
   }
 
@@ -89,29 +81,19 @@ export class Inquiries {
       messagesSent: this.#sent,
       framesSent: this.#sent,
       bytesSent: this.#bytesSent,
-      queuedMessages: this.#queue.size + this.#writer.count,
-      queuedBytes: this.#queuedBytes,
+      queuedMessages: this.#queue.length - this.#head + this.#writer.count,
+      queuedBytes: this.#queuedBytes + this.#writer.bytes,
     };
   }
 
   /** @throws what the codec throws, where there is room at once; else the question rejects with it */
   ask(question: Question): void {
-    // The order matters: a question that cannot be encoded was never asked.
-    const body = this.#queuedBytes < this.#options.queueBytesMax ? this.#encode(question) : null;
     const id = this.#freeId();
-    const inquiry: Inquiry = {
-      id,
-      number: this.#work.begin(),
-      question,
-      body,
-      sent: false,
-      asked: false,
-      timer: null,
-      forgetSignal: () => {},
-    };
+    const inquiry = { id, question, body: null, sent: false, timer: null, onAbort: null };
+    if (this.#queuedBytes < this.#options.queueBytesMax) this.#encode(inquiry);
     this.#open.set(id, inquiry);
     this.#limit(inquiry);
-    this.#queue.join(inquiry);
+    this.#queue.push(inquiry);
     this.#pump();
   }
 
@@ -122,7 +104,7 @@ export class Inquiries {
    */
   take(id: number): Question | null {
     const inquiry = this.#open.get(id);
-    if (inquiry === undefined || !inquiry.asked) return null;
+    if (inquiry === undefined || !inquiry.sent) return null;
     this.#close(inquiry);
     return inquiry.question;
   }
@@ -133,14 +115,25 @@ export class Inquiries {
       if (!inquiry.sent || !inquiry.question.resend) continue;
       inquiry.sent = false;
       this.#queuedBytes += inquiry.body?.length ?? 0;
-      this.#queue.join(inquiry);
+      this.#queue.push(inquiry);
     }
     this.#pump();
   }
 
   /** Resolves when every question asked so far has settled. */
   drain(options: WaitOptions | undefined): Promise<void> {
-    return this.#work.drain(options);
+    const asked = [...this.#open.values()];
+    const settled = (): boolean => asked.every(({ id }) => !this.#open.has(id));
+    if (settled()) return Promise.resolve();
+    return wait<void>("drain", options, ({ resolve }) => {
+      const check = (): void => {
+        if (!settled()) return;
+        this.#drains.delete(check);
+        resolve();
+      };
+      this.#drains.add(check);
+      return () => this.#drains.delete(check);
+    });
   }
 
   close(): void {
@@ -152,7 +145,8 @@ export class Inquiries {
     const { timeoutMs, signal } = inquiry.question;
     inquiry.timer = setTimeout(this.#expire, timeoutMs, inquiry);
     if (signal === undefined) return;
-    inquiry.forgetSignal = onAbort(signal, () => this.#fail(inquiry, signal.reason));
+    inquiry.onAbort = () => this.#fail(inquiry, signal.reason);
+    signal.addEventListener("abort", inquiry.onAbort, { once: true });
   }
 
   readonly #expire = (inquiry: Inquiry): void => {
@@ -161,47 +155,37 @@ export class Inquiries {
   };
 
   #pump(): void {
-    while (this.#writer.idle) {
-      const inquiry = this.#queue.next();
-      if (inquiry === null) return;
+    while (this.#writer.idle && this.#head < this.#queue.length) {
+      const inquiry = this.#queue[this.#head]!;
+      this.#shift();
+      if (!this.#open.has(inquiry.id)) continue;
       if (inquiry.body === null) this.#encodeLate(inquiry);
       if (inquiry.body === null) continue;
-      this.#offered = inquiry;
+      inquiry.sent = true;
+      this.#queuedBytes -= inquiry.body.length;
       this.#writer.write([idFrame(inquiry.id), DELIMITER, inquiry.body], 1, inquiry.body.length);
     }
-  }
-
-  #onSent(bytes: number): void {
-    const inquiry = this.#offered!;
-    this.#offered = null;
-    this.#sent += 1;
-    this.#bytesSent += bytes;
-    if (!this.#open.has(inquiry.id)) return;
-    inquiry.sent = true;
-    inquiry.asked = true;
-    this.#queuedBytes -= bytes;
-  }
-
-  #onFailed(error: unknown): void {
-    const inquiry = this.#offered!;
-    this.#offered = null;
-    // Given up while it was offered: that is no failure.
-    if (this.#open.has(inquiry.id)) this.#options.onFailed(error);
   }
 
   /** Encodes what had to wait for room; a question that cannot be encoded rejects. */
   #encodeLate(inquiry: Inquiry): void {
     try {
-      inquiry.body = this.#encode(inquiry.question);
+      this.#encode(inquiry);
     } catch (error) {
       this.#fail(inquiry, error);
     }
   }
 
-  #encode({ value }: Question): Buffer {
-    const body = this.#options.encode(value);
-    this.#queuedBytes += body.length;
-    return body;
+  #encode(inquiry: Inquiry): void {
+    inquiry.body = this.#options.encode(inquiry.question.value);
+    this.#queuedBytes += inquiry.body.length;
+  }
+
+  #shift(): void {
+    this.#head += 1;
+    if (this.#head < this.#queue.length && this.#head < 1_024) return;
+    this.#queue.splice(0, this.#head);
+    this.#head = 0;
   }
 
   #fail(inquiry: Inquiry, reason: unknown): void {
@@ -211,11 +195,12 @@ export class Inquiries {
 
   #close(inquiry: Inquiry): void {
     this.#open.delete(inquiry.id);
-    this.#queue.leave(inquiry);
     if (!inquiry.sent) this.#queuedBytes -= inquiry.body?.length ?? 0;
     if (inquiry.timer !== null) clearTimeout(inquiry.timer);
-    inquiry.forgetSignal();
-    this.#work.end(inquiry.number);
+    if (inquiry.onAbort !== null) {
+      inquiry.question.signal?.removeEventListener("abort", inquiry.onAbort);
+    }
+    if (this.#drains.size > 0) for (const check of [...this.#drains]) check();
   }
 
   #freeId(): number {

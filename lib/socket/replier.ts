@@ -2,9 +2,8 @@ import { createFraming, type Framing } from "../batch/framing.ts";
 import { BrokerlessError } from "../errors.ts";
 import { resolveOptions } from "../options.ts";
 import { patientSend } from "../transport/patient-send.ts";
-import { quiet, type WaitOptions } from "../wait.ts";
+import { quiet, type WaitOptions, wait } from "../wait.ts";
 import { closedError } from "./inbox.ts";
-import { OpenWork } from "./open-work.ts";
 import {
   ASK_RULES,
   type AskOptions,
@@ -80,7 +79,8 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
   #messagesRefused = 0;
   #messagesDropped = 0;
   /** Questions that are with a handler (count). */
-  readonly #open = new OpenWork();
+  #open = 0;
+  readonly #drains: (() => void)[] = [];
 
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
   constructor(options?: ReplierOptions<Question, Answer>) {
@@ -129,20 +129,24 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
       framesRefused: this.#framesRefused,
       messagesRefused: this.#messagesRefused,
       messagesDropped: this.#messagesDropped,
-      queuedMessages: this.#open.count,
+      queuedMessages: this.#open,
       peers: this.peers,
     };
   }
 
   /** Resolves when the questions now with handlers have been answered. */
   protected override flushAll(options: WaitOptions | undefined): Promise<void> {
-    return this.#open.drain(options);
+    if (this.#open === 0) return Promise.resolve();
+    return wait<void>("drain", options, ({ resolve }) => {
+      this.#drains.push(resolve);
+      return () => this.#drains.splice(this.#drains.indexOf(resolve), 1);
+    });
   }
 
   protected override stop(): void {
     for (const service of [...this.#services]) service.stop();
     this.#gone.abort(closedError());
-    this.#open.stop();
+    for (const resolve of this.#drains.splice(0)) resolve();
   }
 
   /** Reads while a service is free. The only reader of the socket. */
@@ -180,7 +184,7 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
     service: Service<Handler<Question, Answer>>,
   ): Promise<void> {
     service.begin();
-    const number = this.#open.begin();
+    this.#open += 1;
     let frames: Buffer[];
     try {
       const decoded = this.#question(body);
@@ -195,7 +199,8 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
       frames = errorFrames(error);
     }
     await this.#reply([...envelope, ...frames]);
-    this.#open.end(number);
+    this.#open -= 1;
+    if (this.#open === 0) for (const resolve of this.#drains.splice(0)) resolve();
     service.end();
     void this.#readRequests();
   }
@@ -226,7 +231,7 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
 
   async #reply(frames: readonly Buffer[]): Promise<void> {
     try {
-      await patientSend(this.channel, frames, { waitMsMax: STUCK_MS_MAX });
+      await patientSend(this.channel, frames, STUCK_MS_MAX);
       this.#messagesSent += 1;
       this.#bytesSent += frames.at(-1)!.length;
     } catch (cause) {

@@ -1,9 +1,8 @@
 import { createFraming, type Framing } from "../batch/framing.ts";
-import { BrokerlessError } from "../errors.ts";
+import type { BrokerlessError } from "../errors.ts";
 import { boolean, integer, resolveOptions } from "../options.ts";
-import { patientSend } from "../transport/patient-send.ts";
 import { checkWaitOptions, quiet, type WaitOptions } from "../wait.ts";
-import { type Question as Asked, Inquiries } from "./inquiries.ts";
+import { Inquiries } from "./inquiries.ts";
 import {
   ASK_RULES,
   type AskOptions,
@@ -66,7 +65,6 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
   #framesRefused = 0;
   #messagesRefused = 0;
   #messagesDropped = 0;
-  #sendsRefused = 0;
 
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
   constructor(options?: RequesterOptions<Question, Answer>) {
@@ -81,13 +79,11 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
     });
     super("dealer", resolved, { peerFramesMax: PEER_FRAMES, partsMax: 4 });
     this.#resolved = resolved;
-    // A send that waits inside ZeroMQ could not be taken back when its question is given up.
-    this.channel.native.sendTimeout = 0;
     this.#framing = createFraming(resolved.codec, { batched: false, countMax: 1 });
     this.#encoder = new SingleEncoder(this.#framing, resolved.messageBytesMax);
     this.#inquiries = new Inquiries({
       encode: (question) => this.#encoder.encode(question),
-      send: (message, isWanted) => patientSend(this.channel, message, { isWanted }),
+      send: (message) => this.channel.send(message),
       queueBytesMax: resolved.queueBytesMax,
       onFailed: (error) => this.reportFailure(error),
     });
@@ -116,7 +112,6 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
       framesRefused: this.#framesRefused,
       messagesRefused: this.#messagesRefused,
       messagesDropped: this.#messagesDropped,
-      sendsRefused: this.#sendsRefused,
       peers: this.peers,
     };
   }
@@ -132,7 +127,7 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
 
   protected override onPeerChange(type: "peer" | "peerLost", address: string, peers: number): void {
     this.reportPeers(type, address, peers);
-    if (type === "peerLost") void this.channel.settled().then(() => this.#inquiries.resend());
+    if (type === "peerLost") this.#inquiries.resend();
   }
 
   async #askChecked(
@@ -140,12 +135,7 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
     question: Question,
     options: RequestOptions | undefined,
   ): Promise<Answer> {
-    try {
-      await checkOutgoing(schema, question);
-    } catch (error) {
-      this.#refuse(error);
-      throw error;
-    }
+    await checkOutgoing(schema, question);
     return await this.#ask(question, options);
   }
 
@@ -154,7 +144,7 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
       this.assertOpen();
       const { timeoutMs, signal } = checkWaitOptions("request", options);
       signal?.throwIfAborted();
-      this.#askNow({
+      this.#inquiries.ask({
         value,
         resend: options?.resend ?? this.#resolved.resend,
         timeoutMs: timeoutMs ?? this.#resolved.timeoutMs,
@@ -164,22 +154,6 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
       });
       if (!this.#reading) void this.#readAnswers();
     });
-  }
-
-  #askNow(question: Asked): void {
-    try {
-      this.#inquiries.ask(question);
-    } catch (error) {
-      this.#refuse(error);
-      throw error;
-    }
-  }
-
-  /** A question that is refused for what it is; nobody may be looking at its promise. */
-  #refuse(error: unknown): void {
-    if (!(error instanceof BrokerlessError)) return;
-    this.#sendsRefused += 1;
-    this.report(error);
   }
 
   /** The only reader of the socket, from the first question on. */

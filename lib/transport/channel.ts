@@ -66,8 +66,6 @@ export class Channel {
   readonly #gates = new Map<string, GatedListener>();
   /** Sends and receives under way (count). */
   #underWay = 0;
-  /** How often {@link NOWHERE} was visited to learn how far libzmq is (count). */
-  #visits = 0;
   #closed = false;
 
   constructor(kind: NativeKind, options: ChannelOptions) {
@@ -175,19 +173,6 @@ export class Channel {
     } catch (error) {
       return Promise.reject(error);
     }
-  }
-
-  /**
-   * Resolves when libzmq has acted on all that it has reported until now. It reports the end of a
-   * connection before it drops the pipe: what is sent in between goes where nobody reads.
-   */
-  async settled(): Promise<void> {
-    if (this.#closed || !this.#watch.started) return;
-    const address = `${NOWHERE}.${++this.#visits}`;
-    const visited = this.#watch.released(address);
-    this.native.connect(address);
-    await visited;
-    if (!this.#closed) this.native.disconnect(address);
   }
 
   /** Closes now; resolves when every bound address can be bound again. What ZeroMQ holds, lingers. */

@@ -144,23 +144,6 @@ test("inbox: a read that fails is told to all who wait, and the next asker tries
   assert.equal(await inbox.receive(undefined), 7);
 });
 
-test("inbox: 50,000 calls that wait are served in the order of asking, or give up", async () => {
-  const { source, inbox } = setUp();
-  const controller = new AbortController();
-  const { signal } = controller;
-  const got: Promise<number>[] = [];
-  const abandoned: Promise<unknown>[] = [];
-  for (let index = 0; index < 25_000; index++) {
-    got.push(inbox.receive(undefined));
-    abandoned.push(inbox.receive({ signal }).catch((error) => error));
-  }
-  await turn();
-  controller.abort("enough");
-  for (const reason of await Promise.all(abandoned)) assert.equal(reason, "enough");
-  source.push(range(25_000));
-  assert.deepEqual(await Promise.all(got), range(25_000));
-});
-
 test("inbox: timers fire while values are handed out without a pause", async (t) => {
   const frame = range(500);
   const inbox = new Inbox<number>(async () => frame);
