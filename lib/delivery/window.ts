@@ -1,9 +1,8 @@
 import type { SeqRange } from "./range.ts";
 import { RangeSet } from "./range-set.ts";
+import { SaidAcks } from "./said-acks.ts";
+import { WaitingItems } from "./waiting-items.ts";
 import type { WindowEvent, WindowItem } from "./window-events.ts";
-
-/** Acks that the sender has not yet said to know durably; more are remembered together (count). */
-const ACKS_MAX = 1_024;
 
 /** What a receiver remembers of a stream across restarts. */
 export interface WindowState {
@@ -32,10 +31,7 @@ export class Window<P> {
   #floor = 0;
   #ordered = false;
   #isOpen = false;
-  /** Waiting for the application, in order of seq. */
-  readonly #items: WindowItem<P>[] = [];
-  #itemsHead = 0;
-  #waitingCount = 0;
+  readonly #items = new WaitingItems<P>();
   readonly #inHand = new RangeSet();
   readonly #done = new RangeSet();
   /** Done and not yet told to the sender. */
@@ -46,11 +42,7 @@ export class Window<P> {
   readonly #given = new RangeSet();
   /** In hand, and no longer ours: should they come again, the application has them already. */
   readonly #orphaned = new RangeSet();
-  /** What each ack said that is not known durably, oldest first; from `#acksKnown + 1` on. */
-  #acks: (readonly SeqRange[])[] = [];
-  #acksKnown = 0;
-  /** Acks that were said and share the place of the newest in `#acks` (count). */
-  #merged = 0;
+  readonly #acks = new SaidAcks();
   #duplicates = 0;
 
   constructor(state: WindowState | null) {
@@ -67,7 +59,7 @@ export class Window<P> {
 
   /** Messages waiting for the application (count). */
   get waitingCount(): number {
-    return this.#waitingCount;
+    return this.#items.count;
   }
 
   /** Messages that the application has and has not answered for (count). */
@@ -96,7 +88,7 @@ export class Window<P> {
 
   /** Whether there is nothing to remember or to do. */
   get isEmpty(): boolean {
-    return this.#waitingCount === 0 && this.#inHand.count === 0 && this.#done.count === 0;
+    return this.#items.count === 0 && this.#inHand.count === 0 && this.#done.count === 0;
   }
 
   /** What must be saved so that nothing done is done again after a restart. */
@@ -106,9 +98,7 @@ export class Window<P> {
 
   /** Held but for the application's hands: what the sender must go on keeping for us. */
   waiting(): SeqRange[] {
-    const ranges = new RangeSet();
-    for (const { first, last } of this.#items.slice(this.#itemsHead)) ranges.add(first, last);
-    return [...ranges];
+    return this.#items.ranges();
   }
 
   /** In the application's hands. */
@@ -130,7 +120,7 @@ export class Window<P> {
     const done = [...this.#done].slice(0, rangesMax - claimed.length);
     this.#unsaid.clear();
     this.#given.clear();
-    this.#said(done);
+    this.#acks.add(done);
     return { held: claimed, done };
   }
 
@@ -148,7 +138,7 @@ export class Window<P> {
         return;
       case "news":
         this.#raiseFloor(event.floor);
-        this.#forgetAcks(event.acks);
+        for (const { first, last } of this.#acks.known(event.acks)) this.#done.delete(first, last);
         return;
       case "order":
         this.#ordered = event.ordered;
@@ -168,7 +158,7 @@ export class Window<P> {
         return;
       case "unread":
         for (const part of this.#inHand.delete(event.first, event.last)) {
-          this.#insert({ ...event, first: part.first, last: part.last });
+          this.#items.insert({ ...event, first: part.first, last: part.last });
         }
         return;
       case "returned":
@@ -193,20 +183,13 @@ export class Window<P> {
    * @returns null when there are none, or a lower one is expected again first
    */
   next(countMax: number): WindowItem<P> | null {
-    const item = this.#items[this.#itemsHead];
-    if (item === undefined) return null;
-    const { first } = item;
-    let last = Math.min(item.last, first + countMax - 1);
-    const awaited = this.#returned.lowest;
-    if (awaited !== null) {
-      if (awaited.first < first) return null;
-      last = Math.min(last, awaited.first - 1);
-    }
-    if (last === item.last) this.#shiftItem();
-    else this.#items[this.#itemsHead] = { ...item, first: last + 1 };
-    this.#waitingCount -= last - first + 1;
-    this.#inHand.add(first, last);
-    return last === item.last && first === item.first ? item : { ...item, first, last };
+    const lowest = this.#items.first;
+    if (lowest === null) return null;
+    const awaited = this.#returned.lowest?.first ?? Number.POSITIVE_INFINITY;
+    if (awaited <= lowest) return null;
+    const item = this.#items.take({ count: countMax, last: awaited - 1 })!;
+    this.#inHand.add(item.first, item.last);
+    return item;
   }
 
   /** Whether the application still has the right to answer for a message. */
@@ -222,9 +205,7 @@ export class Window<P> {
   /** @returns everything that waits for the application, which gives it up */
   release(): SeqRange[] {
     const ranges = this.waiting();
-    this.#items.length = 0;
-    this.#itemsHead = 0;
-    this.#waitingCount = 0;
+    this.#items.clear();
     return ranges;
   }
 
@@ -240,7 +221,7 @@ export class Window<P> {
       ranges.push(range);
     }
     for (const { first, last } of ranges) this.#unsaid.delete(first, last);
-    this.#said(ranges);
+    this.#acks.add(ranges);
     return ranges;
   }
 
@@ -250,40 +231,13 @@ export class Window<P> {
       for (const set of [this.#done, this.#unsaid, this.#inHand, this.#orphaned]) {
         set.delete(epochSeqFirst, Number.MAX_SAFE_INTEGER);
       }
-      this.#dropItems(epochSeqFirst, Number.MAX_SAFE_INTEGER);
+      this.#items.drop(epochSeqFirst, Number.MAX_SAFE_INTEGER);
     }
     this.#epoch = event.epoch;
     this.#raiseFloor(event.floor);
     this.#isOpen = true;
-    this.#acks = [];
-    this.#acksKnown = 0;
-    this.#merged = 0;
+    this.#acks.clear();
     this.#unsaid.clear();
-  }
-
-  #said(ranges: readonly SeqRange[]): void {
-    if (this.#acks.length < ACKS_MAX) this.#acks.push(ranges);
-    else {
-      // Remembered with the newest: forgotten later than it could be, never earlier.
-      const last = this.#acks.length - 1;
-      this.#acks[last] = [...this.#acks[last]!, ...ranges];
-      this.#merged += 1;
-    }
-  }
-
-  #forgetAcks(acks: number): void {
-    let left = acks - this.#acksKnown;
-    while (left > 0 && this.#acks.length > 0) {
-      if (this.#acks.length === 1 && this.#merged > 0) {
-        if (left < 1 + this.#merged) return;
-        this.#acksKnown += this.#merged;
-        left -= this.#merged;
-        this.#merged = 0;
-      }
-      for (const { first, last } of this.#acks.shift()!) this.#done.delete(first, last);
-      this.#acksKnown += 1;
-      left -= 1;
-    }
   }
 
   #raiseFloor(floor: number): void {
@@ -303,8 +257,8 @@ export class Window<P> {
     const unseen = this.#done
       .gaps(first, last)
       .flatMap((gap) => this.#inHand.gaps(gap.first, gap.last))
-      .flatMap((gap) => this.#notWaiting(gap));
-    for (const part of unseen) this.#insert({ ...event, first: part.first, last: part.last });
+      .flatMap((gap) => this.#items.gaps(gap));
+    for (const part of unseen) this.#items.insert({ ...event, first: part.first, last: part.last });
   }
 
   #arrived(first: number, last: number): void {
@@ -312,61 +266,14 @@ export class Window<P> {
     this.#given.delete(first, last);
   }
 
-  #notWaiting(range: SeqRange): SeqRange[] {
-    const newest = this.#items[this.#items.length - 1];
-    if (this.#waitingCount === 0 || newest === undefined || newest.last < range.first) {
-      return [range];
-    }
-    const waiting = new RangeSet();
-    waiting.addAll(this.waiting());
-    return waiting.gaps(range.first, range.last);
-  }
-
-  #insert(item: WindowItem<P>): void {
-    const { first, last, attempt, batch } = item;
-    const added = { first, last, attempt, batch };
-    let at = this.#items.length;
-    while (at > this.#itemsHead && this.#items[at - 1]!.first > first) at -= 1;
-    if (at === this.#items.length) this.#items.push(added);
-    else this.#items.splice(at, 0, added);
-    this.#waitingCount += last - first + 1;
-  }
-
-  #shiftItem(): void {
-    this.#itemsHead += 1;
-    if (this.#itemsHead === this.#items.length) {
-      this.#items.length = 0;
-      this.#itemsHead = 0;
-    } else if (this.#itemsHead > 64 && this.#itemsHead * 2 > this.#items.length) {
-      this.#items.splice(0, this.#itemsHead);
-      this.#itemsHead = 0;
-    }
-  }
-
   #lose(first: number, last: number): void {
     // An ack that was refused does not become known: what it said must be remembered further.
-    this.#acks = this.#acks.map((ranges) => without(ranges, first, last));
+    this.#acks.refuse(first, last);
     const before = this.#ordered ? new RangeSet() : null;
     before?.addAll(this.waiting());
-    this.#dropItems(first, last);
+    this.#items.drop(first, last);
     for (const part of before?.parts(first, last) ?? []) this.#returned.add(part.first, part.last);
     for (const part of this.#inHand.delete(first, last)) this.#orphaned.add(part.first, part.last);
-  }
-
-  #dropItems(first: number, last: number): void {
-    if (this.#waitingCount === 0) return;
-    const kept: WindowItem<P>[] = [];
-    for (const item of this.#items.slice(this.#itemsHead)) {
-      if (item.last < first || item.first > last) {
-        kept.push(item);
-        continue;
-      }
-      if (item.first < first) kept.push({ ...item, last: first - 1 });
-      if (item.last > last) kept.push({ ...item, first: last + 1 });
-    }
-    this.#items.splice(0, this.#items.length, ...kept);
-    this.#itemsHead = 0;
-    this.#waitingCount = kept.reduce((sum, item) => sum + item.last - item.first + 1, 0);
   }
 
   /** Also what is no longer ours is remembered as done: should it come again, it has been done. */
@@ -376,12 +283,4 @@ export class Window<P> {
     this.#done.add(first, last);
     for (const part of held) this.#unsaid.add(part.first, part.last);
   }
-}
-
-function without(ranges: readonly SeqRange[], first: number, last: number): readonly SeqRange[] {
-  if (!ranges.some((range) => range.first <= last && range.last >= first)) return ranges;
-  const left = new RangeSet();
-  left.addAll(ranges);
-  left.delete(first, last);
-  return [...left];
 }

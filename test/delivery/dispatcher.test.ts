@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { DISPATCHER_STATE_EMPTY, Dispatcher } from "../../lib/delivery/dispatcher.ts";
+import { Dispatcher } from "../../lib/delivery/dispatcher.ts";
 import type {
   DispatcherAction,
   DispatcherEvent,
   DispatcherOptions,
   DispatcherState,
 } from "../../lib/delivery/dispatcher-events.ts";
+import { DISPATCHER_STATE_EMPTY } from "../../lib/delivery/dispatcher-start.ts";
 import { DispatcherModel } from "./dispatcher-model.ts";
 
 const OPTIONS: DispatcherOptions = {

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import type { Dispatcher } from "../../delivery/dispatcher.ts";
-import { DISPATCHER_STATE_EMPTY } from "../../delivery/dispatcher.ts";
+import { DISPATCHER_STATE_EMPTY } from "../../delivery/dispatcher-start.ts";
 import {
   decodeSenderState,
   encodeSenderState,

@@ -1,0 +1,204 @@
+import type { Death, DispatcherState } from "./dispatcher-events.ts";
+import type { SeqRange } from "./range.ts";
+import { RangeMap, type Segment } from "./range-map.ts";
+import { RangeSet } from "./range-set.ts";
+
+/** Ranges in any one table beyond which nothing new is handed out, so that memory is bounded (count). */
+const RANGES_MAX = 16_384;
+
+/** Given back, and resting until a time. */
+interface Rest {
+  readonly attempts: number;
+  readonly dueMs: number;
+}
+
+/**
+ * The messages of a stream that no receiver has, by what is to become of them: tables of ranges, so that a
+ * step costs as much as it has ranges, not messages.
+ *
+ * Pure. Invariants: a seq is in at most one of fresh, ready, resting and settled; nothing at or below
+ * `floor` is in any table but that of the dead; what is dead is settled too.
+ */
+export class MessageTables {
+  /** Fed and never handed out; the value is the first seq of the batch. */
+  readonly fresh: RangeMap<number> = new RangeMap();
+  /** To be handed out again; the value is how often it was before. */
+  readonly ready: RangeMap<number> = new RangeMap();
+  readonly dead: RangeMap<Death> = new RangeMap(
+    (a, b) => a.attempts === b.attempts && a.reason === b.reason,
+  );
+  readonly #resting = new RangeMap<Rest>(
+    (a, b) => a.attempts === b.attempts && a.dueMs === b.dueMs,
+  );
+  readonly #settled = new RangeSet();
+  /** Beyond what was fed, and dealt with already: by a claim. */
+  readonly #ahead = new RangeSet();
+  /** Of the ready ones, those that a process before this one handed out: who holds them may claim them. */
+  readonly #restored = new RangeSet();
+  #floor: number;
+  #fed: number;
+
+  constructor(state: DispatcherState) {
+    this.#floor = state.floor;
+    this.#fed = state.floor;
+    this.#settled.addAll(state.settled);
+    for (const { first, last, value } of state.dead) this.dead.set(first, last, value);
+    for (const { first, last, value } of state.attempts) {
+      this.ready.set(first, last, value);
+      this.#ahead.add(first, last);
+      this.#restored.add(first, last);
+    }
+  }
+
+  /** Every seq up to this one is settled. */
+  get floor(): number {
+    return this.#floor;
+  }
+
+  /** The last seq that was fed. */
+  get fed(): number {
+    return this.#fed;
+  }
+
+  /** Whether so much is remembered that nothing new may be handed out. */
+  get isFull(): boolean {
+    const sizes = [this.#settled.size, this.#resting.size, this.ready.size];
+    return sizes.some((size) => size > RANGES_MAX);
+  }
+
+  isSettled(seq: number): boolean {
+    return seq <= this.#floor || this.#settled.has(seq);
+  }
+
+  /** What of the tables must outlive the process. */
+  state(): Omit<DispatcherState, "receivers"> {
+    const attempts = [...this.ready];
+    for (const { first, last, value } of this.#resting) {
+      attempts.push({ first, last, value: value.attempts });
+    }
+    return {
+      floor: this.#floor,
+      settled: [...this.#settled],
+      attempts: attempts.sort((a, b) => a.first - b.first).slice(0, RANGES_MAX),
+      dead: [...this.dead],
+    };
+  }
+
+  /** The next batch is at hand. */
+  feed(first: number, last: number): void {
+    this.#fed = last;
+    const from = Math.max(first, this.#floor + 1);
+    if (from > last) return;
+    for (const gap of this.#settled.gaps(from, last)) {
+      for (const { first: start, last: end } of this.#ahead.gaps(gap.first, gap.last)) {
+        this.fresh.set(start, end, first);
+      }
+    }
+    this.#ahead.delete(from, last);
+  }
+
+  /** A range that was taken out of its table will never be sent again. */
+  settle({ first, last }: SeqRange): void {
+    if (first !== this.#floor + 1) {
+      this.#settled.add(first, last);
+      return;
+    }
+    this.#floor = last;
+    const next = this.#settled.lowest;
+    if (next === null || next.first !== last + 1) return;
+    this.#floor = next.last;
+    this.#settled.delete(next.first, next.last);
+  }
+
+  /** The parts of `range` beside `held` that somebody may still process. */
+  unsettled(range: SeqRange, held: readonly SeqRange[]): SeqRange[] {
+    const others = new RangeSet();
+    others.addAll(held);
+    if (range.first <= this.#floor) others.add(range.first, Math.min(range.last, this.#floor));
+    return others
+      .gaps(range.first, range.last)
+      .flatMap(({ first, last }) => this.#settled.gaps(first, last));
+  }
+
+  /**
+   * Takes out what a process before this one may have handed out, and this one has not.
+   *
+   * @param seqBefore the last seq that it can have sent
+   * @returns what may be claimed; the value is the attempt
+   */
+  takeClaimed(range: SeqRange, seqBefore: number): Segment<number>[] {
+    const granted: Segment<number>[] = [];
+    const last = Math.min(range.last, seqBefore);
+    if (last < range.first) return granted;
+    for (const part of this.#restored.delete(range.first, last)) {
+      for (const again of this.ready.take(part.first, part.last)) {
+        granted.push({ first: again.first, last: again.last, value: again.value + 1 });
+      }
+    }
+    for (const part of this.fresh.take(range.first, last)) {
+      granted.push({ first: part.first, last: part.last, value: 1 });
+    }
+    const first = Math.max(range.first, this.#fed + 1);
+    if (first > last) return granted;
+    const open = this.#settled.gaps(first, last);
+    for (const gap of open.flatMap((part) => this.#ahead.gaps(part.first, part.last))) {
+      this.#ahead.add(gap.first, gap.last);
+      granted.push({ ...gap, value: 1 });
+    }
+    return granted;
+  }
+
+  /** A range is handed out again: nobody may claim it from before any more. */
+  handedOut({ first, last }: SeqRange): void {
+    if (this.#restored.size > 0) this.#restored.delete(first, last);
+  }
+
+  /** A range may be tried again at `dueMs`. */
+  rest(range: SeqRange, { attempts, dueMs }: Rest): void {
+    this.#resting.set(range.first, range.last, { attempts, dueMs });
+  }
+
+  /** Makes ready what has rested long enough. @returns when the next rest ends (ms) */
+  wake(nowMs: number): number {
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const { first, last, value } of [...this.#resting]) {
+      if (value.dueMs > nowMs) nextMs = Math.min(nextMs, value.dueMs);
+      else {
+        this.#resting.take(first, last);
+        this.ready.set(first, last, value.attempts);
+      }
+    }
+    return nextMs;
+  }
+
+  /** Takes out the oldest messages of those that nobody has. @returns at most `count` of them */
+  takeOldest(count: number): SeqRange[] {
+    const taken: SeqRange[] = [];
+    for (let left = count; left > 0; ) {
+      const lowest = [this.ready, this.#resting, this.fresh]
+        .filter((table) => table.size > 0)
+        .sort((a, b) => a.lowest!.first - b.lowest!.first)[0];
+      if (lowest === undefined) break;
+      const { first, last } = lowest.lowest!;
+      const end = Math.min(last, first + left - 1);
+      lowest.take(first, end);
+      taken.push({ first, last: end });
+      left -= end - first + 1;
+    }
+    return taken;
+  }
+
+  /** What is still to be handed out up to `highest`, and what is to be handed out again. */
+  outstanding(highest: number): SeqRange[] {
+    const outstanding = new RangeSet();
+    outstanding.addAll(this.ready);
+    outstanding.addAll(this.#resting);
+    outstanding.addAll(this.fresh.parts(1, highest));
+    if (highest > this.#fed) {
+      for (const { first, last } of this.#settled.gaps(this.#fed + 1, highest)) {
+        outstanding.addAll(this.#ahead.gaps(first, last));
+      }
+    }
+    return [...outstanding];
+  }
+}

@@ -1,0 +1,89 @@
+import type { DispatcherAction } from "./dispatcher-events.ts";
+import type { DispatcherLink } from "./dispatcher-link.ts";
+import type { MessageTables } from "./message-tables.ts";
+import type { SeqRange } from "./range.ts";
+import type { Roster } from "./roster.ts";
+
+/**
+ * Who keeps the order of seqs through all retries: a receiver that is alone, or with `exclusive` the active
+ * one, while the others stand by.
+ *
+ * Pure. Invariant: with `exclusive`, at most one receiver is active, and no other gets messages.
+ */
+export class Order {
+  readonly #exclusive: boolean;
+  #active: DispatcherLink | null = null;
+
+  constructor(exclusive: boolean) {
+    this.#exclusive = exclusive;
+  }
+
+  /** Whether the receiver may get messages, as far as order goes. */
+  admits(link: DispatcherLink): boolean {
+    return !this.#exclusive || this.#active === link;
+  }
+
+  /**
+   * A receiver came.
+   *
+   * @param before its earlier links, which it takes the place of
+   * @returns who is not active any more; null: nobody
+   */
+  joined(link: DispatcherLink, before: readonly DispatcherLink[]): DispatcherLink | null {
+    if (!this.#exclusive) return null;
+    const active = this.#active;
+    if (active === null || before.includes(active)) {
+      this.#active = link;
+      return null;
+    }
+    if (link.leases.count === 0 || active.leases.count > 0) return null;
+    // Who was active before a restart goes on with what it holds.
+    this.#active = link;
+    return active;
+  }
+
+  /** A receiver is gone for good. @returns who is active in its place; null: nothing changes */
+  left(link: DispatcherLink, others: Iterable<DispatcherLink>): DispatcherLink | null {
+    if (this.#active !== link) return null;
+    this.#active = null;
+    for (const other of others) {
+      if (other.graceEndMs !== null) continue;
+      this.#active = other;
+      return other;
+    }
+    return null;
+  }
+
+  /** A receiver let its leases end. @returns who is active in its place; null: nothing changes */
+  fellSilent(link: DispatcherLink, others: Iterable<DispatcherLink>): DispatcherLink | null {
+    if (this.#active !== link) return null;
+    for (const other of others) {
+      if (other.graceEndMs !== null || other.silent) continue;
+      this.#active = other;
+      return other;
+    }
+    return null;
+  }
+
+  /** A range will not be sent again: who keeps order, but for `by`, need not wait for it. */
+  gone(range: SeqRange, by: DispatcherLink | null, links: Roster): DispatcherAction[] {
+    return [...links]
+      .filter((link) => link !== by && link.ordered === true)
+      .map((link) => ({ type: "gone", link: link.id, ranges: [range] }));
+  }
+
+  /** What the receivers have to be told, and have not been. */
+  changes(links: Roster, tables: MessageTables): DispatcherAction[] {
+    const actions: DispatcherAction[] = [];
+    for (const link of links) {
+      const ordered = this.#exclusive ? link === this.#active : links.size === 1;
+      if (link.ordered === ordered) continue;
+      link.ordered = ordered;
+      // What comes to it before, or between, what it holds.
+      const highest = link.leases.highest?.last ?? 0;
+      const awaited = ordered ? tables.outstanding(highest) : [];
+      actions.push({ type: "order", link: link.id, ordered, awaited });
+    }
+    return actions;
+  }
+}

@@ -1,0 +1,101 @@
+import type { DispatcherLink, Lease } from "./dispatcher-link.ts";
+import type { SeqRange } from "./range.ts";
+import type { Segment } from "./range-map.ts";
+
+/** Receivers of which it is saved that they held messages (count). */
+const RECEIVERS_MAX = 1_024;
+
+/**
+ * The receivers that are there, those that may come back within their grace, and those of the process before
+ * this one that may still claim what they hold.
+ *
+ * Pure.
+ */
+export class Roster implements Iterable<DispatcherLink> {
+  readonly #links = new Map<number, DispatcherLink>();
+  readonly #awaited: Set<string>;
+  /** When those of the process before are waited for no longer (ms). */
+  readonly #awaitedUntilMs: number;
+
+  constructor(awaited: readonly string[], awaitedUntilMs: number) {
+    this.#awaited = new Set(awaited);
+    this.#awaitedUntilMs = awaitedUntilMs;
+  }
+
+  /** Receivers, those in their grace included (count). */
+  get size(): number {
+    return this.#links.size;
+  }
+
+  /** Whether nothing may be handed out, since somebody may hold it. */
+  get isAwaiting(): boolean {
+    return this.#awaited.size > 0;
+  }
+
+  get(id: number): DispatcherLink | undefined {
+    return this.#links.get(id);
+  }
+
+  /** A receiver came, or came back. */
+  add(link: DispatcherLink): void {
+    this.#awaited.delete(link.receiver);
+    this.#links.set(link.id, link);
+  }
+
+  delete(link: DispatcherLink): void {
+    this.#links.delete(link.id);
+  }
+
+  /** The links of a receiver, of which it has come back over another. */
+  of(receiver: string): DispatcherLink[] {
+    return [...this.#links.values()].filter((link) => link.receiver === receiver);
+  }
+
+  /** Whether the link still has the right to all of the range. */
+  holds(id: number, range: SeqRange): boolean {
+    const leases = this.#links.get(id)?.leases;
+    return leases !== undefined && leases.gaps(range.first, range.last).length === 0;
+  }
+
+  /** Who holds messages, or is waited for: a restart has to wait for them. */
+  holders(): string[] {
+    const holders = new Set(this.#awaited);
+    for (const link of this.#links.values()) {
+      if (link.leases.count > 0) holders.add(link.receiver);
+    }
+    return [...holders].slice(0, RECEIVERS_MAX);
+  }
+
+  /** @returns until when somebody of the process before is waited for (ms); infinite where nobody is */
+  await(nowMs: number): number {
+    if (this.#awaitedUntilMs <= nowMs) this.#awaited.clear();
+    return this.#awaited.size > 0 ? this.#awaitedUntilMs : Number.POSITIVE_INFINITY;
+  }
+
+  [Symbol.iterator](): Iterator<DispatcherLink> {
+    return this.#links.values();
+  }
+}
+
+/** Takes leases that are over off a link. Pure. @returns them, and when the next one ends (ms) */
+export function takeEnded(
+  link: DispatcherLink,
+  nowMs: number,
+): { readonly ended: readonly Segment<Lease>[]; readonly nextMs: number } {
+  const ended: Segment<Lease>[] = [];
+  let nextMs = Number.POSITIVE_INFINITY;
+  for (const part of [...link.leases]) {
+    if (part.value.endMs > nowMs) nextMs = Math.min(nextMs, part.value.endMs);
+    else ended.push(...link.leases.take(part.first, part.last));
+  }
+  return { ended, nextMs };
+}
+
+/** Takes what the receiver's own earlier links hold of a range. Pure. @returns it; the value is the attempt */
+export function takeHeld(
+  links: readonly DispatcherLink[],
+  { first, last }: SeqRange,
+): Segment<number>[] {
+  const parts = links.flatMap((link) => link.leases.take(first, last));
+  return parts.map((part) => ({ ...part, value: part.value.attempt }));
+}
