@@ -96,9 +96,9 @@ export class Dispatcher {
     return this.#tables.isSettled(seq);
   }
 
-  /** Whether the link still has the right to all of the range. */
-  holds(link: number, range: SeqRange): boolean {
-    return this.#roster.holds(link, range);
+  /** The parts of a range to which the link still has the right. */
+  heldOf(link: number, range: SeqRange): SeqRange[] {
+    return this.#roster.heldOf(link, range);
   }
 
   /** What must be saved so that nothing settled is sent again after a restart. */
@@ -146,7 +146,6 @@ export class Dispatcher {
         return;
       default:
         this.#answered(event);
-        return;
     }
   }
 
@@ -213,10 +212,12 @@ export class Dispatcher {
     const link = this.#roster.get(id);
     if (link === undefined || link.graceEndMs !== null) return;
     this.#assignment.remove(link);
-    if (link.leases.count === 0) return this.#leave(link);
-    link.graceEndMs = this.#nowMs + this.#options.graceMs;
-    this.#dueMs = Math.min(this.#dueMs, link.graceEndMs);
-    this.#noteOrder();
+    if (link.leases.count === 0) this.#leave(link);
+    else {
+      link.graceEndMs = this.#nowMs + this.#options.graceMs;
+      this.#dueMs = Math.min(this.#dueMs, link.graceEndMs);
+      this.#noteOrder();
+    }
   }
 
   #leave(link: DispatcherLink | undefined): void {

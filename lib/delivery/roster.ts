@@ -51,10 +51,9 @@ export class Roster implements Iterable<DispatcherLink> {
     return [...this.#links.values()].filter((link) => link.receiver === receiver);
   }
 
-  /** Whether the link still has the right to all of the range. */
-  holds(id: number, range: SeqRange): boolean {
-    const leases = this.#links.get(id)?.leases;
-    return leases !== undefined && leases.gaps(range.first, range.last).length === 0;
+  /** The parts of a range to which the link still has the right. */
+  heldOf(id: number, { first, last }: SeqRange): SeqRange[] {
+    return this.#links.get(id)?.leases.parts(first, last) ?? [];
   }
 
   /** Who holds messages, or is waited for: a restart has to wait for them. */

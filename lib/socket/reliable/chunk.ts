@@ -1,6 +1,7 @@
 import type { Batch } from "../../batch/batch.ts";
 import type { Codec } from "../../codec/codec.ts";
 import type { WindowItem } from "../../delivery/window-events.ts";
+import { filterIncoming, type Schema } from "../schema.ts";
 import type { ReceiverStream } from "./receiver-stream.ts";
 
 /** Decoded messages of one batch, in order, and how far they are handed out. */
@@ -54,4 +55,40 @@ export function decodeItem(
 /** The seq of the value at `index`. */
 export function seqAt(chunk: Pick<Chunk<unknown>, "seqs" | "first">, index: number): number {
   return chunk.seqs === null ? chunk.first + index : chunk.seqs[index]!;
+}
+
+/** @returns what is still to be handed out of a chunk, as far as `keep` says so; it is asked in order */
+export function keepChunk<T>(chunk: Chunk<T>, keep: (seq: number) => boolean): Chunk<T> {
+  const values: T[] = [];
+  const seqs: number[] = [];
+  for (let index = chunk.index; index < chunk.values.length; index++) {
+    const seq = seqAt(chunk, index);
+    if (!keep(seq)) continue;
+    values.push(chunk.values[index]!);
+    seqs.push(seq);
+  }
+  return { ...chunk, values, seqs, index: 0 };
+}
+
+/** @returns the chunk with the values that fit the schema; `onRefused` is told of the others */
+export async function checkChunk<T>(
+  schema: Schema,
+  chunk: Chunk<unknown>,
+  onRefused: (seq: number, reason: string) => void,
+): Promise<Chunk<T>> {
+  const values: T[] = [];
+  const seqs: number[] = [];
+  for (let index = 0; index < chunk.values.length; index++) {
+    const seq = seqAt(chunk, index);
+    let reason: string | null = null;
+    const [value] = await filterIncoming<T>(schema, [chunk.values[index]], (error) => {
+      reason = error.message;
+    });
+    if (reason !== null) onRefused(seq, reason);
+    else {
+      values.push(value as T);
+      seqs.push(seq);
+    }
+  }
+  return { ...chunk, values, seqs };
 }

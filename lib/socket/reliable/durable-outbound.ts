@@ -1,78 +1,24 @@
-import { Batch } from "../../batch/batch.ts";
-import { type BatchDraft, BatchEncoder } from "../../batch/batch-encoder.ts";
 import type { EntryInput } from "../../batch/entry.ts";
-import { CODEC_BYTES } from "../../batch/layout.ts";
-import type { Codec } from "../../codec/codec.ts";
 import { BrokerlessError, type ErrorCode } from "../../errors.ts";
 import type { Journal, Values } from "../../journal/journal.ts";
 import { expected } from "../../options.ts";
-import { quiet, type Settle, type WaitOptions, wait } from "../../wait.ts";
+import { quiet, type WaitOptions, wait } from "../../wait.ts";
 import { closedError } from "../inbox.ts";
-import type { ResolvedCommon } from "../options.ts";
 import type { SendOptions } from "../outbound.ts";
 import { NO_OUTBOUND_STATS, type OutboundStats } from "../outbound-stats.ts";
 import { checkOutgoing, type Schema } from "../schema.ts";
-import { Confirms } from "./confirms.ts";
-import { Deduplication } from "./deduplication.ts";
-import { CONFIRM_LEVELS, type ConfirmLevel, type ResolvedReliableSend } from "./options.ts";
+import { Appender } from "./appender.ts";
+import type { BacklogSize } from "./backlog-size.ts";
+import { Drains } from "./drains.ts";
+import type { DurableOutboundOptions } from "./durable-outbound-options.ts";
+import { CONFIRM_LEVELS } from "./options.ts";
 
-/** What a {@link DurableOutbound} is made of. */
-export interface DurableOutboundOptions {
-  readonly common: ResolvedCommon;
-  readonly codec: Codec<unknown>;
-  readonly schema: Schema | null;
-  readonly journal: Journal;
-  readonly rules: ResolvedReliableSend;
-  /** Messages beyond which there is no room (bytes). */
-  readonly backlogBytesMax: number;
-  /** The level of a `send` that names none. */
-  readonly confirm: ConfirmLevel;
-  /** A batch is stored, and may go to receivers. */
-  readonly onStored: (batch: Batch) => void;
-  /** Give up the oldest messages (count). */
-  readonly onDrop: (count: number) => void;
-  /** Messages were accepted and could not be stored. */
-  readonly onFailed: (error: BrokerlessError, count: number) => void;
-  readonly onRefused: (error: BrokerlessError) => void;
-}
-
-/** A turn of the event loop longer than this is too long for timers and other sockets (milliseconds). */
-const TURN_MS_MAX = 8;
-/** Deduplication ids of one batch (count). */
-const IDS_MAX = 256;
 const ACCEPTED: Promise<void> = Promise.resolve();
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   "BROKERLESS_CODEC",
   "BROKERLESS_SCHEMA",
   "BROKERLESS_TOO_LARGE",
 ]);
-/** Numbers of codecs in a batch's header. */
-const CODEC_NUMBERS: Readonly<Record<string, number>> = { raw: 1, msgpack: 2, json: 3 };
-
-/** A batch that is appended and not settled. */
-interface Size {
-  last: number;
-  bytes: number;
-}
-
-/** What waits for the open draft. */
-interface Pending {
-  /** One promise for all that wait until it is stored. */
-  stored: { readonly promise: Promise<void>; readonly settle: Settle<void> } | null;
-  /** Those that wait for more, with their place in the draft. */
-  readonly later: {
-    readonly index: number;
-    readonly level: ConfirmLevel;
-    readonly settle: Settle<void>;
-  }[];
-  readonly ids: string[];
-}
-
-/** A `drain` that waits until something is true. */
-interface Drain {
-  readonly isDone: () => boolean;
-  readonly resolve: () => void;
-}
 
 /** A `send` that waits for room. */
 interface Waiting {
@@ -86,73 +32,47 @@ interface Waiting {
  * The way out of a reliable socket, in order: schema, codec, batch, journal. What is stored goes on to the
  * receivers; see `SenderLinks`.
  *
- * A batch is closed when it is full, when the turn ends while the journal is idle, or when the journal has
- * stored the ones before it: so a lone message leaves at once, and under load a batch takes all that came
- * while the disk was busy. The draft that is appended is the batch that is sent.
- *
  * Invariant: messages get their seq in the order in which their `send` was called.
  *
  * @see docs/decisions/0040-link-protocol.md
  */
 export class DurableOutbound {
   readonly #options: DurableOutboundOptions;
-  readonly #encoder: BatchEncoder;
   readonly #journal: Journal;
-  readonly #codec: Codec<unknown>;
   readonly #schema: Schema | null;
-  readonly #batchBytesMax: number;
-  readonly #batchCountMax: number;
-  readonly #messageBytesMax: number;
-  readonly #delivered = new Confirms();
-  readonly #processed = new Confirms();
+  readonly #appender: Appender;
   readonly #waiting: Waiting[] = [];
-  readonly #drains: Drain[] = [];
-  #deduplication: Deduplication | null = null;
-  #pending: Pending = newPending();
-  #appending = 0;
-  #scheduled = false;
-  #turnStartMs = 0;
+  readonly #drains = new Drains();
   #full = false;
   #closed = false;
   #checking: Promise<unknown> | null = null;
-  /** Bytes of what is appended and not settled, in order: last seq, and bytes. */
-  readonly #sizes: Size[] = [];
-  #sizesHead = 0;
-  #keptBytes = 0;
   #floor: number;
   #settledCount = 0;
-  #unsettled: number;
-  #failed = 0;
   #refused = 0;
-  #frames = 0;
-  #bytesStored = 0;
 
   /** @param floor every seq up to this one is settled */
   constructor(options: DurableOutboundOptions, floor: number) {
     this.#options = options;
-    const { common, codec, journal } = options;
+    const { journal } = options;
     this.#journal = journal;
-    this.#codec = codec;
     this.#schema = options.schema;
-    const batch = common.batch === false ? { batchBytesMax: 1, batchCountMax: 1 } : common.batch;
-    this.#batchBytesMax = batch.batchBytesMax;
-    this.#batchCountMax = batch.batchCountMax;
-    this.#messageBytesMax = common.messageBytesMax;
-    const number = CODEC_NUMBERS[codec.name] ?? CODEC_BYTES;
-    this.#encoder = new BatchEncoder({ codec: number });
+    this.#appender = new Appender(options, {
+      onAppended: () => this.#checkFull(),
+      onDone: () => {
+        this.#admit();
+        this.#drains.check();
+      },
+    });
     this.#floor = floor;
-    this.#unsettled = journal.seqStored - floor;
-    if (this.#unsettled > 0) {
-      const { bytesKept } = journal.stats();
-      this.#sizes.push({ last: journal.seqStored, bytes: bytesKept });
-      this.#keptBytes = bytesKept;
-    }
+    const { seqStored } = journal;
+    const { bytesKept } = journal.stats();
+    if (seqStored > floor) this.#size.appended(seqStored, bytesKept, seqStored - floor);
     this.#checkFull();
   }
 
   /** Calls of `send` that wait to hear that a receiver holds their message (count). */
   get waitsForReceipts(): boolean {
-    return this.#delivered.count > 0;
+    return this.#appender.waitsForReceipts;
   }
 
   /**
@@ -191,23 +111,7 @@ export class DurableOutbound {
 
   /** Appends now what waits for more to come. */
   flush(): void {
-    const { count } = this.#encoder;
-    if (count === 0) return;
-    const draft = this.#encoder.take();
-    const pending = this.#pending;
-    this.#pending = newPending();
-    this.#appending += 1;
-    const size = { last: this.#journal.seqNext + count - 1, bytes: draft.bytes.length };
-    this.#sizes.push(size);
-    this.#keptBytes += size.bytes;
-    this.#unsettled += count;
-    const values = pending.ids.length > 0 ? { values: this.#dedup.values() } : undefined;
-    const appended = this.#journal.appendDraft(draft, values);
-    appended.then(
-      (seq) => this.#onStored(draft, seq, pending),
-      (error: unknown) => this.#onFailed(error, { count, size, pending }),
-    );
-    this.#checkFull();
+    this.#appender.flush();
   }
 
   /**
@@ -217,53 +121,27 @@ export class DurableOutbound {
    */
   async requeue(entry: EntryInput, values: Values): Promise<void> {
     if (this.#closed) throw closedError();
-    this.flush();
-    const { length } = entry.value;
-    const size = { last: this.#journal.seqNext, bytes: length };
-    const appended = this.#journal.append(entry, { values });
-    this.#sizes.push(size);
-    this.#keptBytes += length;
-    this.#unsettled += 1;
-    try {
-      await appended;
-    } catch (error) {
-      this.#keptBytes -= length;
-      this.#unsettled -= 1;
-      size.bytes = 0;
-      size.last = 0;
-      throw error;
-    }
+    await this.#appender.append(entry, values);
   }
 
   /** A range will not be sent again. @param error null: it was processed */
   settled(first: number, last: number, error: BrokerlessError | null): void {
-    const count = last - first + 1;
-    this.#settledCount += count;
-    this.#unsettled -= count;
-    this.#delivered.settle(first, last, error);
-    this.#processed.settle(first, last, error);
+    this.#settledCount += last - first + 1;
+    this.#appender.settled(first, last, error);
   }
 
   /** Every seq up to this one is settled: there may be room again. @returns bytes that it freed */
   floor(seq: number): number {
-    const before = this.#keptBytes;
-    while (this.#sizesHead < this.#sizes.length && this.#sizes[this.#sizesHead]!.last <= seq) {
-      this.#keptBytes -= this.#sizes[this.#sizesHead]!.bytes;
-      this.#sizesHead += 1;
-    }
-    if (this.#sizesHead > 256 && this.#sizesHead * 2 > this.#sizes.length) {
-      this.#sizes.splice(0, this.#sizesHead);
-      this.#sizesHead = 0;
-    }
+    const freedBytes = this.#size.free(seq);
     this.#floor = seq;
     this.#admit();
-    this.#endDrains();
-    return before - this.#keptBytes;
+    this.#drains.check();
+    return freedBytes;
   }
 
   /** A receiver holds a range. */
   delivered(first: number, last: number): void {
-    this.#delivered.settle(first, last, null);
+    this.#appender.delivered(first, last);
   }
 
   /**
@@ -275,10 +153,13 @@ export class DurableOutbound {
     this.flush();
     const last = this.#journal.seqNext - 1 + this.#waiting.length;
     if (isSettled) {
-      const isEmpty = () => this.#unsettled <= 0 && this.#waiting.length === 0;
-      return this.#until(() => this.#floor >= last || isEmpty(), options);
+      const isEmpty = () => this.#size.count <= 0 && this.#waiting.length === 0;
+      return this.#drains.until(() => this.#floor >= last || isEmpty(), options);
     }
-    await this.#until(() => this.#journal.seqNext > last || this.#waiting.length === 0, options);
+    await this.#drains.until(
+      () => this.#journal.seqNext > last || this.#waiting.length === 0,
+      options,
+    );
     this.flush();
     await this.#journal.sync();
   }
@@ -286,32 +167,29 @@ export class DurableOutbound {
   /** Every waiting call rejects. What is appended stays in the journal. */
   close(): void {
     if (this.#closed) return;
-    this.flush();
     this.#closed = true;
+    this.#appender.close();
     for (const waiting of this.#waiting.splice(0)) waiting.reject(closedError());
-    for (const { resolve } of this.#drains.splice(0)) resolve();
-    this.#delivered.close(closedError());
-    this.#processed.close(closedError());
+    this.#drains.close();
   }
 
   stats(): OutboundStats {
+    const { openMessages, openBytes, failed, frames, bytes } = this.#appender.counts;
     return {
       ...NO_OUTBOUND_STATS,
       messagesSent: this.#settledCount,
-      messagesDropped: this.#failed,
+      messagesDropped: failed,
       sendsRefused: this.#refused,
-      framesSent: this.#frames,
-      bytesSent: this.#bytesStored,
-      queuedMessages: this.#unsettled + this.#encoder.count,
-      queuedBytes: this.#keptBytes + this.#encoder.bytes,
+      framesSent: frames,
+      bytesSent: bytes,
+      queuedMessages: this.#size.count + openMessages,
+      queuedBytes: this.#size.bytes + openBytes,
       waitingSends: this.#waiting.length,
     };
   }
 
-  get #dedup(): Deduplication {
-    const { rules } = this.#options;
-    this.#deduplication ??= new Deduplication(this.#journal, rules.deduplicationIdsMax);
-    return this.#deduplication;
+  get #size(): BacklogSize {
+    return this.#appender.size;
   }
 
   async #sendChecked(value: unknown, options: SendOptions): Promise<void> {
@@ -387,161 +265,18 @@ export class DurableOutbound {
   /** @returns whether there is room now */
   #makeRoom(): boolean {
     for (let tries = 0; this.#full && tries < 64; tries++) {
-      const before = this.#unsettled;
-      this.#options.onDrop(Math.max(1, this.#batchCountMax === 1 ? 1 : Math.ceil(before / 64)));
-      if (this.#unsettled === before) break;
+      const before = this.#size.count;
+      this.#options.onDrop(
+        Math.max(1, this.#appender.batchCountMax === 1 ? 1 : Math.ceil(before / 64)),
+      );
+      if (this.#size.count === before) break;
     }
     return !this.#full;
   }
 
-  /** Encodes the message behind what is open. @returns resolves at its level */
   #add(value: unknown, options: SendOptions | undefined): Promise<void> {
-    const encoder = this.#encoder;
-    const id = options?.deduplicationId;
-    if (id !== undefined && !this.#dedup.add(id)) return this.#again(options!);
-    const before = encoder.bytes;
-    try {
-      this.#encode(value, before);
-      if (encoder.bytes > this.#batchBytesMax && encoder.count > 1) this.#makeAlone(value, before);
-    } catch (error) {
-      if (id !== undefined) this.#dedup.remove(id);
-      throw error;
-    }
-    if (id !== undefined) {
-      this.#pending.ids.push(id);
-      if (this.#pending.ids.length >= IDS_MAX) {
-        const level = options?.confirm ?? this.#options.confirm;
-        const confirmed = level === "queued" ? ACCEPTED : this.#confirm(level);
-        this.flush();
-        return confirmed;
-      }
-    }
     const level = options?.confirm ?? this.#options.confirm;
-    const confirmed = level === "queued" ? null : this.#confirm(level);
-    if (encoder.bytes >= this.#batchBytesMax || encoder.count >= this.#batchCountMax) {
-      this.flush();
-      return confirmed ?? this.#endTurn();
-    }
-    if (!this.#scheduled && this.#appending === 0) {
-      this.#scheduled = true;
-      process.nextTick(this.#onTurn);
-    }
-    return confirmed ?? ACCEPTED;
-  }
-
-  /** A message that makes a batch too long goes into the next one. */
-  #makeAlone(value: unknown, before: number): void {
-    const encoder = this.#encoder;
-    encoder.rewind({ bytes: before, count: encoder.count - 1 });
-    this.flush();
-    this.#encode(value, encoder.bytes);
-  }
-
-  /** A message with this id is in the journal, or on its way: stored when what is appended is. */
-  async #again(options: SendOptions): Promise<void> {
-    const level = options.confirm ?? this.#options.confirm;
-    if (level === "queued") return;
-    this.flush();
-    await this.#journal.sync();
-  }
-
-  #encode(value: unknown, before: number): void {
-    const encoder = this.#encoder;
-    encoder.begin();
-    try {
-      this.#codec.encode(value, encoder.writer);
-    } catch (cause) {
-      encoder.abort();
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      const message = `codec ${this.#codec.name} cannot encode the value: ${reason}`;
-      throw new BrokerlessError("BROKERLESS_CODEC", message, { cause });
-    }
-    const bytes = encoder.bytes - before - 4;
-    if (bytes > this.#messageBytesMax) {
-      encoder.abort();
-      throw new BrokerlessError(
-        "BROKERLESS_TOO_LARGE",
-        `the encoded message has ${bytes} bytes; messageBytesMax is ${this.#messageBytesMax}`,
-      );
-    }
-    encoder.finish();
-  }
-
-  #confirm(level: ConfirmLevel): Promise<void> {
-    const pending = this.#pending;
-    if (level === "stored") {
-      pending.stored ??= deferred();
-      return pending.stored.promise;
-    }
-    const index = this.#encoder.count - 1;
-    return quiet(
-      new Promise((resolve, reject) => {
-        pending.later.push({ index, level, settle: { resolve, reject } });
-      }),
-    );
-  }
-
-  /** A loop that awaits every send never leaves its turn otherwise, and starves everything else. */
-  #endTurn(): Promise<void> {
-    const nowMs = performance.now();
-    if (this.#turnStartMs === 0) {
-      this.#turnStartMs = nowMs;
-      setImmediate(() => {
-        this.#turnStartMs = 0;
-      });
-      return ACCEPTED;
-    }
-    if (nowMs - this.#turnStartMs < TURN_MS_MAX) return ACCEPTED;
-    return new Promise((resolve) => setImmediate(resolve));
-  }
-
-  readonly #onTurn = (): void => {
-    this.#scheduled = false;
-    if (!this.#closed) this.flush();
-  };
-
-  #onStored(draft: BatchDraft, seq: number, pending: Pending): void {
-    this.#appending -= 1;
-    this.#frames += 1;
-    this.#bytesStored += draft.bytes.length;
-    for (const { index, level, settle } of pending.later) {
-      (level === "delivered" ? this.#delivered : this.#processed).wait(seq + index, settle);
-    }
-    pending.stored?.settle.resolve();
-    if (this.#closed) {
-      this.#delivered.close(closedError());
-      this.#processed.close(closedError());
-      return;
-    }
-    this.#options.onStored(new Batch(draft.batch));
-    if (this.#appending === 0) this.flush();
-    this.#admit();
-    this.#endDrains();
-  }
-
-  #onFailed(
-    cause: unknown,
-    lost: { readonly count: number; readonly size: Size; readonly pending: Pending },
-  ): void {
-    const { count, size, pending } = lost;
-    this.#appending -= 1;
-    const error =
-      cause instanceof BrokerlessError
-        ? cause
-        : new BrokerlessError("BROKERLESS_JOURNAL_FAILED", "the journal failed", { cause });
-    this.#failed += count;
-    this.#unsettled -= count;
-    this.#keptBytes -= size.bytes;
-    size.bytes = 0;
-    size.last = 0;
-    for (const id of pending.ids) this.#dedup.remove(id);
-    for (const { settle } of pending.later) settle.reject(error);
-    pending.stored?.settle.reject(error);
-    if (this.#closed) return;
-    this.#options.onFailed(error, count);
-    if (this.#appending === 0) this.flush();
-    this.#admit();
-    this.#endDrains();
+    return this.#appender.add(value, { level, id: options?.deduplicationId });
   }
 
   #checkFull(): void {
@@ -549,8 +284,8 @@ export class DurableOutbound {
     this.#full =
       this.#journal.full ||
       this.#journal.pendingBytes >= common.queueBytesMax ||
-      this.#keptBytes >= backlogBytesMax ||
-      this.#unsettled >= rules.backlogMessagesMax;
+      this.#size.bytes >= backlogBytesMax ||
+      this.#size.count >= rules.backlogMessagesMax;
   }
 
   #admit(): void {
@@ -565,37 +300,6 @@ export class DurableOutbound {
       this.#checkFull();
     }
   }
-
-  #until(isDone: () => boolean, options: WaitOptions | undefined): Promise<void> {
-    if (isDone() || this.#closed) return Promise.resolve();
-    return wait<void>("drain", options, ({ resolve }) => {
-      const drain = { isDone, resolve };
-      this.#drains.push(drain);
-      return () => {
-        this.#drains.splice(this.#drains.indexOf(drain), 1);
-      };
-    });
-  }
-
-  #endDrains(): void {
-    for (const drain of [...this.#drains]) {
-      if (!drain.isDone()) continue;
-      this.#drains.splice(this.#drains.indexOf(drain), 1);
-      drain.resolve();
-    }
-  }
-}
-
-function newPending(): Pending {
-  return { stored: null, later: [], ids: [] };
-}
-
-function deferred(): NonNullable<Pending["stored"]> {
-  let settle: Settle<void> | null = null;
-  const promise = new Promise<void>((resolve, reject) => {
-    settle = { resolve, reject };
-  });
-  return { promise: quiet(promise), settle: settle! };
 }
 
 function fullError(stats: OutboundStats): BrokerlessError {

@@ -34,3 +34,15 @@ export interface ReceiverStream {
   /** What is done is being stored in the inbox, and then said. */
   acking: Promise<void> | null;
 }
+
+/** Counters of a receiver. */
+export interface ReceiverCounts {
+  readonly frames: number;
+  readonly framesRefused: number;
+  /** Of the frames received. */
+  readonly bytes: number;
+  /** Messages that came again and were kept from the application (count). */
+  readonly duplicates: number;
+  /** Messages that are received and not processed (count). */
+  readonly waiting: number;
+}

@@ -1,11 +1,12 @@
 import type { Codec } from "../../codec/codec.ts";
 import type { SeqRange } from "../../delivery/range.ts";
 import { BrokerlessError } from "../../errors.ts";
-import { quiet, type Settle, type WaitOptions, wait } from "../../wait.ts";
+import { quiet, type WaitOptions, wait } from "../../wait.ts";
 import { closedError } from "../inbox.ts";
 import { type RunOptions, runEach } from "../run.ts";
-import { filterIncoming, type Schema } from "../schema.ts";
-import { type Chunk, decodeItem, seqAt } from "./chunk.ts";
+import type { Schema } from "../schema.ts";
+import { type Chunk, checkChunk, decodeItem, keepChunk, seqAt } from "./chunk.ts";
+import { Consumer, type Source } from "./consumer.ts";
 import { ReliableDelivery } from "./delivery.ts";
 import type { ReceiverLinks } from "./receiver-links.ts";
 import type { ReceiverStream } from "./receiver-stream.ts";
@@ -21,12 +22,8 @@ export interface ReliableInboundOptions {
   readonly onRetry: (delivery: ReliableDelivery<unknown>, error: unknown) => void;
 }
 
-type Result<V> = IteratorResult<V, undefined>;
-const DONE: Result<never> = Object.freeze({ done: true, value: undefined });
 /** Values may be handed out for so long before timers and other sockets get their turn (milliseconds). */
 const TURN_MS_MAX = 8;
-/** Messages that a consumer takes out of the window at a time, when it wants them one by one (count). */
-const TAKE_MAX = Number.MAX_SAFE_INTEGER;
 
 /**
  * Received messages between the window of their stream and those who ask for them, and the answers back.
@@ -82,25 +79,18 @@ export class ReliableInbound<T> {
     const isLost = (seq: number): boolean =>
       ranges.some(({ first, last }) => first <= seq && seq <= last);
     const lowest = ranges[0]?.first ?? Number.POSITIVE_INFINITY;
-    const kept: T[] = [];
-    const seqs: number[] = [];
-    for (let index = chunk.index; index < chunk.values.length; index++) {
-      const seq = seqAt(chunk, index);
+    this.#chunk = keepChunk(chunk, (seq) => {
       if (isLost(seq)) {
         // It was never in anybody's hands: should it come again, it is to be handed out.
         stream.window.step({ type: "rejected", first: seq, last: seq });
-        continue;
+        return false;
       }
-      if (stream.window.ordered && seq > lowest) {
-        // What is lost comes again, and goes first.
-        const { attempt, batch } = chunk;
-        stream.window.step({ type: "unread", first: seq, last: seq, attempt, batch });
-        continue;
-      }
-      kept.push(chunk.values[index]!);
-      seqs.push(seq);
-    }
-    this.#chunk = { ...chunk, values: kept, seqs, index: 0 };
+      if (!stream.window.ordered || seq < lowest) return true;
+      // What is lost comes again, and goes first.
+      const { attempt, batch } = chunk;
+      stream.window.step({ type: "unread", first: seq, last: seq, attempt, batch });
+      return false;
+    });
   }
 
   /** @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason */
@@ -290,7 +280,7 @@ export class ReliableInbound<T> {
   #fill(): boolean {
     const { codec, schema } = this.#options;
     const links = this.#options.links();
-    const next = links.next(TAKE_MAX);
+    const next = links.next(Number.POSITIVE_INFINITY);
     if (next === null) return false;
     const { stream, item } = next;
     const { values, seqs, bad } = decodeItem(item, codec);
@@ -310,22 +300,11 @@ export class ReliableInbound<T> {
 
   /** Values that do not fit the schema become dead letters of their sender. */
   async #check(schema: Schema, chunk: Chunk<unknown>): Promise<void> {
-    const values: T[] = [];
-    const seqs: number[] = [];
-    for (let index = 0; index < chunk.values.length; index++) {
-      const seq = seqAt(chunk, index);
-      let reason: string | null = null;
-      const [value] = await filterIncoming<T>(schema, [chunk.values[index]], (error) => {
-        reason = error.message;
-      });
-      if (reason !== null) this.#reject(chunk.stream, seq, reason);
-      else {
-        values.push(value as T);
-        seqs.push(seq);
-      }
-    }
-    this.#messages += values.length;
-    this.#chunk = { ...chunk, values, seqs };
+    const checked = await checkChunk<T>(schema, chunk, (seq, reason) => {
+      this.#reject(chunk.stream, seq, reason);
+    });
+    this.#messages += checked.values.length;
+    this.#chunk = checked;
   }
 
   #reject(stream: ReceiverStream, seq: number, reason: string): void {
@@ -337,83 +316,5 @@ export class ReliableInbound<T> {
   #later(ask: () => void, reject: (error: unknown) => void): void {
     if (this.#closed) reject(closedError());
     else this.#waiters.push(ask);
-  }
-}
-
-/** Where a {@link Consumer} gets messages. */
-interface Source<T> {
-  current(): Chunk<T> | null;
-  later(ask: () => void, reject: (error: unknown) => void): void;
-  isClosed(): boolean;
-}
-
-/** What a {@link Consumer} does with messages. */
-interface ConsumerOptions<T, V> {
-  readonly source: Source<T>;
-  readonly take: (chunk: Chunk<T>) => V;
-  /** The consumer asks for more: it has finished with what it was given. */
-  readonly answer: () => void;
-  /** There is nothing more for now. */
-  readonly idle: () => void;
-  /** The consumer ended without asking for more. */
-  readonly giveUp: () => void;
-}
-
-/** Hand-written, because an async generator costs twice as much for each value. */
-class Consumer<T, V> implements AsyncIterableIterator<V, undefined> {
-  readonly #options: ConsumerOptions<T, V>;
-  readonly #pending = new Set<Settle<Result<V>>>();
-  #returned = false;
-
-  constructor(options: ConsumerOptions<T, V>) {
-    this.#options = options;
-  }
-
-  next(): Promise<Result<V>> {
-    const { answer, source, take } = this.#options;
-    answer();
-    if (this.#returned || source.isClosed()) {
-      this.#options.idle();
-      return Promise.resolve(DONE);
-    }
-    const chunk = source.current();
-    if (chunk !== null) return Promise.resolve({ done: false, value: take(chunk) });
-    this.#options.idle();
-    return this.#wait();
-  }
-
-  return(): Promise<Result<V>> {
-    if (!this.#returned) this.#options.giveUp();
-    this.#returned = true;
-    for (const { resolve } of this.#pending) resolve(DONE);
-    this.#pending.clear();
-    return Promise.resolve(DONE);
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  #wait(): Promise<Result<V>> {
-    return new Promise((resolve, reject) => {
-      const { source, take } = this.#options;
-      const settle = { resolve, reject };
-      this.#pending.add(settle);
-      const ask = (): void => {
-        if (!this.#pending.has(settle)) return;
-        if (source.isClosed()) {
-          end(DONE);
-          return;
-        }
-        const chunk = source.current();
-        if (chunk === null) source.later(ask, () => end(DONE));
-        else end({ done: false, value: take(chunk) });
-      };
-      const end = (result: Result<V>): void => {
-        this.#pending.delete(settle);
-        resolve(result);
-      };
-      source.later(ask, () => end(DONE));
-    });
   }
 }

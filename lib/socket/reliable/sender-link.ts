@@ -1,3 +1,4 @@
+import type { Hello } from "../../delivery/handshake.ts";
 import type { LinkPeer } from "../../transport/link-hub.ts";
 
 /** A range on its way to a receiver. */
@@ -29,4 +30,31 @@ export interface SenderLink {
   acksTold: number;
   /** When anything was heard of the receiver last (ms). */
   heardMs: number;
+}
+
+/** @returns a session that was just asked for */
+export function newSenderLink(
+  id: number,
+  from: {
+    readonly peer: LinkPeer;
+    readonly session: number;
+    readonly hello: Hello;
+    readonly nowMs: number;
+  },
+): SenderLink {
+  const { peer, session, hello, nowMs } = from;
+  return {
+    id,
+    peer,
+    session,
+    receiver: hello.receiver,
+    prefetch: hello.prefetch,
+    isLive: false,
+    outgoing: [],
+    isLoading: false,
+    acks: 0,
+    acksDurable: 0,
+    acksTold: 0,
+    heardMs: nowMs,
+  };
 }

@@ -1,53 +1,18 @@
 import type { Batch } from "../../batch/batch.ts";
-import { sliceBatch } from "../../batch/batch-split.ts";
-import type { Clock } from "../../clock.ts";
 import { Dispatcher } from "../../delivery/dispatcher.ts";
-import type {
-  DispatcherAction,
-  DispatcherEvent,
-  DispatcherOptions,
-} from "../../delivery/dispatcher-events.ts";
-import { mismatch, parseHello, type Welcome } from "../../delivery/handshake.ts";
-import {
-  decodeLinkMessage,
-  encodeLinkMessage,
-  LINK_FLAG,
-  type LinkMessage,
-  type LinkMessageInput,
-  RANGES_MAX,
-  WORD_NONE,
-} from "../../delivery/link-message.ts";
+import type { DispatcherAction, DispatcherEvent } from "../../delivery/dispatcher-events.ts";
+import type { Welcome } from "../../delivery/handshake.ts";
+import { decodeLinkMessage, type LinkMessage, RANGES_MAX } from "../../delivery/link-message.ts";
 import type { SeqRange } from "../../delivery/range.ts";
+import { dispatcherEvent } from "../../delivery/receiver-words.ts";
 import { BrokerlessError } from "../../errors.ts";
-import type { Journal } from "../../journal/journal.ts";
 import type { LinkPeer } from "../../transport/link-hub.ts";
 import { AckKeeper } from "./ack-keeper.ts";
 import { Backlog } from "./backlog.ts";
+import { Pump } from "./pump.ts";
 import type { SenderLink } from "./sender-link.ts";
-
-/** What {@link SenderLinks} are made of. */
-export interface SenderLinksOptions {
-  readonly journal: Journal;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly rules: DispatcherOptions;
-  readonly codec: string;
-  /** Longest message (bytes). */
-  readonly messageBytesMax: number;
-  /** Stored batches that are kept in memory for sending (bytes). */
-  readonly cacheBytesMax: number;
-  readonly heartbeatMs: number;
-  /** Whether receivers are asked to say that they hold what they got. */
-  readonly wantsReceipts: () => boolean;
-  readonly onSettled: (outcome: "processed" | "dead" | "dropped", range: SeqRange) => void;
-  readonly onReceipt: (range: SeqRange) => void;
-  /** A session began or ended. */
-  readonly onPeer: (type: "peer" | "peerLost", address: string, peers: number) => void;
-  readonly onProblem: (error: BrokerlessError) => void;
-}
-
-/** A receiver that was silent for so many heartbeats is gone (count). */
-const HEARTBEATS_MISSED_MAX = 3;
+import type { SenderLinksOptions } from "./sender-links-options.ts";
+import { SenderSessions } from "./sender-sessions.ts";
 
 /**
  * A sender's sessions: takes what receivers say to the dispatcher, and does what the dispatcher wants.
@@ -61,13 +26,10 @@ export class SenderLinks {
   readonly #keeper: AckKeeper;
   readonly #backlog: Backlog;
   readonly #dispatcher: Dispatcher;
-  readonly #links = new Map<number, SenderLink>();
-  readonly #byPeer = new Map<LinkPeer, SenderLink>();
-  #linksMade = 0;
-  #liveCount = 0;
+  readonly #sessions: SenderSessions;
+  readonly #pump: Pump;
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #cancelWake: (() => void) | null = null;
-  #cancelBeat: (() => void) | null = null;
   #closed = false;
 
   constructor(options: SenderLinksOptions) {
@@ -77,7 +39,7 @@ export class SenderLinks {
       journal,
       clock,
       dispatcher: () => this.#dispatcher,
-      onSave: () => this.#coverAcks(),
+      onSave: () => this.#sessions.coverAcks(),
       onFailed: options.onProblem,
     });
     const { state, fault } = this.#keeper;
@@ -96,9 +58,24 @@ export class SenderLinks {
       feed: (first, last) => this.#step({ type: "fed", first, last }),
       onFailed: options.onProblem,
     });
+    this.#pump = new Pump({
+      backlog: () => this.#backlog,
+      wantsReceipts: options.wantsReceipts,
+      held: (link, range) => (this.#closed ? [] : this.#dispatcher.heldOf(link.id, range)),
+      onFailed: (link, error) => {
+        if (this.#closed) return;
+        options.onProblem(error as BrokerlessError);
+        this.#end(link, "lost");
+      },
+    });
+    this.#sessions = new SenderSessions({
+      ...options,
+      welcome: () => this.#welcome(),
+      floor: () => this.#keeper.floor,
+      onSilent: (link) => this.#end(link, "lost"),
+    });
     if (fault !== null) queueMicrotask(() => options.onProblem(fault));
     this.#schedule();
-    this.#beat();
     this.#backlog.fill();
   }
 
@@ -112,7 +89,7 @@ export class SenderLinks {
 
   /** Sessions that may get messages (count). */
   get peers(): number {
-    return this.#liveCount;
+    return this.#sessions.liveCount;
   }
 
   /** A batch is in the journal: it may be sent. */
@@ -143,7 +120,7 @@ export class SenderLinks {
 
   /** A connection of our making is up: we speak first. */
   onConnect(peer: LinkPeer): void {
-    this.#say(peer, { type: "offer", session: 0, text: this.#welcome() });
+    this.#sessions.say(peer, { type: "offer", session: 0, text: this.#welcome() });
   }
 
   onMessage(peer: LinkPeer, parts: readonly Buffer[]): void {
@@ -158,14 +135,14 @@ export class SenderLinks {
       this.#hello(peer, message);
       return;
     }
-    const link = this.#byPeer.get(peer);
+    const link = this.#sessions.of(peer);
     if (message.type === "refuse") {
       this.#refused(link, message);
       return;
     }
     if (link === undefined || link.session !== message.session) {
       const text = "no such session: it has ended, or never was";
-      this.#say(peer, { type: "refuse", session: message.session || 1, text });
+      this.#sessions.say(peer, { type: "refuse", session: message.session || 1, text });
       return;
     }
     link.heardMs = this.#options.clock.nowMs();
@@ -177,20 +154,21 @@ export class SenderLinks {
   }
 
   onGone(peer: LinkPeer): void {
-    const link = this.#byPeer.get(peer);
+    const link = this.#sessions.of(peer);
     if (link !== undefined) this.#end(link, "lost");
     peer.close();
   }
 
   /** Somebody is gone: who, is seen by speaking to each. */
   onSuspect(): void {
-    for (const link of this.#links.values()) this.#tell(link);
+    for (const link of this.#sessions) this.#sessions.tell(link);
   }
 
   /** Says good-bye; what is not settled stays in the journal. */
   close(): void {
     if (this.#closed) return;
-    for (const { peer, session } of this.#links.values()) this.#say(peer, { type: "bye", session });
+    for (const { peer, session } of this.#sessions)
+      this.#sessions.say(peer, { type: "bye", session });
     this.abandon();
   }
 
@@ -198,86 +176,57 @@ export class SenderLinks {
   abandon(): void {
     this.#closed = true;
     this.#cancelWake?.();
-    this.#cancelBeat?.();
+    this.#sessions.stop();
     this.#backlog.close();
     this.#keeper.close();
   }
 
   #welcome(): string {
     const { journal, rules, codec, heartbeatMs } = this.#options;
-    const { epoch, epochSeqFirst } = this.#keeper.state;
+    const { floor, state } = this.#keeper;
+    const { epoch, epochSeqFirst } = state;
+    const { stream } = journal;
     const { leaseMs, graceMs } = rules;
-    const { floor } = this.#keeper;
-    const welcome: Welcome = {
-      stream: journal.stream,
-      epoch,
-      epochSeqFirst,
-      floor,
-      codec,
-      leaseMs,
-      graceMs,
-      heartbeatMs,
-    };
+    const identity = { stream, epoch, epochSeqFirst, floor };
+    const welcome: Welcome = { ...identity, codec, leaseMs, graceMs, heartbeatMs };
     return JSON.stringify(welcome);
   }
 
   #hello(peer: LinkPeer, { session, text }: LinkMessage): void {
-    const hello = parseHello(text);
+    const hello = this.#sessions.check(text);
     if (typeof hello === "string") {
-      this.#refuse(peer, session, `hello: ${hello}`);
+      this.#refuse(peer, session, hello);
       return;
     }
-    const difference = mismatch(this.#options, hello);
-    if (difference !== null) {
-      this.#refuse(peer, session, difference);
-      return;
-    }
-    const before = this.#byPeer.get(peer);
+    const before = this.#sessions.of(peer);
     if (before?.session === session) {
-      if (!before.isLive) this.#say(peer, { type: "welcome", session, text: this.#welcome() });
+      if (!before.isLive) this.#sessions.welcome(before);
       return;
     }
     if (before !== undefined) this.#end(before, "lost");
-    const id = ++this.#linksMade;
-    const link: SenderLink = {
-      id,
-      peer,
-      session,
-      receiver: hello.receiver,
-      prefetch: hello.prefetch,
-      isLive: false,
-      outgoing: [],
-      isLoading: false,
-      acks: 0,
-      acksDurable: 0,
-      acksTold: 0,
-      heardMs: this.#options.clock.nowMs(),
-    };
-    this.#links.set(id, link);
-    this.#byPeer.set(peer, link);
-    this.#say(peer, { type: "welcome", session, text: this.#welcome() });
+    this.#sessions.open(peer, session, hello);
   }
 
   #claim(link: SenderLink, { word, ranges }: LinkMessage): void {
     if (link.isLive) return;
-    // A receiver has one session with us: an older one ended, though we may not have noticed.
-    for (const other of [...this.#links.values()]) {
-      if (other.receiver === link.receiver && other !== link) this.#remove(other);
-    }
-    link.isLive = true;
-    link.acks = 1;
-    this.#liveCount += 1;
+    this.#sessions.enliven(link);
     const { id, receiver, prefetch, peer } = link;
     const [held, done] = [ranges.slice(0, word), ranges.slice(word)];
     this.#step({ type: "joined", link: id, receiver, prefetch, held, done });
     this.#keeper.settled(0);
-    this.#options.onPeer("peer", peer.address, this.#liveCount);
+    this.#options.onPeer("peer", peer.address, this.#sessions.liveCount);
   }
 
   #answer(link: SenderLink, message: LinkMessage): void {
-    const { id } = link;
-    const { ranges, word } = message;
     switch (message.type) {
+      case "receipt":
+        for (const range of message.ranges) {
+          for (const held of this.#dispatcher.heldOf(link.id, range)) this.#options.onReceipt(held);
+        }
+        return;
+      case "bye":
+        this.#end(link, "left");
+        return;
       case "ack":
         if (message.number !== link.acks + 1) {
           const text = `ack ${message.number} follows ack ${link.acks}`;
@@ -285,34 +234,10 @@ export class SenderLinks {
           return;
         }
         link.acks = message.number;
-        this.#step({ type: "acked", link: id, ranges });
-        return;
-      case "nack": {
-        const delayMs = word === WORD_NONE ? null : word;
-        this.#step({ type: "nacked", link: id, ranges, delayMs });
-        return;
-      }
-      case "reject":
-        this.#step({ type: "rejected", link: id, ranges, reason: message.text });
-        return;
-      case "release":
-        this.#step({ type: "released", link: id, ranges });
-        return;
-      case "extend":
-        this.#step({ type: "extended", link: id, ranges, leaseMs: word });
-        return;
-      case "receipt":
-        for (const range of ranges) {
-          if (this.#dispatcher.holds(id, range)) this.#options.onReceipt(range);
-        }
-        return;
-      case "bye":
-        this.#end(link, "left");
-        return;
-      default:
-        this.#refuse(link.peer, link.session, `a receiver does not say ${message.type}`);
-        return;
     }
+    const event = dispatcherEvent(link.id, message);
+    if (event !== null) this.#step(event);
+    else this.#refuse(link.peer, link.session, `a receiver does not say ${message.type}`);
   }
 
   #refused(link: SenderLink | undefined, { session, text }: LinkMessage): void {
@@ -324,29 +249,17 @@ export class SenderLinks {
 
   /** Says why, on both sides, and ends the session. */
   #refuse(peer: LinkPeer, session: number, text: string): void {
-    const link = this.#byPeer.get(peer);
+    const link = this.#sessions.of(peer);
     if (link !== undefined) this.#end(link, "lost");
-    this.#say(peer, { type: "refuse", session, text });
+    this.#sessions.say(peer, { type: "refuse", session, text });
     this.#options.onProblem(new BrokerlessError("BROKERLESS_PROTOCOL", `refused a peer: ${text}`));
   }
 
   #end(link: SenderLink, how: "lost" | "left"): void {
-    if (!this.#remove(link)) return;
+    if (!this.#sessions.remove(link)) return;
     this.#step({ type: how, link: link.id });
     // Who holds what has changed: a restart has to wait for the right ones.
     if (how === "left") this.#keeper.settled(0);
-  }
-
-  /** @returns whether it was there */
-  #remove(link: SenderLink): boolean {
-    if (!this.#links.delete(link.id)) return false;
-    this.#byPeer.delete(link.peer);
-    link.outgoing.length = 0;
-    if (link.isLive) {
-      this.#liveCount -= 1;
-      this.#options.onPeer("peerLost", link.peer.address, this.#liveCount);
-    }
-    return true;
   }
 
   #step(event: DispatcherEvent): void {
@@ -372,103 +285,24 @@ export class SenderLinks {
       this.#options.onProblem(new BrokerlessError("BROKERLESS_FULL", message));
       return;
     }
-    const link = this.#links.get(action.link);
+    const link = this.#sessions.get(action.link);
     if (link === undefined) return;
     const { peer, session } = link;
     switch (action.type) {
       case "send":
-        link.outgoing.push(action);
-        this.#pump(link);
+        this.#pump.add(link, action);
         return;
       case "order": {
         const ranges = action.awaited.slice(0, RANGES_MAX);
-        this.#say(peer, { type: "order", session, word: action.ordered ? 1 : 0, ranges });
+        this.#sessions.say(peer, { type: "order", session, word: action.ordered ? 1 : 0, ranges });
         return;
       }
       default: {
         const ranges = action.ranges.slice(0, RANGES_MAX);
-        this.#say(peer, { type: action.type, session, ranges });
+        this.#sessions.say(peer, { type: action.type, session, ranges });
         return;
       }
     }
-  }
-
-  /** Sends what is due to a receiver, in order, as far as it is in memory. */
-  #pump(link: SenderLink): void {
-    const { outgoing } = link;
-    while (outgoing.length > 0 && !link.isLoading) {
-      const { first, last, attempt } = outgoing[0]!;
-      const batch = this.#backlog.find(first);
-      if (batch === null) {
-        this.#load(link, first);
-        return;
-      }
-      const end = Math.min(last, batch.seqLast);
-      if (end === last) outgoing.shift();
-      else outgoing[0] = { first: end + 1, last, attempt };
-      this.#send(link, batch, { first, last: end, attempt });
-    }
-  }
-
-  #send(link: SenderLink, batch: Batch, part: SeqRange & { readonly attempt: number }): void {
-    const { first, last, attempt } = part;
-    const header = encodeLinkMessage({
-      type: "data",
-      session: link.session,
-      word: attempt,
-      number: link.acksDurable,
-      flags: this.#options.wantsReceipts() ? LINK_FLAG.receipt : 0,
-    });
-    link.acksTold = link.acksDurable;
-    link.peer.send([header, sliceBatch(batch, { seqFirst: first, seqLast: last })]);
-  }
-
-  #load(link: SenderLink, seq: number): void {
-    link.isLoading = true;
-    this.#backlog.load(seq).then(
-      (batch) => {
-        link.isLoading = false;
-        if (this.#closed || !this.#links.has(link.id)) return;
-        this.#backlog.lend(batch);
-        // The lease may have ended meanwhile: then another sends it.
-        const next = link.outgoing[0];
-        if (next !== undefined && !this.#dispatcher.holds(link.id, next)) link.outgoing.shift();
-        this.#pump(link);
-      },
-      (error: unknown) => {
-        link.isLoading = false;
-        if (this.#closed) return;
-        this.#options.onProblem(error as BrokerlessError);
-        this.#end(link, "lost");
-      },
-    );
-  }
-
-  /** @returns marks as durable the acks that were taken into account at the call, and tells of it */
-  #coverAcks(): () => void {
-    const covered = [...this.#links.values()].map((link) => ({ link, acks: link.acks }));
-    return () => {
-      for (const { link, acks } of covered) link.acksDurable = Math.max(link.acksDurable, acks);
-      for (const link of this.#links.values()) {
-        if (link.isLive && link.acksTold < link.acksDurable) this.#tell(link);
-      }
-    };
-  }
-
-  #tell(link: SenderLink): void {
-    // What a restart could forget must not be forgotten by the receiver: only the saved floor is told.
-    const { floor } = this.#keeper;
-    link.acksTold = link.acksDurable;
-    this.#say(link.peer, {
-      type: "news",
-      session: link.session,
-      number: link.acksDurable,
-      ranges: floor > 0 ? [{ first: 1, last: floor }] : [],
-    });
-  }
-
-  #say(peer: LinkPeer, message: LinkMessageInput): void {
-    peer.send([encodeLinkMessage(message)]);
   }
 
   #schedule(): void {
@@ -481,20 +315,6 @@ export class SenderLinks {
       this.#wakeAtMs = Number.POSITIVE_INFINITY;
       this.#cancelWake = null;
       this.#step({ type: "tick" });
-    });
-  }
-
-  /** Signs of life, both ways. */
-  #beat(): void {
-    const { heartbeatMs, clock } = this.#options;
-    if (heartbeatMs === 0) return;
-    this.#cancelBeat = clock.after(heartbeatMs, () => {
-      const silentSinceMs = clock.nowMs() - heartbeatMs * HEARTBEATS_MISSED_MAX;
-      for (const link of [...this.#links.values()]) {
-        if (link.heardMs < silentSinceMs) this.#end(link, "lost");
-        else this.#tell(link);
-      }
-      this.#beat();
     });
   }
 }

@@ -1,0 +1,113 @@
+import { RANGES_MAX } from "../../delivery/link-message.ts";
+import type { SeqRange } from "../../delivery/range.ts";
+import type { BrokerlessError } from "../../errors.ts";
+import type { InboxMemory } from "./inbox-memory.ts";
+import type { ReceiverSessions } from "./receiver-sessions.ts";
+import type { ReceiverLink, ReceiverStream } from "./receiver-stream.ts";
+
+/** What {@link ReceiverAcks} are made of. */
+export interface ReceiverAcksOptions {
+  readonly sessions: ReceiverSessions;
+  /** Where it is remembered what was done; null: in memory alone. */
+  readonly memory: InboxMemory | null;
+  readonly prefetch: number;
+  readonly onProblem: (error: BrokerlessError) => void;
+}
+
+/** Acks are said at once when so much of the prefetch is unsaid, else at the end of the turn (part of 1). */
+const ACK_SHARE = 0.25;
+
+/**
+ * A receiver's acks: what is done is remembered first, where there is an inbox, and then said, once in a
+ * session; what could not be said is claimed in the next.
+ */
+export class ReceiverAcks {
+  readonly #options: ReceiverAcksOptions;
+  #closed = false;
+
+  constructor(options: ReceiverAcksOptions) {
+    this.#options = options;
+  }
+
+  /** Something may have to be said: at the end of the turn, or when it is much. */
+  soon(stream: ReceiverStream): void {
+    const { window } = stream;
+    if (!window.hasUnsaid || stream.link === null) return;
+    const { memory, prefetch } = this.#options;
+    if (memory === null && window.unsaidCount >= prefetch * ACK_SHARE) {
+      this.#say(stream);
+      return;
+    }
+    if (stream.isAckDue) return;
+    stream.isAckDue = true;
+    process.nextTick(() => {
+      stream.isAckDue = false;
+      void this.now(stream);
+    });
+  }
+
+  /** @returns resolves when what is done at the call is said, as far as there is a session */
+  async now(stream: ReceiverStream): Promise<void> {
+    if (this.#options.memory === null) return this.#say(stream);
+    stream.acking ??= this.#sayRemembered(stream).finally(() => {
+      stream.acking = null;
+    });
+    await stream.acking;
+  }
+
+  /** What is claimed as done must be remembered first, where there is an inbox. */
+  async claim(link: ReceiverLink, stream: ReceiverStream): Promise<void> {
+    const { memory, sessions } = this.#options;
+    const { floor, epoch, epochSeqFirst } = stream.welcome;
+    stream.window.step({ type: "opened", floor, epoch, epochSeqFirst });
+    const { held, done } = stream.window.claim(RANGES_MAX);
+    if (memory !== null && !(await this.#remember(stream))) return;
+    if (this.#closed || stream.link !== link) return;
+    link.acks = 1;
+    const ranges = [...held, ...done];
+    sessions.say(link.peer, { type: "claim", session: link.session, word: held.length, ranges });
+    this.soon(stream);
+  }
+
+  /** Says nothing more. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** What is remembered is said, and nothing else. */
+  async #sayRemembered(stream: ReceiverStream): Promise<void> {
+    while (stream.window.hasUnsaid && !this.#closed) {
+      const { link } = stream;
+      if (link === null || link.acks === 0) return;
+      const ranges = stream.window.takeAck(RANGES_MAX);
+      if (!(await this.#remember(stream))) return;
+      if (stream.link === link) this.#sayRanges(link, ranges);
+    }
+  }
+
+  #say(stream: ReceiverStream): void {
+    const { link, window } = stream;
+    while (link !== null && link.acks > 0 && window.hasUnsaid && !this.#closed) {
+      this.#sayRanges(link, window.takeAck(RANGES_MAX));
+    }
+  }
+
+  #sayRanges(link: ReceiverLink, ranges: readonly SeqRange[]): void {
+    const { peer, session } = link;
+    link.acks += 1;
+    this.#options.sessions.say(peer, { type: "ack", session, number: link.acks, ranges });
+  }
+
+  /** @returns whether what was done at the call is remembered */
+  async #remember(stream: ReceiverStream): Promise<boolean> {
+    const { memory, sessions, onProblem } = this.#options;
+    try {
+      await memory!.remember(stream.id, stream.window.state());
+      return true;
+    } catch (error) {
+      if (!this.#closed) onProblem(error as BrokerlessError);
+      if (stream.link !== null) sessions.close(stream.link);
+      return false;
+    }
+  }
+}
