@@ -176,7 +176,7 @@ export class Appender {
 
   /** A loop that awaits every send never leaves its turn otherwise, and starves everything else. */
   #endTurn(): Promise<void> {
-    const nowMs = performance.now();
+    const nowMs = this.#options.clock.nowMs();
     if (this.#turnStartMs === 0) {
       this.#turnStartMs = nowMs;
       setImmediate(() => {

@@ -16,11 +16,11 @@ export interface ConsumerOptions<T, V> {
   readonly source: Source<T>;
   readonly take: (chunk: Chunk<T>) => V;
   /** The consumer asks for more: it has finished with what it was given. */
-  readonly answer: () => void;
+  readonly answer?: () => void;
   /** There is nothing more for now. */
-  readonly idle: () => void;
+  readonly idle?: () => void;
   /** The consumer ended without asking for more. */
-  readonly giveUp: () => void;
+  readonly giveUp?: () => void;
 }
 
 /** Hand-written, because an async generator costs twice as much for each value. */
@@ -35,19 +35,19 @@ export class Consumer<T, V> implements AsyncIterableIterator<V, undefined> {
 
   next(): Promise<Result<V>> {
     const { answer, source, take } = this.#options;
-    answer();
+    answer?.();
     if (this.#returned || source.isClosed()) {
-      this.#options.idle();
+      this.#options.idle?.();
       return Promise.resolve(DONE);
     }
     const chunk = source.current();
     if (chunk !== null) return Promise.resolve({ done: false, value: take(chunk) });
-    this.#options.idle();
+    this.#options.idle?.();
     return this.#wait();
   }
 
   return(): Promise<Result<V>> {
-    if (!this.#returned) this.#options.giveUp();
+    if (!this.#returned) this.#options.giveUp?.();
     this.#returned = true;
     for (const { resolve } of this.#pending) resolve(DONE);
     this.#pending.clear();

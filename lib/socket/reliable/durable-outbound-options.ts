@@ -1,4 +1,5 @@
 import type { Batch } from "../../batch/batch.ts";
+import type { Clock } from "../../clock.ts";
 import type { Codec } from "../../codec/codec.ts";
 import type { BrokerlessError } from "../../errors.ts";
 import type { Journal } from "../../journal/journal.ts";
@@ -12,6 +13,7 @@ export interface DurableOutboundOptions {
   readonly codec: Codec<unknown>;
   readonly schema: Schema | null;
   readonly journal: Journal;
+  readonly clock: Clock;
   readonly rules: ResolvedReliableSend;
   /** Messages beyond which there is no room (bytes). */
   readonly backlogBytesMax: number;

@@ -9,7 +9,7 @@ import { NO_OUTBOUND_STATS, type OutboundStats } from "../outbound-stats.ts";
 import { checkOutgoing, type Schema } from "../schema.ts";
 import { Appender } from "./appender.ts";
 import type { BacklogSize } from "./backlog-size.ts";
-import { Drains } from "./drains.ts";
+import { Conditions } from "./conditions.ts";
 import type { DurableOutboundOptions } from "./durable-outbound-options.ts";
 import { CONFIRM_LEVELS } from "./options.ts";
 
@@ -42,7 +42,7 @@ export class DurableOutbound {
   readonly #schema: Schema | null;
   readonly #appender: Appender;
   readonly #waiting: Waiting[] = [];
-  readonly #drains = new Drains();
+  readonly #drains = new Conditions();
   #full = false;
   #closed = false;
   #checking: Promise<unknown> | null = null;

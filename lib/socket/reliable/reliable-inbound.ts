@@ -1,3 +1,4 @@
+import type { Clock } from "../../clock.ts";
 import type { Codec } from "../../codec/codec.ts";
 import type { SeqRange } from "../../delivery/range.ts";
 import { BrokerlessError } from "../../errors.ts";
@@ -16,6 +17,7 @@ import { Run } from "./run-of-acks.ts";
 export interface ReliableInboundOptions {
   readonly codec: Codec<unknown>;
   readonly schema: Schema | null;
+  readonly clock: Clock;
   readonly links: () => ReceiverLinks;
   readonly onRefused: (error: BrokerlessError) => void;
   /** A handler of `run` threw, and its message will be tried again. */
@@ -164,7 +166,6 @@ export class ReliableInbound<T> {
         if (held !== null) links.done(held.stream, held.range.first, held.range.last);
         held = null;
       },
-      idle: () => {},
       giveUp: () => {
         if (held !== null) this.nack(held.stream, held.range, 0);
         held = null;
@@ -184,9 +185,6 @@ export class ReliableInbound<T> {
         const place = { links, inbound: this, stream, epoch, seq, attempt };
         return new ReliableDelivery(chunk.values[index]!, place);
       },
-      answer: () => {},
-      idle: () => {},
-      giveUp: () => {},
     });
   }
 
@@ -261,7 +259,7 @@ export class ReliableInbound<T> {
       const chunk = this.#chunk;
       if (chunk !== null && chunk.index < chunk.values.length) return chunk;
       if (this.#filling !== null) return null;
-      if (performance.now() - this.#yieldedMs > TURN_MS_MAX) {
+      if (this.#options.clock.nowMs() - this.#yieldedMs > TURN_MS_MAX) {
         this.#filling = new Promise((resolve) => setImmediate(resolve));
         void this.#filling.then(this.#filled);
         return null;
@@ -272,7 +270,7 @@ export class ReliableInbound<T> {
 
   readonly #filled = (): void => {
     this.#filling = null;
-    this.#yieldedMs = performance.now();
+    this.#yieldedMs = this.#options.clock.nowMs();
     this.wake();
   };
 

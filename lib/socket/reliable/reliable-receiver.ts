@@ -1,5 +1,3 @@
-import { randomBytes, randomInt } from "node:crypto";
-import { systemClock } from "../../clock.ts";
 import type { Codec } from "../../codec/codec.ts";
 import type { BrokerlessError } from "../../errors.ts";
 import type { ChannelOptions } from "../../transport/channel.ts";
@@ -12,6 +10,7 @@ import { InboxMemory } from "./inbox-memory.ts";
 import type { ResolvedReliableReceive } from "./options.ts";
 import { ReceiverLinks } from "./receiver-links.ts";
 import { ReliableInbound } from "./reliable-inbound.ts";
+import { type ReliablePorts, systemPorts } from "./reliable-ports.ts";
 
 /** What a {@link ReliableReceiver} is made of. */
 export interface ReliableReceiverOptions {
@@ -31,17 +30,17 @@ const PEER_FRAMES = 1_000;
 /** A receiver with an ack layer: the sessions with senders, and the way from them to the application. */
 export class ReliableReceiver<T> {
   readonly inbound: ReliableInbound<T>;
-  readonly #links: ReceiverLinks;
+  /** The sessions with senders: what the network has to say goes there. */
+  readonly links: ReceiverLinks;
 
-  constructor(options: ReliableReceiverOptions) {
+  constructor(options: ReliableReceiverOptions, ports: ReliablePorts = systemPorts) {
     const { common, codec, schema, rules } = options;
     const memory = rules.inbox === null ? null : new InboxMemory(rules.inbox);
-    const random = (): string => randomBytes(16).toString("hex");
     const links: ReceiverLinks = new ReceiverLinks({
-      clock: systemClock,
-      session: () => randomInt(1, 2 ** 47),
+      clock: ports.clock,
+      session: ports.session,
       hello: {
-        receiver: memory?.receiver(random) ?? random(),
+        receiver: memory?.receiver(ports.id) ?? ports.id(),
         codec: codec.name,
         prefetch: rules.prefetch,
         messageBytesMax: common.messageBytesMax,
@@ -57,10 +56,11 @@ export class ReliableReceiver<T> {
       },
       onProblem: options.onError,
     });
-    this.#links = links;
+    this.links = links;
     this.inbound = new ReliableInbound<T>({
       codec,
       schema,
+      clock: ports.clock,
       links: () => links,
       onRefused: options.onError,
       onRetry: options.onRetry,
@@ -70,7 +70,7 @@ export class ReliableReceiver<T> {
   /** The receiver's ways into the network. */
   open(options: ChannelOptions): Endpoints {
     const { settings, security, gate, gateLimits, listener } = options;
-    const links = this.#links;
+    const links = this.links;
     const hub = new LinkHub(
       {
         settings: { ...settings, peerFramesMax: Math.max(settings.peerFramesMax, PEER_FRAMES) },
@@ -111,7 +111,7 @@ export class ReliableReceiver<T> {
     SocketStats,
     "messagesReceived" | "framesReceived" | "bytesReceived" | "framesRefused" | "messagesRefused"
   > {
-    const { frames, framesRefused, bytes } = this.#links.counts;
+    const { frames, framesRefused, bytes } = this.links.counts;
     return {
       messagesReceived: this.inbound.messages,
       framesReceived: frames,
@@ -124,6 +124,6 @@ export class ReliableReceiver<T> {
   /** What was processed has been said. */
   async drain(): Promise<void> {
     this.inbound.settle();
-    await this.#links.flush();
+    await this.links.flush();
   }
 }

@@ -1,5 +1,3 @@
-import { randomInt } from "node:crypto";
-import { systemClock } from "../../clock.ts";
 import type { Codec } from "../../codec/codec.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { ChannelOptions } from "../../transport/channel.ts";
@@ -13,6 +11,7 @@ import type { Endpoints, MessageRange } from "../typed-socket.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import { DurableOutbound } from "./durable-outbound.ts";
 import { type ConfirmLevel, memoryJournal, type ResolvedReliableSend } from "./options.ts";
+import { type ReliablePorts, systemPorts } from "./reliable-ports.ts";
 import { SenderLinks } from "./sender-links.ts";
 
 /** What a {@link ReliableSender} is made of. */
@@ -41,13 +40,14 @@ const JOURNAL_BYTES_MAX = 2 ** 40;
  */
 export class ReliableSender<T> {
   readonly deadLetters: DeadLetters<T>;
+  /** The sessions with receivers: what the network has to say goes there. */
+  readonly links: SenderLinks;
   readonly #options: ReliableSenderOptions;
-  readonly #links: SenderLinks;
   readonly #out: DurableOutbound;
   readonly #isOwn: boolean;
   #closing: Promise<void> | null = null;
 
-  constructor(options: ReliableSenderOptions) {
+  constructor(options: ReliableSenderOptions, ports: ReliablePorts = systemPorts) {
     this.#options = options;
     const { common, codec, schema, rules } = options;
     this.#isOwn = rules.journal === null;
@@ -55,8 +55,8 @@ export class ReliableSender<T> {
     const { stream } = journal;
     const links: SenderLinks = new SenderLinks({
       journal,
-      clock: systemClock,
-      random: () => randomInt(2 ** 32) / 2 ** 32,
+      clock: ports.clock,
+      random: ports.random,
       rules,
       codec: codec.name,
       messageBytesMax: common.messageBytesMax,
@@ -75,13 +75,14 @@ export class ReliableSender<T> {
       onPeer: options.onPeer,
       onProblem: options.onError,
     });
-    this.#links = links;
+    this.links = links;
     this.#out = new DurableOutbound(
       {
         common,
         codec,
         schema,
         journal,
+        clock: ports.clock,
         rules,
         backlogBytesMax:
           rules.backlogBytesMax ?? (this.#isOwn ? common.queueBytesMax : JOURNAL_BYTES_MAX),
@@ -118,7 +119,7 @@ export class ReliableSender<T> {
   /** The sender's ways into the network. */
   open(options: ChannelOptions): Endpoints {
     const { settings, security, gate, gateLimits, listener } = options;
-    const links = this.#links;
+    const links = this.links;
     const hub = new LinkHub(
       {
         settings: { ...settings, peerFramesMax: Math.max(settings.peerFramesMax, PEER_FRAMES) },
@@ -163,7 +164,7 @@ export class ReliableSender<T> {
   async drain(options: WaitOptions | undefined): Promise<void> {
     const level = this.#confirm;
     await this.#out.drain(this.#isOwn || level === "processed" || level === "delivered", options);
-    await this.#links.keeper.save();
+    await this.links.keeper.save();
   }
 
   /** Ends what waits. The endpoints' `close` does the rest. */
@@ -178,8 +179,8 @@ export class ReliableSender<T> {
 
   async #end(hub: LinkHub): Promise<void> {
     this.#out.close();
-    const saved = this.#links.keeper.save();
-    this.#links.close();
+    const saved = this.links.keeper.save();
+    this.links.close();
     await Promise.all([hub.close(), saved]);
   }
 }

@@ -5,8 +5,8 @@ interface Waiting {
   readonly resolve: () => void;
 }
 
-/** Calls of `drain` that wait until something is true. */
-export class Drains {
+/** Calls that wait until something is true. */
+export class Conditions {
   readonly #waiting: Waiting[] = [];
   #closed = false;
 
