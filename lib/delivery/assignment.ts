@@ -36,18 +36,14 @@ export class Assignment {
 
   /** Hands out what is ready, as far as there is credit. */
   run(): void {
-    const { ready, fresh } = this.#tables;
     let left = 0;
-    while (this.#willing.size > 0 && (ready.size > 0 || fresh.size > 0)) {
+    while (this.#willing.size > 0) {
+      const next = this.#lowest();
+      if (next === null || (next === "fresh" && this.#tables.isFull)) return;
       if (left <= 0) left = this.#willing.size;
       const link: DispatcherLink = this.#willing.values().next().value!;
       this.#willing.delete(link);
-      const isAgain = ready.size > 0;
-      if (!isAgain && this.#tables.isFull) {
-        this.#willing.add(link);
-        return;
-      }
-      const granted = isAgain ? this.#handReady(link, left) : this.#handFresh(link, left);
+      const granted = next === "ready" ? this.#handReady(link, left) : this.#handFresh(link, left);
       left -= 1;
       if (granted && creditOf(link) > 0) this.#willing.add(link);
     }
@@ -60,27 +56,33 @@ export class Assignment {
   runAwaited(link: DispatcherLink): void {
     if (link.ordered !== true || link.silent || link.graceEndMs !== null) return;
     const held = link.leases.lowest;
-    if (held === null || creditOf(link) > 0) return;
-    const { ready, fresh } = this.#tables;
-    const again = ready.lowest;
-    if (again !== null && again.first < held.first) {
-      const last = Math.min(again.last, held.first - 1, again.first + link.prefetch - 1);
-      ready.take(again.first, last);
-      this.#handOut(link, { first: again.first, last }, again.value + 1);
-      return;
-    }
-    const next = fresh.lowest;
-    if (next === null || next.first > held.first) return;
-    const last = Math.min(next.last, held.first - 1, next.first + link.prefetch - 1);
-    fresh.take(next.first, last);
-    this.#handOut(link, { first: next.first, last }, 1);
+    const kind = this.#lowest();
+    if (held === null || creditOf(link) > 0 || kind === null) return;
+    const table = this.#tables[kind];
+    const { first, last, value } = table.lowest!;
+    if (first > held.first) return;
+    const end = Math.min(last, held.first - 1, first + link.prefetch - 1);
+    table.take(first, end);
+    this.#handOut(link, { first, last: end }, kind === "ready" ? value + 1 : 1);
+  }
+
+  /**
+   * The table with the lowest seq that can be handed out; null where there is none. What a process before this
+   * one handed out waits until all before it is fed, so that the order of seqs is kept.
+   */
+  #lowest(): "ready" | "fresh" | null {
+    const { ready, fresh, fed } = this.#tables;
+    const again = ready.lowest?.first ?? Number.POSITIVE_INFINITY;
+    const next = fresh.lowest?.first ?? Number.POSITIVE_INFINITY;
+    if (next < again) return "fresh";
+    return again <= fed ? "ready" : null;
   }
 
   #handReady(link: DispatcherLink, shares: number): boolean {
-    const { ready } = this.#tables;
+    const { ready, fed } = this.#tables;
     const { first, last, value } = ready.lowest!;
     const share = Math.ceil(ready.count / shares);
-    const end = Math.min(last, first + Math.min(share, creditOf(link)) - 1);
+    const end = Math.min(last, fed, first + Math.min(share, creditOf(link)) - 1);
     ready.take(first, end);
     this.#handOut(link, { first, last: end }, value + 1);
     return true;
@@ -93,8 +95,10 @@ export class Assignment {
     let count = last - first + 1;
     if (fresh.size < shares) count = Math.ceil((count * fresh.size) / shares);
     if (count > credit) {
-      // Rather wait for more credit than cut a batch, unless little is to be gained by waiting.
-      if (credit * 2 < link.prefetch && link.leases.count > 0) return false;
+      // Rather wait for more credit than cut a batch, unless little is to be gained by waiting, or the receiver
+      // waits for these before it goes on with what it holds, where order is kept.
+      const isAwaited = link.ordered === true && first < (link.leases.lowest?.first ?? 0);
+      if (credit * 2 < link.prefetch && link.leases.count > 0 && !isAwaited) return false;
       count = credit;
     }
     const end = first + count - 1;

@@ -33,7 +33,7 @@ export interface DispatcherState {
   /** Not settled, and handed out so often before. */
   readonly attempts: readonly (SeqRange & { readonly value: number })[];
   readonly dead: readonly (SeqRange & { readonly value: Death })[];
-  /** Who held messages. */
+  /** Who may have held messages. */
   readonly receivers: readonly string[];
 }
 

@@ -30,7 +30,6 @@ import { Roster, takeEnded, takeHeld } from "./roster.ts";
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
-  readonly #seqBefore: number;
   #nowMs: number;
   readonly #tables: MessageTables;
   readonly #assignment: Assignment;
@@ -44,9 +43,8 @@ export class Dispatcher {
   constructor(options: DispatcherOptions, start: DispatcherStart) {
     const { state, nowMs } = start;
     this.#options = options;
-    this.#seqBefore = start.seqBefore;
     this.#nowMs = nowMs;
-    this.#tables = new MessageTables(state);
+    this.#tables = new MessageTables(state, start.seqBefore);
     this.#assignment = new Assignment(this.#tables, (link, range, attempt) => {
       this.#send(link, range, attempt);
     });
@@ -103,7 +101,7 @@ export class Dispatcher {
 
   /** What must be saved so that nothing settled is sent again after a restart. */
   state(): DispatcherState {
-    return { ...this.#tables.state(), receivers: this.#roster.holders() };
+    return { ...this.#tables.state(), receivers: this.#roster.receivers() };
   }
 
   /**
@@ -187,10 +185,7 @@ export class Dispatcher {
       ...held.map((range) => ({ range, isDone: false })),
     ];
     for (const { range, isDone } of claims) {
-      const granted = [
-        ...takeHeld(before, range),
-        ...this.#tables.takeClaimed(range, this.#seqBefore),
-      ];
+      const granted = [...takeHeld(before, range), ...this.#tables.takeClaimed(range)];
       const count = countAll(granted);
       for (const part of granted) {
         if (isDone) this.#settle(part, "processed", link);
@@ -283,12 +278,13 @@ export class Dispatcher {
   /** @returns when the next lease of the link ends (ms) */
   #endLeases(link: DispatcherLink): number {
     const { ended, nextMs } = takeEnded(link, this.#nowMs);
-    for (const part of ended) this.#endTry(part, { type: "lost" });
     if (ended.length === 0) return nextMs;
     link.silent = true;
     this.#assignment.remove(link);
     const ranges = ended.map(({ first, last }) => ({ first, last }));
+    // Before what becomes of them: the receiver may then be told that they will not come again.
     this.#actions.push({ type: "lost", link: link.id, ranges });
+    for (const part of ended) this.#endTry(part, { type: "lost" });
     const next = this.#order.fellSilent(link, this.#roster);
     if (next !== null) this.#noteCredit(next);
     this.#noteOrder();

@@ -35,10 +35,13 @@ export class MessageTables {
   readonly #ahead = new RangeSet();
   /** Of the ready ones, those that a process before this one handed out: who holds them may claim them. */
   readonly #restored = new RangeSet();
+  readonly #seqBefore: number;
   #floor: number;
   #fed: number;
 
-  constructor(state: DispatcherState) {
+  /** @param seqBefore the last seq that a process before this one can have sent */
+  constructor(state: DispatcherState, seqBefore: number) {
+    this.#seqBefore = seqBefore;
     this.#floor = state.floor;
     this.#fed = state.floor;
     this.#settled.addAll(state.settled);
@@ -123,12 +126,11 @@ export class MessageTables {
   /**
    * Takes out what a process before this one may have handed out, and this one has not.
    *
-   * @param seqBefore the last seq that it can have sent
    * @returns what may be claimed; the value is the attempt
    */
-  takeClaimed(range: SeqRange, seqBefore: number): Segment<number>[] {
+  takeClaimed(range: SeqRange): Segment<number>[] {
     const granted: Segment<number>[] = [];
-    const last = Math.min(range.last, seqBefore);
+    const last = Math.min(range.last, this.#seqBefore);
     if (last < range.first) return granted;
     for (const part of this.#restored.delete(range.first, last)) {
       for (const again of this.ready.take(part.first, part.last)) {

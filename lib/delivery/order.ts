@@ -54,9 +54,9 @@ export class Order {
     return null;
   }
 
-  /** A receiver let its leases end. @returns who is active in its place; null: nothing changes */
+  /** A receiver let leases end. When it holds none any more another goes on. @returns who is active in its place; null: nothing changes */
   fellSilent(link: DispatcherLink, others: Iterable<DispatcherLink>): DispatcherLink | null {
-    if (this.#active !== link) return null;
+    if (this.#active !== link || link.leases.count > 0) return null;
     for (const other of others) {
       if (other.graceEndMs !== null || other.silent) continue;
       this.#active = other;

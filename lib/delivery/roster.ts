@@ -2,8 +2,8 @@ import type { DispatcherLink, Lease } from "./dispatcher-link.ts";
 import type { SeqRange } from "./range.ts";
 import type { Segment } from "./range-map.ts";
 
-/** Receivers of which it is saved that they held messages (count). */
-const RECEIVERS_MAX = 1_024;
+/** Receivers that a restart waits for (count). */
+const RECEIVERS_MAX = 4_096;
 
 /**
  * The receivers that are there, those that may come back within their grace, and those of the process before
@@ -56,13 +56,11 @@ export class Roster implements Iterable<DispatcherLink> {
     return this.#links.get(id)?.leases.parts(first, last) ?? [];
   }
 
-  /** Who holds messages, or is waited for: a restart has to wait for them. */
-  holders(): string[] {
-    const holders = new Set(this.#awaited);
-    for (const link of this.#links.values()) {
-      if (link.leases.count > 0) holders.add(link.receiver);
-    }
-    return [...holders].slice(0, RECEIVERS_MAX);
+  /** Who may hold messages now or soon, or is waited for: a restart has to wait for them. */
+  receivers(): string[] {
+    const receivers = new Set(this.#awaited);
+    for (const { receiver } of this.#links.values()) receivers.add(receiver);
+    return [...receivers].slice(0, RECEIVERS_MAX);
   }
 
   /** @returns until when somebody of the process before is waited for (ms); infinite where nobody is */

@@ -38,7 +38,7 @@ export type WindowEvent<P> =
     }
   /** The application gave these back, to be tried again. */
   | { readonly type: "returned"; readonly first: number; readonly last: number }
-  /** The application never wants to see these again. */
+  /** The application never wants to see these again: nor does it, whatever becomes of the word. */
   | { readonly type: "rejected"; readonly first: number; readonly last: number };
 
 /** Messages that lie together in a batch, ready for the application. */

@@ -42,6 +42,10 @@ export class Window<P> {
   readonly #given = new RangeSet();
   /** In hand, and no longer ours: should they come again, the application has them already. */
   readonly #orphaned = new RangeSet();
+  /** Of these, what comes again and goes first where order is kept, unless the application has done it. */
+  readonly #missed = new RangeSet();
+  /** Rejected by the application, and perhaps not known to the sender: not to be shown again. */
+  readonly #rejected = new RangeSet();
   readonly #acks = new SaidAcks();
   #duplicates = 0;
 
@@ -116,10 +120,12 @@ export class Window<P> {
     const held = new RangeSet();
     held.addAll(this.waiting());
     held.addAll(this.#inHand);
+    held.addAll(this.#rejected);
     const claimed = [...held].slice(0, rangesMax);
     const done = [...this.#done].slice(0, rangesMax - claimed.length);
     this.#unsaid.clear();
     this.#given.clear();
+    this.#missed.clear();
     this.#acks.add(done);
     return { held: claimed, done };
   }
@@ -143,7 +149,11 @@ export class Window<P> {
       case "order":
         this.#ordered = event.ordered;
         this.#returned.clear();
-        this.#returned.addAll(event.awaited);
+        this.#missed.clear();
+        // What is done need not come first: should it come at all, it is only acknowledged.
+        for (const { first, last } of event.awaited) {
+          this.#returned.addAll(this.#done.gaps(first, last));
+        }
         if (event.ordered) this.#returned.addAll(this.#given);
         else this.#given.clear();
         return;
@@ -162,7 +172,7 @@ export class Window<P> {
         }
         return;
       case "returned":
-        this.#orphaned.delete(event.first, event.last);
+        this.#giveUp(event);
         for (const part of this.#inHand.delete(event.first, event.last)) {
           if (!this.#ordered) continue;
           this.#returned.add(part.first, part.last);
@@ -170,8 +180,8 @@ export class Window<P> {
         }
         return;
       case "rejected":
-        this.#orphaned.delete(event.first, event.last);
-        this.#inHand.delete(event.first, event.last);
+        this.#giveUp(event);
+        this.#rejected.addAll(this.#inHand.delete(event.first, event.last));
         return;
     }
   }
@@ -190,6 +200,11 @@ export class Window<P> {
     const item = this.#items.take({ count: countMax, last: awaited - 1 })!;
     this.#inHand.add(item.first, item.last);
     return item;
+  }
+
+  /** What of a range was rejected, and has to be rejected again should the sender ask. */
+  rejectedOf(first: number, last: number): SeqRange[] {
+    return this.#rejected.parts(first, last);
   }
 
   /** Whether the application still has the right to answer for a message. */
@@ -220,6 +235,7 @@ export class Window<P> {
       if (ranges.length === rangesMax) break;
       ranges.push(range);
     }
+    if (ranges.length === 0) return ranges;
     for (const { first, last } of ranges) this.#unsaid.delete(first, last);
     this.#acks.add(ranges);
     return ranges;
@@ -228,7 +244,7 @@ export class Window<P> {
   #open(event: Extract<WindowEvent<P>, { readonly type: "opened" }>): void {
     if (event.epoch !== this.#epoch && this.#epoch !== 0) {
       const { epochSeqFirst } = event;
-      for (const set of [this.#done, this.#unsaid, this.#inHand, this.#orphaned]) {
+      for (const set of [this.#done, this.#unsaid, this.#inHand, this.#orphaned, this.#rejected]) {
         set.delete(epochSeqFirst, Number.MAX_SAFE_INTEGER);
       }
       this.#items.drop(epochSeqFirst, Number.MAX_SAFE_INTEGER);
@@ -244,6 +260,7 @@ export class Window<P> {
     if (floor <= this.#floor) return;
     this.#floor = floor;
     this.#done.delete(1, floor);
+    this.#rejected.delete(1, floor);
   }
 
   #take(event: Extract<WindowEvent<P>, { readonly type: "data" }>): void {
@@ -257,6 +274,7 @@ export class Window<P> {
     const unseen = this.#done
       .gaps(first, last)
       .flatMap((gap) => this.#inHand.gaps(gap.first, gap.last))
+      .flatMap((gap) => this.#rejected.gaps(gap.first, gap.last))
       .flatMap((gap) => this.#items.gaps(gap));
     for (const part of unseen) this.#items.insert({ ...event, first: part.first, last: part.last });
   }
@@ -264,6 +282,13 @@ export class Window<P> {
   #arrived(first: number, last: number): void {
     this.#returned.delete(first, last);
     this.#given.delete(first, last);
+    this.#missed.delete(first, last);
+  }
+
+  /** The application is not interested any more in what is no longer ours. */
+  #giveUp({ first, last }: SeqRange): void {
+    this.#orphaned.delete(first, last);
+    this.#returned.addAll(this.#missed.delete(first, last));
   }
 
   #lose(first: number, last: number): void {
@@ -273,13 +298,17 @@ export class Window<P> {
     before?.addAll(this.waiting());
     this.#items.drop(first, last);
     for (const part of before?.parts(first, last) ?? []) this.#returned.add(part.first, part.last);
-    for (const part of this.#inHand.delete(first, last)) this.#orphaned.add(part.first, part.last);
+    for (const part of this.#inHand.delete(first, last)) {
+      this.#orphaned.add(part.first, part.last);
+      if (this.#ordered) this.#missed.add(part.first, part.last);
+    }
   }
 
   /** Also what is no longer ours is remembered as done: should it come again, it has been done. */
   #finish({ first, last }: SeqRange): void {
     const held = this.#inHand.delete(first, last);
     this.#orphaned.delete(first, last);
+    this.#arrived(first, last);
     this.#done.add(first, last);
     for (const part of held) this.#unsaid.add(part.first, part.last);
   }

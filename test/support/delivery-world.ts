@@ -1,84 +1,88 @@
 import { createHash } from "node:crypto";
-import type { SeqRange } from "../../lib/delivery/range.ts";
-import { MemoryJournal } from "../../lib/journal/index.ts";
-import { InboxMemory } from "../../lib/socket/reliable/inbox-memory.ts";
-import { ReceiverLinks } from "../../lib/socket/reliable/receiver-links.ts";
-import type { ReceiverStream } from "../../lib/socket/reliable/receiver-stream.ts";
-import { SenderLinks } from "../../lib/socket/reliable/sender-links.ts";
-import type { LinkPeer } from "../../lib/transport/link-hub.ts";
+import type { ErrorCode } from "../../lib/errors.ts";
+import type { SyncLevel } from "../../lib/journal/file-journal-options.ts";
+import type { Journal } from "../../lib/journal/journal.ts";
+import type { ConfirmLevel } from "../../lib/socket/reliable/options.ts";
+import type { ReliablePorts } from "../../lib/socket/reliable/reliable-ports.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { Random } from "./random.ts";
+import { SimReceiver } from "./sim-receiver.ts";
+import { CACHE_BYTES, SimSender } from "./sim-sender.ts";
+import { SimWire } from "./sim-wire.ts";
 
 /** What a run is like. */
 export interface WorldOptions {
+  readonly senders: number;
   readonly receivers: number;
   readonly exclusive: boolean;
-  /** Whether receivers are killed; with an inbox they remember. */
-  readonly receiverCrashes: boolean;
   readonly prefetch: number;
-  /** Switches a protection off: the run must then fail. */
-  readonly sabotage?: "forget done" | "accept any ack" | undefined;
+  /** Whether receivers are killed. */
+  readonly receiverCrashes: boolean;
+  /** Whether receivers remember what they did, and store their effects with it. */
+  readonly inbox: boolean;
+  readonly sync: SyncLevel;
+  readonly leaseMs: number;
+  readonly graceMs: number;
+  readonly attemptsMax: number;
+  readonly heartbeatMs: number;
+  /** Order is promised: the application takes one message at a time. */
+  readonly ordered: boolean;
+  /** No message may have its effect twice, whoever processes it. */
+  readonly once: boolean;
 }
 
-/** A message of the simulated wire. */
-type Parts = readonly Buffer[];
-
-/** One connection: two queues, which are lost with it. */
-class Wire {
-  readonly toSender: Parts[] = [];
-  readonly toReceiver: Parts[] = [];
-  isCut = false;
-  readonly senderEnd: LinkPeer = this.#end(this.toReceiver);
-  readonly receiverEnd: LinkPeer = this.#end(this.toSender);
-
-  #end(queue: Parts[]): LinkPeer {
-    return {
-      address: "simulated",
-      send: (parts) => {
-        if (!this.isCut) queue.push(parts.map((part) => Buffer.from(part)));
-      },
-      close: () => {},
-    };
-  }
+/** Switches a protection off: the run must then fail. */
+export interface Sabotage {
+  /** The application acknowledges before it has done its work. */
+  readonly ackFirst?: boolean;
+  journal?(journal: Journal): Journal;
+  sender?(sender: SimSender): void;
+  receiver?(receiver: SimReceiver): void;
+  sent?(sender: SimSender): void;
+  /** The sender never hears that a connection is gone. */
+  readonly deaf?: boolean;
 }
 
-class SimReceiver {
-  readonly name: string;
-  readonly inbox: MemoryJournal = new MemoryJournal();
-  links: ReceiverLinks | null = null;
-  wire: Wire | null = null;
-  /** In the application's hands. */
-  inHand: { readonly stream: ReceiverStream; readonly seq: number; readonly attempt: number }[] =
-    [];
+/** Steps without a message that gets on after which one is stuck (count): longer than all leases and graces. */
+const CALM_STEPS = 1_500;
+/** The largest frame that is cached beyond the bound (bytes). */
+const FRAME_BYTES = 400;
 
-  constructor(name: string) {
-    this.name = name;
-  }
-}
-
-/** Sender, receivers, wires, journals and a clock, all driven from one seed; the shells are the real ones. */
+/** Senders, receivers, wires, disks and a clock, all driven by one seed; the sockets are the real ones. */
 export class DeliveryWorld {
   readonly clock: ManualClock = new ManualClock();
   readonly random: Random;
-  /** Effects in the order of their happening: seq and receiver. */
-  readonly effects: { readonly seq: number; readonly receiver: string }[] = [];
+  readonly options: WorldOptions;
+  readonly sabotage: Sabotage;
+  readonly ports: ReliablePorts;
   readonly errors: string[] = [];
-  readonly journal: MemoryJournal = new MemoryJournal();
-  readonly #trace = createHash("sha256");
-  readonly #options: WorldOptions;
+  /** What was promised and not kept. */
+  readonly violations: string[] = [];
+  readonly #senders: SimSender[];
   readonly #receivers: SimReceiver[];
-  #sender: SenderLinks | null = null;
+  readonly #wires = new Map<string, SimWire>();
+  readonly #trace = createHash("sha256");
+  readonly #confirmed = new Map<string, ConfirmLevel>();
+  /** Effects of each message (count). */
+  readonly #effects = new Map<string, number>();
+  /** What a receiver did not want; should that word be lost with its connection, another may. */
+  readonly #unwanted = new Set<string>();
+  /** Of each sender, the number of the newest message that had its effect. */
+  readonly #newest = new Map<string, number>();
   #sessions = 0;
 
-  constructor(seed: number, options: WorldOptions) {
+  constructor(seed: number, options: WorldOptions, sabotage: Sabotage = {}) {
     this.random = new Random(seed);
-    this.#options = options;
-    this.#receivers = Array.from(
-      { length: options.receivers },
-      (_, index) => new SimReceiver(String(index).repeat(32)),
-    );
-    this.#startSender();
-    for (const receiver of this.#receivers) this.#startReceiver(receiver);
+    this.options = options;
+    this.sabotage = sabotage;
+    this.ports = {
+      clock: this.clock,
+      random: () => this.random.next(),
+      session: () => ++this.#sessions,
+      id: () => this.random.hex(16),
+    };
+    this.#senders = times(options.senders, (index) => new SimSender(this, index));
+    this.#receivers = times(options.receivers, (index) => new SimReceiver(this, index));
   }
 
   /** A digest of everything that happened. */
@@ -86,182 +90,195 @@ export class DeliveryWorld {
     return this.#trace.copy().digest("hex");
   }
 
-  /** Plays random steps, then lets everything come to rest. */
+  /** Plays random steps, then lets everything come to rest, and checks what was promised. */
   async run(steps: number): Promise<void> {
-    for (let step = 0; step < steps; step++) await this.#step(false);
+    for (const program of [...this.#senders, ...this.#receivers]) await program.start();
+    for (let step = 0; step < steps && this.violations.length === 0; step++) await this.#step();
     // Then nothing more goes wrong, and everything must come to its end.
-    for (let step = 0; step < 6_000 && !this.isAtRest; step++) await this.#step(true);
-  }
-
-  get isAtRest(): boolean {
-    return this.#sender !== null && this.#sender.dispatcher.floor === this.journal.seqStored;
-  }
-
-  async #step(isCalm: boolean): Promise<void> {
-    const { random } = this;
-    const roll = random.next();
-    const receiver = this.#receivers[random.below(this.#receivers.length)]!;
-    if (roll < 0.5) this.#carry(receiver);
-    else if (roll < 0.7) this.#work(receiver, isCalm);
-    else if (roll < 0.8) this.clock.advance(random.below(60));
-    else if (roll < 0.88 && !isCalm) await this.#send();
-    else if (roll < 0.91) this.#connect(receiver);
-    else if (roll < 0.93 && !isCalm) this.#cut(receiver);
-    else if (roll < 0.935 && !isCalm) this.#crashSender();
-    else if (roll < 0.94 && !isCalm && this.#options.receiverCrashes) this.#crashReceiver(receiver);
-    if (isCalm) for (const other of this.#receivers) this.#connect(other);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-
-  async #send(): Promise<void> {
-    const count = 1 + this.random.below(5);
-    await this.journal.append(Array.from({ length: count }, () => Buffer.from("message")));
-    this.#note(`stored ${this.journal.seqStored}`);
-    this.#sender?.fill();
-  }
-
-  #carry(receiver: SimReceiver): void {
-    const { wire } = receiver;
-    if (wire === null) return;
-    const goesToSender = this.random.chance(0.5);
-    for (let count = this.random.below(4); count >= 0; count--) {
-      const parts = (goesToSender ? wire.toSender : wire.toReceiver).shift();
-      if (parts === undefined) return;
-      // The header alone: streams have random names.
-      this.#note(`${receiver.name} ${goesToSender} ${parts[0]!.toString("hex", 0, 32)}`);
-      if (goesToSender) this.#sender?.onMessage(wire.senderEnd, parts);
-      else receiver.links?.onMessage(wire.receiverEnd, parts);
+    for (let idle = 0, before = ""; idle < CALM_STEPS && !this.#isAtRest; ) {
+      await this.#calmStep();
+      idle = before === this.#progress ? idle + 1 : 0;
+      before = this.#progress;
     }
+    await this.#checkEnd();
   }
 
-  #work(receiver: SimReceiver, isCalm: boolean): void {
-    const { links, inHand } = receiver;
-    if (links === null) return;
-    const next = inHand.length < 3 ? links.next(1) : null;
-    if (next !== null) {
-      const { stream, item } = next;
-      inHand.push({ stream, seq: item.first, attempt: item.attempt });
-    }
-    const { exclusive, receivers } = this.#options;
-    // Where order is promised the application works on one after another.
-    const at = exclusive || receivers === 1 ? 0 : this.random.below(inHand.length);
-    const message = inHand[at];
-    if (message === undefined) return;
-    inHand.splice(at, 1);
-    const { stream, seq } = message;
-    if (!isCalm && this.random.chance(0.1)) {
-      links.nack(stream, { first: seq, last: seq }, this.random.below(50));
-      // What lies behind it goes back unread, as the socket does it.
-      for (const other of inHand.splice(0)) {
-        links.release(other.stream, { first: other.seq, last: other.seq });
-      }
-      return;
-    }
-    this.effects.push({ seq, receiver: receiver.name });
-    this.#note(`effect ${seq} ${receiver.name}`);
-    if (this.#options.sabotage === "forget done") {
-      stream.window.step({ type: "done", first: seq, last: seq });
-      stream.window.step({ type: "news", acks: Number.MAX_SAFE_INTEGER, floor: seq });
-    }
-    links.done(stream, seq, seq);
-  }
-
-  #connect(receiver: SimReceiver): void {
-    if (receiver.wire !== null || receiver.links === null || this.#sender === null) return;
-    receiver.wire = new Wire();
-    this.#note(`connect ${receiver.name}`);
-    if (this.random.chance(0.5)) receiver.links.onConnect(receiver.wire.receiverEnd);
-    else this.#sender.onConnect(receiver.wire.senderEnd);
-  }
-
-  #cut(receiver: SimReceiver): void {
-    const { wire } = receiver;
-    if (wire === null) return;
-    this.#note(`cut ${receiver.name}`);
-    receiver.wire = null;
-    wire.isCut = true;
-    this.#sender?.onGone(wire.senderEnd);
-    receiver.links?.onGone(wire.receiverEnd);
-  }
-
-  #crashSender(): void {
-    this.#note("sender crashes");
-    // Nothing is saved: what the journal has is what there is.
-    this.#sender?.abandon();
-    this.#sender = null;
-    for (const receiver of this.#receivers) this.#cut(receiver);
-    this.#startSender();
-  }
-
-  #crashReceiver(receiver: SimReceiver): void {
-    this.#note(`crash ${receiver.name}`);
-    receiver.links?.abandon();
-    receiver.links = null;
-    receiver.inHand = [];
-    this.#cut(receiver);
-    this.#startReceiver(receiver);
-  }
-
-  #startSender(): void {
-    const { exclusive } = this.#options;
-    this.#sender = new SenderLinks({
-      journal: this.journal,
-      clock: this.clock,
-      random: () => this.random.next(),
-      rules: {
-        leaseMs: 100_000,
-        graceMs: 2_000,
-        attemptsMax: 1_000,
-        retryMs: 10,
-        retryMsMax: 40,
-        exclusive,
-        deadLettersMax: 10,
-      },
-      codec: "raw",
-      messageBytesMax: 1_000,
-      cacheBytesMax: 400,
-      heartbeatMs: 0,
-      wantsReceipts: () => false,
-      onSettled: () => this.#sender?.keeper.settled(0),
-      onReceipt: () => {},
-      onPeer: () => {},
-      onProblem: (error) => this.errors.push(error.message),
-    });
-  }
-
-  #startReceiver(receiver: SimReceiver): void {
-    const { prefetch } = this.#options;
-    receiver.links = new ReceiverLinks({
-      clock: this.clock,
-      session: () => ++this.#sessions,
-      hello: { receiver: receiver.name, codec: "raw", prefetch, messageBytesMax: 1_000 },
-      heartbeatMs: 0,
-      memory: this.#options.receiverCrashes ? new InboxMemory(receiver.inbox) : null,
-      untouched: () => [],
-      onWaiting: () => {},
-      onPeer: () => {},
-      onLost: (stream, ranges) => this.#lose(receiver, stream, ranges),
-      onProblem: (error) => this.errors.push(error.message),
-    });
-  }
-
-  /** The application gives up what it has lost and not yet done, and puts back what lies behind. */
-  #lose(receiver: SimReceiver, stream: ReceiverStream, ranges: readonly SeqRange[]): void {
-    const lowest = ranges[0]?.first ?? Number.POSITIVE_INFINITY;
-    const behind: number[] = [];
-    receiver.inHand = receiver.inHand.filter(({ seq }) => {
-      if (ranges.some(({ first, last }) => first <= seq && seq <= last)) {
-        stream.window.step({ type: "rejected", first: seq, last: seq });
-        return false;
-      }
-      if (seq > lowest) behind.push(seq);
-      return seq < lowest;
-    });
-    for (const seq of behind) receiver.links?.release(stream, { first: seq, last: seq });
-  }
-
-  #note(text: string): void {
+  note(text: string): void {
     this.#trace.update(`${text}\n`);
     if (process.env.TRACE !== undefined) console.log(text);
   }
+
+  check(isKept: boolean, violation: string): void {
+    if (!isKept) this.violations.push(violation);
+  }
+
+  /** A `send` resolved. */
+  confirmed(value: string, level: ConfirmLevel): void {
+    this.note(`confirmed ${value} ${level}`);
+    if (level === "queued") return;
+    this.#confirmed.set(value, level);
+    if (level !== "processed") return;
+    this.check(this.#effects.has(value), `${value} was confirmed as processed, and was not`);
+  }
+
+  /** A `send` rejected. */
+  failed(value: string, code: ErrorCode): void {
+    this.note(`failed ${value} ${code}`);
+    this.check(code === "BROKERLESS_DEAD_LETTER", `${value} failed: ${code}`);
+  }
+
+  /** A receiver rejected a message. */
+  unwanted(value: string): void {
+    this.#unwanted.add(value);
+  }
+
+  /** A receiver did what a message asks for. */
+  effect(value: string, receiver: number): void {
+    this.note(`effect ${value} ${receiver}`);
+    const before = this.#effects.get(value) ?? 0;
+    this.#effects.set(value, before + 1);
+    if (before > 0) {
+      this.check(!this.options.once, `${value} had its effect twice`);
+      return;
+    }
+    const [sender, number] = value.split(":") as [string, string];
+    const newest = this.#newest.get(sender) ?? 0;
+    const isOrdered = Number(number) > newest || this.#unwanted.has(value);
+    this.check(!this.options.ordered || isOrdered, `${value} came after ${newest}`);
+    this.#newest.set(sender, Math.max(newest, Number(number)));
+  }
+
+  get #isAtRest(): boolean {
+    return this.#senders.every((sender) => sender.isAtRest);
+  }
+
+  async #step(): Promise<void> {
+    const { random } = this;
+    const roll = random.next();
+    const sender = this.#senders[random.below(this.#senders.length)]!;
+    const receiver = this.#receivers[random.below(this.#receivers.length)]!;
+    if (roll < 0.4) this.#carry(sender, receiver);
+    else if (roll < 0.62) receiver.work(false);
+    else if (roll < 0.74) this.clock.advance(random.below(60));
+    else if (roll < 0.84) sender.send();
+    else if (roll < 0.9) this.#connect(sender, receiver);
+    else if (roll < 0.93) this.#cut(sender, receiver);
+    else if (roll < 0.94) await this.#crashSender(sender);
+    else if (roll < 0.95) await this.#crashReceiver(receiver);
+    for (const { machine } of this.#programs) if (random.chance(0.4)) machine.work(2);
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#checkMemory();
+  }
+
+  get #programs(): readonly (SimSender | SimReceiver)[] {
+    return [...this.#senders, ...this.#receivers];
+  }
+
+  /** Everybody is connected and works, and no disk makes anybody wait. */
+  async #calmStep(): Promise<void> {
+    for (const sender of this.#senders) {
+      for (const receiver of this.#receivers) {
+        this.#connect(sender, receiver);
+        this.#carry(sender, receiver);
+      }
+    }
+    for (const receiver of this.#receivers) receiver.work(true);
+    for (const { machine } of this.#programs) machine.work(100);
+    this.clock.advance(this.random.below(20));
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#checkMemory();
+  }
+
+  /** What changes whenever a message is settled. */
+  get #progress(): string {
+    return this.#senders.map(({ socket }) => socket?.stats().messagesSent).join();
+  }
+
+  #carry(sender: SimSender, receiver: SimReceiver): void {
+    const wire = this.#wires.get(nameOf(sender, receiver));
+    if (wire === undefined) return;
+    const goesToSender = this.random.chance(0.5);
+    for (let count = this.random.below(6); count >= 0; count--) {
+      const parts = (goesToSender ? wire.toSender : wire.toReceiver).shift();
+      if (parts === undefined) return;
+      this.note(`${nameOf(sender, receiver)} ${goesToSender} ${parts[0]!.toString("hex")}`);
+      if (goesToSender) sender.socket?.links.onMessage(wire.senderEnd, parts);
+      else receiver.socket?.links.onMessage(wire.receiverEnd, parts);
+    }
+  }
+
+  #connect(sender: SimSender, receiver: SimReceiver): void {
+    const name = nameOf(sender, receiver);
+    if (this.#wires.has(name) || sender.socket === null || receiver.socket === null) return;
+    const wire = new SimWire();
+    this.#wires.set(name, wire);
+    this.note(`connect ${name}`);
+    if (this.random.chance(0.5)) receiver.socket.links.onConnect(wire.receiverEnd);
+    else sender.socket.links.onConnect(wire.senderEnd);
+  }
+
+  #cut(sender: SimSender, receiver: SimReceiver): void {
+    const name = nameOf(sender, receiver);
+    const wire = this.#wires.get(name);
+    if (wire === undefined) return;
+    this.note(`cut ${name}`);
+    this.#wires.delete(name);
+    wire.isCut = true;
+    if (this.sabotage.deaf !== true) sender.socket?.links.onGone(wire.senderEnd);
+    receiver.socket?.links.onGone(wire.receiverEnd);
+  }
+
+  async #crashSender(sender: SimSender): Promise<void> {
+    const isPower = this.random.chance(0.5);
+    this.note(`sender ${sender.index} crashes ${isPower}`);
+    sender.crash(isPower);
+    for (const receiver of this.#receivers) this.#cut(sender, receiver);
+    await sender.start();
+  }
+
+  async #crashReceiver(receiver: SimReceiver): Promise<void> {
+    if (!this.options.receiverCrashes) return;
+    const isPower = this.random.chance(0.5);
+    this.note(`receiver ${receiver.index} crashes ${isPower}`);
+    receiver.crash(isPower);
+    for (const sender of this.#senders) this.#cut(sender, receiver);
+    await receiver.start();
+  }
+
+  #checkMemory(): void {
+    for (const { socket, index } of this.#senders) {
+      const bytes = socket?.links.backlog.bytes ?? 0;
+      this.check(bytes <= CACHE_BYTES + FRAME_BYTES, `sender ${index} caches ${bytes} bytes`);
+    }
+    for (const { socket, index } of this.#receivers) {
+      const waiting = socket?.links.counts.waiting ?? 0;
+      const most = this.options.prefetch * 3 * this.options.senders;
+      this.check(waiting <= most, `receiver ${index} holds ${waiting} messages`);
+    }
+  }
+
+  async #checkEnd(): Promise<void> {
+    if (this.violations.length > 0) return;
+    this.check(this.#isAtRest, "a message is stuck though everybody is there");
+    const dead = new Set<string>();
+    for (const { socket } of this.#senders) {
+      for await (const { value } of socket!.deadLetters) {
+        dead.add(Buffer.from(value).toString().replace(/\.+$/, ""));
+      }
+    }
+    for (const [value, level] of this.#confirmed) {
+      // Where the disk may forget, the others say less.
+      if (this.options.sync !== "always" && level !== "processed") continue;
+      const isThere = this.#effects.has(value) || dead.has(value);
+      this.check(isThere, `${value} was confirmed as ${level}, and is lost`);
+    }
+  }
+}
+
+function nameOf(sender: SimSender, receiver: SimReceiver): string {
+  return `${sender.index}-${receiver.index}`;
+}
+
+function times<T>(count: number, make: (index: number) => T): T[] {
+  return Array.from({ length: count }, (_, index) => make(index));
 }

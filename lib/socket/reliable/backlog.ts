@@ -35,6 +35,11 @@ export class Backlog {
     this.#options = options;
   }
 
+  /** Batches in memory (bytes). */
+  get bytes(): number {
+    return this.#retained.bytes;
+  }
+
   /** A batch was stored. */
   stored(batch: Batch): void {
     const next = this.#options.fed() + 1;

@@ -68,7 +68,10 @@ export class ReliableDelivery<T> implements Delivery {
     return this.#isAnswered;
   }
 
-  /** Whether the right to answer still holds; once it is lost, the sender may give the message to another. */
+  /**
+   * Whether the right to answer still holds; once it is lost, the sender may give the message to another. Answer
+   * nevertheless: `ack` where the work is done, `nack` where it is given up, so that it is shown should it come again.
+   */
   get isHeld(): boolean {
     return !this.#isAnswered && this.#stream.window.holds(this.seq);
   }

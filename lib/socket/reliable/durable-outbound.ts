@@ -50,8 +50,11 @@ export class DurableOutbound {
   #settledCount = 0;
   #refused = 0;
 
-  /** @param floor every seq up to this one is settled */
-  constructor(options: DurableOutboundOptions, floor: number) {
+  /** @param restored every seq up to `floor` is settled, and `count` messages behind it are not */
+  constructor(
+    options: DurableOutboundOptions,
+    restored: { readonly floor: number; readonly count: number },
+  ) {
     this.#options = options;
     const { journal } = options;
     this.#journal = journal;
@@ -63,10 +66,9 @@ export class DurableOutbound {
         this.#drains.check();
       },
     });
-    this.#floor = floor;
-    const { seqStored } = journal;
+    this.#floor = restored.floor;
     const { bytesKept } = journal.stats();
-    if (seqStored > floor) this.#size.appended(seqStored, bytesKept, seqStored - floor);
+    if (restored.count > 0) this.#size.appended(journal.seqStored, bytesKept, restored.count);
     this.#checkFull();
   }
 

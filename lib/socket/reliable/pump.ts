@@ -27,12 +27,13 @@ export class Pump {
   /** A range is due to a receiver, behind what was before. */
   add(link: SenderLink, range: Outgoing): void {
     link.outgoing.push(range);
-    this.#run(link);
+    this.run(link);
   }
 
-  #run(link: SenderLink): void {
+  /** Sends what can be sent now. */
+  run(link: SenderLink): void {
     const { outgoing } = link;
-    while (outgoing.length > 0 && !link.isLoading) {
+    while (outgoing.length > 0 && link.isKnown && !link.isLoading) {
       const { first, last, attempt } = outgoing[0]!;
       const batch = this.#options.backlog().find(first);
       if (batch === null) {
@@ -76,6 +77,6 @@ export class Pump {
       const held = this.#options.held(link, { first, last });
       link.outgoing.push(...held.map((range) => ({ ...range, attempt })));
     }
-    this.#run(link);
+    this.run(link);
   }
 }

@@ -32,8 +32,8 @@ export class ReceiverAcks {
   /** Something may have to be said: at the end of the turn, or when it is much. */
   soon(stream: ReceiverStream): void {
     const { window } = stream;
-    if (!window.hasUnsaid || stream.link === null) return;
     const { memory, prefetch } = this.#options;
+    if (!window.hasUnsaid || (memory === null && stream.link === null)) return;
     if (memory === null && window.unsaidCount >= prefetch * ACK_SHARE) {
       this.#say(stream);
       return;
@@ -46,7 +46,13 @@ export class ReceiverAcks {
     });
   }
 
-  /** @returns resolves when what is done at the call is said, as far as there is a session */
+  /** The application has finished with messages. */
+  done(stream: ReceiverStream): void {
+    stream.isRemembered = false;
+    this.soon(stream);
+  }
+
+  /** @returns resolves when what is done at the call is remembered, and said as far as there is a session */
   async now(stream: ReceiverStream): Promise<void> {
     if (this.#options.memory === null) return this.#say(stream);
     stream.acking ??= this.#sayRemembered(stream).finally(() => {
@@ -74,14 +80,15 @@ export class ReceiverAcks {
     this.#closed = true;
   }
 
-  /** What is remembered is said, and nothing else. */
+  /** What is remembered is said, and nothing else; what cannot be said is remembered nevertheless. */
   async #sayRemembered(stream: ReceiverStream): Promise<void> {
-    while (stream.window.hasUnsaid && !this.#closed) {
-      const { link } = stream;
-      if (link === null || link.acks === 0) return;
-      const ranges = stream.window.takeAck(RANGES_MAX);
+    while (!this.#closed) {
+      const { link, window } = stream;
+      const isOpen = link !== null && link.acks > 0;
+      const ranges = isOpen ? window.takeAck(RANGES_MAX) : [];
+      if (ranges.length === 0 && stream.isRemembered) return;
       if (!(await this.#remember(stream))) return;
-      if (stream.link === link) this.#sayRanges(link, ranges);
+      if (ranges.length > 0 && stream.link === link) this.#sayRanges(link!, ranges);
     }
   }
 
@@ -101,10 +108,12 @@ export class ReceiverAcks {
   /** @returns whether what was done at the call is remembered */
   async #remember(stream: ReceiverStream): Promise<boolean> {
     const { memory, sessions, onProblem } = this.#options;
+    stream.isRemembered = true;
     try {
       await memory!.remember(stream.id, stream.window.state());
       return true;
     } catch (error) {
+      stream.isRemembered = false;
       if (!this.#closed) onProblem(error as BrokerlessError);
       if (stream.link !== null) sessions.close(stream.link);
       return false;

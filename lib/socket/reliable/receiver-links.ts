@@ -5,7 +5,6 @@ import {
   LINK_FLAG,
   type LinkMessage,
   type LinkMessageInput,
-  RANGES_MAX,
 } from "../../delivery/link-message.ts";
 import type { SeqRange } from "../../delivery/range.ts";
 import { windowEvent } from "../../delivery/sender-words.ts";
@@ -15,6 +14,7 @@ import type { LinkPeer } from "../../transport/link-hub.ts";
 import { ReceiverAcks } from "./receiver-acks.ts";
 import { ReceiverSessions, type ReceiverSessionsOptions } from "./receiver-sessions.ts";
 import type { ReceiverCounts, ReceiverLink, ReceiverStream } from "./receiver-stream.ts";
+import { ALL, Rejections } from "./rejections.ts";
 
 /** What {@link ReceiverLinks} are made of. */
 export interface ReceiverLinksOptions extends Omit<ReceiverSessionsOptions, "onExpired"> {
@@ -37,6 +37,7 @@ export class ReceiverLinks {
   readonly #options: ReceiverLinksOptions;
   readonly #sessions: ReceiverSessions;
   readonly #acks: ReceiverAcks;
+  readonly #rejections: Rejections;
   /** Streams that have something for the application, in the order of their turns. */
   readonly #waiting = new Set<ReceiverStream>();
   #frames = 0;
@@ -50,6 +51,7 @@ export class ReceiverLinks {
     const onExpired = (stream: ReceiverStream) => this.#expire(stream);
     const sessions = new ReceiverSessions({ ...options, onExpired });
     this.#sessions = sessions;
+    this.#rejections = new Rejections(sessions);
     this.#acks = new ReceiverAcks({ sessions, memory, prefetch: hello.prefetch, onProblem });
   }
 
@@ -65,8 +67,8 @@ export class ReceiverLinks {
       duplicates += window.duplicates;
       waiting += window.waitingCount + window.inHandCount;
     }
-    const [frames, framesRefused, bytes] = [this.#frames, this.#framesRefused, this.#bytes];
-    return { frames, framesRefused, bytes, duplicates, waiting };
+    const [frames, bytes] = [this.#frames, this.#bytes];
+    return { frames, framesRefused: this.#framesRefused, bytes, duplicates, waiting };
   }
 
   /** The next messages for the application, of the streams in turn; null when there are none. */
@@ -86,7 +88,7 @@ export class ReceiverLinks {
   /** The application has finished with messages. */
   done(stream: ReceiverStream, first: number, last: number): void {
     stream.window.step({ type: "done", first, last });
-    this.#acks.soon(stream);
+    this.#acks.done(stream);
   }
 
   /** The application gives messages back. @param word ms, or `WORD_NONE` */
@@ -97,15 +99,11 @@ export class ReceiverLinks {
 
   /** The application never wants to see a message again. */
   reject(stream: ReceiverStream, seq: number, text: string): void {
-    if (stream.window.holds(seq)) {
-      const ranges = [{ first: seq, last: seq }];
-      this.#sessions.tell(stream, {
-        type: "reject",
-        text: text === "" ? "rejected" : text,
-        ranges,
-      });
-    }
+    const isHeld = stream.window.holds(seq);
     stream.window.step({ type: "rejected", first: seq, last: seq });
+    if (!isHeld) return;
+    stream.reasons.set(seq, text === "" ? "rejected" : text);
+    this.#rejections.say(stream, { first: seq, last: seq });
   }
 
   /** The application gives back what it has not looked at. */
@@ -186,10 +184,7 @@ export class ReceiverLinks {
   close(): void {
     if (this.#closed) return;
     for (const stream of this.#sessions.streams) {
-      const ranges = stream.window.release();
-      for (let at = 0; at < ranges.length; at += RANGES_MAX) {
-        this.#sessions.tell(stream, { type: "release", ranges: ranges.slice(at, at + RANGES_MAX) });
-      }
+      this.#sessions.tellRanges(stream, { type: "release" }, stream.window.release());
       this.#sessions.tell(stream, { type: "bye" });
     }
     this.abandon();
@@ -219,7 +214,7 @@ export class ReceiverLinks {
       this.#refuse(link.peer, link.session, stream);
       return;
     }
-    void this.#acks.claim(link, stream);
+    void this.#acks.claim(link, stream).then(() => this.#rejections.say(stream, ALL));
     this.#options.onPeer("peer", link.peer.address, this.#sessions.openCount);
   }
 
@@ -253,6 +248,7 @@ export class ReceiverLinks {
     if ((message.flags & LINK_FLAG.receipt) !== 0) {
       this.#sessions.tell(stream, { type: "receipt", ranges: [{ first, last }] });
     }
+    this.#rejections.say(stream, { first, last });
     this.#acks.soon(stream);
     this.#wake(stream);
   }
@@ -268,6 +264,7 @@ export class ReceiverLinks {
       return;
     }
     stream.window.step(event);
+    if (event.type === "news") this.#rejections.forget(stream);
     if (event.type === "lost") this.#options.onLost(stream, event.ranges);
     else this.#wake(stream);
   }
@@ -315,6 +312,6 @@ export class ReceiverLinks {
   ): void {
     const ranges = stream.window.heldOf(first, last);
     stream.window.step({ type: "returned", first, last });
-    if (ranges.length > 0) this.#sessions.tell(stream, { ...message, ranges });
+    this.#sessions.tellRanges(stream, message, ranges);
   }
 }

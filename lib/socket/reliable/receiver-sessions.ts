@@ -142,6 +142,17 @@ export class ReceiverSessions {
     this.say(link.peer, { ...message, session: link.session });
   }
 
+  /** Says something of ranges, in as many messages as it takes. */
+  tellRanges(
+    stream: ReceiverStream,
+    message: Omit<LinkMessageInput, "session">,
+    ranges: readonly SeqRange[],
+  ): void {
+    for (let at = 0; at < ranges.length; at += RANGES_MAX) {
+      this.tell(stream, { ...message, ranges: ranges.slice(at, at + RANGES_MAX) });
+    }
+  }
+
   say(peer: LinkPeer, message: LinkMessageInput): void {
     if (!this.#stopped) peer.send([encodeLinkMessage(message)]);
   }
@@ -170,8 +181,8 @@ export class ReceiverSessions {
     let stream = this.#streams.get(id);
     if (stream === undefined) {
       const window = new Window<Batch>(this.#options.memory?.recall(id) ?? null);
-      const idle = { link: null, cancelGrace: null, isAckDue: false, acking: null };
-      stream = { id, window, welcome, ...idle };
+      const idle = { link: null, cancelGrace: null, isAckDue: false, isRemembered: true };
+      stream = { id, window, welcome, reasons: new Map(), acking: null, ...idle };
       this.#streams.set(id, stream);
       this.#forgetIdle();
     }

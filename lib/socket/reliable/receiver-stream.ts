@@ -29,8 +29,12 @@ export interface ReceiverStream {
   link: ReceiverLink | null;
   /** Gives up what waits when the sender has surely given it to others. */
   cancelGrace: (() => void) | null;
+  /** Why messages were rejected, by seq, as long as the sender may ask again. */
+  readonly reasons: Map<number, string>;
   /** An ack is due at the end of this turn. */
   isAckDue: boolean;
+  /** Whether all that is done is in the inbox, or on its way there. */
+  isRemembered: boolean;
   /** What is done is being stored in the inbox, and then said. */
   acking: Promise<void> | null;
 }

@@ -87,22 +87,22 @@ export class ReliableSender<T> {
         backlogBytesMax:
           rules.backlogBytesMax ?? (this.#isOwn ? common.queueBytesMax : JOURNAL_BYTES_MAX),
         confirm: this.#confirm,
-        onStored: (batch) => links.stored(batch),
+        onStored: (batch) => links.backlog.stored(batch),
         onDrop: (count) => links.drop(count),
         onFailed: options.onError,
         onRefused: options.onError,
       },
-      links.dispatcher.floor,
+      links.keeper.restored,
     );
     this.deadLetters = new DeadLetters<T>({
       codec,
       dispatcher: () => links.dispatcher,
-      find: (seq) => links.find(seq),
+      find: (seq) => links.backlog.load(seq),
       requeue: async ({ seq, value, key, headers }) => {
         // The dead letter is forgotten in the very record that holds the new message.
         links.purge([{ first: seq, last: seq }]);
         await this.#out.requeue({ value, key, headers }, links.keeper.values());
-        links.fill();
+        links.backlog.fill();
       },
       purge: async (ranges) => {
         links.purge(ranges);

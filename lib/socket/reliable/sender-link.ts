@@ -18,6 +18,11 @@ export interface SenderLink {
   readonly prefetch: number;
   /** Between welcome and claim it gets nothing. */
   isLive: boolean;
+  /**
+   * Whether it is saved that it may hold messages: before, it gets none, since a restart would not wait for it
+   * and give them to another.
+   */
+  isKnown: boolean;
   /** Ranges to be sent, in order. */
   readonly outgoing: Outgoing[];
   /** A batch is being read back from the journal. */
@@ -50,6 +55,7 @@ export function newSenderLink(
     receiver: hello.receiver,
     prefetch: hello.prefetch,
     isLive: false,
+    isKnown: false,
     outgoing: [],
     isLoading: false,
     acks: 0,

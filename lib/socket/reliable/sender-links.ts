@@ -1,4 +1,3 @@
-import type { Batch } from "../../batch/batch.ts";
 import { Dispatcher } from "../../delivery/dispatcher.ts";
 import type { DispatcherAction, DispatcherEvent } from "../../delivery/dispatcher-events.ts";
 import type { Welcome } from "../../delivery/handshake.ts";
@@ -22,9 +21,10 @@ import { SenderSessions } from "./sender-sessions.ts";
  * @see docs/decisions/0040-link-protocol.md
  */
 export class SenderLinks {
+  /** What is stored, on its way to the dispatcher. */
+  readonly backlog: Backlog;
   readonly #options: SenderLinksOptions;
   readonly #keeper: AckKeeper;
-  readonly #backlog: Backlog;
   readonly #dispatcher: Dispatcher;
   readonly #sessions: SenderSessions;
   readonly #pump: Pump;
@@ -39,7 +39,7 @@ export class SenderLinks {
       journal,
       clock,
       dispatcher: () => this.#dispatcher,
-      onSave: () => this.#sessions.coverAcks(),
+      onSave: () => this.#sessions.cover(),
       onFailed: options.onProblem,
     });
     const { state, fault } = this.#keeper;
@@ -50,7 +50,7 @@ export class SenderLinks {
       random: options.random,
       timeMs: () => clock.timeMs(),
     });
-    this.#backlog = new Backlog({
+    this.backlog = new Backlog({
       journal,
       bytesMax: options.cacheBytesMax,
       fed: () => this.#dispatcher.fed,
@@ -59,7 +59,7 @@ export class SenderLinks {
       onFailed: options.onProblem,
     });
     this.#pump = new Pump({
-      backlog: () => this.#backlog,
+      backlog: () => this.backlog,
       wantsReceipts: options.wantsReceipts,
       held: (link, range) => (this.#closed ? [] : this.#dispatcher.heldOf(link.id, range)),
       onFailed: (link, error) => {
@@ -72,11 +72,12 @@ export class SenderLinks {
       ...options,
       welcome: () => this.#welcome(),
       floor: () => this.#keeper.floor,
+      onKnown: (link) => this.#pump.run(link),
       onSilent: (link) => this.#end(link, "lost"),
     });
     if (fault !== null) queueMicrotask(() => options.onProblem(fault));
     this.#schedule();
-    this.#backlog.fill();
+    this.backlog.fill();
   }
 
   get dispatcher(): Dispatcher {
@@ -90,21 +91,6 @@ export class SenderLinks {
   /** Sessions that may get messages (count). */
   get peers(): number {
     return this.#sessions.liveCount;
-  }
-
-  /** A batch is in the journal: it may be sent. */
-  stored(batch: Batch): void {
-    this.#backlog.stored(batch);
-  }
-
-  /** Something was stored that `stored` was not told of. */
-  fill(): void {
-    this.#backlog.fill();
-  }
-
-  /** @returns the batch that holds a message that is not settled */
-  find(seq: number): Promise<Batch> {
-    return this.#backlog.load(seq);
   }
 
   /** Gives up the oldest messages that nobody works on. */
@@ -177,7 +163,7 @@ export class SenderLinks {
     this.#closed = true;
     this.#cancelWake?.();
     this.#sessions.stop();
-    this.#backlog.close();
+    this.backlog.close();
     this.#keeper.close();
   }
 
@@ -214,6 +200,7 @@ export class SenderLinks {
     const [held, done] = [ranges.slice(0, word), ranges.slice(word)];
     this.#step({ type: "joined", link: id, receiver, prefetch, held, done });
     this.#keeper.settled(0);
+    void this.#keeper.save();
     this.#options.onPeer("peer", peer.address, this.#sessions.liveCount);
   }
 
@@ -270,8 +257,8 @@ export class SenderLinks {
       if (action.type === "settled") isSettled = true;
       this.#act(action);
     }
-    if (isSettled) this.#backlog.settled(this.#dispatcher.floor);
-    else if (event.type !== "fed" && actions.length > 0) this.#backlog.fill();
+    if (isSettled) this.backlog.settled(this.#dispatcher.floor);
+    else if (event.type !== "fed" && actions.length > 0) this.backlog.fill();
     this.#schedule();
   }
 

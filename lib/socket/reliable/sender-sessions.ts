@@ -17,6 +17,8 @@ export interface SenderSessionsOptions {
   readonly floor: () => number;
   /** A session began or ended. */
   readonly onPeer: (type: "peer" | "peerLost", address: string, peers: number) => void;
+  /** It is saved that a session is there. */
+  readonly onKnown: (link: SenderLink) => void;
   /** A session has been silent for too long. */
   readonly onSilent: (link: SenderLink) => void;
 }
@@ -106,11 +108,21 @@ export class SenderSessions implements Iterable<SenderLink> {
     return true;
   }
 
-  /** @returns marks as durable the acks that were taken into account at the call, and tells of it */
-  coverAcks(): () => void {
-    const covered = [...this.#links.values()].map((link) => ({ link, acks: link.acks }));
+  /**
+   * What is about to be saved: acks that were taken into account, and who is there.
+   *
+   * @returns marks it as saved, and tells of it
+   */
+  cover(): () => void {
+    const live = [...this.#links.values()].filter(({ isLive }) => isLive);
+    const covered = live.map((link) => ({ link, acks: link.acks }));
     return () => {
-      for (const { link, acks } of covered) link.acksDurable = Math.max(link.acksDurable, acks);
+      for (const { link, acks } of covered) {
+        link.acksDurable = Math.max(link.acksDurable, acks);
+        if (link.isKnown || !this.#links.has(link.id)) continue;
+        link.isKnown = true;
+        this.#options.onKnown(link);
+      }
       for (const link of this.#links.values()) {
         if (link.isLive && link.acksTold < link.acksDurable) this.tell(link);
       }

@@ -1,0 +1,23 @@
+import type { LinkPeer } from "../../lib/transport/link-hub.ts";
+
+/** A message of the simulated wire. */
+export type Parts = readonly Buffer[];
+
+/** One connection: two queues, whose rest is lost with it. */
+export class SimWire {
+  readonly toSender: Parts[] = [];
+  readonly toReceiver: Parts[] = [];
+  readonly senderEnd: LinkPeer = this.#end(this.toReceiver);
+  readonly receiverEnd: LinkPeer = this.#end(this.toSender);
+  isCut = false;
+
+  #end(queue: Parts[]): LinkPeer {
+    return {
+      address: "simulated",
+      send: (parts) => {
+        if (!this.isCut) queue.push(parts.map((part) => Buffer.from(part)));
+      },
+      close: () => {},
+    };
+  }
+}
