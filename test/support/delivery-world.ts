@@ -38,9 +38,6 @@ export interface Sabotage {
   journal?(journal: Journal): Journal;
   sender?(sender: SimSender): void;
   receiver?(receiver: SimReceiver): void;
-  sent?(sender: SimSender): void;
-  /** The sender never hears that a connection is gone. */
-  readonly deaf?: boolean;
 }
 
 /** Steps without a message that gets on after which one is stuck (count): longer than all leases and graces. */
@@ -224,7 +221,7 @@ export class DeliveryWorld {
     this.note(`cut ${name}`);
     this.#wires.delete(name);
     wire.isCut = true;
-    if (this.sabotage.deaf !== true) sender.socket?.links.onGone(wire.senderEnd);
+    sender.socket?.links.onGone(wire.senderEnd);
     receiver.socket?.links.onGone(wire.receiverEnd);
   }
 

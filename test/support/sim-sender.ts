@@ -1,4 +1,5 @@
 import { raw } from "../../lib/codec/raw.ts";
+import { countAll, type SeqRange } from "../../lib/delivery/range.ts";
 import type { BrokerlessError } from "../../lib/errors.ts";
 import type { Journal } from "../../lib/journal/journal.ts";
 import { COMMON_DEFAULTS } from "../../lib/socket/options.ts";
@@ -72,11 +73,12 @@ export class SimSender {
       this.#world.ports,
     );
     sabotage.sender?.(this);
+    this.#watchAcks(this.socket);
   }
 
   /** Sends a few messages, each with a level of its own. */
   send(): void {
-    const { random, sabotage } = this.#world;
+    const { random } = this.#world;
     for (let count = 1 + random.below(5); count > 0; count--) {
       const value = `${this.index}:${++this.#sent}`;
       const confirm = LEVELS[random.below(LEVELS.length)]!;
@@ -88,7 +90,6 @@ export class SimSender {
       );
       this.#world.note(`send ${value} ${confirm}`);
     }
-    sabotage.sent?.(this);
   }
 
   /** The process dies, or its machine loses power. Nothing is said, and nothing saved. */
@@ -99,6 +100,25 @@ export class SimSender {
     this.journal = null;
     if (isPower) this.machine.cutPower();
     else this.machine.kill();
+  }
+
+  /** An ack counts for as much as its session holds. */
+  #watchAcks({ links }: ReliableSender<Uint8Array>): void {
+    const { dispatcher } = links;
+    const step = dispatcher.step.bind(dispatcher);
+    dispatcher.step = (event, nowMs) => {
+      const isAck = event.type === "acked";
+      const held = isAck
+        ? event.ranges.flatMap((range) => dispatcher.heldOf(event.link, range))
+        : [];
+      const actions = step(event, nowMs);
+      const settled = actions.filter(
+        (action) => action.type === "settled" && action.outcome === "processed",
+      ) as SeqRange[];
+      const fits = !isAck || countAll(settled) <= countAll(held);
+      this.#world.check(fits, `an ack settled what its session had no right to`);
+      return actions;
+    };
   }
 
   /** A dead process hears nothing any more. */

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decodeSenderState, encodeSenderState } from "../../lib/delivery/saved-state.ts";
+import { Appended, Commit } from "../../lib/journal/appended.ts";
+import type { Journal, Values } from "../../lib/journal/journal.ts";
+import { DeliveryWorld, type Sabotage, type WorldOptions } from "../support/delivery-world.ts";
+import type { SimReceiver } from "../support/sim-receiver.ts";
+import type { SimSender } from "../support/sim-sender.ts";
+import { RUNS } from "./delivery-runs.ts";
+
+const FIRST = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 30));
+/** Runs in which a fault has to show itself (count). */
+const SEEDS = 300;
+
+/** A journal with some of its members replaced. */
+function changed(journal: Journal, changes: Partial<Journal>): Journal {
+  return new Proxy(journal, {
+    get(target, key) {
+      if (key in changes) return Reflect.get(changes, key);
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+/** The sender takes a lost connection for one that is there, and a receiver that comes back for another. */
+function neverResend({ socket }: SimSender): void {
+  const { dispatcher } = socket!.links;
+  const step = dispatcher.step.bind(dispatcher);
+  dispatcher.step = (event, nowMs) => {
+    if (event.type === "lost" || event.type === "left") return [];
+    if (event.type !== "joined") return step(event, nowMs);
+    const receiver = `${event.receiver}-${event.link}`;
+    return step({ ...event, receiver, held: [], done: [] }, nowMs);
+  };
+}
+
+/** A receiver forgets what it has done as soon as it is done. */
+function forgetDone({ socket }: SimReceiver): void {
+  const { links } = socket!;
+  const done = links.done.bind(links);
+  links.done = (stream, first, last) => {
+    done(stream, first, last);
+    stream.window.step({ type: "news", acks: Number.MAX_SAFE_INTEGER, floor: last });
+  };
+}
+
+/** Whoever acknowledges a message, it counts. */
+function acceptAnyAck({ socket }: SimSender): void {
+  const { dispatcher } = socket!.links;
+  const step = dispatcher.step.bind(dispatcher);
+  dispatcher.step = (event, nowMs) => {
+    const actions = step(event, nowMs);
+    if (event.type !== "acked") return actions;
+    for (let link = 1; link < 30; link++) actions.push(...step({ ...event, link }, nowMs));
+    return actions;
+  };
+}
+
+/** What is appended goes to receivers, and counts as stored, while it is on its way to the disk. */
+function sendBeforeStored(journal: Journal): Journal {
+  return changed(journal, {
+    appendDraft: (draft, options) => {
+      const { seq } = journal.appendDraft(draft, options);
+      const commit = new Commit();
+      commit.resolve();
+      return new Appended(seq, draft.count, commit);
+    },
+  });
+}
+
+/** Receivers are told that all is settled for good. */
+function floorAhead({ socket, journal }: SimSender): void {
+  Object.defineProperty(socket!.links.keeper, "floor", { get: () => journal!.seqStored });
+}
+
+/** What receivers know of seqs that were given anew is never void. */
+function ignoreEpoch({ socket }: SimSender): void {
+  Object.assign(socket!.links.keeper.state, { epochSeqFirst: Number.MAX_SAFE_INTEGER });
+}
+
+/** A dead letter is settled first, and becomes one with the next write. */
+function deadInTwoSteps(journal: Journal): Journal {
+  const set = (values: Values): Appended => {
+    const state = values.delivery && decodeSenderState(values.delivery);
+    if (!state) return journal.set(values);
+    const settled = { delivery: encodeSenderState({ ...state, dead: [] }) };
+    // More than once, so that the moment in between is long enough to be hit.
+    let before: Promise<unknown> = Promise.resolve();
+    for (let times = 0; times < 6; times++) before = before.then(() => journal.set(settled));
+    return before.then(() => journal.set(values)) as unknown as Appended;
+  };
+  return changed(journal, { set });
+}
+
+interface Control {
+  readonly run: string;
+  readonly options?: Partial<WorldOptions>;
+  readonly sabotage: Sabotage;
+  /** What has to be noticed. */
+  readonly caught: RegExp;
+}
+
+const CONTROLS: Readonly<Record<string, Control>> = {
+  "nothing is sent again after a connection is lost": {
+    run: "one receiver",
+    options: { leaseMs: 10 ** 9, ordered: false },
+    sabotage: { sender: neverResend },
+    caught: /stuck/,
+  },
+  "no memory of what is done": {
+    run: "one receiver",
+    sabotage: { receiver: forgetDone },
+    caught: /again after it was done/,
+  },
+  "no check of the lease": {
+    run: "short leases and graces",
+    sabotage: { sender: acceptAnyAck },
+    caught: /had no right/,
+  },
+  "acknowledged before it is processed": {
+    run: "one receiver that dies",
+    sabotage: { ackFirst: true },
+    caught: /is lost|was not/,
+  },
+  "sent before it is stored": {
+    run: "one receiver",
+    sabotage: { journal: sendBeforeStored },
+    caught: /confirmed as stored, and is lost|was not/,
+  },
+  "a settled floor ahead of the truth": {
+    run: "one receiver",
+    sabotage: { sender: floorAhead },
+    caught: /again|twice/,
+  },
+  "an epoch that is ignored": {
+    run: "a sender's disk that forgets",
+    sabotage: { sender: ignoreEpoch },
+    caught: /and was not|is lost/,
+  },
+  "a dead letter that is moved in two steps": {
+    run: "two senders, two inboxes, few attempts",
+    options: { attemptsMax: 1 },
+    sabotage: { journal: deadInTwoSteps },
+    caught: /is lost/,
+  },
+};
+
+for (const [name, { run, options, sabotage, caught }] of Object.entries(CONTROLS)) {
+  test(`delivery control: ${name}: the simulation notices (seeds ${FIRST} and on)`, async (t) => {
+    for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+      const settings = { ...RUNS[run]!, prefetch: 1 + (seed % 7), ...options };
+      const world = new DeliveryWorld(seed, settings, sabotage);
+      await world.run(600);
+      const violation = world.violations.find((text) => caught.test(text));
+      if (violation === undefined) continue;
+      t.diagnostic(`after ${seed - FIRST + 1} runs: ${violation}`);
+      return;
+    }
+    assert.fail(`${SEEDS} runs noticed nothing`);
+  });
+}
