@@ -15,6 +15,9 @@ const files = [
   "sim/damage.test.ts",
   "crash/kill.test.ts",
   "crash/ext4.test.ts",
+  "crash/storm.test.ts",
+  "sim/delivery.test.ts",
+  "sim/delivery-controls.test.ts",
 ].map((name) => `${root}${name}`);
 const until = Date.now() + Number(process.argv[2] ?? 0) * 3_600_000;
 let failed = 0;
@@ -25,6 +28,9 @@ async function round(seed: number): Promise<void> {
     BROKERLESS_CRASH_STATES: "1000000",
     BROKERLESS_KILLS: "2000",
     BROKERLESS_POWER_CUTS: "500",
+    BROKERLESS_BLOWS: "300",
+    SEEDS: "20000",
+    SEED: String(seed),
     BROKERLESS_TORTURE: "whole",
     ...process.env,
     BROKERLESS_SEED: String(seed),

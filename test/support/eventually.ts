@@ -7,11 +7,15 @@ const PAUSE_MS = 2;
 /**
  * Waits until `check` no longer throws.
  *
+ * @param watchdogMs only a hang reaches it (milliseconds)
  * @returns what `check` returned
  * @throws what `check` threw last, when it never succeeds
  */
-export async function eventually<T>(check: () => T | Promise<T>): Promise<T> {
-  const deadlineMs = performance.now() + WATCHDOG_MS;
+export async function eventually<T>(
+  check: () => T | Promise<T>,
+  watchdogMs: number = WATCHDOG_MS,
+): Promise<T> {
+  const deadlineMs = performance.now() + watchdogMs;
   for (;;) {
     try {
       return await check();

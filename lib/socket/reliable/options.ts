@@ -7,7 +7,9 @@ export const CONFIRM_LEVELS = ["queued", "stored", "delivered", "processed"] as 
 
 /**
  * `queued`: accepted in bounded memory. `stored`: in this side's journal, at its sync level. `delivered`: a
- * receiver holds it. `processed`: a receiver has finished with it.
+ * receiver holds it, in its memory, with an inbox too: this side keeps the message until it is processed, so that
+ * a receiver that dies loses nothing. `processed`: a receiver has finished with it, and with an inbox has that
+ * stored.
  */
 export type ConfirmLevel = (typeof CONFIRM_LEVELS)[number];
 
