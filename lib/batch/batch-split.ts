@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import { expected } from "../options.ts";
-import type { Batch } from "./batch.ts";
+import { type Batch, EntryCursor, type EntryEnd } from "./batch.ts";
 import { BATCH, BATCH_HEADER_BYTES, putU32, putU64 } from "./layout.ts";
 
 /**
@@ -15,18 +15,39 @@ export function sliceBatch(
   batch: Batch,
   range: { readonly seqFirst: number; readonly seqLast: number },
 ): Buffer {
+  return cutBatch(batch, range).bytes;
+}
+
+/**
+ * The same, for who cuts one piece after another: going on where the last one ended costs as much as the piece,
+ * not as the batch.
+ *
+ * @param from where an entry before the range ends; default: the batch is read from its start
+ * @returns the bytes, and where the range ends; null where the batch was not read
+ */
+export function cutBatch(
+  batch: Batch,
+  range: { readonly seqFirst: number; readonly seqLast: number },
+  from?: EntryEnd,
+): { readonly bytes: Buffer; readonly end: EntryEnd | null } {
   const { seqFirst, seqLast } = range;
   if (!(seqFirst >= batch.seqFirst && seqLast <= batch.seqLast && seqFirst <= seqLast)) {
     const whole = `${batch.seqFirst} to ${batch.seqLast}`;
     throw expected("slice of a batch", `inside ${whole}`, `${seqFirst} to ${seqLast}`);
   }
-  if (seqFirst === batch.seqFirst && seqLast === batch.seqLast) return batch.bytes;
-  const cursor = batch.cursor();
-  let start = BATCH_HEADER_BYTES;
+  if (seqFirst === batch.seqFirst && seqLast === batch.seqLast) {
+    return { bytes: batch.bytes, end: null };
+  }
+  const cursor = new EntryCursor(
+    batch,
+    from !== undefined && from.seq < seqFirst ? from : undefined,
+  );
+  let start = cursor.end;
   while (cursor.next() && cursor.seq < seqFirst) start = cursor.end;
   while (cursor.seq < seqLast) cursor.next();
   const body = batch.bytes.subarray(start, cursor.end);
-  return assemble(batch, [body], { seqFirst, count: seqLast - seqFirst + 1 });
+  const bytes = assemble(batch, [body], { seqFirst, count: seqLast - seqFirst + 1 });
+  return { bytes, end: { seq: seqLast, end: cursor.end } };
 }
 
 /**

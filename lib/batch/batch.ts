@@ -135,13 +135,20 @@ export class Batch implements Iterable<Entry> {
   }
 }
 
+/** Where an entry of a batch ends. */
+export interface EntryEnd {
+  readonly seq: number;
+  /** Byte offset in the batch. */
+  readonly end: number;
+}
+
 /**
  * Walks a batch without decoding and without allocating.
  *
  * Invariant: after `next()` said true, the entry lies in `[start, end)` of `bytes`; its value is
  * the whole of it where `flags` is 0.
  */
-export class EntryCursor {
+export class EntryCursor implements EntryEnd {
   readonly bytes: Buffer;
   seq: number;
   /** Where the entry starts, behind its word (byte offset). */
@@ -152,9 +159,11 @@ export class EntryCursor {
   flags = 0;
   readonly #seqLast: number;
 
-  constructor(batch: Batch) {
+  /** @param from where an entry of this batch ended, to go on behind it; default the start */
+  constructor(batch: Batch, from?: EntryEnd) {
     this.bytes = batch.bytes;
-    this.seq = batch.seqFirst - 1;
+    this.seq = from?.seq ?? batch.seqFirst - 1;
+    this.end = from?.end ?? BATCH_HEADER_BYTES;
     this.#seqLast = batch.seqLast;
   }
 

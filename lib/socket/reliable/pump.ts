@@ -1,5 +1,5 @@
-import type { Batch } from "../../batch/batch.ts";
-import { sliceBatch } from "../../batch/batch-split.ts";
+import type { Batch, EntryEnd } from "../../batch/batch.ts";
+import { cutBatch } from "../../batch/batch-split.ts";
 import { encodeLinkMessage, LINK_FLAG } from "../../delivery/link-message.ts";
 import type { SeqRange } from "../../delivery/range.ts";
 import type { Backlog } from "./backlog.ts";
@@ -19,6 +19,8 @@ export interface PumpOptions {
 /** Sends each receiver what is due to it, in order; what is not in memory is read back first. */
 export class Pump {
   readonly #options: PumpOptions;
+  /** Where the last piece of a batch ended: small pieces of a large one must not read it from its start each time. */
+  readonly #ends = new WeakMap<Batch, EntryEnd>();
 
   constructor(options: PumpOptions) {
     this.#options = options;
@@ -56,7 +58,10 @@ export class Pump {
       flags: this.#options.wantsReceipts() ? LINK_FLAG.receipt : 0,
     });
     link.acksTold = link.acksDurable;
-    link.peer.send([header, sliceBatch(batch, { seqFirst: first, seqLast: last })]);
+    const range = { seqFirst: first, seqLast: last };
+    const { bytes, end } = cutBatch(batch, range, this.#ends.get(batch));
+    if (end !== null) this.#ends.set(batch, end);
+    link.peer.send([header, bytes]);
   }
 
   async #load(link: SenderLink, seq: number): Promise<void> {
