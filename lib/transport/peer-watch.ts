@@ -137,7 +137,10 @@ export class PeerWatch {
   #onFailed(nativeName: string, error: Error | null): void {
     const endpoint = this.#options.endpoints.find(nativeName);
     if (endpoint !== null) {
-      this.#handshakes.settled(endpoint.address);
+      // Over ipc a peer whose kind does not fit hangs up in a way that libzmq calls a failure without details.
+      const isEnd = error === null && endpoint.address.startsWith("ipc:");
+      if (isEnd) this.#handshakes.ended(endpoint.address);
+      else this.#handshakes.settled(endpoint.address);
       this.peers.failed(endpoint.address);
     }
     if (error !== null) this.#options.onProblem(handshakeError(nativeName, error));
