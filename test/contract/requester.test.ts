@@ -191,7 +191,6 @@ eachTransport(
 eachTransport(
   "requester: with resend, the next replier at the address is asked again",
   async (t, wire) => {
-    if (wire.transport === "inproc") return t.skip("inproc connects once");
     const { requester, replier, address } = await pair(t, wire);
     const asked = gate();
     let questions = 0;
@@ -223,7 +222,6 @@ eachTransport(
 );
 
 eachTransport("requester: resend may be asked of the whole socket", async (t, wire) => {
-  if (wire.transport === "inproc") return t.skip("an inproc peer may end unseen");
   const requester = open(t, new Requester<number, string>({ resend: true }));
   const address = await requester.bind(wire.address());
   const asked = gate();
