@@ -256,7 +256,9 @@ export class Dispatcher {
       }
     }
     if (link !== undefined) {
-      link.silent = false;
+      // Who gives back what it has not looked at is leaving: sent again before its bye, it would count as tried.
+      link.silent = event.type === "released";
+      if (link.silent) this.#willing.delete(link);
       this.#noteCredit(link);
     }
     if (refused.length > 0) this.#actions.push({ type: "lost", link: event.link, ranges: refused });
