@@ -14,7 +14,7 @@ const LOWER: Readonly<Record<string, readonly string[]>> = {
   delivery: [".", "codec", "batch"],
   socket: [".", "codec", "batch", "journal", "transport", "socket/reliable"],
   "socket/reliable": [".", "codec", "batch", "journal", "delivery", "transport", "socket"],
-  cli: [".", "batch", "journal"],
+  cli: [".", "codec", "batch", "journal", "delivery", "socket", "socket/reliable"],
   testing: [".", "batch", "journal"],
 };
 
