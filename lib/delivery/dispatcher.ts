@@ -112,6 +112,11 @@ export class Dispatcher {
     return this.#floor;
   }
 
+  /** All that will not be sent again, dead letters included (count). */
+  get settledCount(): number {
+    return this.#floor + this.#settled.count;
+  }
+
   /** The last seq that was fed. */
   get fed(): number {
     return this.#fed;
