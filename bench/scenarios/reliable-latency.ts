@@ -14,11 +14,15 @@ const bareWrite: System = {
   baseline: null,
 
   async send(run) {
+    await run.address();
     const file = await BareFile.create(join(temporaryDirectory(), "bare"));
     await oneByOne(run, (message) => file.append(message));
   },
 
-  async receive() {},
+  // It receives nothing; the sender waits until it is there to be told when to begin and to end.
+  async receive(run) {
+    run.announce("nowhere");
+  },
 };
 
 /** What one message and its answer cost at least: the wire alone, without a disk. */

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { raw } from "../../lib/index.ts";
 import { Worker, WorkQueue } from "../../patterns/work-queue.ts";
 import { Messages, readSeq } from "../payload.ts";
@@ -8,9 +9,10 @@ import type { Run } from "../run.ts";
 import { type Scenario, type System, sizeOf } from "../scenario.ts";
 
 const WORKERS = [1, 2, 4, 16] as const;
-const PREFETCHES = [1, 10, 100, 1_000] as const;
+const PREFETCHES = [1, 30, 1_000] as const;
 /** Jobs that are added and then awaited together (count). */
 const ADDED_TOGETHER = 1_000;
+const READY_INTERVAL_MS = 10;
 
 const nameOf = (workers: number, prefetch: number): string =>
   `${workers} ${workers === 1 ? "worker" : "workers"}, prefetch ${prefetch}`;
@@ -30,6 +32,7 @@ async function addAll(run: Run): Promise<void> {
   process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
   const queue = await WorkQueue.open<Uint8Array>({ directory, codec: raw() });
   run.announce(await queue.bind("tcp://127.0.0.1:*"));
+  while (!run.peerReady) await delay(READY_INTERVAL_MS);
   await run.bursts(async (from, to) => {
     for (let first = from; first < to; first += ADDED_TOGETHER) {
       const added: Promise<void>[] = [];
@@ -46,9 +49,11 @@ async function work(
 ): Promise<void> {
   const connect = await run.address();
   const handle = (job: Uint8Array) => run.tally.take(readSeq(job));
-  for (let worker = 0; worker < workers; worker++) {
-    await Worker.start<Uint8Array>({ connect, prefetch, codec: raw() }, handle);
+  for (let count = 0; count < workers; count++) {
+    const worker = await Worker.start<Uint8Array>({ connect, prefetch, codec: raw() }, handle);
+    await worker.ready();
   }
+  run.reportReady();
 }
 
 /** One durable queue, and workers that share its jobs, all of them in one process. */
