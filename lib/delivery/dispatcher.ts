@@ -112,6 +112,11 @@ export class Dispatcher {
     return this.#floor;
   }
 
+  /** All that will not be sent again, dead letters included (count). */
+  get settledCount(): number {
+    return this.#floor + this.#settled.count;
+  }
+
   /** The last seq that was fed. */
   get fed(): number {
     return this.#fed;
@@ -256,7 +261,9 @@ export class Dispatcher {
       }
     }
     if (link !== undefined) {
-      link.silent = false;
+      // Who gives back what it has not looked at is leaving: sent again before its bye, it would count as tried.
+      link.silent = event.type === "released";
+      if (link.silent) this.#willing.delete(link);
       this.#noteCredit(link);
     }
     if (refused.length > 0) this.#actions.push({ type: "lost", link: event.link, ranges: refused });

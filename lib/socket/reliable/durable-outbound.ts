@@ -127,8 +127,11 @@ export class DurableOutbound {
   #frames = 0;
   #bytesStored = 0;
 
-  /** @param floor every seq up to this one is settled */
-  constructor(options: DurableOutboundOptions, floor: number) {
+  /** @param start every seq up to `floor` is settled, and so many are in all */
+  constructor(
+    options: DurableOutboundOptions,
+    { floor, settledCount }: { readonly floor: number; readonly settledCount: number },
+  ) {
     this.#options = options;
     const { common, codec, journal } = options;
     this.#journal = journal;
@@ -141,8 +144,8 @@ export class DurableOutbound {
     const number = CODEC_NUMBERS[codec.name] ?? CODEC_BYTES;
     this.#encoder = new BatchEncoder({ codec: number });
     this.#floor = floor;
-    this.#unsettled = journal.seqStored - floor;
-    if (this.#unsettled > 0) {
+    this.#unsettled = journal.seqStored - settledCount;
+    if (journal.seqStored > floor) {
       const { bytesKept } = journal.stats();
       this.#sizes.push({ last: journal.seqStored, bytes: bytesKept });
       this.#keptBytes = bytesKept;

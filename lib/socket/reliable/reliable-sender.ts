@@ -91,7 +91,7 @@ export class ReliableSender<T> {
         onFailed: options.onError,
         onRefused: options.onError,
       },
-      links.dispatcher.floor,
+      links.dispatcher,
     );
     this.deadLetters = new DeadLetters<T>({
       codec,
