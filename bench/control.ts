@@ -7,7 +7,7 @@ export interface Job {
   readonly system: string;
   readonly role: Role;
   readonly options: BenchOptions;
-  /** Messages sent first and not measured (count). */
+  /** Messages of one burst that is sent first and not measured (count). */
   readonly warmup: number;
 }
 

@@ -5,10 +5,10 @@ import type { BenchOptions, Scenario, System } from "./scenario.ts";
 import { type Percentiles, percentiles, type Spread, spread } from "./statistics.ts";
 
 /**
- * Messages sent before each measured run, or as many as are measured where those are fewer: V8's optimizing
- * compiler takes most of a second to be done with a fast path (count).
+ * Messages that are sent and thrown away at a time before each measured run, or as many as are measured where those
+ * are fewer (count).
  */
-const WARMUP_MESSAGES = 500_000;
+const WARMUP_MESSAGES = 100_000;
 
 /** What all runs of one system showed. */
 export interface SystemReport {

@@ -7,8 +7,21 @@ import { Window } from "./window.ts";
 /** How far a paced sender may run ahead of its slowest receiver (count). */
 export const WINDOW_MESSAGES = 16_384;
 
+/**
+ * So long a run is warmed up, where that many messages are to be measured: V8's optimizing compiler takes most of
+ * a second to be done with a fast path, and heaps grow to their size (ms).
+ */
+const WARMUP_MS = 2_000;
+
 /** How long to listen for duplicates after the last message (ms). */
 const LATE_MS = 100;
+
+/** One burst of messages, `first` to before `end`. */
+interface Phase {
+  readonly first: number;
+  readonly end: number;
+  readonly measured: boolean;
+}
 
 /** What a scenario's program knows of the run, and how it talks to the program at the other end. */
 export class Run {
@@ -80,7 +93,7 @@ export class Run {
   }
 
   /**
-   * Sends twice, first to warm up and then to be measured, each time until all has arrived.
+   * Sends in bursts, first to warm up and then to be measured, each time until all has arrived.
    *
    * The clock runs from before the first send to the arrival of the last message: what a system had
    * queued before its receiver woke up cannot make it look faster than it is.
@@ -88,24 +101,28 @@ export class Run {
    * @param send sends the messages `from` to `to - 1`
    */
   async bursts(send: (from: number, to: number) => Promise<void>): Promise<void> {
-    const end = this.#warmup + this.options.messages;
-    for (const phase of [
-      { first: 0, end: this.#warmup, measured: false },
-      { first: this.#warmup, end, measured: true },
-    ]) {
-      const ended = new Promise<void>((resolve) => {
-        this.#resolveEnded = resolve;
-      });
-      this.#link.post({ kind: "begin", ...phase });
-      await this.#link.take("begun");
-      this.#begin(phase);
-      this.#startedAtMs = nowMs();
-      // A send that never returns must not keep the run from ending with its losses counted.
-      await Promise.race([send(phase.first, phase.end), ended]);
-      this.#link.post({ kind: "sent" });
-      this.#counter.sent();
-      await ended;
-    }
+    const startMs = nowMs();
+    let first = 0;
+    do {
+      await this.#burst({ first, end: first + this.#warmup, measured: false }, send);
+      first += this.#warmup;
+    } while (this.options.messages > this.#warmup && nowMs() - startMs < WARMUP_MS);
+    await this.#burst({ first, end: first + this.options.messages, measured: true }, send);
+  }
+
+  async #burst(phase: Phase, send: (from: number, to: number) => Promise<void>): Promise<void> {
+    const ended = new Promise<void>((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    this.#link.post({ kind: "begin", ...phase });
+    await this.#link.take("begun");
+    this.#begin(phase);
+    this.#startedAtMs = nowMs();
+    // A send that never returns must not keep the run from ending with its losses counted.
+    await Promise.race([send(phase.first, phase.end), ended]);
+    this.#link.post({ kind: "sent" });
+    this.#counter.sent();
+    await ended;
   }
 
   #listen(): void {
@@ -122,7 +139,7 @@ export class Run {
     });
   }
 
-  #begin(phase: { first: number; end: number; measured: boolean }): void {
+  #begin(phase: Phase): void {
     this.#measured = phase.measured;
     this.#latenciesMicros = [];
     if (this.#counts) this.#counter.begin(phase.first, phase.end);

@@ -7,6 +7,8 @@ export const SCENARIO_NAMES = [
   "push-pull-await-each",
   "durable-push-pull",
   "durable-push-pull-object",
+  "reliable-latency",
+  "work-queue",
   "pub-sub",
   "request-reply",
   "dealer-router",

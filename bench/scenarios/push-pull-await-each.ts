@@ -96,7 +96,7 @@ const brokerlessObject: System = {
 export const scenario: Scenario = {
   name: "push-pull-await-each",
   summary: "PUSH to PULL, the sender awaits each send; raw bytes, and objects of 7 fields",
-  defaults: { size: 100, messages: 1_000_000, runs: 5, subscribers: null },
+  defaults: { size: 100, messages: 2_000_000, runs: 5, subscribers: null },
   countedBy: "receiver",
   paced: false,
   systems: [brokerlessRaw, zeromqJsRaw, brokerlessObject, zeromqJsObject],

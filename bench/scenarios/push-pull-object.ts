@@ -54,7 +54,7 @@ export const scenario: Scenario = {
   name: "push-pull-object",
   summary:
     "PUSH to PULL, objects of 7 fields in MessagePack; the sender waits when its queue is full",
-  defaults: { size: null, messages: 1_000_000, runs: 5, subscribers: null },
+  defaults: { size: null, messages: 2_000_000, runs: 5, subscribers: null },
   countedBy: "receiver",
   paced: false,
   systems: [brokerless, zeromqJs],

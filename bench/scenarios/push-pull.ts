@@ -70,7 +70,7 @@ async function sendBrokerless(run: Run): Promise<void> {
 export const scenario: Scenario = {
   name: "push-pull",
   summary: "PUSH to PULL, raw bytes; the sender waits only when its queue is full",
-  defaults: { size: 100, messages: 2_000_000, runs: 5, subscribers: null },
+  defaults: { size: 100, messages: 4_000_000, runs: 5, subscribers: null },
   countedBy: "receiver",
   paced: false,
   systems: [brokerless, brokerlessBatches, zeromqJs],

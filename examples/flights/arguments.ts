@@ -3,13 +3,16 @@ import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Task } from "./messages.ts";
 
-export const HELP = `usage: npm start [-- [--workers N] [--patience SECONDS] [FILE]]
+export const HELP = `usage: npm start [-- [--plain] [--workers N] [--patience SECONDS] [FILE]]
 
 Runs a pipeline of separate processes over ZeroMQ: one reads records from a file, N workers make
-partial summaries, and one puts these together. Then compares with the same made in one process.
+partial summaries, and one puts these together. A worker and then the source are killed in the
+middle, and started again; journals make that every record is counted once all the same.
+Then compares with the same made in one process.
 
 FILE             NDJSON, or JSON; the result is the shape of its records
                  (default: the flights in vega-datasets; mean delay by distance)
+--plain          without journals, and nobody is killed: faster, and a lost process ends it
 --workers N      processes in the middle, 1 to 64 (default 2)
 --patience S     give up when nothing has moved for so many seconds (default 30)
 --help           this text
@@ -17,6 +20,8 @@ FILE             NDJSON, or JSON; the result is the shape of its records
 
 /** What the command line asked for. */
 export interface Arguments extends Task {
+  /** Without journals. */
+  readonly isPlain: boolean;
   readonly patienceSeconds: number;
 }
 
@@ -30,6 +35,7 @@ export function parseArguments(argv: readonly string[]): Arguments | null {
     args: [...argv],
     allowPositionals: true,
     options: {
+      plain: { type: "boolean", default: false },
       workers: { type: "string", default: "2" },
       patience: { type: "string", default: "30" },
       help: { type: "boolean", short: "h", default: false },
@@ -39,13 +45,14 @@ export function parseArguments(argv: readonly string[]): Arguments | null {
   if (positionals.length > 1) throw new TypeError(`one FILE at a time, not ${positionals.length}`);
   const workers = wholeNumber("--workers", values.workers, 64);
   const patienceSeconds = wholeNumber("--patience", values.patience, 86_400);
+  const isPlain = values.plain;
   const path = positionals[0];
   // npm runs scripts in the package's directory, and says where it was started itself.
   const directory = process.env.INIT_CWD ?? ".";
   if (path !== undefined) {
-    return { job: "shape", path: resolve(directory, path), workers, patienceSeconds };
+    return { job: "shape", path: resolve(directory, path), workers, patienceSeconds, isPlain };
   }
-  return { job: "flights", path: flightsPath(), workers, patienceSeconds };
+  return { job: "flights", path: flightsPath(), workers, patienceSeconds, isPlain };
 }
 
 /** The package exports its code only; the data lies beside it. */

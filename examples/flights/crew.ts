@@ -7,19 +7,24 @@ type Kind = Report["kind"];
 type Of<K extends Kind> = Extract<Report, { kind: K }>;
 
 /**
- * The processes of one pipeline, seen from outside. They succeed or fail together: when one is lost, the
- * records it held are lost with it, and the sink would wait for them for ever.
+ * The processes of one pipeline, seen from outside. They succeed or fail together: when one is lost that
+ * was not killed on purpose, whoever waits for them hears of it.
  */
 export class Crew {
   readonly #members: Member[] = [];
   readonly #onReport: (report: Report) => void;
+  readonly #cost: string;
   /** Rejects with the first failure. */
   readonly #failed: Promise<never>;
   #reject!: (reason: Error) => void;
 
-  /** @param onReport sees every report as it comes */
-  constructor(onReport: (report: Report) => void) {
+  /**
+   * @param onReport sees every report as it comes
+   * @param cost what the loss of a process means, for people
+   */
+  constructor(onReport: (report: Report) => void, cost: string) {
     this.#onReport = onReport;
+    this.#cost = cost;
     this.#failed = new Promise<never>((_, reject) => {
       this.#reject = reject;
     });
@@ -43,7 +48,8 @@ export class Crew {
     });
     child.on("error", (error) => this.fail(`${title} could not be started: ${error.message}`));
     child.on("exit", (code, signal) => {
-      if (code !== 0) this.fail(`${title} (process ${child.pid}) ${describeExit(code, signal)}`);
+      if (code === 0 || member.isVictim) return;
+      this.fail(`${title} (process ${child.pid}) ${describeExit(code, signal)}${this.#cost}`);
     });
     this.#members.push(member);
     return member;
@@ -61,10 +67,7 @@ export class Crew {
 
   /** Tells every process that is still there. */
   order(order: Order): void {
-    for (const { child } of this.#members) {
-      // The channel may close between the look and the call; the process's exit tells that story.
-      if (child.connected) child.send(order, () => {});
-    }
+    for (const member of this.#members) member.order(order);
   }
 
   /** Tells every process to stop, and waits for it. */
@@ -86,10 +89,26 @@ export class Member {
   /** Resolves when the process is gone. */
   readonly exited: Promise<unknown>;
 
+  /** Whether its end is no failure. */
+  isVictim = false;
+
   constructor(title: string, child: ChildProcess) {
     this.title = title;
     this.child = child;
     this.exited = once(child, "exit");
+  }
+
+  /** Tells it, where it is still there. */
+  order(order: Order): void {
+    // The channel may close between the look and the call; the process's exit tells that story.
+    if (this.child.connected) this.child.send(order, () => {});
+  }
+
+  /** Kills it on purpose. @returns resolves when it is gone */
+  async murder(): Promise<void> {
+    this.isVictim = true;
+    this.child.kill("SIGKILL");
+    await this.exited;
   }
 
   /** @returns the next report of one kind */
@@ -106,6 +125,5 @@ export class Member {
 }
 
 function describeExit(code: number | null, signal: NodeJS.Signals | null): string {
-  const how = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`;
-  return `${how}; the records it held are lost, so there is no result`;
+  return signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`;
 }

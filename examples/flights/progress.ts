@@ -33,8 +33,9 @@ export class Progress {
   see(report: Report): void {
     // Anything counts as movement, the first signs of life included.
     this.#idleSeconds = 0;
-    if (report.kind === "started") this.#startedAt = performance.now();
-    if (report.kind === "read") this.#bytesRead = report.bytes;
+    // A source that is started again begins at the beginning of the file.
+    if (report.kind === "started") this.#startedAt ??= performance.now();
+    if (report.kind === "read") this.#bytesRead = Math.max(this.#bytesRead, report.bytes);
     if (report.kind === "done" || report.kind === "result") this.#count = report.count;
     if (this.#options.out.isTTY && this.#startedAt !== null) this.#rewrite(this.#line());
   }
@@ -42,6 +43,12 @@ export class Progress {
   /** Since the first record was sent (seconds). */
   get seconds(): number {
     return this.#startedAt === null ? 0 : (performance.now() - this.#startedAt) / 1000;
+  }
+
+  /** Says what happened, in a line that stays. */
+  note(text: string): void {
+    if (this.#options.out.isTTY) this.#rewrite("");
+    console.log(`${this.seconds.toFixed(2).padStart(6)} s  ${text}`);
   }
 
   /** Ends the display; nothing of a rewritten line is left. */

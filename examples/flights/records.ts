@@ -18,6 +18,8 @@ export interface RecordOptions<T> {
   readonly check: (value: unknown) => T;
   /** Told how much of the file was read so far (bytes). */
   readonly onRead?: ((bytes: number) => void) | undefined;
+  /** Told how long the record is that comes next, as it is in the file (bytes). */
+  readonly onRecord?: ((bytes: number) => void) | undefined;
 }
 
 /** The file is not what it should be; the message is one line that begins with the place. */
@@ -114,6 +116,7 @@ function parse<T>(path: string, piece: Piece, options: RecordOptions<T>): T {
   } catch (error) {
     throw fault(path, piece, findJsonFault(bytes) ?? { offset: 0, message: String(error) });
   }
+  options.onRecord?.(bytes.length);
   try {
     return options.check(value);
   } catch (error) {

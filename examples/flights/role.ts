@@ -1,12 +1,14 @@
 import type { Addresses, Order, Report, Task } from "./messages.ts";
 
 /** One process of the pipeline, seen from inside: what it was told, and how it tells. */
-export interface Role {
-  readonly task: Task;
+export interface Role<T extends Task = Task> {
+  readonly task: T;
   /** Resolves when all addresses are known. */
   readonly addresses: Promise<Addresses>;
   /** Aborts when the sink has everything. */
   readonly stop: AbortSignal;
+  /** Aborts when no more workers are to be killed. */
+  readonly spare: AbortSignal;
   readonly report: (report: Report) => void;
 }
 
@@ -15,7 +17,9 @@ export interface Role {
  *
  * The process ends by itself once its sockets are closed; it never outlives the main process.
  */
-export async function runRole(play: (role: Role) => Promise<void>): Promise<void> {
+export async function runRole<T extends Task = Task>(
+  play: (role: Role<T>) => Promise<void>,
+): Promise<void> {
   const report = (message: Report) => {
     if (process.connected) process.send?.(message);
   };
@@ -23,7 +27,7 @@ export async function runRole(play: (role: Role) => Promise<void>): Promise<void
   const orphaned = () => process.kill(process.pid, "SIGKILL");
   process.once("disconnect", orphaned);
   try {
-    const task = JSON.parse(process.argv[2] ?? "") as Task;
+    const task = JSON.parse(process.argv[2] ?? "") as T;
     await play({ task, report, ...listen() });
     process.off("disconnect", orphaned);
     process.disconnect();
@@ -33,15 +37,23 @@ export async function runRole(play: (role: Role) => Promise<void>): Promise<void
   }
 }
 
-function listen(): Pick<Role, "addresses" | "stop"> {
+function listen(): Pick<Role, "addresses" | "stop" | "spare"> {
   const stop = new AbortController();
+  const spare = new AbortController();
   const addresses = new Promise<Addresses>((resolve) => {
     process.on("message", (order: Order) => {
       if (order.kind === "connect") resolve(order.addresses);
+      else if (order.kind === "spare") spare.abort();
       else stop.abort();
     });
   });
-  return { addresses, stop: stop.signal };
+  return { addresses, stop: stop.signal, spare: spare.signal };
+}
+
+/** Calls `call` when `signal` aborts, or now where it has: a process may be told to stop before it has begun. */
+export function whenAborted(signal: AbortSignal, call: () => void): void {
+  if (signal.aborted) call();
+  else signal.addEventListener("abort", call, { once: true });
 }
 
 /** @returns a function that passes on the latest number it was given, ten times a second at most */

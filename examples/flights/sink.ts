@@ -15,5 +15,5 @@ async function sink<Item, Part>(job: Job<Item, Part>, role: Role): Promise<void>
   const onProgress = throttled((count) => role.report({ kind: "done", count }));
   const take = (part: Part) => summary.merge(part);
   const count = await runSink({ results, take, onProgress });
-  role.report({ kind: "result", count, table: summary.table() });
+  role.report({ kind: "result", count, table: summary.table(), repeated: 0 });
 }

@@ -1,6 +1,7 @@
 import type { ByteWriter } from "../codec/byte-writer.ts";
 import type { Codec } from "../codec/codec.ts";
 import { BrokerlessError } from "../errors.ts";
+import { viewOf } from "../view.ts";
 
 /** Turns values into the body of one frame and back. One instance serves one socket. */
 export interface Framing<T> {
@@ -190,6 +191,8 @@ class LengthFraming<T> implements Framing<T> {
     const frameEnd = frame.length;
     if (frameEnd === 0) throw emptyFrame();
     const codec = this.#codec;
+    // Each time that a Buffer is asked for its memory is a call into the engine.
+    const { buffer: memory, byteOffset: origin } = frame;
     const values: T[] = [];
     let room = this.#countMax;
     for (let at = 0; at < frameEnd; ) {
@@ -204,7 +207,7 @@ class LengthFraming<T> implements Framing<T> {
       if (room-- === 0) throw tooMany(this.#countMax);
       at = start + length;
       try {
-        values.push(codec.decode(frame.subarray(start, at)));
+        values.push(codec.decode(viewOf(memory, origin + start, length)));
       } catch (error) {
         throw notDecoded(codec, error);
       }

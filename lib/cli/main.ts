@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { BrokerlessError } from "../errors.ts";
 import { parseCommand } from "./arguments.ts";
+import { NoSuchLetter, runDeadLettersCommand } from "./dead-letters-command.ts";
 import { runJournalCommand } from "./journal-command.ts";
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -10,11 +11,14 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 
 try {
   const command = parseCommand(process.argv.slice(2));
-  process.exitCode = await runJournalCommand(command, process.stdout);
+  process.exitCode =
+    command.topic === "journal"
+      ? await runJournalCommand(command, process.stdout)
+      : await runDeadLettersCommand(command, process.stdout);
 } catch (error) {
   const isOurs = error instanceof BrokerlessError;
   const isUsage = error instanceof TypeError;
-  if (!isOurs && !isUsage) throw error;
+  if (!isOurs && !isUsage && !(error instanceof NoSuchLetter)) throw error;
   process.stderr.write(`${isOurs ? `${error.code}: ` : ""}${error.message}\n`);
-  process.exitCode = isOurs ? 1 : 2;
+  process.exitCode = isUsage ? 2 : 1;
 }

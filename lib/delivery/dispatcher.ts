@@ -59,6 +59,11 @@ export class Dispatcher {
     return this.#tables.floor;
   }
 
+  /** All that will not be sent again, dead letters included (count). */
+  get settledCount(): number {
+    return this.#tables.settledCount;
+  }
+
   /** The last seq that was fed. */
   get fed(): number {
     return this.#tables.fed;
@@ -72,11 +77,6 @@ export class Dispatcher {
   /** The dead letters, in order. */
   get dead(): Iterable<Segment<Death>> {
     return this.#tables.dead;
-  }
-
-  /** Dead messages (count). */
-  get deadCount(): number {
-    return this.#tables.dead.count;
   }
 
   /** When `tick` is due at the latest (ms); infinite where nothing waits for a time. */
@@ -169,7 +169,9 @@ export class Dispatcher {
       }
     }
     if (link !== undefined) {
-      link.silent = false;
+      // Who gives back what it has not looked at is leaving: sent again before its bye, it would count as tried.
+      link.silent = event.type === "released";
+      if (link.silent) this.#assignment.remove(link);
       this.#noteCredit(link);
     }
     if (refused.length > 0) this.#actions.push({ type: "lost", link: event.link, ranges: refused });

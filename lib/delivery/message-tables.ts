@@ -58,6 +58,11 @@ export class MessageTables {
     return this.#floor;
   }
 
+  /** All that will not be sent again (count). */
+  get settledCount(): number {
+    return this.#floor + this.#settled.count;
+  }
+
   /** The last seq that was fed. */
   get fed(): number {
     return this.#fed;

@@ -1,17 +1,23 @@
 import { BrokerlessError } from "../errors.ts";
 import { FrameWriter } from "../transport/frame-writer.ts";
 import type { NativeMessage } from "../transport/native.ts";
-import { type WaitOptions, wait } from "../wait.ts";
+import type { WaitOptions } from "../wait.ts";
 import { closedError } from "./inbox.ts";
+import { OpenWork } from "./open-work.ts";
 import { DELIMITER } from "./request-wire.ts";
+import { Waitlist } from "./waitlist.ts";
 
 /** What {@link Inquiries} are made of. */
 export interface InquiriesOptions {
   /** Encodes one question. */
   readonly encode: (question: unknown) => Buffer;
   readonly send: (message: NativeMessage) => Promise<void>;
+  /** Whether somebody may be there to answer. What ZeroMQ has can not be taken back when it is given up. */
+  readonly isReachable: () => boolean;
   readonly queueBytesMax: number;
   readonly onFailed: (error: unknown) => void;
+  /** A question that had to wait could not be encoded; its caller is told too. */
+  readonly onRefused: (error: unknown) => void;
 }
 
 /** A question that a caller wants answered, and how long the caller waits. */
@@ -28,6 +34,8 @@ export interface Question {
 /** A question on its way. */
 interface Inquiry {
   readonly id: number;
+  /** What {@link OpenWork} knows it by. */
+  readonly number: number;
   readonly question: Question;
   /** Null until there is room for its encoding. */
   body: Buffer | null;
@@ -48,11 +56,10 @@ export class Inquiries {
   readonly #options: InquiriesOptions;
   readonly #writer: FrameWriter;
   readonly #open = new Map<number, Inquiry>();
-  /** Not yet with ZeroMQ, in order; those no longer in `#open` were given up. */
-  readonly #queue: Inquiry[] = [];
-  #head = 0;
+  /** Not yet with ZeroMQ. */
+  readonly #queue = new Waitlist<Inquiry>();
   #queuedBytes = 0;
-  readonly #drains = new Set<() => void>();
+  readonly #work = new OpenWork();
   #lastId = Math.floor(Math.random() * 2 ** 32);
   #sent = 0;
   #bytesSent = 0;
@@ -61,7 +68,7 @@ export class Inquiries {
     this.#options = options;
     this.#writer = new FrameWriter({
       send: options.send,
-      onIdle: () => this.#pump(),
+      onIdle: () => this.pump(),
       onSent: (_count, bytes) => {
         this.#sent += 1;
         this.#bytesSent += bytes;
@@ -81,20 +88,22 @@ export class Inquiries {
       messagesSent: this.#sent,
       framesSent: this.#sent,
       bytesSent: this.#bytesSent,
-      queuedMessages: this.#queue.length - this.#head + this.#writer.count,
+      queuedMessages: this.#queue.size + this.#writer.count,
       queuedBytes: this.#queuedBytes + this.#writer.bytes,
     };
   }
 
   /** @throws what the codec throws, where there is room at once; else the question rejects with it */
   ask(question: Question): void {
+    // First of all: a question that cannot be encoded was never asked.
+    const body = this.#hasRoom ? this.#encode(question) : null;
     const id = this.#freeId();
-    const inquiry = { id, question, body: null, sent: false, timer: null, onAbort: null };
-    if (this.#queuedBytes < this.#options.queueBytesMax) this.#encode(inquiry);
+    const number = this.#work.begin();
+    const inquiry = { id, number, question, body, sent: false, timer: null, onAbort: null };
     this.#open.set(id, inquiry);
     this.#limit(inquiry);
-    this.#queue.push(inquiry);
-    this.#pump();
+    this.#queue.join(inquiry);
+    this.pump();
   }
 
   /**
@@ -115,25 +124,26 @@ export class Inquiries {
       if (!inquiry.sent || !inquiry.question.resend) continue;
       inquiry.sent = false;
       this.#queuedBytes += inquiry.body?.length ?? 0;
-      this.#queue.push(inquiry);
+      this.#queue.join(inquiry);
     }
-    this.#pump();
+    this.pump();
   }
 
   /** Resolves when every question asked so far has settled. */
   drain(options: WaitOptions | undefined): Promise<void> {
-    const asked = [...this.#open.values()];
-    const settled = (): boolean => asked.every(({ id }) => !this.#open.has(id));
-    if (settled()) return Promise.resolve();
-    return wait<void>("drain", options, ({ resolve }) => {
-      const check = (): void => {
-        if (!settled()) return;
-        this.#drains.delete(check);
-        resolve();
-      };
-      this.#drains.add(check);
-      return () => this.#drains.delete(check);
-    });
+    return this.#work.drain(options);
+  }
+
+  /** Hands over what waits, as far as there is somebody to take it. */
+  pump(): void {
+    while (this.#writer.idle && this.#queue.size > 0 && this.#options.isReachable()) {
+      const inquiry = this.#queue.next()!;
+      if (inquiry.body === null) this.#encodeLate(inquiry);
+      if (inquiry.body === null) continue;
+      inquiry.sent = true;
+      this.#queuedBytes -= inquiry.body.length;
+      this.#writer.write([idFrame(inquiry.id), DELIMITER, inquiry.body], 1, inquiry.body.length);
+    }
   }
 
   close(): void {
@@ -154,38 +164,24 @@ export class Inquiries {
     this.#fail(inquiry, new BrokerlessError("BROKERLESS_TIMEOUT", message));
   };
 
-  #pump(): void {
-    while (this.#writer.idle && this.#head < this.#queue.length) {
-      const inquiry = this.#queue[this.#head]!;
-      this.#shift();
-      if (!this.#open.has(inquiry.id)) continue;
-      if (inquiry.body === null) this.#encodeLate(inquiry);
-      if (inquiry.body === null) continue;
-      inquiry.sent = true;
-      this.#queuedBytes -= inquiry.body.length;
-      this.#writer.write([idFrame(inquiry.id), DELIMITER, inquiry.body], 1, inquiry.body.length);
-    }
+  get #hasRoom(): boolean {
+    return this.#queuedBytes < this.#options.queueBytesMax;
   }
 
   /** Encodes what had to wait for room; a question that cannot be encoded rejects. */
   #encodeLate(inquiry: Inquiry): void {
     try {
-      this.#encode(inquiry);
+      inquiry.body = this.#encode(inquiry.question);
     } catch (error) {
+      this.#options.onRefused(error);
       this.#fail(inquiry, error);
     }
   }
 
-  #encode(inquiry: Inquiry): void {
-    inquiry.body = this.#options.encode(inquiry.question.value);
-    this.#queuedBytes += inquiry.body.length;
-  }
-
-  #shift(): void {
-    this.#head += 1;
-    if (this.#head < this.#queue.length && this.#head < 1_024) return;
-    this.#queue.splice(0, this.#head);
-    this.#head = 0;
+  #encode({ value }: Question): Buffer {
+    const body = this.#options.encode(value);
+    this.#queuedBytes += body.length;
+    return body;
   }
 
   #fail(inquiry: Inquiry, reason: unknown): void {
@@ -195,12 +191,13 @@ export class Inquiries {
 
   #close(inquiry: Inquiry): void {
     this.#open.delete(inquiry.id);
+    this.#queue.leave(inquiry);
     if (!inquiry.sent) this.#queuedBytes -= inquiry.body?.length ?? 0;
     if (inquiry.timer !== null) clearTimeout(inquiry.timer);
     if (inquiry.onAbort !== null) {
       inquiry.question.signal?.removeEventListener("abort", inquiry.onAbort);
     }
-    if (this.#drains.size > 0) for (const check of [...this.#drains]) check();
+    this.#work.end(inquiry.number);
   }
 
   #freeId(): number {

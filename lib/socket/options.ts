@@ -36,9 +36,12 @@ export interface CommonOptions {
   readonly heartbeatMs?: number | undefined;
   /** Longest message, encoded (bytes). A longer one is refused at `send`, and ends the connection of a peer that sends it. Default 16 MiB. */
   readonly messageBytesMax?: number | undefined;
-  /** Messages accepted and not yet handed to ZeroMQ; `send` waits beyond it (bytes). Default 16 MiB. */
+  /**
+   * Messages accepted and not yet handed to ZeroMQ; `send` waits beyond it (bytes). Default 4 MiB: a longer queue is
+   * slower, because its frames have left the processor's cache before ZeroMQ gets to them.
+   */
   readonly queueBytesMax?: number | undefined;
-  /** Frames that ZeroMQ may hold for each peer in each direction (count). Default 16 with batching, else 1,000. */
+  /** Frames that ZeroMQ may hold for each peer in each direction (count). Default 64 with batching, else 1,000. */
   readonly peerFramesMax?: number | undefined;
 }
 
@@ -67,7 +70,7 @@ export const COMMON_DEFAULTS: ResolvedCommon = Object.freeze({
   lingerMs: 1_000,
   heartbeatMs: 3_000,
   messageBytesMax: 16 * 2 ** 20,
-  queueBytesMax: 16 * 2 ** 20,
+  queueBytesMax: 4 * 2 ** 20,
   peerFramesMax: null,
 });
 

@@ -2,8 +2,9 @@ import { createFraming, type Framing } from "../batch/framing.ts";
 import { BrokerlessError } from "../errors.ts";
 import { resolveOptions } from "../options.ts";
 import { patientSend } from "../transport/patient-send.ts";
-import { quiet, type WaitOptions, wait } from "../wait.ts";
+import { quiet, type WaitOptions } from "../wait.ts";
 import { closedError } from "./inbox.ts";
+import { OpenWork } from "./open-work.ts";
 import {
   ASK_RULES,
   type AskOptions,
@@ -78,9 +79,8 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
   #framesRefused = 0;
   #messagesRefused = 0;
   #messagesDropped = 0;
-  /** Questions that are with a handler (count). */
-  #open = 0;
-  readonly #drains: (() => void)[] = [];
+  /** Questions that are with a handler. */
+  readonly #open = new OpenWork();
 
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
   constructor(options?: ReplierOptions<Question, Answer>) {
@@ -129,24 +129,20 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
       framesRefused: this.#framesRefused,
       messagesRefused: this.#messagesRefused,
       messagesDropped: this.#messagesDropped,
-      queuedMessages: this.#open,
+      queuedMessages: this.#open.count,
       peers: this.peers,
     };
   }
 
   /** Resolves when the questions now with handlers have been answered. */
   protected override flushAll(options: WaitOptions | undefined): Promise<void> {
-    if (this.#open === 0) return Promise.resolve();
-    return wait<void>("drain", options, ({ resolve }) => {
-      this.#drains.push(resolve);
-      return () => this.#drains.splice(this.#drains.indexOf(resolve), 1);
-    });
+    return this.#open.drain(options);
   }
 
   protected override stop(): void {
     for (const service of [...this.#services]) service.stop();
     this.#gone.abort(closedError());
-    for (const resolve of this.#drains.splice(0)) resolve();
+    this.#open.stop();
   }
 
   /** Reads while a service is free. The only reader of the socket. */
@@ -184,14 +180,13 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
     service: Service<Handler<Question, Answer>>,
   ): Promise<void> {
     service.begin();
-    this.#open += 1;
+    const number = this.#open.begin();
     let frames: Buffer[];
     try {
       const decoded = this.#question(body);
       const question = decoded instanceof Promise ? await decoded : decoded;
       const context = new RequestContext(envelope[0]!, this.#gone.signal);
-      let answer = service.handler(question, context);
-      if (answer instanceof Promise) answer = await answer;
+      const answer = await service.handler(question, context);
       const { answerSchema } = this.#resolved;
       if (answerSchema !== null) await checkOutgoing(answerSchema, answer);
       frames = [this.#encoder.encode(answer)];
@@ -199,8 +194,7 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
       frames = errorFrames(error);
     }
     await this.#reply([...envelope, ...frames]);
-    this.#open -= 1;
-    if (this.#open === 0) for (const resolve of this.#drains.splice(0)) resolve();
+    this.#open.end(number);
     service.end();
     void this.#readRequests();
   }

@@ -1,8 +1,8 @@
 import { createFraming, type Framing } from "../batch/framing.ts";
-import type { BrokerlessError } from "../errors.ts";
+import { BrokerlessError } from "../errors.ts";
 import { boolean, integer, resolveOptions } from "../options.ts";
 import { checkWaitOptions, quiet, type WaitOptions } from "../wait.ts";
-import { Inquiries } from "./inquiries.ts";
+import { type Question as Asked, Inquiries } from "./inquiries.ts";
 import {
   ASK_RULES,
   type AskOptions,
@@ -65,6 +65,7 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
   #framesRefused = 0;
   #messagesRefused = 0;
   #messagesDropped = 0;
+  #sendsRefused = 0;
 
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
   constructor(options?: RequesterOptions<Question, Answer>) {
@@ -84,8 +85,10 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
     this.#inquiries = new Inquiries({
       encode: (question) => this.#encoder.encode(question),
       send: (message) => this.channel.send(message),
+      isReachable: () => this.channel.isReachable,
       queueBytesMax: resolved.queueBytesMax,
       onFailed: (error) => this.reportFailure(error),
+      onRefused: (error) => this.#refuse(error),
     });
   }
 
@@ -112,6 +115,7 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
       framesRefused: this.#framesRefused,
       messagesRefused: this.#messagesRefused,
       messagesDropped: this.#messagesDropped,
+      sendsRefused: this.#sendsRefused,
       peers: this.peers,
     };
   }
@@ -128,6 +132,7 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
   protected override onPeerChange(type: "peer" | "peerLost", address: string, peers: number): void {
     this.reportPeers(type, address, peers);
     if (type === "peerLost") this.#inquiries.resend();
+    else this.#inquiries.pump();
   }
 
   async #askChecked(
@@ -135,7 +140,12 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
     question: Question,
     options: RequestOptions | undefined,
   ): Promise<Answer> {
-    await checkOutgoing(schema, question);
+    try {
+      await checkOutgoing(schema, question);
+    } catch (error) {
+      this.#refuse(error);
+      throw error;
+    }
     return await this.#ask(question, options);
   }
 
@@ -144,7 +154,7 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
       this.assertOpen();
       const { timeoutMs, signal } = checkWaitOptions("request", options);
       signal?.throwIfAborted();
-      this.#inquiries.ask({
+      this.#askNow({
         value,
         resend: options?.resend ?? this.#resolved.resend,
         timeoutMs: timeoutMs ?? this.#resolved.timeoutMs,
@@ -154,6 +164,22 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
       });
       if (!this.#reading) void this.#readAnswers();
     });
+  }
+
+  #askNow(question: Asked): void {
+    try {
+      this.#inquiries.ask(question);
+    } catch (error) {
+      this.#refuse(error);
+      throw error;
+    }
+  }
+
+  /** A question was refused for what it is; its promise rejects too, but perhaps nobody looks at it. */
+  #refuse(error: unknown): void {
+    if (!(error instanceof BrokerlessError)) return;
+    this.#sendsRefused += 1;
+    this.report(error);
   }
 
   /** The only reader of the socket, from the first question on. */

@@ -105,7 +105,7 @@ export interface RoleTraits {
 /** All that a gated publisher's peer may be subscribed to (bytes). */
 const TOPIC_BYTES_MAX = 65_536;
 /** Frames that ZeroMQ holds for each peer where a frame is a batch, so that memory stays bounded (count). */
-const PEER_FRAMES_BATCHED = 16;
+const PEER_FRAMES_BATCHED = 64;
 /** The same where a frame is one message: ZeroMQ's own default (count). */
 const PEER_FRAMES_SINGLE = 1_000;
 /** What a frame may have beside one message of the longest kind: its length field, or a batch (bytes). */

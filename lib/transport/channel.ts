@@ -1,8 +1,10 @@
+import { isMainThread } from "node:worker_threads";
 import { BrokerlessError } from "../errors.ts";
 import type { Address } from "./address.ts";
 import { Endpoints } from "./endpoints.ts";
 import type { GateLimits } from "./gate-reader.ts";
 import { GatedListener } from "./gated-listener.ts";
+import { InprocEndpoints, isInproc } from "./inproc-endpoints.ts";
 import {
   errnoOf,
   type NativeKind,
@@ -14,8 +16,8 @@ import {
 import { forgetChannel, rememberChannel } from "./open-channels.ts";
 import type { PeerChange } from "./peer-count.ts";
 import { PeerWatch } from "./peer-watch.ts";
-import { bindPresence, connectPresence, type Presence } from "./presence.ts";
 import { checkBindAllowed, checkConnectAllowed, type ResolvedSecurity } from "./security.ts";
+import { fromThread, toThread } from "./thread-frames.ts";
 import { applySecurity, type Guard, nativeOptions } from "./zap.ts";
 
 /** Told of what happens on a {@link Channel} without being asked. */
@@ -43,6 +45,9 @@ const NUDGES = 10;
 /** Nobody is there. */
 const NOWHERE = "ipc://@brokerless.nowhere";
 
+const MIXED =
+  "a socket that sends from a worker thread uses either inproc or tcp and ipc: over inproc its frames differ, see docs/wire-format.md";
+
 /**
  * One native socket with what it needs to be used safely: a permanent reader of its monitor, a count of
  * handshaken peers, and an end that cannot crash the process.
@@ -58,14 +63,16 @@ export class Channel {
   readonly #options: ChannelOptions;
   readonly #guard: Guard;
   readonly #watch: PeerWatch;
-  readonly #presences = new Map<string, Presence>();
+  readonly #inproc: InprocEndpoints;
   readonly #endpoints = new Endpoints();
-  /** Connected inproc addresses whose other side has gone. */
-  readonly #cut = new Set<string>();
   /** By the address that peers know. */
   readonly #gates = new Map<string, GatedListener>();
-  /** Sends and receives under way (count). */
+  /** Whether an address of each sort was ever among ours. */
+  readonly #uses = { inproc: false, network: false };
+  /** Sends and receives under way (count), while zeromq itself looks for what they wait for. */
   #underWay = 0;
+  /** A ROUTER that has lost a peer may not have seen it: libzmq looks only now and then when it sends. */
+  #looksFirst = false;
   #closed = false;
 
   constructor(kind: NativeKind, options: ChannelOptions) {
@@ -77,10 +84,26 @@ export class Channel {
     this.#watch = new PeerWatch({
       native: this.native,
       endpoints: this.#endpoints,
-      onPeer: listener.onPeer,
+      onPeer: (change) => {
+        this.#looksFirst ||= kind === "router" && change.type === "peerLost";
+        listener.onPeer(change);
+      },
       onProblem: listener.onProblem,
       onChange: () => this.#nudge(),
       onEnd: () => forgetChannel(this),
+    });
+    this.#inproc = new InprocEndpoints({
+      native: this.native,
+      onJoined: (address) => {
+        this.#watch.peers.began(address, false);
+        this.#watch.peers.joined(address, false);
+        this.#nudge();
+      },
+      onEnded: (address) => {
+        this.#watch.peers.ended(address);
+        this.#nudge();
+      },
+      onTouched: () => this.#wake(),
     });
     rememberChannel(this);
   }
@@ -88,6 +111,11 @@ export class Channel {
   /** Peers that have completed the handshake and are still there (count). */
   get peers(): number {
     return this.#watch.peers.count;
+  }
+
+  /** Whether a message may find a peer now. Over inproc there may be foreign ones, which are not counted. */
+  get isReachable(): boolean {
+    return this.peers > 0 || this.#inproc.mayHaveForeign;
   }
 
   get closed(): boolean {
@@ -113,10 +141,7 @@ export class Channel {
     }
     const resolved = transport === "inproc" ? text : (this.native.lastEndpoint ?? text);
     this.#endpoints.addBound(resolved);
-    if (transport === "inproc") {
-      this.#presences.set(text, bindPresence(text, this.#counted));
-      this.#wake();
-    }
+    if (transport === "inproc") this.#inproc.bound(text);
     return resolved;
   }
 
@@ -124,7 +149,7 @@ export class Channel {
   connect(address: Address): void {
     const { text, transport } = address;
     checkConnectAllowed(this.#options.security, address);
-    if (this.#endpoints.isConnected(text) && !this.#cut.delete(text)) return;
+    if (this.#endpoints.isConnected(text)) return;
     this.#prepare(address);
     try {
       this.native.connect(text);
@@ -132,12 +157,7 @@ export class Channel {
       throw addressError("connect to", text, cause);
     }
     this.#endpoints.addConnected(text);
-    if (transport === "inproc") {
-      const { joined } = this.#counted;
-      const listener = { joined, ended: this.#onCut, again: this.#onAgain };
-      this.#presences.set(text, connectPresence(text, listener));
-      this.#wake();
-    }
+    if (transport === "inproc") this.#inproc.connected(text);
   }
 
   /** Stops accepting peers; resolves when the address can be bound again. */
@@ -160,7 +180,10 @@ export class Channel {
   /** Never throws: a failure is a rejection. */
   send(message: NativeMessage): Promise<void> {
     try {
-      return this.#watched(this.native.send(message));
+      if (this.#looksFirst) this.#look();
+      const call = this.native.send(this.#leavesThread ? toThread(message) : message);
+      this.#underWay += 1;
+      return call.then(this.#sent, this.#failed);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -169,7 +192,9 @@ export class Channel {
   /** Never throws: a failure is a rejection. */
   receive(): Promise<Buffer[]> {
     try {
-      return this.#watched(this.native.receive());
+      const call = this.native.receive();
+      this.#underWay += 1;
+      return call.then(this.#received, this.#failed);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -184,7 +209,7 @@ export class Channel {
     this.#watch.stop();
     // Closing frees an inproc name only later, in a thread of libzmq.
     for (const each of bound) if (isInproc(each)) this.native.disconnect(each);
-    for (const presence of this.#presences.values()) presence.close();
+    this.#inproc.close();
     if (!this.#watch.started) forgetChannel(this);
     this.#guard.release();
     this.native.close();
@@ -196,7 +221,7 @@ export class Channel {
     if (this.#closed) return;
     this.#closed = true;
     this.#watch.stop();
-    for (const presence of this.#presences.values()) presence.close(true);
+    this.#inproc.close(true);
     this.native.linger = 0;
     this.native.close();
   }
@@ -207,53 +232,21 @@ export class Channel {
     this.#watch.close();
   }
 
-  readonly #counted = {
-    joined: (address: string): void => {
-      this.#watch.peers.began(address, false);
-      this.#watch.peers.joined(address, false);
-      this.#nudge();
-    },
-    ended: (address: string): void => this.#ended(address),
-  };
-
-  /** The other side of an inproc address has gone. libzmq leaves its pipe, and makes no new one. */
-  readonly #onCut = (address: string): void => {
-    this.#presences.get(address)?.close();
-    this.#presences.delete(address);
-    this.#cut.add(address);
-    this.native.disconnect(address);
-    this.#wake();
-    this.#ended(address);
-  };
-
-  /** Nobody has bound an inproc address yet, and our connection to it was lost: makes another. */
-  readonly #onAgain = (address: string): void => {
-    this.native.disconnect(address);
-    this.native.connect(address);
-    this.#wake();
-  };
-
   #prepare({ text, transport }: Address): void {
+    this.#uses[transport === "inproc" ? "inproc" : "network"] = true;
+    if (this.#leavesThread && this.#uses.network) throw new TypeError(MIXED);
     if (text.includes("[")) this.native.ipv6 = true;
     // inproc has no monitor events, and a monitor would keep the process alive until somebody has bound.
     if (transport !== "inproc") this.#watch.start();
   }
 
-  #ended(address: string): void {
-    this.#watch.peers.ended(address);
-    this.#nudge();
-  }
-
   #release(address: string): void {
-    if (this.#cut.delete(address)) return;
-    this.#presences.get(address)?.close();
-    this.#presences.delete(address);
-    // zeromq's unbind blocks the socket meanwhile; libzmq ends a bound endpoint with this call too.
-    this.native.disconnect(this.#gates.get(address)?.inner ?? address);
-    this.#gates.delete(address);
     this.#watch.forget(address);
-    if (isInproc(address)) this.#wake();
-    else this.#nudgeLater(1);
+    // zeromq's unbind blocks the socket meanwhile; libzmq ends a bound endpoint with this call too.
+    if (isInproc(address)) this.#inproc.release(address);
+    else this.native.disconnect(this.#gates.get(address)?.inner ?? address);
+    this.#gates.delete(address);
+    this.#nudgeLater(1);
   }
 
   /**
@@ -286,6 +279,17 @@ export class Channel {
     this.native.disconnect(NOWHERE);
   }
 
+  /** Right before a send, for that gives back the signal which looking takes away. */
+  #look(): void {
+    this.#looksFirst = false;
+    void this.native.writable;
+  }
+
+  /** Whether what it sends may be held by another thread when this one has ended. */
+  get #leavesThread(): boolean {
+    return this.#uses.inproc && !isMainThread && this.#kind !== "pull" && this.#kind !== "sub";
+  }
+
   #passesGate({ transport, loopback }: Address): boolean {
     const { gate, security } = this.#options;
     return transport === "tcp" && (gate ?? (security === "none" && !loopback));
@@ -310,15 +314,18 @@ export class Channel {
     return gate.address;
   }
 
-  /** Counts a call that is under way, while zeromq itself looks for what it waits for. */
-  #watched<R>(call: Promise<R>): Promise<R> {
-    this.#underWay += 1;
-    call.then(this.#settled, this.#settled);
-    return call;
-  }
-
-  readonly #settled = (): void => {
+  readonly #sent = (): void => {
     this.#underWay -= 1;
+  };
+
+  readonly #received = (frames: Buffer[]): Buffer[] => {
+    this.#underWay -= 1;
+    return this.#uses.inproc ? fromThread(frames) : frames;
+  };
+
+  readonly #failed = (error: unknown): never => {
+    this.#underWay -= 1;
+    throw error;
   };
 
   /** Resolves when a bound address can be bound again, once it has been given up. */
@@ -326,10 +333,6 @@ export class Channel {
     if (isInproc(address)) return Promise.resolve();
     return this.#gates.get(address)?.close() ?? this.#watch.released(address);
   }
-}
-
-function isInproc(address: string): boolean {
-  return address.startsWith("inproc:");
 }
 
 function addressError(verb: string, address: string, cause: unknown): BrokerlessError {

@@ -27,7 +27,7 @@ export interface NativeSettings {
 
 /** The part of zeromq's sockets that we use, whatever the kind. */
 export interface NativeSocket extends Socket {
-  send(message: NativeMessage): Promise<void>;
+  send(message: NativeMessage | NativeText): Promise<void>;
   receive(): Promise<Buffer[]>;
   linger: number;
   sendTimeout: number;
@@ -41,6 +41,8 @@ export interface NativeSocket extends Socket {
 
 /** One frame, or several as a multipart message. */
 export type NativeMessage = Uint8Array | readonly Uint8Array[];
+/** Of a string zeromq.js makes a copy; it reaches the peer as UTF-8. */
+export type NativeText = readonly (Uint8Array | string)[];
 
 /** First pause before a lost connection is tried again; ZeroMQ doubles it and adds jitter (milliseconds). */
 const RECONNECT_MS = 100;

@@ -3,7 +3,10 @@ import { Dealer, Router } from "zeromq";
 /** What is behind an inproc address, for its presence endpoint. A NUL cannot stand in a user's address. */
 const SUFFIX = "#presence";
 const HERE = Buffer.from("here");
+/** The socket closes: libzmq ends its connections by itself, when all that is in them was read. */
 const GONE = Buffer.from("gone");
+/** The address alone was given up: libzmq would leave the connection as it is. */
+const CUT = Buffer.from("cut");
 /** Nobody has bound, and yet there was a binder for a moment: connect again. */
 const AGAIN = Buffer.from("again");
 /** Who waits for a binder has said so long ago, in the same process (milliseconds). */
@@ -17,14 +20,22 @@ export interface PresenceListener {
 
 /** {@link PresenceListener} of a connector. */
 export interface ConnectorListener extends PresenceListener {
+  /** The binder has given up the address, and not its socket. */
+  readonly cut: (address: string) => void;
   /** The connection leads nowhere: it must be made again. */
   readonly again: (address: string) => void;
 }
 
-/** One side of an inproc address; `close` says good-bye to the other side. */
+/**
+ * Why one side says good-bye: its socket closes, or only this address is given up, or its thread ends, and
+ * nothing more can be done after the call.
+ */
+export type Farewell = "gone" | "cut" | "thread ends";
+
+/** One side of an inproc address. */
 export interface Presence {
-  /** @param threadEnds whether nothing more can be done after the call */
-  close(threadEnds?: boolean): void;
+  /** Says good-bye to the other side. */
+  close(farewell: Farewell): void;
 }
 
 /**
@@ -47,9 +58,10 @@ export function bindPresence(address: string, listener: PresenceListener): Prese
     } else if (word!.equals(GONE) && peers.delete(key)) listener.ended(address);
   });
   return {
-    close(): void {
+    close(farewell): void {
       if (router.closed) return;
-      for (const id of peers.values()) void router.send([id, GONE]).catch(ignore);
+      const word = farewell === "cut" ? CUT : GONE;
+      for (const id of peers.values()) void router.send([id, word]).catch(ignore);
       // Closing frees the name only later, in a thread of libzmq.
       router.disconnect(address + SUFFIX);
       router.close();
@@ -57,32 +69,36 @@ export function bindPresence(address: string, listener: PresenceListener): Prese
   };
 }
 
-/** Announces us to whoever binds, or will bind, an inproc address that we connect to. */
+/** Announces us to whoever binds an inproc address that we connect to, now or later, one after another. */
 export function connectPresence(address: string, listener: ConnectorListener): Presence {
   let dealer = openDealer(address);
   /** Whether nobody has answered yet. */
   let pending = true;
   const read = (): void => {
     void readAll(dealer, ([word]) => {
-      pending = word!.equals(AGAIN);
-      if (word!.equals(HERE)) listener.joined(address);
-      else if (word!.equals(GONE)) listener.ended(address);
-      else {
-        dealer.close();
-        dealer = openDealer(address);
-        read();
-        listener.again(address);
+      // Heard before we closed, told after it.
+      if (dealer.closed) return;
+      pending = !word!.equals(HERE);
+      if (!pending) {
+        listener.joined(address);
+        return;
       }
+      dealer.close();
+      dealer = openDealer(address);
+      read();
+      if (word!.equals(GONE)) listener.ended(address);
+      else if (word!.equals(CUT)) listener.cut(address);
+      else listener.again(address);
     });
   };
   read();
   return {
-    close(threadEnds = false): void {
+    close(farewell): void {
       if (dealer.closed) return;
       void dealer.send(GONE).catch(ignore);
       dealer.close();
       // Not before the caller has given up its own connection.
-      if (pending && !threadEnds) queueMicrotask(() => sweep(address));
+      if (pending && farewell !== "thread ends") queueMicrotask(() => sweep(address));
     },
   };
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { TestContext } from "node:test";
+import { type TestContext, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import * as v from "valibot";
 import { z } from "zod";
@@ -13,7 +13,7 @@ import {
 } from "../../lib/index.ts";
 import { eachTransport, type Wire } from "../support/each-transport.ts";
 import { eventually } from "../support/eventually.ts";
-import { open, range, take } from "../support/fixtures.ts";
+import { gate, open, range, take } from "../support/fixtures.ts";
 
 type Topics = Record<string, unknown>;
 
@@ -516,4 +516,17 @@ eachTransport("publisher: an address that was unbound can be bound again", async
   assert.equal((await late.receive()).value, "from the second");
   await subscriber.close();
   await assert.rejects(next, { code: "BROKERLESS_CLOSED" });
+});
+
+test("publisher: an idle inproc subscriber that disconnects is not counted", async (t) => {
+  const publisher = open(t, new Publisher());
+  const subscriber = open(t, new Subscriber());
+  subscriber.subscribe("a");
+  const address = await publisher.bind("inproc://idle-subscriber");
+  subscriber.connect(address);
+  await Promise.all([publisher.ready(), subscriber.ready()]);
+  const left = gate<unknown>();
+  publisher.on("subscribers", left.open);
+  subscriber.disconnect(address);
+  assert.deepEqual(await left.promise, { count: 0 });
 });

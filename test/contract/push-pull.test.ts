@@ -434,6 +434,22 @@ eachTransport("socket: await using drains before it closes", async (c) => {
   assert.equal((await take(pull, 5_000)).at(-1), 4_999);
 });
 
+eachTransport(
+  "socket: what a binder sent before it closed is received after it has gone",
+  async (c) => {
+    const push = c.open(new Push<number>());
+    const pull = c.open(new Pull<number>());
+    pull.connect(await push.bind(c.address));
+    await push.ready();
+    const lost = new Promise((resolve) => pull.on("peerLost", resolve));
+    for (let n = 0; n < 5_000; n++) await push.send(n);
+    await push.drain();
+    await push.close();
+    await lost;
+    assert.equal((await take(pull, 5_000)).at(-1), 4_999);
+  },
+);
+
 test("socket: await using gives up after lingerMs, and says what is left", async () => {
   const codes: string[] = [];
   {

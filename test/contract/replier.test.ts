@@ -369,7 +369,6 @@ eachTransport(
 eachTransport(
   "replier: an answer to a requester that has gone is dropped and reported",
   async (t, wire) => {
-    if (wire.transport === "inproc") return t.skip("an inproc peer may end unseen");
     const { requester, replier } = await pair(t, wire);
     const handlers = new Handlers();
     const dropped = gate<{ code: string }>();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { TestContext } from "node:test";
+import { type TestContext, test } from "node:test";
 import * as v from "valibot";
 import { z } from "zod";
 import {
@@ -191,7 +191,6 @@ eachTransport(
 eachTransport(
   "requester: with resend, the next replier at the address is asked again",
   async (t, wire) => {
-    if (wire.transport === "inproc") return t.skip("inproc connects once");
     const { requester, replier, address } = await pair(t, wire);
     const asked = gate();
     let questions = 0;
@@ -223,7 +222,6 @@ eachTransport(
 );
 
 eachTransport("requester: resend may be asked of the whole socket", async (t, wire) => {
-  if (wire.transport === "inproc") return t.skip("an inproc peer may end unseen");
   const requester = open(t, new Requester<number, string>({ resend: true }));
   const address = await requester.bind(wire.address());
   const asked = gate();
@@ -420,4 +418,43 @@ eachTransport("requester: await using waits for answers", async (t, wire) => {
     await Promise.all(answers),
     range(100).map((n) => n + 1),
   );
+});
+
+test("requester: what is refused at request is counted and reported", async (t) => {
+  const requester = open(t, new Requester<unknown>({ messageBytesMax: 100 }));
+  const codes: string[] = [];
+  requester.on("error", ({ code }) => codes.push(code));
+  await assert.rejects(requester.request("x".repeat(200)));
+  await assert.rejects(requester.request(() => {}));
+  assert.equal(requester.stats().sendsRefused, 2);
+  assert.deepEqual(codes, ["BROKERLESS_TOO_LARGE", "BROKERLESS_CODEC"]);
+});
+
+test("requester: a question given up before any replier was there is not sent", async (t) => {
+  const requester = open(t, new Requester<string, string>());
+  const controller = new AbortController();
+  const first = requester.request("given up", { signal: controller.signal });
+  controller.abort();
+  await assert.rejects(first, { name: "AbortError" });
+  const seen: string[] = [];
+  const replier = open(t, new Replier<string, string>());
+  void replier.serve((text) => {
+    seen.push(text);
+    return text;
+  });
+  requester.connect(await replier.bind("tcp://127.0.0.1:*"));
+  await requester.request("asked");
+  assert.deepEqual(seen, ["asked"]);
+});
+
+test("requester: questions that were given up take no memory", async (t) => {
+  const requester = open(t, new Requester({ codec: raw() as never }));
+  for (const _ of range(1_000)) {
+    const controller = new AbortController();
+    const question = requester.request(new Uint8Array(10_000), { signal: controller.signal });
+    controller.abort();
+    await assert.rejects(question, { name: "AbortError" });
+  }
+  const { queuedMessages } = requester.stats();
+  assert.equal(queuedMessages <= 1, true, `${queuedMessages} questions are kept`);
 });

@@ -191,7 +191,6 @@ eachTransport(
 eachTransport(
   "subscriber: finds a publisher that comes after it, and a second one",
   async (t, wire) => {
-    if (wire.transport === "inproc") return t.skip("inproc connects once");
     const first = open(t, new Publisher<Topics>());
     const subscriber = open(t, new Subscriber<Topics>());
     subscriber.subscribe("a");

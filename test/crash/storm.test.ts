@@ -52,11 +52,11 @@ async function storm(
     proxies.push(proxy);
     members.push({ program, args: () => [directory, bound, `s${index}`, rules] });
   }
-  const inboxes = [world.directory(), world.directory()];
+  // What a receiver had done and not acknowledged when it was killed may go to another, whose inbox does not know it.
+  const inboxes = options.inbox ? [world.directory()] : ["", ""];
   for (const inbox of inboxes) {
     const program = new Program(t, new URL("storm-receiver.ts", import.meta.url));
-    const path = options.inbox ? inbox : "";
-    const args = [path, effects, ...proxies.map(({ address }) => address)];
+    const args = [inbox, effects, ...proxies.map(({ address }) => address)];
     await program.start(args);
     members.push({ program, args: () => args });
   }
@@ -129,7 +129,7 @@ async function allSent(senders: readonly Program[]): Promise<void> {
   }, WATCHDOG_MS);
 }
 
-test(`storm: with inboxes nothing is lost and no effect repeated (seed ${SEED})`, {
+test(`storm: with an inbox nothing is lost and no effect repeated (seed ${SEED})`, {
   timeout: WATCHDOG_MS * 2,
 }, async (t) => {
   const rules = { graceMs: 120_000, leaseMs: 120_000 };

@@ -158,7 +158,7 @@ export class DispatcherModel {
   ): void {
     const link = this.links.get(event.link);
     if (link === undefined) return;
-    link.silent = false;
+    link.silent = event.type === "released";
     for (const { first, last } of event.ranges) {
       for (const seq of this.held(link.id).filter((one) => first <= one && one <= last)) {
         const message = this.messages.get(seq) as Message & { readonly type: "leased" };

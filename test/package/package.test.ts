@@ -8,7 +8,7 @@ import { type Consumer, installPackage, root } from "./consumer.ts";
 const DEPENDENCIES = ["@standard-schema/spec", "zeromq"];
 /** Imported only by who asks for it, and installed by them. */
 const OPTIONAL = ["lmdb"];
-const ENTRIES = ["", "/journal", "/testing", "/patterns/pipeline"];
+const ENTRIES = ["", "/journal", "/testing", "/patterns/pipeline", "/patterns/work-queue"];
 
 let consumer: Consumer;
 before(async () => {

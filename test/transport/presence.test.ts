@@ -11,10 +11,11 @@ function setUp(t: TestContext) {
   const listener = (name: string) => ({
     joined: () => log.push(`${name} joined`),
     ended: () => log.push(`${name} ended`),
+    cut: () => log.push(`${name} cut`),
     again: () => log.push(`${name} again`),
   });
   const keep = (presence: Presence): Presence => {
-    t.after(() => presence.close());
+    t.after(() => presence.close("gone"));
     return presence;
   };
   return {
@@ -29,7 +30,7 @@ test("presence: each side learns that the other has come and gone", async (t) =>
   bind("binder");
   const connector = connect("connector");
   await eventually(() => assert.deepEqual(log.toSorted(), ["binder joined", "connector joined"]));
-  connector.close();
+  connector.close("gone");
   await eventually(() => assert.deepEqual(log.slice(2), ["binder ended"]));
 });
 
@@ -39,7 +40,7 @@ test("presence: a connector learns that the binder has gone", async (t) => {
   connect("one");
   connect("two");
   await eventually(() => assert.equal(log.length, 4));
-  binder.close();
+  binder.close("gone");
   await eventually(() => assert.deepEqual(log.slice(4).toSorted(), ["one ended", "two ended"]));
 });
 
@@ -52,7 +53,7 @@ test("presence: who connects first is counted when somebody binds", async (t) =>
 
 test("presence: the name is free again as soon as the binder has closed", (t) => {
   const { bind } = setUp(t);
-  for (let round = 0; round < 50; round++) bind("binder").close();
+  for (let round = 0; round < 50; round++) bind("binder").close("gone");
 });
 
 test("presence: a second close does nothing", async (t) => {
@@ -60,11 +61,11 @@ test("presence: a second close does nothing", async (t) => {
   const binder = bind("binder");
   const connector = connect("connector");
   await eventually(() => assert.equal(log.length, 2));
-  connector.close();
-  connector.close();
+  connector.close("gone");
+  connector.close("gone");
   await eventually(() => assert.equal(log.length, 3));
-  binder.close();
-  binder.close();
+  binder.close("gone");
+  binder.close("gone");
   assert.equal(log.length, 3);
 });
 
@@ -73,9 +74,24 @@ test("presence: a connector that gives up before anybody has bound leaves the ot
   const early = connect("early");
   connect("one");
   connect("two");
-  early.close();
+  early.close("gone");
   await eventually(() => assert.deepEqual(log.toSorted(), ["one again", "two again"]));
   bind("binder");
   const joined = ["binder joined", "binder joined", "one joined", "two joined"];
   await eventually(() => assert.deepEqual(log.slice(2).toSorted(), joined));
+});
+
+test("presence: a connector hears whether the binder closes or gives up the address alone, and finds the next", async (t) => {
+  const { log, bind, connect } = setUp(t);
+  const first = bind("first");
+  connect("connector");
+  await eventually(() => assert.equal(log.length, 2));
+  first.close("cut");
+  await eventually(() => assert.deepEqual(log.slice(2), ["connector cut"]));
+  const second = bind("second");
+  await eventually(() =>
+    assert.deepEqual(log.slice(3).toSorted(), ["connector joined", "second joined"]),
+  );
+  second.close("gone");
+  await eventually(() => assert.deepEqual(log.slice(5), ["connector ended"]));
 });

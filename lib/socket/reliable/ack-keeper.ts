@@ -1,7 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import type { Dispatcher } from "../../delivery/dispatcher.ts";
 import { DISPATCHER_STATE_EMPTY } from "../../delivery/dispatcher-start.ts";
-import { countAll } from "../../delivery/range.ts";
 import {
   decodeSenderState,
   encodeSenderState,
@@ -54,12 +53,6 @@ export class AckKeeper {
     this.state = state;
     this.fault = fault;
     this.#floor = state.floor;
-  }
-
-  /** What was settled at the start, and how many messages were not (count). */
-  get restored(): { readonly floor: number; readonly count: number } {
-    const { floor, settled } = this.state;
-    return { floor, count: this.#options.journal.seqStored - floor - countAll(settled) };
   }
 
   /** Every seq up to this one is known, across restarts, to be settled. */

@@ -2,7 +2,7 @@ import type { Batch } from "../../batch/batch.ts";
 import type { Entry } from "../../batch/entry.ts";
 import type { Codec } from "../../codec/codec.ts";
 import type { Dispatcher } from "../../delivery/dispatcher.ts";
-import { countOf, type SeqRange } from "../../delivery/range.ts";
+import { countAll, countOf, type SeqRange } from "../../delivery/range.ts";
 import { expected } from "../../options.ts";
 
 /** A message that was given up: rejected, or tried too often. */
@@ -36,7 +36,7 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
 
   /** How many there are (count). */
   get count(): number {
-    return this.#options.dispatcher().deadCount;
+    return countAll([...this.#options.dispatcher().dead]);
   }
 
   /** Browses them, oldest message first. */

@@ -63,6 +63,11 @@ export class ReliableDelivery<T> implements Delivery {
     return `${this.#stream.id}-${this.#epoch}-${this.seq}`;
   }
 
+  /** How long the sender leaves the message to this receiver without an `extend` (milliseconds). */
+  get leaseMs(): number {
+    return this.#stream.welcome.leaseMs;
+  }
+
   /** Whether it was answered for, by any of the three. */
   get isAnswered(): boolean {
     return this.#isAnswered;

@@ -50,10 +50,10 @@ export class DurableOutbound {
   #settledCount = 0;
   #refused = 0;
 
-  /** @param restored every seq up to `floor` is settled, and `count` messages behind it are not */
+  /** @param start every seq up to `floor` is settled, and so many are in all */
   constructor(
     options: DurableOutboundOptions,
-    restored: { readonly floor: number; readonly count: number },
+    { floor, settledCount }: { readonly floor: number; readonly settledCount: number },
   ) {
     this.#options = options;
     const { journal } = options;
@@ -66,9 +66,10 @@ export class DurableOutbound {
         this.#drains.check();
       },
     });
-    this.#floor = restored.floor;
+    this.#floor = floor;
     const { bytesKept } = journal.stats();
-    if (restored.count > 0) this.#size.appended(journal.seqStored, bytesKept, restored.count);
+    const { seqStored } = journal;
+    if (seqStored > floor) this.#size.appended(seqStored, bytesKept, seqStored - settledCount);
     this.#checkFull();
   }
 

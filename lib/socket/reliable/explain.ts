@@ -3,6 +3,13 @@ export interface Guarantee {
   readonly failure: string;
   readonly lost: string;
   readonly duplicated: string;
+  /** What may be processed in another order than it was sent. */
+  readonly reordered: string;
+}
+
+/** A guarantee, and the tests that show it: beginnings of their names. A plain socket's are elsewhere in the docs. */
+export interface ShownGuarantee extends Guarantee {
+  readonly shownBy: readonly string[];
 }
 
 /** What decides the guarantee of a sender. */
@@ -11,72 +18,188 @@ export interface SenderSetting {
   readonly exclusive: boolean;
 }
 
+const NOTHING = "nothing";
+/** Many seeds of each kind of run; in the tests, the name is filled in. */
+const SIMULATED = `delivery: \${name}`;
+/** Behind what comes again, among several receivers. */
+const RETRIED = "with several receivers: what comes again comes behind what was sent later";
+
+/** The same failures as a sender without an ack layer knows them. */
+const PLAIN_SENDER: readonly ShownGuarantee[] = [
+  row("this process ends", ["what was queued", NOTHING, NOTHING], []),
+  row("a receiver ends", ["what it held", NOTHING, NOTHING], []),
+  row("the connection breaks", ["what was on its way", NOTHING, NOTHING], []),
+];
+
 /**
  * What a sender promises, in plain words: the one source of `explain()` and of docs/guarantees.md. Pure.
+ *
+ * @see scripts/guarantees.ts
  */
-export function explainSender({ kind, exclusive }: SenderSetting): readonly Guarantee[] {
-  const order = exclusive ? "; order is kept" : "";
-  if (kind === "plain") {
-    return [
-      { failure: "this process ends", lost: "what was queued", duplicated: "nothing" },
-      { failure: "a receiver ends", lost: "what it held", duplicated: "nothing" },
-      { failure: "the connection breaks", lost: "what was on its way", duplicated: "nothing" },
-    ];
-  }
-  const own =
-    kind === "memory"
-      ? { lost: "what was not processed", duplicated: "nothing" }
-      : {
-          lost: "what was not confirmed as stored",
-          duplicated:
-            "for a receiver without an inbox that restarts too: the last acks, up to 20 ms of them",
-        };
+export function explainSender(setting: SenderSetting): readonly Guarantee[] {
+  return shownSender(setting).map(publicRow);
+}
+
+/** The same with the tests that show it. Pure. */
+export function shownSender({ kind, exclusive }: SenderSetting): readonly ShownGuarantee[] {
+  if (kind === "plain") return PLAIN_SENDER;
+  const again = exclusive ? NOTHING : RETRIED;
   return [
-    { failure: "this process is killed", ...own },
-    {
-      failure: "this machine loses power",
-      lost: kind === "memory" ? "what was not processed" : "what the journal's sync level allows",
-      duplicated: own.duplicated,
-    },
-    {
-      failure: "a receiver is killed",
-      lost: "nothing",
-      duplicated: `what it had done and not acknowledged${order}`,
-    },
-    {
-      failure: "the connection breaks",
-      lost: "nothing",
-      duplicated: `nothing, where the receiver is back within graceMs; else what it held${order}`,
-    },
-    {
-      failure: "a receiver hangs beyond leaseMs",
-      lost: "nothing",
-      duplicated: "what it finishes nevertheless: its acks do not count",
-    },
-    {
-      failure: "a message fails attemptsMax times",
-      lost: "nothing: it is a dead letter",
-      duplicated: "its failed attempts",
-    },
+    ...(kind === "memory" ? MEMORY_ENDS : journalEnds(again)),
+    ...receiverFails(again),
+    ...wireFails(again),
+    row(
+      "a message fails attemptsMax times, or is rejected",
+      ["nothing: it is a dead letter", "its failed attempts", again],
+      ["reliable: what is rejected, or fails too often, is a dead letter"],
+    ),
+    several(exclusive),
   ];
 }
 
+const MEMORY_ENDS: readonly ShownGuarantee[] = [
+  row(
+    "this process is killed, or its machine loses power",
+    ["what no receiver had processed", NOTHING, NOTHING],
+    ["guarantee: without a journal what was not processed ends with the sender"],
+  ),
+];
+
+function journalEnds(again: string): readonly ShownGuarantee[] {
+  const acks =
+    "nothing, where receivers live on or have an inbox; else what was acknowledged in the last 20 ms";
+  return [
+    row(
+      "this process is killed",
+      ["what was not confirmed as stored", acks, again],
+      ["crash: a sender killed again and again", "journal: a receiver that survives"],
+    ),
+    row(
+      "this machine loses power",
+      [
+        "what was not confirmed as stored; with sync interval also syncIntervalMs, with never more",
+        acks,
+        again,
+      ],
+      ["power cut: nothing stored is lost", "power cut: without sync a prefix survives"],
+    ),
+    row(
+      "the disk is full",
+      ["nothing silently: send rejects with BROKERLESS_NO_SPACE", NOTHING, NOTHING],
+      ["guarantee: a full disk refuses, and what was stored is delivered"],
+    ),
+    row(
+      "the disk loses what it had said to be stored, or an old copy of the journal is restored",
+      [
+        "what is gone; and as much of what is sent next, taken for what was done already, unless `journal repair` is run first",
+        NOTHING,
+        NOTHING,
+      ],
+      ["guarantee: seqs that are given anew after a repair", "guarantee: without the repair they"],
+    ),
+    row(
+      "this process and the receivers are killed, and both start again",
+      ["what was not confirmed as stored", `${acks}; and the messages in hand`, again],
+      [SIMULATED, "flights: with a worker and"],
+    ),
+  ];
+}
+
+function receiverFails(again: string): readonly ShownGuarantee[] {
+  return [
+    row(
+      "a receiver is killed",
+      [
+        NOTHING,
+        "what it had done and not acknowledged; with an inbox only the messages in hand",
+        again,
+      ],
+      ["crash: a receiver killed again and again", "reliable: what a receiver that closes"],
+    ),
+    row(
+      "a receiver is stopped for longer than leaseMs, and goes on",
+      [NOTHING, "what it finishes nevertheless: its acks are refused, and it is told", again],
+      ["reliable: a lease that ends lets another work"],
+    ),
+  ];
+}
+
+function wireFails(again: string): readonly ShownGuarantee[] {
+  return [
+    row(
+      "the connection is reset, and back within graceMs",
+      [NOTHING, NOTHING, NOTHING],
+      ["guarantee: resets of the connection lose nothing"],
+    ),
+    row(
+      "the network is cut for longer than graceMs",
+      [NOTHING, "what the receiver held, and finishes nevertheless", again],
+      ["guarantee: beyond the grace another receiver gets what was held"],
+    ),
+  ];
+}
+
+function several(exclusive: boolean): ShownGuarantee {
+  if (exclusive) {
+    return row(
+      "there are several receivers",
+      [NOTHING, NOTHING, "nothing: one is active, and the others stand by"],
+      ["reliable: exclusive gives everything to one", SIMULATED],
+    );
+  }
+  return row(
+    "there are several receivers",
+    [NOTHING, NOTHING, "each gets its share in order; among them there is none"],
+    ["reliable: several receivers share", SIMULATED],
+  );
+}
+
+const PLAIN_RECEIVER: readonly ShownGuarantee[] = [
+  row("this process ends", ["what it had received", NOTHING, NOTHING], []),
+];
+
 /** What a receiver adds to what its senders promise. Pure. */
 export function explainReceiver(kind: "plain" | "memory" | "inbox"): readonly Guarantee[] {
-  if (kind === "plain") {
-    return [{ failure: "this process ends", lost: "what it had received", duplicated: "nothing" }];
-  }
-  const rest = "the message in hand, whose effect may have happened: delivery.id tells";
+  return shownReceiver(kind).map(publicRow);
+}
+
+/** The same with the tests that show it. Pure. */
+export function shownReceiver(kind: "plain" | "memory" | "inbox"): readonly ShownGuarantee[] {
+  if (kind === "plain") return PLAIN_RECEIVER;
+  const inHand = "the messages in hand, whose effect may have happened: delivery.id tells";
+  const rest = kind === "inbox" ? inHand : `what was done and not acknowledged; and ${inHand}`;
   return [
-    {
-      failure: "this process is killed",
-      lost: "nothing",
-      duplicated: kind === "inbox" ? rest : `what was done and not acknowledged, and ${rest}`,
-    },
-    {
-      failure: "a sender is killed, or the connection breaks",
-      lost: "nothing",
-      duplicated: "nothing",
-    },
+    row(
+      "this process is killed",
+      [NOTHING, rest, "by what comes again, where there are several receivers"],
+      kind === "inbox"
+        ? [
+            "crash: a receiver killed again and again",
+            "journal: with an inbox a receiver's restart",
+          ]
+        : ["reliable: what a receiver that closes"],
+    ),
+    row(
+      "it is stopped for longer than the sender's leaseMs, and goes on",
+      [NOTHING, "what it finishes nevertheless; leaseLost tells of it", NOTHING],
+      ["reliable: a lease that ends lets another work"],
+    ),
+    row(
+      "a sender is killed and starts again, or the connection breaks for less than graceMs",
+      [NOTHING, NOTHING, NOTHING],
+      ["journal: a receiver that survives", "guarantee: resets of the connection lose nothing"],
+    ),
   ];
+}
+
+function row(
+  failure: string,
+  [lost, duplicated, reordered]: readonly [string, string, string],
+  shownBy: readonly string[],
+): ShownGuarantee {
+  return Object.freeze({ failure, lost, duplicated, reordered, shownBy });
+}
+
+function publicRow({ failure, lost, duplicated, reordered }: ShownGuarantee): Guarantee {
+  return Object.freeze({ failure, lost, duplicated, reordered });
 }

@@ -92,7 +92,7 @@ export class ReliableSender<T> {
         onFailed: options.onError,
         onRefused: options.onError,
       },
-      links.keeper.restored,
+      links.dispatcher,
     );
     this.deadLetters = new DeadLetters<T>({
       codec,

@@ -1,6 +1,7 @@
 import { type Codec, Publisher, Push, type Security, Subscriber } from "brokerless";
 import { FileJournal, type Journal, LmdbJournal, MemoryJournal } from "brokerless/journal";
 import { type Parcel, runSink } from "brokerless/patterns/pipeline";
+import { Worker, WorkQueue } from "brokerless/patterns/work-queue";
 
 interface Trade {
   readonly price: number;
@@ -33,3 +34,13 @@ console.log(LmdbJournal, MemoryJournal);
 
 const take: (parcel: Parcel<number>) => void = console.log;
 console.log(take, runSink);
+
+await using queue = await WorkQueue.open<Trade>({ directory: "queue", attemptsMax: 3 });
+await queue.add({ price: 1 }, { deduplicationId: "one" });
+// @ts-expect-error a job of another type
+await queue.add({ price: "1" });
+const worker = await Worker.start<Trade>({ connect: "tcp://127.0.0.1:1" }, ({ price }, { id }) => {
+  console.log(price.toFixed(2), id);
+});
+const left: number = await worker.close({ timeoutMs: 1_000 });
+console.log(left);

@@ -1,10 +1,11 @@
-/** Two threads talk over inproc, both ways; each side binds once. */
+/** Threads talk over inproc, both ways, and what a thread has sent outlives it. */
 import { once } from "node:events";
 import { isMainThread, workerData } from "node:worker_threads";
-import { Pull, Push, Replier, Requester } from "../../../lib/index.ts";
+import { Pull, Push, Replier, Requester, raw } from "../../../lib/index.ts";
 import { startThread } from "../../support/thread.ts";
 
 const COUNT = 10_000;
+const LENGTHS = [0, 1, 128, 129, 1_000, 65_536, 1_000_000];
 
 async function main(): Promise<void> {
   const push = new Push<number>();
@@ -29,6 +30,34 @@ async function main(): Promise<void> {
   await Promise.all([push.close(), pull.close(), replier.close()]);
 }
 
+/** Three threads send frames of every length and end; only then is it read what they have sent. */
+async function outlive(): Promise<void> {
+  for (let round = 0; round < 3; round++) {
+    const pull = new Pull({ codec: raw(), batch: false });
+    await pull.bind("inproc://lengths");
+    const thread = startThread(import.meta.url, "lengths");
+    await once(thread, "exit");
+    // What is freed by then is overwritten.
+    const clutter = LENGTHS.map((length) => new Uint8Array(length).fill(255));
+    for (const length of LENGTHS) {
+      const bytes = await pull.receive();
+      const wrong = bytes.findIndex((byte, index) => byte !== index % 251);
+      if (bytes.length !== length || wrong >= 0) console.log(`${length} bytes: wrong at ${wrong}`);
+    }
+    if (clutter.length === 0) throw new Error("never");
+    await pull.close();
+  }
+}
+
+async function sendLengths(): Promise<void> {
+  await using push = new Push({ codec: raw(), batch: false });
+  push.connect("inproc://lengths");
+  await push.ready();
+  for (const length of LENGTHS) {
+    await push.send(Uint8Array.from({ length }, (_, index) => index % 251));
+  }
+}
+
 async function thread(count: number): Promise<void> {
   await using pull = new Pull<number>();
   pull.connect("inproc://jobs");
@@ -40,5 +69,8 @@ async function thread(count: number): Promise<void> {
   for (let index = 0; index < count; index++) await push.send((await pull.receive()) * 2);
 }
 
-if (isMainThread) await main();
+if (isMainThread) {
+  await main();
+  await outlive();
+} else if (workerData === "lengths") await sendLengths();
 else await thread(workerData);

@@ -1,0 +1,153 @@
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import type { Arguments } from "../arguments.ts";
+import { Crew, type Member } from "../crew.ts";
+import type { Addresses, DurableTask, Outcome } from "../messages.ts";
+import { Progress } from "../progress.ts";
+import { fileBytes } from "../records.ts";
+import { formatNumber } from "../table.ts";
+
+const ANYWHERE = "tcp://127.0.0.1:*";
+
+/**
+ * The pipeline with journals: source.ts, worker.ts and sink.ts in processes of their own, of which a worker
+ * and then the source are killed (SIGKILL) in the middle and started again.
+ *
+ * @throws Error in words for the user, when a process is lost otherwise or nothing moves
+ */
+export async function runDurable(args: Arguments): Promise<Outcome> {
+  const bytesTotal = fileBytes(args.path);
+  const directory = await mkdtemp(join(tmpdir(), "brokerless-flights-"));
+  const pipeline = new DurablePipeline(args, { directory, bytesTotal });
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  const giveUp = () => {
+    pipeline.kill();
+    remove();
+    process.exit(130);
+  };
+  process.once("SIGINT", giveUp).once("SIGTERM", giveUp);
+  try {
+    return await pipeline.run();
+  } finally {
+    pipeline.kill();
+    remove();
+    process.off("SIGINT", giveUp).off("SIGTERM", giveUp);
+  }
+}
+
+/** The processes, and what becomes of them. */
+class DurablePipeline {
+  readonly #args: Arguments;
+  readonly #task: Omit<DurableTask, "isVictim">;
+  readonly #bytesTotal: number | null;
+  readonly #progress: Progress;
+  readonly #crew: Crew;
+  readonly #killed: string[] = [];
+  #addresses: Addresses | null = null;
+
+  constructor(
+    args: Arguments,
+    place: { readonly directory: string; readonly bytesTotal: number | null },
+  ) {
+    this.#args = args;
+    const { job, path, workers } = args;
+    this.#task = { job, path, workers, directory: place.directory, bind: ANYWHERE };
+    this.#bytesTotal = place.bytesTotal;
+    this.#progress = new Progress({
+      out: process.stderr,
+      bytesTotal: place.bytesTotal,
+      patienceSeconds: args.patienceSeconds,
+      onStall: (message) => this.#crew.fail(message),
+    });
+    this.#crew = new Crew(
+      (report) => this.#progress.see(report),
+      "; what it was to do is in the journals, but nobody starts it again",
+    );
+  }
+
+  async run(): Promise<Outcome> {
+    const crew = this.#crew;
+    const source = this.#start("source", { ...this.#task, isVictim: true });
+    const sink = this.#start("sink", { ...this.#task, isVictim: false });
+    const workers = Array.from({ length: this.#args.workers }, (_, index) =>
+      this.#startWorker(`worker ${index + 1}`, true),
+    );
+    const members = [source, ...workers, sink].map(({ title, child }) => `${title} ${child.pid}`);
+    const { path } = this.#args;
+    console.log(`${relative(process.cwd(), path)}: processes ${members.join(", ")}`);
+    console.log(`journals in ${this.#task.directory}`);
+
+    const finished = sink.next("result");
+    const bound = Promise.all([source.next("bound"), sink.next("bound")]);
+    const [work, results] = await crew.until(bound);
+    this.#addresses = { work: work.address, results: results.address };
+    // A pipe can be read only once: what was lost of it with the source could not be read again.
+    if (this.#bytesTotal !== null) void this.#killSource(source);
+    crew.order({ kind: "connect", addresses: this.#addresses });
+
+    const { table, count, repeated } = await crew.until(finished);
+    const { seconds } = this.#progress;
+    await crew.dismiss();
+    this.#progress.stop();
+    return { table, count, seconds, notes: [this.#verdict(repeated)] };
+  }
+
+  /** Ends what is still running, at once. */
+  kill(): void {
+    this.#progress.stop();
+    this.#crew.kill();
+  }
+
+  #start(name: string, task: DurableTask, title: string = name): Member {
+    return this.#crew.start(`./durable/${name}.ts`, title, task);
+  }
+
+  #startWorker(title: string, isVictim: boolean): Member {
+    const worker = this.#start("worker", { ...this.#task, isVictim }, title);
+    if (isVictim) void this.#killWorker(worker);
+    return worker;
+  }
+
+  /** Waits until a worker holds the chunk that is fatal to it. */
+  async #killWorker(worker: Member): Promise<void> {
+    const { chunk } = await worker.next("holding");
+    const what = `which had sent the result of chunk ${chunk} and not acknowledged the chunk`;
+    await this.#kill(worker, what);
+    // When the source is killed too soon after this, it may hand the chunk out as if for the first time.
+    this.#crew.order({ kind: "spare" });
+    this.#revived(this.#startWorker(worker.title, false), "takes what comes");
+  }
+
+  /** Waits until the source has done its part. */
+  async #killSource(source: Member): Promise<void> {
+    const { records } = await source.next("paused");
+    await this.#kill(source, `which had stored ${formatNumber(records)} records`);
+    const bind = this.#addresses!.work;
+    const again = this.#start("source", { ...this.#task, bind, isVictim: false });
+    const resumed = again.next("resumed");
+    this.#revived(again, "reads its journal");
+    const { chunks } = await resumed;
+    this.#progress.note(
+      `source goes on in the file behind chunk ${chunks}, the last in its journal`,
+    );
+  }
+
+  async #kill(member: Member, what: string): Promise<void> {
+    await member.murder();
+    this.#killed.push(member.title);
+    this.#progress.note(`SIGKILL for ${member.title} (process ${member.child.pid}), ${what}`);
+  }
+
+  #revived(member: Member, what: string): void {
+    this.#progress.note(`${member.title} is started again as process ${member.child.pid}, ${what}`);
+    member.order({ kind: "connect", addresses: this.#addresses! });
+  }
+
+  #verdict(repeated: number): string {
+    const killed = this.#killed.length === 0 ? "nobody" : this.#killed.join(" and ");
+    const results = repeated === 1 ? "1 result came twice" : `${repeated} results came twice`;
+    return `killed: ${killed}; ${results}, each was counted once`;
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * Hashes the files of a folder: `npx tsx examples/work-queue/main.ts [FOLDER]`.
+ *
+ * The queue is a directory of this process; three worker processes take jobs from it. One of them is told to
+ * end (SIGTERM) in the middle: it finishes what it has in hand, and the others do the rest.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Pull } from "../../lib/index.ts";
+import { WorkQueue } from "../../patterns/work-queue.ts";
+import { type FileHash, type FileJob, hashFile } from "./job.ts";
+
+const WORKERS = 3;
+const PROGRAM = fileURLToPath(new URL("./worker.ts", import.meta.url));
+
+try {
+  await main(process.argv[2]);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
+
+async function main(folder: string | undefined): Promise<void> {
+  const paths = await filesOf(resolve(folder ?? dataFolder()));
+  const directory = await mkdtemp(join(tmpdir(), "brokerless-work-queue-"));
+  try {
+    const hashes = await hashAll(paths, directory);
+    await check(paths, hashes);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+/** @returns the hash of each path, as the workers found it */
+async function hashAll(paths: readonly string[], directory: string): Promise<Map<string, string>> {
+  await using queue = await WorkQueue.open<FileJob>({ directory, bind: "tcp://127.0.0.1:*" });
+  await using results = new Pull<FileHash>({ reliable: true });
+  const sink = await results.bind("tcp://127.0.0.1:*");
+  const workers = Array.from({ length: WORKERS }, () => fork(PROGRAM, [queue.addresses[0]!, sink]));
+  try {
+    const hashes = new Map<string, string>();
+    let isTold = false;
+    const running = results.run(({ path, sha256, pid }) => {
+      // A result that came twice has its effect once: the same entry, written again.
+      hashes.set(path, sha256);
+      if (isTold || pid !== workers[0]!.pid) return;
+      workers[0]!.kill("SIGTERM");
+      isTold = true;
+    });
+    // Started again with the same directory, this would add no file twice.
+    await Promise.all(paths.map((path) => queue.add({ path }, { deduplicationId: path })));
+    console.log(`${paths.length} files added`);
+    await Promise.race([queue.finished(), failureOf(workers)]);
+    await Promise.all(workers.map(dismiss));
+    await results.close();
+    await running;
+    const { finished, dead } = queue.stats();
+    console.log(`${finished} jobs finished, ${dead} of them dead`);
+    return hashes;
+  } finally {
+    for (const worker of workers) worker.kill("SIGKILL");
+  }
+}
+
+/** The same without queue and workers. @throws Error when the two differ */
+async function check(paths: readonly string[], hashes: Map<string, string>): Promise<void> {
+  for (const path of paths) {
+    const [got, expected] = [hashes.get(path), await hashFile(path)];
+    if (got !== expected) throw new Error(`${path}: ${got} instead of ${expected}`);
+  }
+  console.log(`check: one process finds the same ${hashes.size} hashes`);
+}
+
+async function dismiss(worker: ChildProcess): Promise<void> {
+  if (worker.exitCode !== null) return;
+  const ended = once(worker, "exit");
+  worker.kill("SIGTERM");
+  await ended;
+}
+
+/** Rejects when a worker ends otherwise than it was told to. */
+async function failureOf(workers: readonly ChildProcess[]): Promise<never> {
+  return new Promise((_, reject) => {
+    for (const worker of workers) {
+      worker.once("exit", (code, signal) => {
+        if (code !== 0) reject(new Error(`worker ${worker.pid} ended: ${signal ?? code}`));
+      });
+    }
+  });
+}
+
+async function filesOf(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map(({ name }) => join(folder, name));
+  if (files.length === 0) throw new Error(`${folder}: there are no files in it`);
+  return files;
+}
+
+/** The package exports its code only; the data lies beside it. */
+function dataFolder(): string {
+  const code = createRequire(import.meta.url).resolve("vega-datasets");
+  return join(dirname(code), "../data");
+}

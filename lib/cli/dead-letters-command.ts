@@ -1,0 +1,157 @@
+import type { Writable } from "node:stream";
+import type { Batch } from "../batch/batch.ts";
+import { json } from "../codec/json.ts";
+import { msgpack } from "../codec/msgpack.ts";
+import { raw } from "../codec/raw.ts";
+import { decodeSenderState } from "../delivery/saved-state.ts";
+import { BrokerlessError } from "../errors.ts";
+import { FileJournal } from "../journal/file-journal.ts";
+import { JournalView } from "../journal/journal-view.ts";
+import { Push } from "../socket/push.ts";
+import { STATE_NAME } from "../socket/reliable/ack-keeper.ts";
+import type { DeadLettersCommand } from "./arguments.ts";
+
+/** A dead letter as the command shows it. */
+interface Letter {
+  readonly seq: number;
+  readonly id: string;
+  readonly attempts: number;
+  readonly reason: string;
+  readonly diedAt: string;
+  /** Decoded where the codec is one of ours; else `base64`. */
+  readonly value?: unknown;
+  readonly base64?: string;
+}
+
+/** A value is shown up to here, where people read it (characters). */
+const SHOWN_LENGTH_MAX = 200;
+const DECODERS = new Map(
+  [json(), msgpack()].map((codec) => [codec.name === "msgpack" ? 2 : 3, codec]),
+);
+
+/** What was asked for is not there. */
+export class NoSuchLetter extends Error {}
+
+/**
+ * Runs a command of `brokerless dead-letters` on the journal of a sender that is not running.
+ *
+ * @returns the exit status
+ * @throws BrokerlessError as the journal does, `BROKERLESS_LOCKED` while its owner runs; {@link NoSuchLetter}
+ */
+export async function runDeadLettersCommand(
+  command: DeadLettersCommand,
+  out: Writable,
+): Promise<number> {
+  const journal = await open(command.directory);
+  try {
+    const letters = await lettersOf(journal);
+    if (command.action === "list") list(letters, command, out);
+    else await change(journal, { letters, command, out });
+    return 0;
+  } finally {
+    await journal.close();
+  }
+}
+
+async function open(directory: string): Promise<FileJournal> {
+  // Opening makes a journal where there is none; looking does not.
+  const view = await JournalView.open(directory);
+  view.close();
+  try {
+    return await FileJournal.open(directory);
+  } catch (error) {
+    if (!(error instanceof BrokerlessError) || error.code !== "BROKERLESS_LOCKED") throw error;
+    const advice = "to change its dead letters end that process first, or use `deadLetters` in it";
+    throw new BrokerlessError(error.code, `${error.message}; ${advice}`, { cause: error });
+  }
+}
+
+async function lettersOf(journal: FileJournal): Promise<Letter[]> {
+  const bytes = journal.get(STATE_NAME);
+  if (bytes === null) return [];
+  const state = decodeSenderState(bytes);
+  if (state === null) {
+    const message = "what the journal says of acknowledgements and dead letters is unreadable";
+    throw new BrokerlessError("BROKERLESS_CORRUPT", message);
+  }
+  const letters: Letter[] = [];
+  for (const { first, last, value: death } of state.dead) {
+    for await (const batch of journal.read({ from: first }).batches()) {
+      for (const { seq, value } of batch) {
+        if (seq < first || seq > last) continue;
+        const diedAt = new Date(death.timeMs).toISOString();
+        const id = `${journal.stream}-${batch.epoch}-${seq}`;
+        const { attempts, reason } = death;
+        letters.push({ seq, id, attempts, reason, diedAt, ...shown(batch, value) });
+      }
+      if (batch.seqLast >= last) break;
+    }
+  }
+  return letters;
+}
+
+function shown(batch: Batch, bytes: Buffer): Pick<Letter, "value" | "base64"> {
+  try {
+    const codec = DECODERS.get(batch.codec);
+    if (codec !== undefined) return { value: JSON.parse(toText(codec.decode(bytes))) };
+  } catch {
+    // Bytes that their codec does not read may be why the letter is dead.
+  }
+  return { base64: bytes.toString("base64") };
+}
+
+/** MessagePack has values that JSON lacks. */
+function toText(value: unknown): string {
+  const text = JSON.stringify(value, (_, part: unknown) =>
+    typeof part === "bigint" ? String(part) : part,
+  );
+  return text ?? "null";
+}
+
+function list(letters: readonly Letter[], command: DeadLettersCommand, out: Writable): void {
+  for (const letter of letters) {
+    if (command.json) out.write(`${JSON.stringify(letter)}\n`);
+    else out.write(`${describe(letter)}\n`);
+  }
+  if (!command.json && letters.length === 0) out.write("no dead letters\n");
+}
+
+function describe({ seq, attempts, reason, diedAt, value, base64 }: Letter): string {
+  const text = base64 === undefined ? JSON.stringify(value) : `base64 ${base64}`;
+  const cut = text.length <= SHOWN_LENGTH_MAX ? text : `${text.slice(0, SHOWN_LENGTH_MAX - 3)}...`;
+  // What came from a message may hold sequences that a terminal obeys.
+  const line = `seq ${seq}  attempts ${attempts}  ${diedAt}  ${reason}  ${cut}`;
+  return line.replace(/\p{C}/gu, "\u00b7");
+}
+
+async function change(
+  journal: FileJournal,
+  {
+    letters,
+    command,
+    out,
+  }: {
+    readonly letters: readonly Letter[];
+    readonly command: DeadLettersCommand;
+    readonly out: Writable;
+  },
+): Promise<void> {
+  const seqs = command.letters?.map((name) => seqOf(name, letters)) ?? null;
+  // The owner's own code does it, so that what it finds is what it would have left.
+  const push = new Push<Uint8Array>({ journal, codec: raw() });
+  try {
+    const { action } = command;
+    const count =
+      letters.length === 0 ? 0 : await push.deadLetters[action as "purge"](seqs ?? undefined);
+    const done = action === "requeue" ? "requeued" : "purged";
+    out.write(command.json ? `${JSON.stringify({ [done]: count })}\n` : `${done} ${count}\n`);
+  } finally {
+    await push.close();
+  }
+}
+
+function seqOf(name: string, letters: readonly Letter[]): number {
+  const letter = letters.find(({ seq, id }) => id === name || String(seq) === name);
+  if (letter !== undefined) return letter.seq;
+  throw new NoSuchLetter(`there is no dead letter ${name}; list shows those that there are`);
+}

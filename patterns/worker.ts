@@ -1,0 +1,288 @@
+import {
+  BrokerlessError,
+  type Listener,
+  Pull,
+  type PullOptions,
+  type ReliableDelivery,
+  type SocketEvents,
+} from "../lib/index.ts";
+import { FileJournal } from "../lib/journal/index.ts";
+
+/** What {@link Worker} decides itself. */
+type Decided = "reliable" | "inbox" | "prefetch";
+
+/** Options of {@link Worker.start}: its own, and those of a reliable {@link Pull}. */
+export interface WorkerOptions<T> extends Omit<PullOptions<T>, Decided> {
+  /** Addresses of queues. One that is not there yet is connected to when it comes. */
+  readonly connect: string | readonly string[];
+  /** Jobs that are worked on at the same time (count). Default 1. */
+  readonly concurrency?: number | undefined;
+  /**
+   * Jobs that may be here, begun or not (count). Default: 1 with a concurrency of 1, else twice the
+   * concurrency. More saves a round trip between short jobs; it lets jobs wait here while another worker is idle.
+   */
+  readonly prefetch?: number | undefined;
+  /** A job that takes longer is not kept from other workers any more, and its `signal` aborts (milliseconds). Default 900,000. */
+  readonly jobMsMax?: number | undefined;
+  /** A directory where it is remembered, across restarts, which jobs were done; of this worker alone. */
+  readonly inbox?: string | undefined;
+}
+
+/** What a handler is told of its job, and can say about it. */
+export interface Job {
+  /** The same at every attempt and for no other job: the key under which to store what must happen once. */
+  readonly id: string;
+  /** The first attempt is 1. */
+  readonly attempt: number;
+  /** Aborts when the job is no longer this worker's: it took too long, or the worker is closing. */
+  readonly signal: AbortSignal;
+  /** Ends the job as hopeless: it becomes a dead letter with this reason, whatever attempts are left. */
+  reject(reason: string): void;
+  /** Ends the attempt; the next is made after a rest of so long (milliseconds). */
+  retry(options: { readonly delayMs: number }): void;
+}
+
+/** Does one job. When it resolves the job is done, when it throws the job is tried again later. */
+export type Handle<T> = (value: T, job: Job) => unknown;
+
+/** Options of {@link Worker.close}. */
+export interface CloseOptions {
+  /** How long jobs in hand may take to finish (milliseconds). Default 25,000. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What a worker tells of itself (counts). */
+export interface WorkerStats {
+  /** Jobs in hand. */
+  readonly active: number;
+  /** Jobs done since the start. */
+  readonly done: number;
+  /** Attempts that failed since the start. */
+  readonly failed: number;
+  /** Queues that are connected. */
+  readonly queues: number;
+}
+
+/** Below the 30 s after which most supervisors kill what they told to end (milliseconds). */
+const CLOSE_TIMEOUT_MS = 25_000;
+const JOB_MS_MAX = 900_000;
+/** A job is looked at so often before its lease ends (count). */
+const LOOKS_PER_LEASE = 3;
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/**
+ * The worker's end of a durable work queue: calls a handler for each job, `concurrency` at a time.
+ *
+ * A job in hand is kept from other workers for as long as this process is alive and the job younger than
+ * `jobMsMax`. What a process that dies had in hand goes to others after the queue's `graceMs`.
+ *
+ * @see docs/decisions/0060-work-queue.md
+ */
+export class Worker<T = unknown> {
+  readonly #pull: Pull<T>;
+  readonly #inbox: FileJournal | null;
+  readonly #stop = new AbortController();
+  readonly #inHand = new Set<JobInHand>();
+  readonly #running: Promise<unknown>;
+  readonly #jobMsMax: number;
+  /** Looks after the jobs in hand, while there are any. */
+  #timer: NodeJS.Timeout | null = null;
+  #periodMs = 0;
+  #done = 0;
+  #failed = 0;
+  #closing: Promise<number> | null = null;
+
+  private constructor(
+    parts: { readonly pull: Pull<T>; readonly inbox: FileJournal | null },
+    options: WorkerOptions<T>,
+    handle: Handle<T>,
+  ) {
+    this.#pull = parts.pull;
+    this.#inbox = parts.inbox;
+    const { concurrency, jobMsMax = JOB_MS_MAX } = options;
+    this.#jobMsMax = jobMsMax;
+    this.#pull.on("leaseLost", () => this.#giveUpLost());
+    const each = (value: T, delivery: ReliableDelivery<T>) => this.#work(value, delivery, handle);
+    const running = this.#pull.run(each, { concurrency, signal: this.#stop.signal });
+    // It ends with the reason of the abort, which is our own.
+    this.#running = running.catch(() => {});
+  }
+
+  /**
+   * Connects to queues, and works until it is closed.
+   *
+   * @throws TypeError for a wrong option; BrokerlessError as `FileJournal.open` does for the inbox
+   */
+  static async start<T>(options: WorkerOptions<T>, handle: Handle<T>): Promise<Worker<T>> {
+    const { connect, concurrency = 1, jobMsMax, inbox: directory, ...rest } = options;
+    if (typeof handle !== "function") throw new TypeError("Worker: the handler must be a function");
+    for (const [name, value] of Object.entries({ concurrency, jobMsMax })) {
+      checkCount(name, value);
+    }
+    const prefetch = options.prefetch ?? (concurrency === 1 ? 1 : concurrency * 2);
+    const inbox = directory === undefined ? null : await FileJournal.open(directory);
+    let pull: Pull<T> | null = null;
+    try {
+      pull = new Pull<T>({ ...rest, prefetch, reliable: true, inbox: inbox ?? undefined });
+      for (const address of typeof connect === "string" ? [connect] : connect) {
+        pull.connect(address);
+      }
+      return new Worker({ pull, inbox }, { ...options, concurrency }, handle);
+    } catch (error) {
+      await pull?.close();
+      await inbox?.close();
+      throw error;
+    }
+  }
+
+  /** Resolves when a queue is connected. @throws BrokerlessError `BROKERLESS_TIMEOUT`, `_CLOSED` */
+  ready(options?: Parameters<Pull<T>["ready"]>[0]): Promise<void> {
+    return this.#pull.ready(options);
+  }
+
+  /** Counters and gauges. Cheap. */
+  stats(): WorkerStats {
+    const { peers } = this.#pull.stats();
+    const [done, failed] = [this.#done, this.#failed];
+    return { active: this.#inHand.size, done, failed, queues: peers };
+  }
+
+  /** `retry` tells of each attempt that failed, with its error. @returns removes the listener again */
+  on<K extends keyof SocketEvents>(event: K, listener: Listener<SocketEvents[K]>): () => void {
+    return this.#pull.on(event, listener);
+  }
+
+  /**
+   * Takes no more jobs, lets those in hand finish, and leaves. Those that have not finished in time go to
+   * other workers at once, and count as an attempt; their `signal` aborts.
+   *
+   * @returns how many were not finished (count)
+   */
+  close(options: CloseOptions = {}): Promise<number> {
+    const { timeoutMs = CLOSE_TIMEOUT_MS } = options;
+    if (timeoutMs !== 0) checkCount("timeoutMs", timeoutMs);
+    this.#closing ??= this.#close(timeoutMs);
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #work(value: T, delivery: ReliableDelivery<T>, handle: Handle<T>): Promise<void> {
+    const job = new JobInHand(delivery);
+    this.#inHand.add(job);
+    this.#lookAfter(Math.min(delivery.leaseMs, this.#jobMsMax) / LOOKS_PER_LEASE);
+    try {
+      await handle(value, job);
+      if (!delivery.isAnswered) this.#done += 1;
+    } catch (error) {
+      this.#failed += 1;
+      throw error;
+    } finally {
+      this.#inHand.delete(job);
+    }
+  }
+
+  /** Looks at the jobs in hand after so long (milliseconds), or earlier where another job needs it. */
+  #lookAfter(periodMs: number): void {
+    if (this.#timer !== null && periodMs >= this.#periodMs) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#periodMs = periodMs;
+    this.#timer = setTimeout(() => this.#look(), periodMs);
+  }
+
+  /** Renews the right to what is in hand, and gives up what takes too long. */
+  #look(): void {
+    this.#timer = null;
+    let leaseMs = Number.POSITIVE_INFINITY;
+    for (const job of this.#inHand) {
+      if (performance.now() - job.startedMs < this.#jobMsMax) job.renew();
+      else job.giveUp(`the job took longer than ${this.#jobMsMax} ms`);
+      leaseMs = Math.min(leaseMs, job.leaseMs, this.#jobMsMax);
+    }
+    if (this.#inHand.size > 0) this.#lookAfter(leaseMs / LOOKS_PER_LEASE);
+  }
+
+  #giveUpLost(): void {
+    for (const job of this.#inHand) {
+      if (!job.isHeld) job.giveUp("the queue gives the job to another worker");
+    }
+  }
+
+  async #close(timeoutMs: number): Promise<number> {
+    this.#stop.abort();
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([this.#running, patience]);
+    clearTimeout(timer);
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    const left = this.#inHand.size;
+    for (const job of this.#inHand) job.giveUp("the worker is closing");
+    // What was done is said before the sockets go.
+    await this.#pull.drain();
+    await this.#pull.close();
+    await this.#inbox?.close();
+    return left;
+  }
+}
+
+/** A job that a handler works on. */
+class JobInHand implements Job {
+  readonly startedMs: number = performance.now();
+  readonly #delivery: ReliableDelivery<unknown>;
+  readonly #abort = new AbortController();
+
+  constructor(delivery: ReliableDelivery<unknown>) {
+    this.#delivery = delivery;
+  }
+
+  get id(): string {
+    return this.#delivery.id;
+  }
+
+  get attempt(): number {
+    return this.#delivery.attempt;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get isHeld(): boolean {
+    return this.#delivery.isAnswered || this.#delivery.isHeld;
+  }
+
+  reject(reason: string): void {
+    this.#delivery.reject(reason);
+  }
+
+  retry({ delayMs }: { readonly delayMs: number }): void {
+    this.#delivery.nack({ delayMs });
+  }
+
+  get leaseMs(): number {
+    return this.#delivery.leaseMs;
+  }
+
+  renew(): void {
+    this.#delivery.extend(this.leaseMs);
+  }
+
+  giveUp(reason: string): void {
+    if (this.signal.aborted) return;
+    this.#abort.abort(new BrokerlessError("BROKERLESS_CLOSED", reason));
+  }
+}
+
+/** @throws TypeError unless it is a whole number from 1 that a timer can wait for, or left out */
+function checkCount(name: string, value: unknown): void {
+  if (value === undefined) return;
+  if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= TIMER_MS_MAX)
+    return;
+  throw new TypeError(
+    `Worker: option "${name}" must be a whole number from 1 to ${TIMER_MS_MAX}, got ${String(value)}`,
+  );
+}
