@@ -2,7 +2,7 @@ import type { BatchDraft } from "../batch/batch-encoder.ts";
 import type { EntryInput } from "../batch/entry.ts";
 import { expected } from "../options.ts";
 import type { Appended } from "./appended.ts";
-import { checkBytes, type Intake } from "./intake.ts";
+import type { Intake } from "./intake.ts";
 import type { AppendOptions, Journal, Values } from "./journal.ts";
 import { checkName, type ValueChanges, type ValueTable } from "./values.ts";
 
@@ -53,4 +53,8 @@ function toEntry(entry: Uint8Array | EntryInput): EntryInput {
   }
   checkBytes("entry value", entry.value);
   return entry;
+}
+
+function checkBytes(what: string, value: unknown): asserts value is Uint8Array {
+  if (!(value instanceof Uint8Array)) throw expected(what, "a Buffer or Uint8Array", value);
 }

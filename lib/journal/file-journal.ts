@@ -13,8 +13,9 @@ import {
   type ResolvedFileJournalOptions,
   resolveFileJournalOptions,
 } from "./file-journal-options.ts";
+import type { Group } from "./group-queue.ts";
 import { holdChange, lowestHold, readHolds, readSeqValue, seqValue } from "./holds.ts";
-import { type Group, Intake } from "./intake.ts";
+import { Intake } from "./intake.ts";
 import type {
   AppendOptions,
   Journal,
@@ -239,7 +240,7 @@ export class FileJournal implements Journal {
   }
 
   async #close(): Promise<void> {
-    this.#intake.refuse(this.#failure ?? closedError(), false);
+    this.#intake.refuse(this.#failure ?? closedError());
     if (this.#timer !== null) clearInterval(this.#timer);
     try {
       await this.#intake.settled();
@@ -296,7 +297,7 @@ export class FileJournal implements Journal {
       const failure = diskFailure(error, `write the journal in ${this.#directory}`);
       if (failure.code !== "BROKERLESS_NO_SPACE") {
         this.#failure = failure;
-        this.#intake.refuse(failure, false);
+        this.#intake.refuse(failure);
       }
       throw failure;
     }

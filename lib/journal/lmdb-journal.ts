@@ -8,8 +8,9 @@ import { expected, integer, resolveOptions } from "../options.ts";
 import { appendDraftTo, appendTo, toChanges } from "./append-arguments.ts";
 import type { Appended } from "./appended.ts";
 import { corruptError, diskFailure } from "./failure.ts";
+import type { Group } from "./group-queue.ts";
 import { holdChange, lowestHold, readHolds, readSeqValue, seqValue } from "./holds.ts";
-import { type Group, Intake } from "./intake.ts";
+import { Intake } from "./intake.ts";
 import type {
   AppendOptions,
   Journal,
@@ -228,7 +229,7 @@ export class LmdbJournal implements Journal {
   }
 
   async #close(): Promise<void> {
-    this.#intake.refuse(closedError(), false);
+    this.#intake.refuse(closedError());
     try {
       await this.#intake.settled();
     } finally {

@@ -6,8 +6,9 @@ import { BrokerlessError } from "../errors.ts";
 import { expected, integer, resolveOptions } from "../options.ts";
 import { appendDraftTo, appendTo, toChanges } from "./append-arguments.ts";
 import type { Appended } from "./appended.ts";
+import type { Group } from "./group-queue.ts";
 import { holdChange, lowestHold, readHolds } from "./holds.ts";
-import { type Group, Intake } from "./intake.ts";
+import { Intake } from "./intake.ts";
 import type {
   AppendOptions,
   Journal,
@@ -170,7 +171,7 @@ export class MemoryJournal implements Journal {
 
   close(): Promise<void> {
     if (this.#closed === null) {
-      this.#intake.refuse(closedError(), false);
+      this.#intake.refuse(closedError());
       this.#closed = this.#intake.settled().finally(() => this.#signal.notify());
     }
     return this.#closed;

@@ -3,7 +3,7 @@ import { streamBytes } from "../batch/layout.ts";
 import { beginSegment } from "./begin-segment.ts";
 import { coalesce, type DiskFile, writeAll } from "./disk.ts";
 import { diskFailure, isNoSpace, poisoned } from "./failure.ts";
-import type { Unit } from "./intake.ts";
+import type { Unit } from "./group-queue.ts";
 import type { Mark, MarkFile } from "./mark.ts";
 import type { JournalPorts } from "./ports.ts";
 import { RECORD_HEADER_BYTES, RECORD_TYPE, sealRecord } from "./record.ts";
