@@ -119,9 +119,9 @@ export class Intake {
     if (loss !== null) throw loss;
   }
 
-  /** From now on every append fails with `error`; what waits is still stored. */
+  /** From now on every append fails, with the first error given; what waits is still stored. */
   refuse(error: BrokerlessError): void {
-    this.#refusal = error;
+    this.#refusal ??= error;
   }
 
   /** Within a long loop the disk works from the first full batches on. */
@@ -164,7 +164,7 @@ export class Intake {
   /** What waits behind a failure fails with it, so that no hole can appear. */
   #failed(groups: readonly Group[], error: BrokerlessError): boolean {
     const isOver = error.code !== "BROKERLESS_NO_SPACE";
-    if (isOver) this.#refusal = error;
+    if (isOver) this.refuse(error);
     for (const group of [...groups, ...this.#queue.clear(this.#seqStored + 1)]) {
       this.#losses.lose(group.commit, error);
       // After another failure a write may still be going on.
