@@ -63,6 +63,7 @@ export class SegmentLog {
   readonly #parts: SegmentLogParts;
   readonly #options: SegmentLogOptions;
   readonly #stream: Uint8Array;
+  readonly #zeros: Uint8Array;
   #tail: TailFile;
   #committing: Promise<void> = Promise.resolve();
   #seqWritten: number;
@@ -76,7 +77,8 @@ export class SegmentLog {
     this.seqNext = parts.seqNext;
     this.#parts = parts;
     this.#options = options;
-    this.#tail = new TailFile(parts.file, this.newest.name, this.newest.end);
+    this.#zeros = Buffer.alloc(parts.ports.preallocateBytes);
+    this.#tail = this.#tailOf(parts.file);
     this.#seqWritten = parts.seqNext - 1;
     this.#seqDurable = parts.seqNext - 1;
     this.#timeMs = parts.timeMs;
@@ -190,8 +192,8 @@ export class SegmentLog {
     const begun = await beginSegment({ ports, directory, header, table: this.table });
     try {
       await this.#tail.close();
-      this.#tail = new TailFile(begun.file, begun.segment.name, begun.segment.end);
       this.segments.push(begun.segment);
+      this.#tail = this.#tailOf(begun.file);
       await mark.putDurably(this.mark());
     } catch (error) {
       throw poisoned(error, `end ${old.name}`);
@@ -228,6 +230,11 @@ export class SegmentLog {
   async release(): Promise<void> {
     await this.#parts.reserve.settled();
     await Promise.allSettled([this.#tail.close(), this.#parts.mark.close()]);
+  }
+
+  #tailOf(file: DiskFile): TailFile {
+    const { name, end } = this.newest;
+    return new TailFile({ file, name, end, zeros: this.#zeros });
   }
 
   #seal(units: readonly Unit[]): SealedUnits {

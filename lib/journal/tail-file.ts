@@ -1,11 +1,8 @@
 import { type DiskFile, writeAll } from "./disk.ts";
 import { diskFailure, isNoSpace, poisoned } from "./failure.ts";
 
-/** Small commits find their blocks allocated: their sync then has no metadata to write (bytes). */
-const PREALLOCATE_BYTES = 256 * 1024;
-/** A commit above this gains nothing from it (bytes). */
+/** A commit above this gains nothing from blocks that are allocated before (bytes). */
 const PREALLOCATE_COMMIT_BYTES = 32 * 1024;
-const ZEROS = Buffer.alloc(PREALLOCATE_BYTES);
 
 /** What is appended to a {@link TailFile}. */
 export interface TailWrite {
@@ -14,6 +11,16 @@ export interface TailWrite {
   readonly bytes: number;
   /** Gives space back to a disk that is full. @returns whether there was some */
   makeRoom(): Promise<boolean>;
+}
+
+/** A file to go on in, open for writing. */
+export interface TailStart {
+  readonly file: DiskFile;
+  readonly name: string;
+  /** Where it ends, and up to where it is durable (byte offset). */
+  readonly end: number;
+  /** Written behind a commit that passes the end of what is allocated (zeros). */
+  readonly zeros: Uint8Array;
 }
 
 /**
@@ -28,16 +35,17 @@ export interface TailWrite {
 export class TailFile {
   readonly #file: DiskFile;
   readonly #name: string;
+  readonly #zeros: Uint8Array;
   /** Syncs in flight: the file must not be closed under them. */
   #syncing: Promise<unknown> = Promise.resolve();
   #written: number;
   #durable: number;
   #allocated: number;
 
-  /** @param end where the file ends, and up to where it is durable (byte offset) */
-  constructor(file: DiskFile, name: string, end: number) {
+  constructor({ file, name, end, zeros }: TailStart) {
     this.#file = file;
     this.#name = name;
+    this.#zeros = zeros;
     this.#written = end;
     this.#durable = end;
     this.#allocated = end;
@@ -63,8 +71,8 @@ export class TailFile {
     const end = this.#written + bytes;
     const grows = end > this.#allocated && bytes <= PREALLOCATE_COMMIT_BYTES;
     try {
-      await writeAll(this.#file, grows ? [...pieces, ZEROS] : pieces, this.#written);
-      this.#allocated = grows ? end + PREALLOCATE_BYTES : Math.max(this.#allocated, end);
+      await writeAll(this.#file, grows ? [...pieces, this.#zeros] : pieces, this.#written);
+      this.#allocated = grows ? end + this.#zeros.length : Math.max(this.#allocated, end);
     } catch (error) {
       await this.#takeBack(error);
       const hasRoom = await work.makeRoom();

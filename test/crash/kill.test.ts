@@ -3,13 +3,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { compile } from "../support/compile.ts";
 import { Random } from "../support/random.ts";
 import {
   checkJournal,
-  compileLibrary,
   type Found,
   runAppender,
   type Seen,
+  victimModule,
 } from "../support/victim.ts";
 
 const KILLS = Number(process.env.BROKERLESS_KILLS ?? 200);
@@ -22,7 +23,7 @@ const KILLS_PER_JOURNAL = 10;
 test("kill -9: nothing that was said to be stored is lost, at whatever moment", async (t) => {
   const place = await mkdtemp(join(tmpdir(), "brokerless-"));
   t.after(() => rm(place, { recursive: true }));
-  const module = compileLibrary(join(place, "build"));
+  const module = victimModule(compile(join(place, "build"), []));
   const sum = { midCommit: 0, acknowledged: 0, torn: 0 };
   let killNext = 0;
   const lane = async (name: string) => {
