@@ -65,17 +65,16 @@ for (const [kind, forge] of Object.entries(FORGERIES)) {
 }
 
 test("forged: a length beyond the end of the file is refused", async () => {
-  for (const extra of [1000, 2 ** 29]) {
+  for (const extra of [2 ** 16, 2 ** 29]) {
     const { died } = await written(1);
     const path = segmentsOf(died)[0]!;
     const bytes = died.peek(path);
     const at = batchesOf(bytes).at(-1)! - RECORD_HEADER_BYTES;
     const head = decodeSegmentHeader(bytes);
     const seed = head.kind === "header" ? segmentSeed(head.header) : 0;
-    const cut = bytes.subarray(0, at + 200);
-    cut.writeUInt32LE(cut.readUInt32LE(at + 4) + extra, at + 4);
-    cut.writeUInt32LE(crc32(cut.subarray(at + 4, at + 24), seed), at);
-    died.poke(path, cut);
+    bytes.writeUInt32LE(bytes.readUInt32LE(at + 4) + extra, at + 4);
+    bytes.writeUInt32LE(crc32(bytes.subarray(at + 4, at + 24), seed), at);
+    died.poke(path, bytes);
     await assert.rejects(readAll(died), isCorrupt);
   }
 });

@@ -11,7 +11,7 @@ import { MUTANTS, type Mutant } from "../support/journal-mutants.ts";
 /** Only a hang reaches it (milliseconds). */
 const WATCHDOG_MS = 60_000;
 /** A hunt through this many states finds what it is here for (count). */
-const CRASH_STATES = "1000";
+const CRASH_STATES = "800";
 
 interface Verdict {
   readonly passed: number;

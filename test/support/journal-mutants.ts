@@ -10,7 +10,7 @@ export interface Mutant {
 }
 
 const POWER_CUT = ["sim/power-cut", "nothing stored is lost"] as const;
-const FLIPS = ["sim/damage", "a closed journal, a small one"] as const;
+const FLIPS = ["sim/damage", "a closed journal, a larger one"] as const;
 const POISONED = ["sim/disk-faults", "a failed sync poisons"] as const;
 
 /** Every protection that a test can see the absence of. */
