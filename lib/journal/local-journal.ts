@@ -76,8 +76,9 @@ export abstract class LocalJournal implements Journal {
     return this.intake.room();
   }
 
-  sync(): Promise<void> {
-    return this.intake.settled();
+  async sync(): Promise<void> {
+    this.#assertOpen();
+    await this.intake.settled();
   }
 
   read(options?: ReadOptions): JournalReader {

@@ -84,6 +84,8 @@ export const KEEP_CHECKS: Readonly<Record<string, JournalCheck>> = {
     await journal.close();
     await assert.rejects(journal.append(bytes("x")), rejectsWith("BROKERLESS_CLOSED"));
     await assert.rejects(journal.set({ x: bytes("x") }), rejectsWith("BROKERLESS_CLOSED"));
+    await assert.rejects(journal.sync(), rejectsWith("BROKERLESS_CLOSED"));
+    await assert.rejects(journal.truncateBefore(1), rejectsWith("BROKERLESS_CLOSED"));
     assert.throws(() => journal.read(), rejectsWith("BROKERLESS_CLOSED"));
   },
 
