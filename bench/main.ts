@@ -20,7 +20,7 @@ async function main(args: readonly string[]): Promise<void> {
     if (!wished.json) console.error(`  ${system}: ${grouped(messagesPerSecond)} messages/s`);
   });
   for (const fault of describeFaults(report)) console.error(fault);
-  console.log(wished.json ? JSON.stringify(report) : `\n${renderTable(report, scenario.summary)}`);
+  console.log(wished.json ? JSON.stringify(report) : `\n${renderTable(report, scenario)}`);
 }
 
 try {

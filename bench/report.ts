@@ -1,13 +1,16 @@
 import type { Ratio, Report, SystemReport } from "./measure.ts";
-import type { BenchOptions } from "./scenario.ts";
+import type { BenchOptions, Scenario } from "./scenario.ts";
 
 /** Lays a report out for people: a heading, one line for each system, and the machine. */
-export function renderTable(report: Report, summary: string): string {
+export function renderTable(
+  report: Report,
+  { summary, where = "tcp loopback, two processes" }: Pick<Scenario, "summary" | "where">,
+): string {
   const latencies = report.systems.filter((system) => system.latencyMicros !== undefined);
   const throughputs = report.systems.filter((system) => system.messagesPerSecond !== undefined);
   return [
     `${report.scenario}: ${summary}`,
-    describeOptions(report.options),
+    `${describeOptions(report.options)}, ${where}`,
     ...section(throughputs.map((system) => throughputRow(system, report.ratios[system.name]))),
     ...section(latencies.map((system) => latencyRow(system, report.ratios[system.name]))),
     "",
@@ -84,7 +87,6 @@ function describeOptions({ size, messages, runs, subscribers }: BenchOptions): s
     `${grouped(messages)} messages${size === null ? "" : ` of ${grouped(size)} B`}`,
     ...(subscribers === null ? [] : [`${subscribers} subscribers`]),
     `${runs} ${runs === 1 ? "run" : "runs"}`,
-    "tcp loopback, two processes",
   ].join(", ");
 }
 

@@ -32,6 +32,8 @@ export interface Scenario {
   readonly name: string;
   /** What is measured, in one line under 100 characters. */
   readonly summary: string;
+  /** Where it runs, for the report; without it tcp loopback between two processes. */
+  readonly where?: string;
   readonly defaults: BenchOptions;
   /** The process whose tallies count what arrived: the sender's where messages come back to it. */
   readonly countedBy: "sender" | "receiver";

@@ -13,6 +13,10 @@ export const SCENARIO_NAMES = [
   "request-reply",
   "dealer-router",
   "batch-size",
+  "journal",
+  "journal-stored",
+  "journal-appenders",
+  "journal-read",
 ] as const;
 
 /** @returns where the scenario of that name is, for {@link loadScenario} in any process */

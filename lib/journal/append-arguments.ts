@@ -1,31 +1,12 @@
-import type { BatchDraft } from "../batch/batch-encoder.ts";
 import type { EntryInput } from "../batch/entry.ts";
 import { expected } from "../options.ts";
-import type { Appended } from "./appended.ts";
-import { checkBytes, type Intake } from "./intake.ts";
-import type { AppendOptions, Journal, Values } from "./journal.ts";
+import type { Journal, Values } from "./journal.ts";
 import { checkName, type ValueChanges, type ValueTable } from "./values.ts";
 
-/** What every journal of ours does with an append: check the arguments, then hand on. */
-export function appendTo(
-  target: { readonly intake: Intake; readonly table: ValueTable },
-  entries: Parameters<Journal["append"]>[0],
-  options: AppendOptions | undefined,
-): Appended {
-  if (options === undefined && entries instanceof Uint8Array) return target.intake.append(entries);
+/** @throws TypeError for what is neither bytes nor an entry */
+export function toEntries(entries: Parameters<Journal["append"]>[0]): EntryInput[] {
   const list = entries instanceof Uint8Array || !Array.isArray(entries) ? [entries] : entries;
-  const inputs = list.map(toEntry);
-  return target.intake.appendAll(inputs, toChanges(target.table, options?.values));
-}
-
-/** The same for a draft. */
-export function appendDraftTo(
-  target: { readonly intake: Intake; readonly table: ValueTable },
-  draft: BatchDraft,
-  options: AppendOptions | undefined,
-): Appended {
-  if (draft.count < 1) throw expected("draft", "at least one entry", draft.count);
-  return target.intake.appendDraft(draft, toChanges(target.table, options?.values));
+  return list.map(toEntry);
 }
 
 /**
@@ -53,4 +34,8 @@ function toEntry(entry: Uint8Array | EntryInput): EntryInput {
   }
   checkBytes("entry value", entry.value);
   return entry;
+}
+
+function checkBytes(what: string, value: unknown): asserts value is Uint8Array {
+  if (!(value instanceof Uint8Array)) throw expected(what, "a Buffer or Uint8Array", value);
 }

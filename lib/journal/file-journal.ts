@@ -1,37 +1,24 @@
-import { dirname } from "node:path";
-import type { BatchDraft } from "../batch/batch-encoder.ts";
-import { BrokerlessError } from "../errors.ts";
+import type { BrokerlessError } from "../errors.ts";
 import { expected } from "../options.ts";
-import { appendDraftTo, appendTo, toChanges } from "./append-arguments.ts";
-import type { Appended } from "./appended.ts";
 import { CHECKPOINT_NAME, encodeCheckpoint, replaceFile } from "./checkpoint.ts";
 import type { DirectoryLock } from "./directory-lock.ts";
-import type { Disk } from "./disk.ts";
+import { ensureDirectory } from "./ensure-directory.ts";
 import { diskFailure } from "./failure.ts";
 import {
   type FileJournalOptions,
   type ResolvedFileJournalOptions,
   resolveFileJournalOptions,
 } from "./file-journal-options.ts";
-import { holdChange, lowestHold, readHolds, readSeqValue, seqValue } from "./holds.ts";
-import { type Group, Intake } from "./intake.ts";
-import type {
-  AppendOptions,
-  Journal,
-  JournalReader,
-  JournalStats,
-  ReadOptions,
-  Values,
-  VerifyReport,
-} from "./journal.ts";
+import type { Group } from "./group-queue.ts";
+import { readSeqFirst, seqFirstChange } from "./holds.ts";
+import type { JournalStats, VerifyReport } from "./journal.ts";
+import { LocalJournal } from "./local-journal.ts";
 import { openLog, type RecoveryReport } from "./open-log.ts";
 import { type JournalPorts, nodePorts } from "./ports.ts";
-import { type BatchSource, SourceReader, StoredSignal } from "./reader.ts";
 import { retainFrom } from "./retention.ts";
 import { seqAtTime } from "./seek-time.ts";
 import { type LogView, SegmentCursor } from "./segment-cursor.ts";
 import { SegmentLog, type Written } from "./segment-log.ts";
-import { VALUE_SEQ_FIRST } from "./values.ts";
 import { verifyLog } from "./verify.ts";
 
 /** Commits take at most this much at once: longer ones only add latency (bytes). */
@@ -39,12 +26,20 @@ const COMMIT_BYTES_MAX = 2 ** 22;
 /** Under load the mark for other processes is written this often (ms). */
 const MARK_INTERVAL_MS = 20;
 
+/** Where a journal lives, and how. */
+interface World {
+  readonly place: string;
+  readonly ports: JournalPorts;
+  readonly resolved: ResolvedFileJournalOptions;
+  readonly lock: DirectoryLock;
+}
+
 /**
  * A stream in a directory of its own: segments of batches, committed in groups.
  *
  * @see docs/journal-format.md for the bytes, and the table of rules that it keeps
  */
-export class FileJournal implements Journal {
+export class FileJournal extends LocalJournal {
   readonly stream: string;
   /** What opening found: a clean close, or what a crash left. */
   readonly recovery: RecoveryReport;
@@ -53,15 +48,12 @@ export class FileJournal implements Journal {
   readonly #options: ResolvedFileJournalOptions;
   readonly #log: SegmentLog;
   readonly #lock: DirectoryLock;
-  readonly #intake: Intake;
-  readonly #signal = new StoredSignal();
-  readonly #timer: NodeJS.Timeout | null;
+  readonly #timer: NodeJS.Timeout | null = null;
   /** What the newest `write` left for `store`. */
   #written: Written | null = null;
   #markedAt = 0;
   #drops: Promise<void> = Promise.resolve();
   #failure: BrokerlessError | null = null;
-  #closing: Promise<void> | null = null;
 
   /**
    * Opens or makes the journal of a directory, and recovers it where it was not closed.
@@ -89,53 +81,51 @@ export class FileJournal implements Journal {
     try {
       await ensureDirectory(ports.disk, place);
       lock = await ports.lock(place);
-      const { recovery } = resolved;
-      const opened = await openLog({ directory: place, ports, recovery });
-      const log = new SegmentLog(opened.parts, {
-        syncCommits: resolved.sync === "always",
-        segmentBytes: resolved.segmentBytes,
-      });
-      if (opened.raiseEpoch) await log.roll(log.newest.header.epoch + 1);
-      else await opened.parts.mark.putDurably(log.mark());
-      const journal = new FileJournal({ place, ports, resolved, log, lock }, opened.report);
-      await journal.#retain();
-      return journal;
+      return await FileJournal.#open({ place, ports, resolved, lock });
     } catch (error) {
       await lock?.release();
       throw diskFailure(error, `open the journal in ${place}`);
     }
   }
 
-  private constructor(
-    parts: {
-      readonly place: string;
-      readonly ports: JournalPorts;
-      readonly resolved: ResolvedFileJournalOptions;
-      readonly log: SegmentLog;
-      readonly lock: DirectoryLock;
-    },
-    recovery: RecoveryReport,
-  ) {
-    const { resolved, log } = parts;
-    this.#directory = parts.place;
-    this.#ports = parts.ports;
-    this.#options = resolved;
-    this.#log = log;
-    this.#lock = parts.lock;
-    this.recovery = recovery;
-    this.stream = log.newest.header.stream;
-    this.#intake = new Intake({
-      aheadBytes: parts.ports.aheadBytes,
+  static async #open(world: World): Promise<FileJournal> {
+    const { place: directory, ports, resolved } = world;
+    const { recovery, sync, segmentBytes } = resolved;
+    const opened = await openLog({ directory, ports, recovery });
+    const log = new SegmentLog(opened.parts, { syncCommits: sync === "always", segmentBytes });
+    try {
+      if (opened.raiseEpoch) await log.roll(log.newest.header.epoch + 1);
+      else await opened.parts.mark.putDurably(log.mark());
+      const journal = new FileJournal(world, log, opened.report);
+      await journal.#retain();
+      return journal;
+    } catch (error) {
+      await log.release();
+      throw error;
+    }
+  }
+
+  private constructor(world: World, log: SegmentLog, recovery: RecoveryReport) {
+    const { resolved, ports } = world;
+    super(log.table, {
+      aheadBytes: ports.aheadBytes,
       recycles: true,
       seqNext: log.seqNext,
       batchBytesMax: resolved.batchBytesMax,
       commitBytesMax: COMMIT_BYTES_MAX,
       pendingBytesMax: resolved.pendingBytesMax,
       write: (group) => this.#write(group),
-      store: (group) => this.#store(group),
+      store: () => this.#store(),
       idle: () => this.#putMark(),
     });
-    this.#timer = resolved.sync === "interval" ? this.#startTimer(resolved.syncIntervalMs) : null;
+    this.#directory = world.place;
+    this.#ports = ports;
+    this.#options = resolved;
+    this.#log = log;
+    this.#lock = world.lock;
+    this.recovery = recovery;
+    this.stream = log.newest.header.stream;
+    if (resolved.sync === "interval") this.#timer = this.#startTimer(resolved.syncIntervalMs);
   }
 
   get epoch(): number {
@@ -143,83 +133,15 @@ export class FileJournal implements Journal {
   }
 
   get seqFirst(): number {
-    return readSeqValue(this.#log.table.get(VALUE_SEQ_FIRST), 1);
+    return readSeqFirst(this.table);
   }
 
-  get seqStored(): number {
-    return this.#intake.seqStored;
-  }
-
-  get seqNext(): number {
-    return this.#intake.seqNext;
-  }
-
-  get pendingBytes(): number {
-    return this.#intake.pendingBytes;
-  }
-
-  get full(): boolean {
-    return this.#intake.full;
-  }
-
-  append(entries: Parameters<Journal["append"]>[0], options?: AppendOptions): Appended {
-    return appendTo({ intake: this.#intake, table: this.#log.table }, entries, options);
-  }
-
-  appendDraft(draft: BatchDraft, options?: AppendOptions): Appended {
-    return appendDraftTo({ intake: this.#intake, table: this.#log.table }, draft, options);
-  }
-
-  set(values: Values): Appended {
-    return this.#intake.appendAll([], toChanges(this.#log.table, values));
-  }
-
-  get(name: string): Uint8Array | null {
-    return this.#log.table.get(name);
-  }
-
-  room(): Promise<void> {
-    return this.#intake.room();
-  }
-
-  async sync(): Promise<void> {
-    await this.#intake.settled();
+  override async sync(): Promise<void> {
+    await super.sync();
     if (this.#failure !== null) throw this.#failure;
     if (this.#log.isDirty) await this.#guard(() => this.#log.sync());
     // So that other processes see all of it, too.
     await this.#log.putMark();
-  }
-
-  read(options?: ReadOptions): JournalReader {
-    this.#assertOpen();
-    return new SourceReader(this.#source(), options);
-  }
-
-  async hold(name: string, seq: number): Promise<void> {
-    await this.#intake.appendAll([], holdChange(name, seq));
-  }
-
-  async release(name: string): Promise<void> {
-    await this.#intake.appendAll([], holdChange(name, null));
-  }
-
-  holds(): ReadonlyMap<string, number> {
-    return readHolds(this.#log.table);
-  }
-
-  async truncateBefore(seq: number): Promise<number> {
-    if (!Number.isSafeInteger(seq) || seq < 1) throw expected("truncateBefore", "a seq", seq);
-    const wanted = Math.min(seq, lowestHold(this.#log.table), this.seqStored + 1);
-    if (wanted > this.seqFirst) {
-      await this.#intake.appendAll([], new Map([[VALUE_SEQ_FIRST, seqValue(wanted)]]));
-      await this.#drop();
-    }
-    return this.seqFirst;
-  }
-
-  verify(): Promise<VerifyReport> {
-    this.#assertOpen();
-    return verifyLog(this.#view());
   }
 
   stats(): JournalStats {
@@ -229,29 +151,31 @@ export class FileJournal implements Journal {
     return { entriesKept, bytesKept, bytesWritten, commits, syncs, pendingBytes };
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+  protected seqAt(timeMs: number): Promise<number> {
+    return seqAtTime(this.#view(), timeMs, this.seqStored + 1);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  protected cursorAt(seq: number): SegmentCursor {
+    return new SegmentCursor(this.#view(), seq);
   }
 
-  async #close(): Promise<void> {
-    this.#intake.refuse(this.#failure ?? closedError(), false);
+  protected async freeBefore(seq: number): Promise<void> {
+    await this.intake.appendAll([], seqFirstChange(seq));
+    await this.#drop();
+  }
+
+  protected check(): Promise<VerifyReport> {
+    return verifyLog(this.#view());
+  }
+
+  protected async letGo(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
+    await this.#drops;
     try {
-      await this.#intake.settled();
+      if (this.#failure === null) await this.#finish();
+      else await this.#log.release();
     } finally {
-      await this.#drops;
-      this.#signal.notify();
-      try {
-        if (this.#failure === null) await this.#finish();
-        else await this.#log.release();
-      } finally {
-        await this.#lock.release();
-      }
+      await this.#lock.release();
     }
   }
 
@@ -263,7 +187,7 @@ export class FileJournal implements Journal {
       const { header, end } = log.newest;
       const { stream, epoch, number: segment } = header;
       const { seqNext, timeMs } = log;
-      const values = log.table.entries();
+      const values = this.table.entries();
       const state = { segment, stream, epoch, offset: end, seqNext, timeMs, values };
       const place = { directory: this.#directory, name: CHECKPOINT_NAME };
       await replaceFile(this.#ports.disk, place, encodeCheckpoint(state));
@@ -277,13 +201,13 @@ export class FileJournal implements Journal {
     this.#written = await this.#guard(() => this.#log.write(group.units, group.bytes));
   }
 
-  async #store(_: Group): Promise<void> {
+  async #store(): Promise<void> {
     const written = this.#written!;
     await this.#guard(() => this.#log.commit(written));
     const now = this.#ports.now();
     if (now - this.#markedAt >= MARK_INTERVAL_MS) this.#putMark();
     // `seqStored` moves when this promise has resolved; only then look those who follow.
-    process.nextTick(() => this.#signal.notify());
+    process.nextTick(() => this.signal.notify());
     if (written.rolled) this.#retain().catch(() => {});
   }
 
@@ -296,7 +220,7 @@ export class FileJournal implements Journal {
       const failure = diskFailure(error, `write the journal in ${this.#directory}`);
       if (failure.code !== "BROKERLESS_NO_SPACE") {
         this.#failure = failure;
-        this.#intake.refuse(failure, false);
+        this.intake.refuse(failure);
       }
       throw failure;
     }
@@ -348,43 +272,4 @@ export class FileJournal implements Journal {
       },
     };
   }
-
-  #source(): BatchSource {
-    const journal = this;
-    const view = this.#view();
-    return {
-      get seqFirst() {
-        return journal.seqFirst;
-      },
-      get seqStored() {
-        return journal.seqStored;
-      },
-      seqAt: (timeMs) => seqAtTime(view, timeMs, journal.seqStored + 1),
-      open: async (seq) => new SegmentCursor(view, seq),
-      async stored(seq) {
-        while (journal.#closing === null && journal.seqStored <= seq) await journal.#signal.wait();
-        return journal.seqStored > seq ? "stored" : "closed";
-      },
-    };
-  }
-
-  #assertOpen(): void {
-    if (this.#closing !== null) throw closedError();
-  }
-}
-
-/** Makes a directory and what is missing above it, each durable before the next. */
-async function ensureDirectory(disk: Disk, path: string): Promise<void> {
-  const parent = dirname(path);
-  try {
-    if (await disk.makeDirectory(path)) await disk.syncDirectory(parent);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || parent === path) throw error;
-    await ensureDirectory(disk, parent);
-    await ensureDirectory(disk, path);
-  }
-}
-
-function closedError(): BrokerlessError {
-  return new BrokerlessError("BROKERLESS_CLOSED", "the journal is closed");
 }

@@ -1,6 +1,12 @@
 import { getU64, putU64 } from "../batch/layout.ts";
 import { expected } from "../options.ts";
-import { checkName, VALUE_HOLD, type ValueChanges, type ValueTable } from "./values.ts";
+import {
+  checkName,
+  VALUE_HOLD,
+  VALUE_SEQ_FIRST,
+  type ValueChanges,
+  type ValueTable,
+} from "./values.ts";
 
 /** The named holds among a journal's values: what retention must not pass. */
 export function readHolds(table: ValueTable): Map<string, number> {
@@ -26,14 +32,19 @@ export function holdChange(name: string, seq: number | null): ValueChanges {
   return new Map([[VALUE_HOLD + name, seq === null ? null : seqValue(seq)]]);
 }
 
-/** A seq as eight bytes, little-endian. */
-export function seqValue(seq: number): Uint8Array {
+/** The first seq that a journal keeps. */
+export function readSeqFirst(table: ValueTable): number {
+  const value = table.get(VALUE_SEQ_FIRST);
+  return value === null || value.length !== 8 ? 1 : getU64(value, 0);
+}
+
+/** What says that the journal keeps `seq` and later ones only. */
+export function seqFirstChange(seq: number): ValueChanges {
+  return new Map([[VALUE_SEQ_FIRST, seqValue(seq)]]);
+}
+
+function seqValue(seq: number): Uint8Array {
   const bytes = new Uint8Array(8);
   putU64(bytes, 0, seq);
   return bytes;
-}
-
-/** @returns the seq that {@link seqValue} made, or `otherwise` where there is none */
-export function readSeqValue(value: Uint8Array | null, otherwise: number): number {
-  return value === null || value.length !== 8 ? otherwise : getU64(value, 0);
 }

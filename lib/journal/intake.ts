@@ -1,105 +1,56 @@
-import { type BatchDraft, BatchEncoder } from "../batch/batch-encoder.ts";
+import type { BatchDraft } from "../batch/batch-encoder.ts";
 import type { EntryInput } from "../batch/entry.ts";
-import { BATCH_HEADER_BYTES, BATCH_HEADROOM_BYTES, ENTRY_BYTES_MAX } from "../batch/layout.ts";
-import { SlabPool } from "../batch/slab-pool.ts";
+import { ENTRY_BYTES_MAX } from "../batch/layout.ts";
 import { BrokerlessError } from "../errors.ts";
-import { expected } from "../options.ts";
-import { Appended, Commit } from "./appended.ts";
+import { Appended, type Commit } from "./appended.ts";
+import { type CommitOwner, CommitPipeline, type CommitStages } from "./commit-pipeline.ts";
+import { type Group, GroupQueue, type GroupQueueOptions } from "./group-queue.ts";
+import { UnseenLosses } from "./unseen-losses.ts";
 import type { ValueChanges } from "./values.ts";
 
-const FRONT_BYTES = BATCH_HEADROOM_BYTES + BATCH_HEADER_BYTES;
-/** Encoded entries share memory of this size, so that a commit is few pieces (bytes). */
-const SLAB_BYTES = 2 ** 20;
-/** Slabs that are kept for later (count). */
-const SLABS_FREE_MAX = 16;
-
-/** What is stored as a whole or not at all: a batch, changed values, or both. */
-export interface Unit {
-  readonly draft: BatchDraft | null;
-  readonly seqFirst: number;
-  readonly values: ValueChanges | null;
-}
-
-/** The units of one commit. */
-export interface Group {
-  readonly units: Unit[];
-  readonly commit: Commit;
-  bytes: number;
-  count: number;
-}
-
 /** Bounds, and what stores a group. */
-export interface IntakeOptions {
-  readonly seqNext: number;
-  /** Entries go to the next batch when one has this much (bytes). */
-  readonly batchBytesMax: number;
-  /** A group takes no more units when it has this much (bytes). */
-  readonly commitBytesMax: number;
+export interface IntakeOptions extends Omit<GroupQueueOptions, "filled">, CommitStages {
   readonly pendingBytesMax: number;
-  /** Memory is used again once a group is stored: `store` keeps nothing of a draft. */
-  readonly recycles: boolean;
   /**
    * A group is written within a long synchronous loop, and ahead of a store, when this much waits:
    * so that the disk works meanwhile, and commits do not become small (bytes).
    */
   readonly aheadBytes: number;
-  /**
-   * Writes a group, so that `store` has only to make it durable; called with one at a time, in
-   * order, while the one before may still be in `store`. When it rejects with
-   * `BROKERLESS_NO_SPACE`, nothing of the group is written; after another error all is over.
-   */
-  write?(group: Group): Promise<void>;
-  /** Stores a group, which `write` has taken where there is one; one at a time, in order. */
-  store(group: Group): Promise<void>;
   /** Nothing waits any more. */
   idle?(): void;
 }
 
 /**
- * The way into a journal: gives seqs, encodes entries into the open batch, and hands all that
- * waits on as one group (group commit). While one group is stored, the next may be written.
+ * The way into a journal: gives seqs, keeps the bound of what waits, and decides when what waits is
+ * committed as one group.
  *
  * A group starts at the end of the turn in which the first append came, after promise reactions: so
  * appenders that one commit has just woken share the next one.
  */
 export class Intake {
   readonly #options: IntakeOptions;
-  readonly #encoder: BatchEncoder;
-  readonly #pool: SlabPool;
-  #group: Group = newGroup();
-  readonly #queue: Group[] = [];
-  #values: Map<string, Uint8Array | null> | null = null;
-  #unitSeq: number;
-  #seqNext: number;
+  readonly #queue: GroupQueue;
+  readonly #pipeline: CommitPipeline;
+  readonly #losses = new UnseenLosses();
   #seqStored: number;
-  #closedBytes = 0;
-  #writing: Group | null = null;
-  #written: Group | null = null;
-  #storing: Group | null = null;
-  #writeFailure: { readonly group: Group; readonly error: unknown } | null = null;
-  #isOver = false;
   #scheduled = false;
   #refusal: BrokerlessError | null = null;
-  #loss: BrokerlessError | null = null;
-  #unseen: { count: number; error: BrokerlessError | null } = { count: 0, error: null };
   #roomWaiters: (() => void)[] = [];
   #idleWaiters: (() => void)[] = [];
   readonly #start = (): void => {
     this.#scheduled = false;
-    this.#run();
+    this.#pipeline.run();
   };
 
   constructor(options: IntakeOptions) {
     this.#options = options;
-    this.#pool = new SlabPool(Math.max(SLAB_BYTES, 4 * options.batchBytesMax), SLABS_FREE_MAX);
-    this.#encoder = new BatchEncoder(options.recycles ? { slabs: this.#pool } : {});
-    this.#seqNext = options.seqNext;
-    this.#unitSeq = options.seqNext;
+    this.#queue = new GroupQueue({ ...options, filled: () => this.#filled() });
+    this.#pipeline = new CommitPipeline(options, this.#owner());
     this.#seqStored = options.seqNext - 1;
   }
 
   get seqNext(): number {
-    return this.#seqNext;
+    return this.#queue.seqNext;
   }
 
   get seqStored(): number {
@@ -108,48 +59,40 @@ export class Intake {
 
   /** Encoded and not stored (bytes). */
   get pendingBytes(): number {
-    return this.#closedBytes + this.#encoder.bytes - FRONT_BYTES;
+    return this.#queue.pendingBytes;
   }
 
   get full(): boolean {
-    return this.pendingBytes >= this.#options.pendingBytesMax;
+    return this.#queue.pendingBytes >= this.#options.pendingBytesMax;
   }
 
   /** Appends one value: the hot path. The bytes are copied. */
   append(value: Uint8Array): Appended {
     if (this.#refusal !== null || this.full) return this.#refuse();
     if (value.length > ENTRY_BYTES_MAX) return this.#rejected(tooLarge(value.length));
-    this.#encoder.add(value);
-    return this.#added(1);
+    const seq = this.#queue.seqNext;
+    return this.#added(new Appended(seq, 1, this.#queue.add(value)));
   }
 
   /** Appends entries and values that are stored all or none. */
   appendAll(entries: readonly EntryInput[], values: ValueChanges | null): Appended {
     if (this.#refusal !== null || this.full) return this.#refuse();
-    const encoder = this.#encoder;
-    const before = { bytes: encoder.bytes, count: encoder.count };
+    const seq = this.#queue.seqNext;
+    let commit: Commit;
     try {
-      for (const entry of entries) encoder.addEntry(entry);
+      commit = this.#queue.addAll(entries, values);
     } catch (error) {
-      encoder.rewind(before);
       if (error instanceof BrokerlessError) return this.#rejected(error);
       throw error;
     }
-    this.#putValues(values);
-    return this.#added(entries.length);
+    return this.#added(new Appended(seq, entries.length, commit));
   }
 
   /** Appends a draft as a batch of its own. */
   appendDraft(draft: BatchDraft, values: ValueChanges | null): Appended {
     if (this.#refusal !== null || this.full) return this.#refuse();
-    this.#closeUnit();
-    const seqFirst = this.#seqNext;
-    const group = this.#group;
-    this.#push({ draft, seqFirst, values }, draft.bytes.length);
-    this.#seqNext += draft.count;
-    this.#unitSeq = this.#seqNext;
-    this.#schedule();
-    return new Appended(seqFirst, draft.count, group.commit);
+    const seq = this.#queue.seqNext;
+    return this.#added(new Appended(seq, draft.count, this.#queue.addDraft(draft, values)));
   }
 
   /** Resolves when the pending bytes are at most half of their bound, or all is over. */
@@ -166,215 +109,76 @@ export class Intake {
    * @throws BrokerlessError the first loss since the last call of which nobody was told, once
    */
   async settled(): Promise<void> {
-    if (!this.#isIdle()) {
-      this.#run();
+    if (!this.#pipeline.isIdle || !this.#queue.isEmpty) {
+      this.#pipeline.run();
       await new Promise<void>((resolve) => {
         this.#idleWaiters.push(resolve);
       });
     }
-    const unseen = this.#unseen;
-    const loss = this.#loss ?? (unseen.count > 0 ? unseen.error : null);
-    this.#loss = null;
-    this.#unseen = { count: 0, error: null };
+    const loss = this.#losses.take();
     if (loss !== null) throw loss;
   }
 
-  /** From now on every append fails with `error`; what waits is rejected where `drop` says so. */
-  refuse(error: BrokerlessError, drop: boolean): void {
-    this.#refusal = error;
-    if (drop) this.#reject(error);
+  /** From now on every append fails, with the first error given; what waits is still stored. */
+  refuse(error: BrokerlessError): void {
+    this.#refusal ??= error;
   }
 
-  #added(count: number): Appended {
-    const seq = this.#seqNext;
-    this.#seqNext = seq + count;
-    const appended = new Appended(seq, count, this.#group.commit);
-    if (this.#encoder.bytes >= this.#options.batchBytesMax) {
-      this.#closeUnit();
-      if (this.#readyBytes >= this.#options.aheadBytes) this.#run();
-    }
-    if (!this.#scheduled && this.#storing === null) this.#schedule();
+  /** Within a long loop the disk works from the first full batches on. */
+  #filled(): void {
+    if (this.#queue.readyBytes >= this.#options.aheadBytes) this.#pipeline.run();
+  }
+
+  #added(appended: Appended): Appended {
+    if (!this.#scheduled) this.#schedule();
     return appended;
   }
 
-  #putValues(values: ValueChanges | null): void {
-    if (values === null || values.size === 0) return;
-    this.#values ??= new Map();
-    for (const [name, value] of values) this.#values.set(name, value);
-  }
-
-  #closeUnit(): void {
-    const count = this.#encoder.count;
-    if (count === 0 && this.#values === null) return;
-    const draft = count === 0 ? null : this.#encoder.take();
-    if (draft !== null) this.#pool.hold(draft.bytes);
-    const values = this.#values;
-    this.#values = null;
-    this.#push({ draft, seqFirst: this.#unitSeq, values }, draft?.bytes.length ?? 0);
-    this.#unitSeq = this.#seqNext;
-  }
-
-  #push(unit: Unit, bytes: number): void {
-    const group = this.#group;
-    group.units.push(unit);
-    group.bytes += bytes;
-    group.count += unit.draft?.count ?? 0;
-    this.#closedBytes += bytes;
-    if (group.bytes < this.#options.commitBytesMax) return;
-    this.#queue.push(group);
-    this.#group = newGroup();
-  }
-
   #schedule(): void {
-    if (this.#scheduled || this.#writing !== null || this.#written !== null) return;
     this.#scheduled = true;
     process.nextTick(this.#start);
   }
 
-  /** Takes what waits to be written, unless it is better to wait for more. */
-  #run(): void {
-    if (this.#writing !== null || this.#written !== null || this.#writeFailure !== null) return;
-    const isAhead = this.#storing !== null;
-    // Ahead of a sync only much is written: little would make commits small.
-    if (
-      isAhead &&
-      (this.#options.write === undefined || this.#readyBytes < this.#options.aheadBytes)
-    )
-      return;
-    const group = this.#next();
-    if (group === null) {
-      if (!isAhead) this.#wake();
-      return;
-    }
-    if (this.#options.write === undefined) {
-      this.#written = group;
-      this.#store();
-      return;
-    }
-    this.#writing = group;
-    this.#options.write(group).then(
-      () => this.#wrote(group),
-      (error: unknown) => this.#writeFailed(group, error),
-    );
-  }
-
-  #wrote(group: Group): void {
-    this.#writing = null;
-    if (this.#isOver) {
-      this.#wake();
-      return;
-    }
-    this.#written = group;
-    this.#store();
-  }
-
-  #store(): void {
-    const group = this.#written;
-    if (this.#storing !== null || group === null) return;
-    this.#written = null;
-    this.#storing = group;
-    this.#options.store(group).then(
-      () => this.#stored(group),
-      (error: unknown) => this.#failed(group, error),
-    );
-    this.#run();
-  }
-
-  get #readyBytes(): number {
-    return this.#closedBytes - (this.#writing?.bytes ?? 0) - (this.#storing?.bytes ?? 0);
-  }
-
-  #next(): Group | null {
-    const waiting = this.#queue.shift();
-    if (waiting !== undefined) return waiting;
-    this.#closeUnit();
-    // Closing may have filled the group, and so have moved it to the queue.
-    const filled = this.#queue.shift();
-    if (filled !== undefined) return filled;
-    const group = this.#group;
-    if (group.units.length === 0) return null;
-    this.#group = newGroup();
-    return group;
+  #owner(): CommitOwner {
+    const queue = this.#queue;
+    const { aheadBytes } = this.#options;
+    return {
+      get isAheadWorth() {
+        return queue.readyBytes >= aheadBytes;
+      },
+      take: () => queue.take(),
+      stored: (group) => this.#stored(group),
+      failed: (groups, error) => this.#failed(groups, error as BrokerlessError),
+      idle: () => this.#idle(),
+    };
   }
 
   #stored(group: Group): void {
-    this.#storing = null;
-    this.#closedBytes -= group.bytes;
     this.#seqStored += group.count;
-    this.#recycle(group);
+    this.#queue.release(group);
     group.commit.resolve();
     if (this.#hasRoom()) this.#wakeRoom();
-    const failure = this.#writeFailure;
-    if (failure !== null) {
-      this.#failed(failure.group, failure.error);
-      return;
-    }
-    this.#store();
-    this.#schedule();
-  }
-
-  /** What was written before is still being stored: the failure comes after it, in order. */
-  #writeFailed(group: Group, error: unknown): void {
-    this.#writing = null;
-    if (this.#isOver) this.#wake();
-    else if (this.#storing === null) this.#failed(group, error);
-    else this.#writeFailure = { group, error };
-  }
-
-  #failed(group: Group, error: unknown): void {
-    const failure = error as BrokerlessError;
-    this.#storing = null;
-    this.#lose(group, failure);
-    for (const later of [this.#writeFailure?.group, this.#written, this.#writing]) {
-      if (later != null && later !== group) this.#lose(later, failure);
-    }
-    this.#writeFailure = null;
-    this.#written = null;
-    if (failure.code !== "BROKERLESS_NO_SPACE") {
-      this.#isOver = true;
-      this.#refusal = failure;
-    }
-    this.#reject(failure);
-    if (this.#writing === null) this.#wake();
+    if (!this.#scheduled) this.#schedule();
   }
 
   /** What waits behind a failure fails with it, so that no hole can appear. */
-  #reject(error: BrokerlessError): void {
-    this.#closeUnit();
-    const groups = [...this.#queue.splice(0), this.#group];
-    this.#group = newGroup();
-    this.#closedBytes = 0;
-    this.#seqNext = this.#seqStored + 1;
-    this.#unitSeq = this.#seqNext;
-    for (const group of groups) {
-      this.#lose(group, error);
+  #failed(groups: readonly Group[], error: BrokerlessError): boolean {
+    const isOver = error.code !== "BROKERLESS_NO_SPACE";
+    if (isOver) this.refuse(error);
+    for (const group of [...groups, ...this.#queue.clear(this.#seqStored + 1)]) {
+      this.#losses.lose(group.commit, error);
+      // After another failure a write may still be going on.
+      if (!isOver) this.#queue.recycle(group);
     }
     this.#wakeRoom();
-  }
-
-  /** A loss of which no waiting appender is told is kept for the next `settled`. */
-  #lose(group: Group, error: BrokerlessError): void {
-    if (group.units.length > 0 && !group.commit.isObserved) this.#loss ??= error;
-    group.commit.reject(error);
-    // After another failure a write may still be going on.
-    if (error.code === "BROKERLESS_NO_SPACE") this.#recycle(group);
-  }
-
-  #recycle(group: Group): void {
-    for (const { draft } of group.units) if (draft !== null) this.#pool.release(draft.bytes);
-  }
-
-  #isIdle(): boolean {
-    const open = this.#encoder.count > 0 || this.#values !== null || this.#group.units.length > 0;
-    const isBusy = this.#storing !== null || this.#writing !== null || this.#written !== null;
-    return !isBusy && this.#queue.length === 0 && !open;
+    return isOver;
   }
 
   #hasRoom(): boolean {
     return this.#refusal !== null || this.pendingBytes * 2 <= this.#options.pendingBytesMax;
   }
 
-  #wake(): void {
+  #idle(): void {
     this.#options.idle?.();
     for (const wake of this.#idleWaiters.splice(0)) wake();
   }
@@ -384,34 +188,14 @@ export class Intake {
   }
 
   #refuse(): Appended {
-    return this.#rejected(this.#refusal ?? this.#fullError());
-  }
-
-  #fullError(): BrokerlessError {
+    if (this.#refusal !== null) return this.#rejected(this.#refusal);
     const message = `${this.pendingBytes} bytes wait to be stored, and pendingBytesMax is ${this.#options.pendingBytesMax}; await room() first`;
-    return new BrokerlessError("BROKERLESS_FULL", message);
+    return this.#rejected(new BrokerlessError("BROKERLESS_FULL", message));
   }
 
-  /** An append that changes nothing; nobody looking at it makes it a loss. */
   #rejected(error: BrokerlessError): Appended {
-    this.#unseen.count++;
-    this.#unseen.error ??= error;
-    const unseen = this.#unseen;
-    const commit = new Commit(() => {
-      unseen.count--;
-    });
-    commit.reject(error);
-    return new Appended(this.#seqNext, 0, commit);
+    return this.#losses.refuse(this.#queue.seqNext, error);
   }
-}
-
-/** @throws TypeError unless `value` is bytes */
-export function checkBytes(what: string, value: unknown): asserts value is Uint8Array {
-  if (!(value instanceof Uint8Array)) throw expected(what, "a Buffer or Uint8Array", value);
-}
-
-function newGroup(): Group {
-  return { units: [], commit: new Commit(), bytes: 0, count: 0 };
 }
 
 function tooLarge(bytes: number): BrokerlessError {

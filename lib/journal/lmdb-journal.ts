@@ -1,26 +1,16 @@
 import { randomBytes } from "node:crypto";
 import type { Key, RootDatabase } from "lmdb";
 import { Batch, checkBatch } from "../batch/batch.ts";
-import type { BatchDraft } from "../batch/batch-encoder.ts";
 import { streamBytes } from "../batch/layout.ts";
-import { BrokerlessError, type Damage } from "../errors.ts";
-import { expected, integer, resolveOptions } from "../options.ts";
-import { appendDraftTo, appendTo, toChanges } from "./append-arguments.ts";
-import type { Appended } from "./appended.ts";
+import type { Damage } from "../errors.ts";
+import { integer, resolveOptions } from "../options.ts";
 import { corruptError, diskFailure } from "./failure.ts";
-import { holdChange, lowestHold, readHolds, readSeqValue, seqValue } from "./holds.ts";
-import { type Group, Intake } from "./intake.ts";
-import type {
-  AppendOptions,
-  Journal,
-  JournalReader,
-  JournalStats,
-  ReadOptions,
-  Values,
-  VerifyReport,
-} from "./journal.ts";
-import { type BatchCursor, type BatchSource, gap, SourceReader, StoredSignal } from "./reader.ts";
-import { VALUE_SEQ_FIRST, type ValueChanges, ValueTable } from "./values.ts";
+import type { Group } from "./group-queue.ts";
+import { readSeqFirst, seqFirstChange } from "./holds.ts";
+import type { JournalStats, VerifyReport } from "./journal.ts";
+import { LocalJournal } from "./local-journal.ts";
+import { type BatchCursor, gap } from "./reader.ts";
+import { type ValueChanges, ValueTable } from "./values.ts";
 
 /** How an {@link LmdbJournal} keeps its stream. */
 export interface LmdbJournalOptions {
@@ -45,26 +35,38 @@ const SPEC = {
 const BATCH = "batch";
 const VALUE = "value";
 const STREAM = "stream";
+const SEQ_END = Number.MAX_SAFE_INTEGER;
 type Store = RootDatabase<Buffer, Key>;
+
+/** What `getStats` of lmdb gives, as far as it is used here; its own types leave it open. */
+interface StoreStats {
+  readonly pageSize: number;
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
 
 /**
  * A stream in an LMDB database: for programs that have one already and want their own rows in the
  * same transactions, or reads by position without segments. Each commit is one transaction, synced.
  *
+ * The epoch is 1 for ever: it rises where history can be lost that somebody has seen, and here
+ * nobody sees an entry before the transaction that holds it is on the disk; there is no repair, and
+ * no lazier sync level. Who puts an older copy of the files in place is not noticed, as with every
+ * journal whose files are replaced as a whole.
+ *
+ * `stats().bytesKept` is what the pages of the database take, rows of others in it included.
+ *
  * Needs the npm package `lmdb`, which brokerless does not install.
  */
-export class LmdbJournal implements Journal {
+export class LmdbJournal extends LocalJournal {
   readonly stream: string;
   readonly epoch = 1;
   readonly #store: Store;
-  readonly #table: ValueTable;
-  readonly #intake: Intake;
-  readonly #signal = new StoredSignal();
   readonly #streamBytes: Uint8Array;
   readonly #counts = { bytesWritten: 0, commits: 0 };
-  #timeMs = 0;
+  #timeMs: number;
   #isClosed = false;
-  #closing: Promise<void> | null = null;
 
   /**
    * Opens or makes the database in a directory.
@@ -73,13 +75,14 @@ export class LmdbJournal implements Journal {
    * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED where `lmdb` is missing or refuses
    */
   static async open(directory: string, options?: LmdbJournalOptions): Promise<LmdbJournal> {
-    const resolved = resolveOptions("LmdbJournal", options, SPEC);
+    const { mapBytesMax, ...bounds } = resolveOptions("LmdbJournal", options, SPEC);
+    let store: Store | null = null;
     try {
       const lmdb = await import("lmdb");
-      const store: Store = lmdb.open<Buffer, Key>({
+      store = lmdb.open<Buffer, Key>({
         path: directory,
         encoding: "binary",
-        mapSize: resolved.mapBytesMax,
+        mapSize: mapBytesMax,
         // Without it a transaction resolves before it is on the disk.
         overlappingSync: false,
       });
@@ -88,117 +91,71 @@ export class LmdbJournal implements Journal {
         id = randomBytes(16);
         await store.put(STREAM, id);
       }
-      return new LmdbJournal(store, id, resolved);
+      return new LmdbJournal(
+        { store, id, last: lastBatch(store), table: readTable(store) },
+        bounds,
+      );
     } catch (error) {
+      await store?.close();
       throw diskFailure(error, `open the LMDB journal in ${directory}`);
     }
   }
 
   private constructor(
-    store: Store,
-    id: Buffer,
-    options: { readonly batchBytesMax: number; readonly pendingBytesMax: number },
+    found: {
+      readonly store: Store;
+      readonly id: Buffer;
+      readonly last: Batch | null;
+      readonly table: ValueTable;
+    },
+    bounds: { readonly batchBytesMax: number; readonly pendingBytesMax: number },
   ) {
-    this.#store = store;
-    this.stream = id.toString("hex");
-    this.#streamBytes = streamBytes(this.stream);
-    this.#table = readTable(store);
-    const last = this.#lastBatch();
-    this.#timeMs = last?.timeMs ?? 0;
-    const seqNext = Math.max(
-      last === null ? 1 : last.seqLast + 1,
-      readSeqValue(this.#table.get(VALUE_SEQ_FIRST), 1),
-    );
-    this.#intake = new Intake({
+    const { store, id, last, table } = found;
+    super(table, {
+      ...bounds,
       aheadBytes: 2 ** 20,
       recycles: true,
-      ...options,
-      seqNext,
+      seqNext: Math.max(last === null ? 1 : last.seqLast + 1, readSeqFirst(table)),
       commitBytesMax: 2 ** 22,
       store: (group) => this.#commit(group),
     });
+    this.#store = store;
+    this.stream = id.toString("hex");
+    this.#streamBytes = streamBytes(this.stream);
+    this.#timeMs = last?.timeMs ?? 0;
   }
 
   get seqFirst(): number {
-    return readSeqValue(this.#table.get(VALUE_SEQ_FIRST), 1);
+    return readSeqFirst(this.table);
   }
 
-  get seqStored(): number {
-    return this.#intake.seqStored;
+  stats(): JournalStats {
+    const pages = this.#store.getStats() as StoreStats;
+    const count = pages.treeBranchPageCount + pages.treeLeafPageCount + pages.overflowPages;
+    const bytesKept = count * pages.pageSize;
+    const { bytesWritten, commits } = this.#counts;
+    const entriesKept = this.seqStored + 1 - this.seqFirst;
+    const { pendingBytes } = this;
+    return { entriesKept, bytesKept, pendingBytes, bytesWritten, commits, syncs: commits };
   }
 
-  get seqNext(): number {
-    return this.#intake.seqNext;
-  }
-
-  get pendingBytes(): number {
-    return this.#intake.pendingBytes;
-  }
-
-  get full(): boolean {
-    return this.#intake.full;
-  }
-
-  append(entries: Parameters<Journal["append"]>[0], options?: AppendOptions): Appended {
-    return appendTo({ intake: this.#intake, table: this.#table }, entries, options);
-  }
-
-  appendDraft(draft: BatchDraft, options?: AppendOptions): Appended {
-    return appendDraftTo({ intake: this.#intake, table: this.#table }, draft, options);
-  }
-
-  set(values: Values): Appended {
-    return this.#intake.appendAll([], toChanges(this.#table, values));
-  }
-
-  get(name: string): Uint8Array | null {
-    return this.#table.get(name);
-  }
-
-  room(): Promise<void> {
-    return this.#intake.room();
-  }
-
-  sync(): Promise<void> {
-    return this.#intake.settled();
-  }
-
-  read(options?: ReadOptions): JournalReader {
-    this.#assertOpen();
-    return new SourceReader(this.#source(), options);
-  }
-
-  async hold(name: string, seq: number): Promise<void> {
-    await this.#intake.appendAll([], holdChange(name, seq));
-  }
-
-  async release(name: string): Promise<void> {
-    await this.#intake.appendAll([], holdChange(name, null));
-  }
-
-  holds(): ReadonlyMap<string, number> {
-    return readHolds(this.#table);
-  }
-
-  async truncateBefore(seq: number): Promise<number> {
-    if (!Number.isSafeInteger(seq) || seq < 1) throw expected("truncateBefore", "a seq", seq);
-    const wanted = Math.min(seq, lowestHold(this.#table), this.seqStored + 1);
-    if (wanted <= this.seqFirst) return this.seqFirst;
-    await this.#intake.appendAll([], new Map([[VALUE_SEQ_FIRST, seqValue(wanted)]]));
+  protected async freeBefore(seq: number): Promise<void> {
+    await this.intake.appendAll([], seqFirstChange(seq));
     const removals: Promise<boolean>[] = [];
-    for (const batch of this.#range(1)) {
-      if (batch.seqLast >= wanted) break;
-      removals.push(this.#store.remove([BATCH, batch.seqFirst]));
+    for (const { value } of this.#store.getRange({ start: [BATCH, 1], end: [BATCH, seq] })) {
+      const { seqFirst, seqLast } = new Batch(value);
+      if (seqLast < seq) removals.push(this.#store.remove([BATCH, seqFirst]));
     }
     await Promise.all(removals);
-    return this.seqFirst;
   }
 
-  async verify(): Promise<VerifyReport> {
-    this.#assertOpen();
+  protected async check(): Promise<VerifyReport> {
     const damage: (Damage & { readonly reason: string })[] = [];
     const sum = { batches: 0, entries: 0, bytes: 0 };
-    for (const { key, value } of this.#store.getRange({ start: [BATCH, 0], end: [BATCH, END] })) {
+    for (const { key, value } of this.#store.getRange({
+      start: [BATCH, 0],
+      end: [BATCH, SEQ_END],
+    })) {
       const seqFirst = (key as [string, number])[1];
       const reason = checkBatch(value);
       sum.batches++;
@@ -209,33 +166,40 @@ export class LmdbJournal implements Journal {
     return { ok: damage.length === 0, ...sum, damage };
   }
 
-  stats(): JournalStats {
-    let bytesKept = 0;
-    for (const batch of this.#range(1)) bytesKept += batch.bytes.length;
-    const { bytesWritten, commits } = this.#counts;
-    const entriesKept = this.seqStored + 1 - this.seqFirst;
-    const { pendingBytes } = this;
-    return { entriesKept, bytesKept, pendingBytes, bytesWritten, commits, syncs: commits };
+  protected async letGo(): Promise<void> {
+    this.#isClosed = true;
+    await this.#store.close();
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  async #close(): Promise<void> {
-    this.#intake.refuse(closedError(), false);
-    try {
-      await this.#intake.settled();
-    } finally {
-      this.#isClosed = true;
-      this.#signal.notify();
-      await this.#store.close();
+  /** By halves: times of batches do not fall within a stream. */
+  protected async seqAt(timeMs: number): Promise<number> {
+    let low = this.seqFirst;
+    let high = this.seqStored + 1;
+    while (low < high) {
+      const middle = low + Math.floor((high - low) / 2);
+      const batch = this.#batchWith(middle);
+      if (batch === null) throw missing(middle);
+      if (batch.timeMs < timeMs) low = batch.seqLast + 1;
+      else high = Math.max(low, batch.seqFirst);
     }
+    return high;
+  }
+
+  protected cursorAt(from: number): BatchCursor {
+    let seq = from;
+    return {
+      next: async () => {
+        if (seq > this.seqStored || this.#isClosed) return null;
+        if (seq < this.seqFirst) throw gap(seq, this.seqFirst);
+        const batch = this.#batchWith(seq);
+        if (batch === null) throw missing(seq);
+        const reason = checkBatch(batch.bytes);
+        if (reason !== null) throw damaged(seq, reason);
+        seq = batch.seqLast + 1;
+        return batch;
+      },
+      close: async () => {},
+    };
   }
 
   async #commit(group: Group): Promise<void> {
@@ -257,9 +221,9 @@ export class LmdbJournal implements Journal {
     } catch (error) {
       throw diskFailure(error, "write the LMDB journal");
     }
-    this.#table.apply(changes);
+    this.table.apply(changes);
     this.#counts.commits++;
-    process.nextTick(() => this.#signal.notify());
+    process.nextTick(() => this.signal.notify());
   }
 
   #put(puts: readonly (readonly [Key, Buffer])[], changes: ValueChanges): void {
@@ -270,73 +234,18 @@ export class LmdbJournal implements Journal {
     }
   }
 
-  #source(): BatchSource {
-    const journal = this;
-    return {
-      get seqFirst() {
-        return journal.seqFirst;
-      },
-      get seqStored() {
-        return journal.seqStored;
-      },
-      async seqAt(timeMs) {
-        for (const batch of journal.#range(1)) if (batch.timeMs >= timeMs) return batch.seqFirst;
-        return journal.seqStored + 1;
-      },
-      open: async (seq) => journal.#cursor(seq),
-      async stored(seq) {
-        while (journal.#closing === null && journal.seqStored <= seq) await journal.#signal.wait();
-        return journal.seqStored > seq ? "stored" : "closed";
-      },
-    };
-  }
-
-  #cursor(from: number): BatchCursor {
-    let seq = from;
-    return {
-      next: async () => {
-        if (seq > this.seqStored || this.#isClosed) return null;
-        if (seq < this.seqFirst) throw gap(seq, this.seqFirst);
-        const batch = this.#batchWith(seq);
-        const reason = batch === null ? "a batch is missing" : checkBatch(batch.bytes);
-        if (batch === null || reason !== null) {
-          const damage = { file: "data.mdb", offset: 0, seqFirst: seq, seqLast: null };
-          throw corruptError(damage, reason ?? "");
-        }
-        seq = batch.seqLast + 1;
-        return batch;
-      },
-      close: async () => {},
-    };
-  }
-
   #batchWith(seq: number): Batch | null {
-    const range = { start: [BATCH, seq], end: [BATCH, 0], reverse: true, limit: 1 };
-    for (const { value } of this.#store.getRange(range)) {
-      const batch = new Batch(Buffer.from(value));
-      return batch.seqLast >= seq ? batch : null;
-    }
-    return null;
-  }
-
-  #lastBatch(): Batch | null {
-    const range = { start: [BATCH, END], end: [BATCH, 0], reverse: true, limit: 1 };
-    for (const { value } of this.#store.getRange(range)) return new Batch(Buffer.from(value));
-    return null;
-  }
-
-  *#range(from: number): Generator<Batch> {
-    for (const { value } of this.#store.getRange({ start: [BATCH, from], end: [BATCH, END] })) {
-      yield new Batch(value);
-    }
-  }
-
-  #assertOpen(): void {
-    if (this.#closing !== null) throw closedError();
+    const batch = lastBatch(this.#store, seq);
+    return batch !== null && batch.seqLast >= seq ? batch : null;
   }
 }
 
-const END = Number.MAX_SAFE_INTEGER;
+/** @returns the batch that starts at `seqMax`, or the last one before it */
+function lastBatch(store: Store, seqMax: number = SEQ_END): Batch | null {
+  const range = { start: [BATCH, seqMax], end: [BATCH, 0], reverse: true, limit: 1 };
+  for (const { value } of store.getRange(range)) return new Batch(Buffer.from(value));
+  return null;
+}
 
 function readTable(store: Store): ValueTable {
   const changes = new Map<string, Uint8Array>();
@@ -348,6 +257,10 @@ function readTable(store: Store): ValueTable {
   return table;
 }
 
-function closedError(): BrokerlessError {
-  return new BrokerlessError("BROKERLESS_CLOSED", "the journal is closed");
+function missing(seq: number): Error {
+  return damaged(seq, "a batch is missing");
+}
+
+function damaged(seq: number, reason: string): Error {
+  return corruptError({ file: "data.mdb", offset: 0, seqFirst: seq, seqLast: null }, reason);
 }

@@ -7,7 +7,7 @@ import {
 } from "./checkpoint.ts";
 import { type DiskFile, readAll, readWhole, writeAll } from "./disk.ts";
 import { corruptError } from "./failure.ts";
-import { readSeqValue } from "./holds.ts";
+import { readSeqFirst } from "./holds.ts";
 import { decodeMark, MARK_NAME, type Mark, MarkFile } from "./mark.ts";
 import type { TornTail, Verdict } from "./recovery.ts";
 import { Reserve } from "./reserve.ts";
@@ -17,7 +17,7 @@ import { type SegmentHeader, segmentName } from "./segment-header.ts";
 import { readHeaders } from "./segment-list.ts";
 import type { SegmentLogParts } from "./segment-log.ts";
 import { setAside } from "./set-aside.ts";
-import { VALUE_SEQ_FIRST, ValueTable } from "./values.ts";
+import { ValueTable } from "./values.ts";
 
 /** What opening found, and what it had to do. */
 export interface RecoveryReport {
@@ -127,7 +127,7 @@ function checkEnds(
 
 /** The oldest segment must reach back to the first seq that was not freed. */
 function checkFirst(oldest: Segment, table: ValueTable): void {
-  const seqFirst = readSeqValue(table.get(VALUE_SEQ_FIRST), 1);
+  const seqFirst = readSeqFirst(table);
   const { number, seqBase } = oldest.header;
   if (seqBase <= seqFirst) return;
   const damage = { file: segmentName(number - 1), offset: 0, seqFirst, seqLast: seqBase - 1 };

@@ -17,6 +17,11 @@ export interface JournalPorts {
   readonly bootId: string;
   /** How much must wait for it to be written ahead of a sync; a test makes it little (bytes). */
   readonly aheadBytes: number;
+  /**
+   * Small commits write this many zeros behind them when they need more space: the syncs that follow
+   * find their blocks allocated, and have no metadata to write; a test makes it little (bytes).
+   */
+  readonly preallocateBytes: number;
   /** What is kept free for named values when the disk is full; a test makes it little (bytes). */
   readonly reserveBytes: number;
 }
@@ -29,6 +34,7 @@ export const nodePorts: JournalPorts = {
   randomHex: (bytes) => randomBytes(bytes).toString("hex"),
   bootId: readBootId(),
   aheadBytes: 2 ** 20,
+  preallocateBytes: 2 ** 18,
   reserveBytes: 2 ** 16,
 };
 

@@ -5,7 +5,7 @@ import { beginSegment } from "./begin-segment.ts";
 import { CHECKPOINT_NAME, decodeCheckpoint } from "./checkpoint.ts";
 import { readWhole, writeAll } from "./disk.ts";
 import { diskFailure } from "./failure.ts";
-import { readSeqValue, seqValue } from "./holds.ts";
+import { readSeqFirst, seqFirstChange } from "./holds.ts";
 import { decodeMark, MARK_NAME } from "./mark.ts";
 import { type JournalPorts, nodePorts } from "./ports.ts";
 import { RECORD_HEADER_BYTES, RECORD_TYPE, sealRecord } from "./record.ts";
@@ -17,7 +17,7 @@ import {
   segmentSeed,
 } from "./segment-header.ts";
 import { setAside } from "./set-aside.ts";
-import { VALUE_SEQ_FIRST, ValueTable } from "./values.ts";
+import { ValueTable } from "./values.ts";
 
 /** What a repair kept, and what is lost for good. */
 export interface RepairReport {
@@ -153,7 +153,7 @@ function split(batches: readonly Batch[]): Batch[][] {
 
 function findLost(good: Good, runs: readonly Batch[][]): { seqFirst: number; seqLast: number }[] {
   const lost: { seqFirst: number; seqLast: number }[] = [];
-  let seqNext = readSeqValue(good.table.get(VALUE_SEQ_FIRST), 1);
+  let seqNext = readSeqFirst(good.table);
   for (const run of runs) {
     const { seqFirst } = run[0]!;
     if (seqFirst > seqNext) lost.push({ seqFirst: seqNext, seqLast: seqFirst - 1 });
@@ -172,8 +172,8 @@ async function writeRuns(
   const { ports } = at;
   const seqFirst = runs[0]?.[0]?.seqFirst ?? good.seqNext;
   const { table } = good;
-  if (seqFirst > readSeqValue(table.get(VALUE_SEQ_FIRST), 1)) {
-    table.apply(new Map([[VALUE_SEQ_FIRST, seqValue(seqFirst)]]));
+  if (seqFirst > readSeqFirst(table)) {
+    table.apply(seqFirstChange(seqFirst));
   }
   let number = good.number + 1;
   let previousBytes = 0;

@@ -1,23 +1,16 @@
-import type { BatchDraft } from "../batch/batch-encoder.ts";
 import { streamBytes } from "../batch/layout.ts";
 import { beginSegment } from "./begin-segment.ts";
-import { coalesce, type DiskFile, writeAll } from "./disk.ts";
-import { diskFailure, isNoSpace, poisoned } from "./failure.ts";
-import type { Unit } from "./intake.ts";
+import type { DiskFile } from "./disk.ts";
+import { poisoned } from "./failure.ts";
+import type { Unit } from "./group-queue.ts";
 import type { Mark, MarkFile } from "./mark.ts";
 import type { JournalPorts } from "./ports.ts";
-import { RECORD_HEADER_BYTES, RECORD_TYPE, sealRecord } from "./record.ts";
 import type { Reserve } from "./reserve.ts";
+import { type SealedUnits, sealUnits } from "./seal-units.ts";
 import type { Segment } from "./segment.ts";
 import type { SegmentHeader } from "./segment-header.ts";
-import { INDEX_STRIDE_BYTES } from "./segment-scan.ts";
-import { encodeValues, type ValueTable } from "./values.ts";
-
-/** Small commits find their blocks allocated: their sync then has no metadata to write (bytes). */
-const PREALLOCATE_BYTES = 256 * 1024;
-/** A commit above this gains nothing from it (bytes). */
-const PREALLOCATE_COMMIT_BYTES = 32 * 1024;
-const ZEROS = Buffer.alloc(PREALLOCATE_BYTES);
+import { TailFile } from "./tail-file.ts";
+import type { ValueTable } from "./values.ts";
 
 /** What a log is made of when it is open: all of it belongs to the log from then on. */
 export interface SegmentLogParts {
@@ -57,8 +50,8 @@ export interface SegmentLogOptions {
  * them durable.
  *
  * One `write`, `roll` or `close` at a time, and one `commit`, in the order of the writes; the caller
- * sees to that. `sync` and `dropBefore` may run beside them. Invariant in the newest segment: `durable <= written <= allocated`, and readers
- * see `end`: `durable` where commits are synced, `written` elsewhere.
+ * sees to that. `sync` and `dropBefore` may run beside them. Readers see a segment up to its `end`:
+ * what is durable where commits are synced, what is written elsewhere.
  */
 export class SegmentLog {
   readonly segments: Segment[];
@@ -70,14 +63,10 @@ export class SegmentLog {
   readonly #parts: SegmentLogParts;
   readonly #options: SegmentLogOptions;
   readonly #stream: Uint8Array;
-  #file: DiskFile;
+  readonly #zeros: Uint8Array;
+  #tail: TailFile;
   #committing: Promise<void> = Promise.resolve();
-  /** Syncs in flight: the file must not be closed under them. */
-  #syncing: Promise<unknown> = Promise.resolve();
-  #written: number;
   #seqWritten: number;
-  #durable: number;
-  #allocated: number;
   #seqDurable: number;
   #timeMs: number;
 
@@ -88,11 +77,9 @@ export class SegmentLog {
     this.seqNext = parts.seqNext;
     this.#parts = parts;
     this.#options = options;
-    this.#file = parts.file;
-    this.#written = this.newest.end;
+    this.#zeros = Buffer.alloc(parts.ports.preallocateBytes);
+    this.#tail = this.#tailOf(parts.file);
     this.#seqWritten = parts.seqNext - 1;
-    this.#durable = this.newest.end;
-    this.#allocated = this.newest.end;
     this.#seqDurable = parts.seqNext - 1;
     this.#timeMs = parts.timeMs;
     this.#stream = streamBytes(this.newest.header.stream);
@@ -107,7 +94,7 @@ export class SegmentLog {
   }
 
   get isDirty(): boolean {
-    return this.#durable < this.#written;
+    return this.#tail.durable < this.#tail.written;
   }
 
   /** Bytes of all segments (bytes). */
@@ -123,18 +110,21 @@ export class SegmentLog {
    *   not be used
    */
   async write(units: readonly Unit[], bytes: number): Promise<Written> {
-    const isFull = this.#written + bytes > this.#options.segmentBytes;
-    const rolls = isFull && this.#written > this.newest.header.bornBytes;
+    const isFull = this.#tail.written + bytes > this.#options.segmentBytes;
+    const rolls = isFull && this.#tail.written > this.newest.header.bornBytes;
     if (rolls) {
       await this.#committing;
       await this.roll(this.newest.header.epoch);
     }
-    const { pieces, end, seqNext } = this.#seal(units);
+    const sealed = this.#seal(units);
     const isValues = units.every((unit) => unit.draft === null);
-    await this.#write(pieces, end, isValues);
-    this.#written = end;
-    this.#seqWritten = seqNext - 1;
-    return { units, end, seqNext, rolled: rolls };
+    // The reserve is for what lets a program free space, not for more entries.
+    const makeRoom = async () => isValues && (await this.#giveReserve());
+    await this.#tail.write({ ...sealed, makeRoom });
+    this.newest.index.push(...sealed.points);
+    this.bytesWritten += sealed.bytes;
+    for (const { draft } of units) this.#seqWritten += draft?.count ?? 0;
+    return { units, end: this.#tail.written, seqNext: this.#seqWritten + 1, rolled: rolls };
   }
 
   /**
@@ -161,22 +151,11 @@ export class SegmentLog {
 
   /** Makes everything that was written durable. @throws BrokerlessError BROKERLESS_JOURNAL_FAILED */
   async sync(): Promise<void> {
-    const segment = this.newest;
-    // What is written after the sync has started is not covered by it.
-    const end = this.#written;
+    const tail = this.#tail;
     const seqLast = this.#seqWritten;
-    const syncing = this.#file.sync();
-    this.#syncing = Promise.allSettled([this.#syncing, syncing]);
-    try {
-      await syncing;
-    } catch (error) {
-      // Even a full disk: after a failed sync nobody knows what the disk holds.
-      throw poisoned(error, `sync ${segment.name}`);
-    }
+    await tail.sync();
     this.syncs++;
-    if (segment !== this.newest) return;
-    this.#durable = Math.max(this.#durable, end);
-    this.#seqDurable = Math.max(this.#seqDurable, seqLast);
+    if (tail === this.#tail) this.#seqDurable = Math.max(this.#seqDurable, seqLast);
   }
 
   /** The mark for what is stored now. */
@@ -186,7 +165,7 @@ export class SegmentLog {
       segment: header.number,
       stream: header.stream,
       bootId: this.#parts.ports.bootId,
-      durableOffset: this.#durable,
+      durableOffset: this.#tail.durable,
       storedOffset: end,
       seqStored: this.seqNext - 1,
       lazy: !this.#options.syncCommits,
@@ -206,19 +185,15 @@ export class SegmentLog {
    */
   async roll(epoch: number): Promise<void> {
     const old = this.newest;
-    await this.#trim();
+    await this.#tail.trim();
     await this.sync();
     const { directory, ports, mark } = this.#parts;
     const header = this.#nextHeader(epoch);
     const begun = await beginSegment({ ports, directory, header, table: this.table });
     try {
-      await this.#syncing;
-      await this.#file.close();
-      this.#file = begun.file;
+      await this.#tail.close();
       this.segments.push(begun.segment);
-      this.#written = begun.segment.end;
-      this.#durable = begun.segment.end;
-      this.#allocated = begun.segment.end;
+      this.#tail = this.#tailOf(begun.file);
       await mark.putDurably(this.mark());
     } catch (error) {
       throw poisoned(error, `end ${old.name}`);
@@ -245,7 +220,7 @@ export class SegmentLog {
 
   /** Cuts off what was preallocated, makes all durable, and lets go of the files. */
   async close(): Promise<void> {
-    await this.#trim();
+    await this.#tail.trim();
     await this.sync();
     await this.#parts.mark.putDurably(this.mark());
     await this.release();
@@ -253,66 +228,28 @@ export class SegmentLog {
 
   /** Lets go of the files as they are: after a failure. */
   async release(): Promise<void> {
-    await this.#syncing;
     await this.#parts.reserve.settled();
-    await Promise.allSettled([this.#file.close(), this.#parts.mark.close()]);
+    await Promise.allSettled([this.#tail.close(), this.#parts.mark.close()]);
   }
 
-  #seal(units: readonly Unit[]): { pieces: Uint8Array[]; end: number; seqNext: number } {
-    const segment = this.newest;
-    const { epoch } = segment.header;
+  #tailOf(file: DiskFile): TailFile {
+    const { name, end } = this.newest;
+    return new TailFile({ file, name, end, zeros: this.#zeros });
+  }
+
+  #seal(units: readonly Unit[]): SealedUnits {
+    const { header, seed, index } = this.newest;
     this.#timeMs = Math.max(this.#timeMs, this.#parts.ports.now());
-    const pieces: Uint8Array[] = [];
-    let offset = this.#written;
-    let seqNext = this.#seqWritten + 1;
-    const seal = (bytes: Buffer, type: number, joined: boolean) => {
-      const bodyBytes = bytes.length - RECORD_HEADER_BYTES;
-      const durableOffset = this.#durable;
-      sealRecord(bytes, 0, { bodyBytes, type, joined, offset, durableOffset }, segment.seed);
-      pieces.push(bytes);
-      offset += bytes.length;
-    };
-    for (const { draft, seqFirst, values } of units) {
-      if (draft !== null) {
-        this.#sealDraft(draft, { epoch, seqFirst });
-        this.#note(segment, { seq: seqFirst, offset });
-        seal(draft.bytes, RECORD_TYPE.batch, values !== null);
-        seqNext = seqFirst + draft.count;
-      }
-      if (values !== null) seal(encodeValues(values, false), RECORD_TYPE.values, false);
-    }
-    return { pieces: coalesce(pieces), end: offset, seqNext };
-  }
-
-  #sealDraft(draft: BatchDraft, place: { epoch: number; seqFirst: number }): void {
-    const durableBefore = this.#seqDurable;
-    draft.seal({ ...place, stream: this.#stream, durableBefore, timeMs: this.#timeMs });
-  }
-
-  #note(segment: Segment, place: { seq: number; offset: number }): void {
-    const last = segment.index.at(-1);
-    if (last !== undefined && place.offset - last.offset < INDEX_STRIDE_BYTES) return;
-    segment.index.push({ ...place, timeMs: this.#timeMs });
-  }
-
-  async #write(pieces: readonly Uint8Array[], end: number, isValues: boolean): Promise<void> {
-    const segment = this.newest;
-    const at = this.#written;
-    const bytes = end - at;
-    const grows = end > this.#allocated && bytes <= PREALLOCATE_COMMIT_BYTES;
-    const allocated = grows ? end + PREALLOCATE_BYTES : Math.max(this.#allocated, end);
-    const written = grows ? [...pieces, ZEROS] : pieces;
-    try {
-      await writeAll(this.#file, written, at);
-      this.#allocated = allocated;
-    } catch (error) {
-      if (!isNoSpace(error)) throw poisoned(error, `write ${segment.name}`);
-      await this.#undoWrite();
-      const isSmall = isValues && (await this.#giveReserve());
-      if (!grows && !isSmall) throw diskFailure(error, `write ${bytes} bytes to ${segment.name}`);
-      await this.#writeTight(pieces, end);
-    }
-    this.bytesWritten += bytes;
+    return sealUnits(units, {
+      header,
+      seed,
+      stream: this.#stream,
+      offset: this.#tail.written,
+      durableOffset: this.#tail.durable,
+      seqDurable: this.#seqDurable,
+      timeMs: this.#timeMs,
+      indexedAt: index.at(-1)?.offset ?? null,
+    });
   }
 
   async #giveReserve(): Promise<boolean> {
@@ -320,43 +257,6 @@ export class SegmentLog {
       return await this.#parts.reserve.release();
     } catch (error) {
       throw poisoned(error, "give back the reserve");
-    }
-  }
-
-  /** Without preallocation: on a full disk the last bytes are for what is acknowledged. */
-  async #writeTight(pieces: readonly Uint8Array[], end: number): Promise<void> {
-    const segment = this.newest;
-    try {
-      await writeAll(this.#file, pieces, this.#written);
-      this.#allocated = end;
-    } catch (error) {
-      if (!isNoSpace(error)) throw poisoned(error, `write ${segment.name}`);
-      await this.#undoWrite();
-      throw diskFailure(error, `write ${end - this.#written} bytes to ${segment.name}`);
-    }
-  }
-
-  /** A short write must not be found by a recovery: its appends are reported as not stored. */
-  async #undoWrite(): Promise<void> {
-    const segment = this.newest;
-    const end = this.#written;
-    while ((segment.index.at(-1)?.offset ?? 0) >= end) segment.index.pop();
-    try {
-      await this.#file.truncate(end);
-      await this.#file.sync();
-      this.#allocated = end;
-    } catch (error) {
-      throw poisoned(error, `take back a short write in ${segment.name}`);
-    }
-  }
-
-  async #trim(): Promise<void> {
-    if (this.#allocated === this.newest.end) return;
-    try {
-      await this.#file.truncate(this.newest.end);
-      this.#allocated = this.newest.end;
-    } catch (error) {
-      throw poisoned(error, `trim ${this.newest.name}`);
     }
   }
 

@@ -3,8 +3,9 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { compile } from "../support/compile.ts";
 import { Random } from "../support/random.ts";
-import { checkJournal, compileLibrary, runAppender } from "../support/victim.ts";
+import { checkJournal, runAppender, victimModule } from "../support/victim.ts";
 
 const CUTS = Number(process.env.BROKERLESS_POWER_CUTS ?? 50);
 const SEED = Number(process.env.BROKERLESS_SEED ?? 20_260_801);
@@ -34,7 +35,7 @@ test("ext4: power cuts on a real file system lose nothing that was stored", asyn
     t.skip("needs root, mkfs.ext4, loop devices and python3");
     return;
   }
-  const module = compileLibrary(join(place, "build"));
+  const module = victimModule(compile(join(place, "build"), []));
   const random = new Random(SEED);
   let torn = 0;
   let acknowledged = 0;

@@ -3,40 +3,67 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { compile } from "../support/compile.ts";
 import { Random } from "../support/random.ts";
-import { checkJournal, compileLibrary, runAppender } from "../support/victim.ts";
+import {
+  checkJournal,
+  type Found,
+  runAppender,
+  type Seen,
+  victimModule,
+} from "../support/victim.ts";
 
 const KILLS = Number(process.env.BROKERLESS_KILLS ?? 200);
 const SEED = Number(process.env.BROKERLESS_SEED ?? 20_260_801);
+/** Journals at a time: most of a round is the start of a process, which uses one core (count). */
+const LANES = 4;
+/** Crashes that one journal has to survive before the next one begins (count). */
+const KILLS_PER_JOURNAL = 10;
 
 test("kill -9: nothing that was said to be stored is lost, at whatever moment", async (t) => {
   const place = await mkdtemp(join(tmpdir(), "brokerless-"));
   t.after(() => rm(place, { recursive: true }));
-  const module = compileLibrary(join(place, "build"));
-  const random = new Random(SEED);
-  let midCommit = 0;
-  let acknowledged = 0;
-  let torn = 0;
-  for (let kill = 0; kill < KILLS; kill++) {
-    // Every tenth time anew; else the journal of the last crash goes on.
-    const directory = join(place, `journal-${Math.floor(kill / 10)}`);
-    const seen = await runAppender({
-      module,
-      directory,
-      seed: SEED + kill,
-      lines: 1 + random.below(16),
-      hearsToTheEnd: true,
-      end: async (pid) => {
-        process.kill(pid, "SIGKILL");
-      },
-    });
-    const found = await checkJournal(directory, seen, `seed ${SEED}, kill ${kill}`);
-    if (found.cut) torn++;
-    if (found.cut || found.seqStored > seen.stored) midCommit++;
-    acknowledged += seen.stored;
-  }
+  const module = victimModule(compile(join(place, "build"), []));
+  const sum = { midCommit: 0, acknowledged: 0, torn: 0 };
+  let killNext = 0;
+  const lane = async (name: string) => {
+    while (killNext < KILLS) {
+      const kills = Math.min(KILLS_PER_JOURNAL, KILLS - killNext);
+      const directory = join(place, `${name}-${killNext}`);
+      const killFirst = killNext;
+      killNext += kills;
+      for (let kill = killFirst; kill < killFirst + kills; kill++) {
+        const { seen, found } = await killOnce({ module, directory, kill });
+        if (found.cut) sum.torn++;
+        if (found.cut || found.seqStored > seen.stored) sum.midCommit++;
+        sum.acknowledged += seen.stored;
+      }
+      await rm(directory, { recursive: true });
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, (_, index) => lane(`lane-${index}`)));
   t.diagnostic(
-    `seed ${SEED}, kills ${KILLS}, mid-commit ${midCommit}, torn ${torn}, acknowledged ${acknowledged}, lost 0, wrong 0`,
+    `seed ${SEED}, kills ${KILLS}, mid-commit ${sum.midCommit}, torn ${sum.torn}, acknowledged ${sum.acknowledged}, lost 0, wrong 0`,
   );
-  assert.ok(midCommit * 3 >= KILLS, `only ${midCommit} of ${KILLS} kills hit a commit`);
+  assert.ok(sum.midCommit * 3 >= KILLS, `only ${sum.midCommit} of ${KILLS} kills hit a commit`);
 });
+
+/** Lets an appender run until it has said a random number of commits, kills it, and looks at what is left. */
+async function killOnce(options: {
+  readonly module: string;
+  readonly directory: string;
+  readonly kill: number;
+}): Promise<{ readonly seen: Seen; readonly found: Found }> {
+  const { module, directory, kill } = options;
+  const seen = await runAppender({
+    module,
+    directory,
+    seed: SEED + kill,
+    lines: 1 + new Random(SEED + kill).below(16),
+    hearsToTheEnd: true,
+    end: async (pid) => {
+      process.kill(pid, "SIGKILL");
+    },
+  });
+  return { seen, found: await checkJournal(directory, seen, `seed ${SEED}, kill ${kill}`) };
+}

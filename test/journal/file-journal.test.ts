@@ -1,9 +1,20 @@
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, readdir, rm, stat, symlink } from "node:fs/promises";
+import {
+  chmod,
+  cp,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { BrokerlessError } from "../../lib/errors.ts";
+import type { Disk } from "../../lib/journal/disk.ts";
 import { FileJournal } from "../../lib/journal/file-journal.ts";
 import { JournalView } from "../../lib/journal/journal-view.ts";
 import { FaultyDisk } from "../support/faulty-disk.ts";
@@ -83,7 +94,7 @@ test("file journal: all that waits is one write and one sync", async () => {
   await Promise.all(Array.from({ length: 500 }, () => journal.append(Buffer.alloc(100))));
   const kinds = disk.ops
     .slice(before)
-    .filter((op) => !(op.kind === "write" && op.bytes.length === 96))
+    .filter((op) => op.kind === "sync" || (op.kind === "write" && op.bytes.length !== 96))
     .map((op) => op.kind);
   assert.deepEqual(kinds, ["write", "sync"]);
   await journal.close();
@@ -120,11 +131,50 @@ test("file journal: who comes after a sync has started waits for the next one", 
   await journal.close();
 });
 
+test("file journal: a follower sees nothing of a commit before its sync has ended", async () => {
+  let sync: (() => void) | null = null;
+  let isGated = false;
+  const disk = new SimDisk();
+  const gated: Disk = {
+    makeDirectory: (path) => disk.makeDirectory(path),
+    list: (path) => disk.list(path),
+    rename: (from, to) => disk.rename(from, to),
+    unlink: (path) => disk.unlink(path),
+    syncDirectory: (path) => disk.syncDirectory(path),
+    async open(path, mode) {
+      const file = await disk.open(path, mode);
+      const waits = () => new Promise<void>((resolve) => (sync = resolve));
+      return { ...file, sync: () => (isGated ? waits() : file.sync()) };
+    },
+  };
+  const journal = await FileJournal.openWith(simPorts(gated), "/j");
+  await journal.append(Buffer.from("1"));
+  isGated = true;
+  const append = journal.append(Buffer.from("2"));
+  while (sync === null) await new Promise(setImmediate);
+  const seen: number[] = [];
+  const following = (async () => {
+    for await (const { seq } of journal.read({ follow: true })) {
+      seen.push(seq);
+      if (seq === 2) return;
+    }
+  })();
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+  assert.deepEqual(seen, [1]);
+  isGated = false;
+  (sync as () => void)();
+  assert.equal(await append, 2);
+  await following;
+  await journal.close();
+});
+
 test("file journal: without sync per commit, sync() makes all durable", async () => {
   const disk = new SimDisk();
   const journal = await FileJournal.openWith(simPorts(disk), "/j", { sync: "never" });
   const kinds = () =>
-    disk.ops.filter((op) => !(op.kind === "write" && op.bytes.length === 96)).map((op) => op.kind);
+    disk.ops
+      .filter((op) => op.kind === "sync" || (op.kind === "write" && op.bytes.length !== 96))
+      .map((op) => op.kind);
   await journal.append(Buffer.from("x"));
   assert.equal(kinds().at(-1), "write");
   await journal.sync();
@@ -164,6 +214,26 @@ test("file journal: retention frees whole segments by bytes, count and age, neve
     assert.ok(journal.seqFirst <= held);
     await journal.close();
   }
+});
+
+test("file journal: a view stops at the mark, whatever else is in the file", async (t) => {
+  const root = await directory(t);
+  const place = join(root, "journal");
+  const journal = await FileJournal.open(place);
+  await journal.append(Buffer.from("1"));
+  await journal.sync();
+  const mark = await readFile(join(place, "mark"));
+  await journal.append(Buffer.from("2"));
+  await journal.sync();
+  const other = join(root, "copy");
+  await cp(place, other, { recursive: true });
+  await writeFile(join(other, "mark"), mark);
+  const view = await JournalView.open(other);
+  const seqs: number[] = [];
+  for await (const { seq } of view.read()) seqs.push(seq);
+  assert.deepEqual(seqs, [1]);
+  view.close();
+  await journal.close();
 });
 
 test("file journal: a view reads as far as the mark, and follows through segments", async (t) => {

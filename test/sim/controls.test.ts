@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { crc32 } from "node:zlib";
 import type { Disk, DiskFile } from "../../lib/journal/disk.ts";
 import { FileJournal } from "../../lib/journal/file-journal.ts";
-import { RECORD_HEADER_BYTES, readRecord, recordFault } from "../../lib/journal/record.ts";
-import { decodeSegmentHeader, segmentSeed } from "../../lib/journal/segment-header.ts";
 import { checkCrashes, DIRECTORY, entryValue, OPTIONS, recordRun } from "../support/crash-model.ts";
 import { Random } from "../support/random.ts";
+import { resealed } from "../support/reseal.ts";
 import { SimDisk } from "../support/sim-disk.ts";
 import { simPorts } from "../support/sim-ports.ts";
 
@@ -94,21 +92,3 @@ test('control: with "checksum off" a flipped bit is read as a wrong value', asyn
   }
   await reopened.close();
 });
-
-/** Makes all checksums match what is there: what damage looks like to who does not check. */
-function resealed(bytes: Buffer): Buffer {
-  const head = decodeSegmentHeader(bytes);
-  assert.equal(head.kind, "header");
-  const seed = head.kind === "header" ? segmentSeed(head.header) : 0;
-  let at = 96;
-  while (at < bytes.length) {
-    const place = { at, offset: at, bytesThere: bytes.length - at, seed };
-    assert.equal(recordFault(bytes, place), null);
-    const { bodyBytes } = readRecord(bytes, at);
-    const body = bytes.subarray(at + RECORD_HEADER_BYTES, at + RECORD_HEADER_BYTES + bodyBytes);
-    body.writeUInt32LE(crc32(body.subarray(4)), 0);
-    bytes.writeUInt32LE(crc32(bytes.subarray(at + 4, at + 24), seed), at);
-    at += RECORD_HEADER_BYTES + bodyBytes;
-  }
-  return bytes;
-}

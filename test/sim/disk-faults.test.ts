@@ -17,12 +17,22 @@ interface Outcome {
   /** Highest seq whose append resolved. */
   readonly stored: number;
   readonly failed: number;
+  /** Changes to the disk when an append resolved, and its seq. */
+  readonly promises: readonly (readonly [opCount: number, seq: number])[];
+  /** Changes to the disk before the first fault (count). */
+  readonly faultAt: number;
 }
 
 /** Appends one by one, frees, closes and reopens, going on after every failure that allows it. */
 async function work(plan: Plan): Promise<Outcome> {
   const disk = new SimDisk();
-  const faulty = new FaultyDisk(disk, plan);
+  let faultAt: number | null = null;
+  const faulty = new FaultyDisk(disk, (...call) => {
+    const fault = plan(...call);
+    if (fault !== null) faultAt ??= disk.ops.length;
+    return fault;
+  });
+  const promises: [number, number][] = [];
   let stored = 0;
   let failed = 0;
   const attempt = async (step: () => PromiseLike<unknown>) => {
@@ -46,12 +56,14 @@ async function work(plan: Plan): Promise<Outcome> {
     for (let count = 0; count < ENTRIES / 3; count++) {
       const seq = open.seqNext;
       const values = { cursor: Buffer.from(String(seq)) };
-      if (await attempt(() => open.append(entryValue(seq), { values }))) stored = seq;
+      if (!(await attempt(() => open.append(entryValue(seq), { values })))) continue;
+      stored = seq;
+      promises.push([disk.ops.length, seq]);
     }
     await attempt(() => open.truncateBefore(Math.max(1, stored - 4)));
     await attempt(() => open.close());
   }
-  return { disk, calls: faulty.calls, stored, failed };
+  return { disk, calls: faulty.calls, stored, failed, promises, faultAt: faultAt ?? 0 };
 }
 
 async function checkAfter({ disk, stored }: Outcome, where: string): Promise<void> {
@@ -68,11 +80,22 @@ async function checkAfter({ disk, stored }: Outcome, where: string): Promise<voi
   await journal.close();
 }
 
-/** The disk after a power cut at the end. */
-function cut(outcome: Outcome, seed: number): Outcome {
+/** What is left after a power cut when the disk had seen so many changes. */
+function cut(outcome: Outcome, opCount: number, seed: number): Outcome {
   const state = new DurableState();
-  for (const op of outcome.disk.ops) state.apply(op);
-  return { ...outcome, disk: state.crash(new Random(seed)) };
+  for (const op of outcome.disk.ops.slice(0, opCount)) state.apply(op);
+  const stored = outcome.promises.findLast(([before]) => before <= opCount)?.[1] ?? 0;
+  return { ...outcome, stored, disk: state.crash(new Random(seed)) };
+}
+
+/** Opens what is left as it is, and after power cuts: at the end, and soon after the fault. */
+async function checkAll(outcome: Outcome, where: string, seed: number): Promise<void> {
+  const { faultAt, disk } = outcome;
+  for (const opCount of [faultAt + 4, faultAt + 9, faultAt + 16, disk.ops.length]) {
+    const left = cut(outcome, Math.min(opCount, disk.ops.length), seed);
+    await checkAfter(left, `${where}, then a power cut at change ${opCount}`);
+  }
+  await checkAfter(outcome, where);
 }
 
 for (const code of ["EIO", "ENOSPC"]) {
@@ -80,8 +103,7 @@ for (const code of ["EIO", "ENOSPC"]) {
     const { calls } = await work(() => null);
     for (let at = 0; at < calls; at++) {
       const outcome = await work((_, index) => (index === at ? { code } : null));
-      await checkAfter(cut(outcome, at), `${code} at call ${at}, then a power cut`);
-      await checkAfter(outcome, `${code} at call ${at}`);
+      await checkAll(outcome, `${code} at call ${at}`, at);
     }
     t.diagnostic(`${calls} calls`);
   });
@@ -90,8 +112,7 @@ for (const code of ["EIO", "ENOSPC"]) {
     const { calls } = await work(() => null);
     for (let at = 0; at < calls; at++) {
       const outcome = await work((_, index) => (index >= at ? { code } : null));
-      await checkAfter(cut(outcome, at), `${code} from call ${at} on, then a power cut`);
-      await checkAfter(outcome, `${code} from call ${at} on`);
+      await checkAll(outcome, `${code} from call ${at} on`, at);
     }
   });
 }
@@ -125,8 +146,7 @@ test("disk full: a write that goes half-way is taken back, and the journal goes 
     });
     // Space came back after some refusals: the last appends must be stored without a restart.
     assert.ok(outcome.stored > 0, `point ${point}`);
-    await checkAfter(cut(outcome, point), `full at ${point}, then a power cut`);
-    await checkAfter(outcome, `full at point ${point}`);
+    await checkAll(outcome, `full at point ${point}`, point);
   }
   t.diagnostic(`${points} points`);
 });
@@ -151,6 +171,29 @@ test("disk full: what fails together is rejected together, and its seqs are give
   assert.deepEqual([journal.seqStored, journal.seqNext], [1, 2]);
   isFull = false;
   assert.equal(await journal.append(entryValue(2)), 2);
+  await journal.close();
+});
+
+test("disk full: what was refused is not there after a crash, not even the part that fitted", async () => {
+  const disk = new SimDisk();
+  let room = Number.POSITIVE_INFINITY;
+  const faulty = new FaultyDisk(disk, (call, _, bytes) => {
+    if (call !== "write" || bytes === 96 || bytes <= room) return null;
+    const writeBytes = room;
+    room = 0;
+    return writeBytes === 0 ? { code: "ENOSPC" } : { writeBytes };
+  });
+  const journal = await FileJournal.openWith(simPorts(faulty), DIRECTORY, OPTIONS);
+  await journal.append(entryValue(1));
+  room = 2000;
+  // One commit of several batches: the first of them are on the disk whole when it is full.
+  const appends = [2, 3, 4, 5, 6, 7, 8].map((seq) => journal.append(entryValue(seq)));
+  const outcomes = await Promise.allSettled(appends);
+  assert.deepEqual([...new Set(outcomes.map(({ status }) => status))], ["rejected"]);
+  const next = await FileJournal.openWith(simPorts(disk.clone(), 2), DIRECTORY, OPTIONS);
+  assert.equal(next.seqStored, 1);
+  await next.close();
+  room = Number.POSITIVE_INFINITY;
   await journal.close();
 });
 
@@ -189,6 +232,30 @@ test("a failed sync poisons the journal: every waiter and every later call fails
   await assert.rejects(journal.sync(), failed);
   assert.equal(journal.seqStored, 1);
   await journal.close();
+});
+
+test("a failed sync: what the page cache calls clean is written again before it counts", async () => {
+  const disk = new SimDisk();
+  const journal = await FileJournal.openWith(simPorts(disk), DIRECTORY, OPTIONS);
+  await journal.append(entryValue(1));
+  disk.failsNextSync = true;
+  await assert.rejects(Promise.resolve(journal.append(entryValue(2))));
+  await journal.close().catch(() => {});
+  // The entry that was not acknowledged is whole in the page cache, and not on the disk.
+  const next = await FileJournal.openWith(simPorts(disk, 2), DIRECTORY, OPTIONS);
+  assert.equal(next.seqStored, 2);
+  const state = new DurableState();
+  for (const op of disk.ops) state.apply(op);
+  for (let seed = 0; seed < 8; seed++) {
+    const left = await FileJournal.openWith(
+      simPorts(state.crash(new Random(seed)), 3),
+      DIRECTORY,
+      OPTIONS,
+    );
+    assert.equal(left.seqStored, 2, `seed ${seed}`);
+    await left.close();
+  }
+  await next.close();
 });
 
 test("a read error is not the end of the log", async () => {

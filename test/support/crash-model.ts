@@ -33,6 +33,11 @@ export function entryValue(seq: number): Buffer {
   return bytes;
 }
 
+/** The value that is stored with an entry; of a length that a sector may end in. */
+export function cursorValue(seq: number): Buffer {
+  return Buffer.from(String(seq).padEnd((seq * 31) % 700));
+}
+
 /**
  * Appends, frees and reopens at random on a simulated disk, and records when what was promised.
  * Each append also sets the value `cursor` to its last seq: both are there, or none.
@@ -43,6 +48,7 @@ export async function recordRun(
 ): Promise<Run> {
   const random = new Random(seed);
   const disk = new SimDisk();
+  disk.isSlow = true;
   const wrapped = options.wrap?.(disk) ?? disk;
   const sync = options.sync ?? "always";
   const promises: Promised[] = [];
@@ -65,7 +71,7 @@ export async function recordRun(
       const entries = Array.from({ length: 1 + random.below(3) }, (_, at) =>
         entryValue(journal.seqNext + at),
       );
-      const cursor = Buffer.from(String(journal.seqNext + entries.length - 1));
+      const cursor = cursorValue(journal.seqNext + entries.length - 1);
       appends.push(journal.append(entries, { values: { cursor } }).then(note));
     }
     if (random.chance(0.7)) await Promise.all(appends);
@@ -92,6 +98,15 @@ export interface CrashCounts {
   acknowledged: number;
 }
 
+/** Nothing was checked yet. */
+export const NO_CRASHES: Readonly<CrashCounts> = {
+  states: 0,
+  nested: 0,
+  tornTails: 0,
+  epochsRaised: 0,
+  acknowledged: 0,
+};
+
 /**
  * Plays power cuts at points of a run: recovers each state, and cuts again inside recoveries.
  *
@@ -101,7 +116,7 @@ export async function checkCrashes(
   run: Run,
   options: { readonly statesPerOp: number; readonly durable?: boolean; readonly stride?: number },
 ): Promise<CrashCounts> {
-  const counts = { states: 0, nested: 0, tornTails: 0, epochsRaised: 0, acknowledged: 0 };
+  const counts = { ...NO_CRASHES };
   const state = new DurableState();
   const random = new Random(run.seed ^ 0x5eed);
   const stride = options.stride ?? 1;
@@ -150,7 +165,7 @@ async function recoverAndCheck(disk: SimDisk, check: Check): Promise<void> {
   const seqStored = journal.seqStored;
   // The journal must work on, and keep what it recovered.
   await journal.append(entryValue(seqStored + 1), {
-    values: { cursor: Buffer.from(String(seqStored + 1)) },
+    values: { cursor: cursorValue(seqStored + 1) },
   });
   if (depth >= 2 || !random.chance(depth === 0 ? 0.25 : 0.5)) return;
   const state = new DurableState();
@@ -184,13 +199,9 @@ async function checkContents(journal: FileJournal, check: Check): Promise<void> 
     seq++;
   }
   assert.equal(seq, seqStored + 1, message("entries are missing"));
-  const cursor = journal.get("cursor");
-  const expected = seqStored === 0 ? null : String(seqStored);
-  assert.equal(
-    cursor === null ? null : String(cursor),
-    expected,
-    message("the cursor is torn off"),
-  );
+  const cursor = journal.get("cursor") as Buffer | null;
+  const expected = seqStored === 0 ? null : String(cursorValue(seqStored));
+  assert.equal(cursor?.toString() ?? null, expected, message("the cursor is torn off"));
   const report = await journal.verify();
   assert.equal(report.ok, true, message(`verify: ${JSON.stringify(report.damage)}`));
 }

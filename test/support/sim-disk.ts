@@ -5,16 +5,28 @@ import type { Random } from "./random.ts";
 export type DiskOp =
   | { readonly kind: "write"; readonly inode: number; readonly at: number; readonly bytes: Buffer }
   | { readonly kind: "truncate"; readonly inode: number; readonly bytes: number }
-  | { readonly kind: "sync"; readonly inode: number }
+  /** A sync covers what was asked for before it began, and only when it has ended. */
+  | { readonly kind: "syncBegun"; readonly inode: number; readonly id: number }
+  | { readonly kind: "sync"; readonly inode: number; readonly id: number }
+  /** What was to be synced is clean in the page cache, and will never be on the disk. */
+  | { readonly kind: "syncFailed"; readonly inode: number }
   | { readonly kind: "link"; readonly path: string; readonly inode: number }
   | { readonly kind: "unlink"; readonly path: string }
-  | { readonly kind: "rename"; readonly from: string; readonly to: string }
+  /** A name is given to a file, whatever else has had the old name in between. */
+  | {
+      readonly kind: "rename";
+      readonly from: string;
+      readonly to: string;
+      readonly inode: number;
+    }
   | { readonly kind: "mkdir"; readonly path: string }
   | { readonly kind: "syncDirectory"; readonly path: string };
 
 interface Inode {
   durable: Buffer;
   pending: (DiskOp & { kind: "write" | "truncate" })[];
+  /** Changes that are no longer pending (count). */
+  settled: number;
 }
 
 const SECTOR_BYTES = 512;
@@ -24,14 +36,19 @@ export class DurableState {
   readonly #inodes = new Map<number, Inode>();
   readonly #names = new Map<string, number>();
   readonly #directories = new Set<string>();
+  /** How many changes of its file each sync under way covers (count). */
+  readonly #syncs = new Map<number, number>();
   readonly #pendingNames: (DiskOp & { kind: "link" | "unlink" | "rename" | "mkdir" })[] = [];
 
   apply(op: DiskOp): void {
     if (op.kind === "write" || op.kind === "truncate") this.#inode(op.inode).pending.push(op);
-    else if (op.kind === "sync") {
+    else if (op.kind === "syncBegun") {
+      const { pending, settled } = this.#inode(op.inode);
+      this.#syncs.set(op.id, settled + pending.length);
+    } else if (op.kind === "sync") this.#sync(op);
+    else if (op.kind === "syncFailed") {
       const inode = this.#inode(op.inode);
-      for (const change of inode.pending) inode.durable = changed(inode.durable, change);
-      inode.pending = [];
+      inode.settled += inode.pending.splice(0).length;
     } else if (op.kind === "syncDirectory") this.#syncDirectory(op.path);
     else this.#pendingNames.push(op);
   }
@@ -53,6 +70,16 @@ export class DurableState {
     return new SimDisk({ names, directories, files });
   }
 
+  #sync(op: { readonly inode: number; readonly id: number }): void {
+    const inode = this.#inode(op.inode);
+    const covered = Math.max(0, (this.#syncs.get(op.id) ?? 0) - inode.settled);
+    this.#syncs.delete(op.id);
+    for (const change of inode.pending.splice(0, covered)) {
+      inode.durable = changed(inode.durable, change);
+      inode.settled++;
+    }
+  }
+
   #syncDirectory(path: string): void {
     const rest = this.#pendingNames.splice(0);
     for (const op of rest) {
@@ -65,51 +92,72 @@ export class DurableState {
   #inode(number: number): Inode {
     let inode = this.#inodes.get(number);
     if (inode === undefined) {
-      inode = { durable: Buffer.alloc(0), pending: [] };
+      inode = { durable: Buffer.alloc(0), pending: [], settled: 0 };
       this.#inodes.set(number, inode);
     }
     return inode;
   }
 }
 
+/** A file's bytes while a power cut is played: one buffer, as long as it may get. */
+class CutFile {
+  readonly #bytes: Buffer;
+  #length: number;
+
+  constructor(inode: Inode) {
+    const ends = inode.pending.map((op) =>
+      op.kind === "write" ? op.at + op.bytes.length : op.bytes,
+    );
+    this.#bytes = Buffer.alloc(Math.max(inode.durable.length, ...ends));
+    inode.durable.copy(this.#bytes);
+    this.#length = inode.durable.length;
+  }
+
+  get bytes(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  write(at: number, part: Buffer): void {
+    part.copy(this.#bytes, at);
+    this.#length = Math.max(this.#length, at + part.length);
+  }
+
+  truncate(length: number): void {
+    this.#bytes.fill(0, Math.min(length, this.#length));
+    this.#length = length;
+  }
+
+  /** By sector; the new length may be on the disk although the bytes are not: they read as zeros. */
+  writeSectors(op: { readonly at: number; readonly bytes: Buffer }, random: Random): void {
+    const sectorBytes = random.chance(0.5) ? SECTOR_BYTES : 4096;
+    const end = op.at + op.bytes.length;
+    const probability = random.next();
+    for (let start = op.at; start < end; ) {
+      const next = Math.min(end, (Math.floor(start / sectorBytes) + 1) * sectorBytes);
+      if (random.chance(probability)) {
+        this.write(start, op.bytes.subarray(start - op.at, next - op.at));
+      }
+      start = next;
+    }
+    if (this.#length < end && random.chance(0.5)) this.#length = end;
+  }
+}
+
 /** Unsynced writes reach the disk by sector, in any order, or not; lengths likewise. */
 function crashInode(inode: Inode, random: Random): Buffer {
   const mode = random.below(5);
-  let bytes = inode.durable;
+  const file = new CutFile(inode);
   for (const op of inode.pending) {
     if (mode === 0) break;
     if (op.kind === "truncate") {
-      if (mode === 1 || random.chance(0.5)) bytes = changed(bytes, op);
+      if (mode === 1 || random.chance(0.5)) file.truncate(op.bytes);
       continue;
     }
-    if (mode === 1) bytes = changed(bytes, op);
+    if (mode === 1) file.write(op.at, op.bytes);
     else if (mode === 4 && random.chance(0.3)) break;
-    else bytes = sectorsOf(bytes, op, random);
+    else file.writeSectors(op, random);
   }
-  return Buffer.from(bytes);
-}
-
-function sectorsOf(
-  bytes: Buffer,
-  op: { readonly at: number; readonly bytes: Buffer },
-  random: Random,
-): Buffer {
-  const sectorBytes = random.chance(0.5) ? SECTOR_BYTES : 4096;
-  const end = op.at + op.bytes.length;
-  const probability = random.next();
-  for (let start = op.at; start < end; ) {
-    const next = Math.min(end, (Math.floor(start / sectorBytes) + 1) * sectorBytes);
-    if (random.chance(probability)) {
-      const part = op.bytes.subarray(start - op.at, next - op.at);
-      bytes = changed(bytes, { kind: "write", inode: 0, at: start, bytes: part });
-    }
-    start = next;
-  }
-  // The new length may be on the disk although the bytes are not: they read as zeros.
-  if (bytes.length < end && random.chance(0.5)) {
-    bytes = changed(bytes, { kind: "truncate", inode: 0, bytes: end });
-  }
-  return bytes;
+  return file.bytes;
 }
 
 function changed(bytes: Buffer, op: DiskOp & { kind: "write" | "truncate" }): Buffer {
@@ -125,10 +173,8 @@ function applyName(names: Map<string, number>, directories: Set<string>, op: Dis
   else if (op.kind === "unlink") names.delete(op.path);
   else if (op.kind === "mkdir") directories.add(op.path);
   else if (op.kind === "rename") {
-    const inode = names.get(op.from);
-    if (inode === undefined) return;
-    names.delete(op.from);
-    names.set(op.to, inode);
+    if (names.get(op.from) === op.inode) names.delete(op.from);
+    names.set(op.to, op.inode);
   }
 }
 
@@ -151,13 +197,18 @@ export class SimDisk implements Disk {
   readonly #directories = new Set<string>(["/"]);
   readonly #files = new Map<number, { bytes: Buffer; length: number }>();
   #inodeNext = 1;
+  #syncNext = 1;
+  /** Syncs take a turn of the loop or two, so that much can happen while they are under way. */
+  isSlow = false;
+  /** The next sync of a file fails, and takes what it was to sync with it. */
+  failsNextSync = false;
 
   constructor(contents?: SimContents) {
     if (contents === undefined) return;
     for (const path of contents.directories) this.#record({ kind: "mkdir", path });
     for (const [inode, bytes] of contents.files) {
       this.#record({ kind: "write", inode, at: 0, bytes });
-      this.#record({ kind: "sync", inode });
+      this.#synced(inode);
       this.#inodeNext = Math.max(this.#inodeNext, inode + 1);
     }
     for (const [path, inode] of contents.names) this.#record({ kind: "link", path, inode });
@@ -191,8 +242,9 @@ export class SimDisk implements Disk {
   }
 
   async rename(from: string, to: string): Promise<void> {
-    if (!this.#names.has(from)) throw errno("ENOENT", from);
-    this.#record({ kind: "rename", from, to });
+    const inode = this.#names.get(from);
+    if (inode === undefined) throw errno("ENOENT", from);
+    this.#record({ kind: "rename", from, to, inode });
   }
 
   async unlink(path: string): Promise<void> {
@@ -217,7 +269,7 @@ export class SimDisk implements Disk {
     if (bytes !== null) {
       const inode = this.#inodeNext++;
       this.#record({ kind: "write", inode, at: 0, bytes });
-      this.#record({ kind: "sync", inode });
+      this.#synced(inode);
       this.#record({ kind: "link", path, inode });
     }
     this.#record({ kind: "syncDirectory", path: parentOf(path) });
@@ -254,9 +306,29 @@ export class SimDisk implements Disk {
         return bytes.length;
       },
       truncate: async (bytes) => this.#record({ kind: "truncate", inode, bytes }),
-      sync: async () => this.#record({ kind: "sync", inode }),
+      sync: () => this.#sync(inode),
       close: async () => {},
     };
+  }
+
+  async #sync(inode: number): Promise<void> {
+    if (this.failsNextSync) {
+      this.failsNextSync = false;
+      this.#record({ kind: "syncFailed", inode });
+      throw errno("EIO", "sync");
+    }
+    const id = this.#syncNext++;
+    this.#record({ kind: "syncBegun", inode, id });
+    if (this.isSlow) {
+      for (let turn = 0; turn <= id % 3; turn++) await new Promise(setImmediate);
+    }
+    this.#record({ kind: "sync", inode, id });
+  }
+
+  #synced(inode: number): void {
+    const id = this.#syncNext++;
+    this.#record({ kind: "syncBegun", inode, id });
+    this.#record({ kind: "sync", inode, id });
   }
 
   #record(op: DiskOp): void {

@@ -13,6 +13,7 @@ export function simPorts(disk: Disk, seed = 1, aheadBytes: number = 2 ** 20): Jo
     randomHex: (bytes) => random.hex(bytes),
     bootId: random.hex(16),
     aheadBytes,
+    preallocateBytes: 4096,
     reserveBytes: 512,
   };
 }

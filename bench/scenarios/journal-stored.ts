@@ -1,0 +1,40 @@
+import { burstsAlone, nothing } from "../journal/place.ts";
+import { type OpenStore, STORES } from "../journal/stores.ts";
+import { type Scenario, type System, sizeOf } from "../scenario.ts";
+
+/** One appender; the next value goes when the last one is stored. */
+const one = (name: string, baseline: string | null, open: OpenStore): System => ({
+  name,
+  baseline,
+  receive: nothing,
+  async send(run) {
+    const append = await open();
+    const value = Buffer.alloc(sizeOf(run.options), 7);
+    await burstsAlone(run, async (from, to) => {
+      for (let seq = from; seq < to; seq++) {
+        const startedMs = performance.now();
+        await append(value);
+        run.recordLatency(performance.now() - startedMs);
+        run.tally.take(seq);
+      }
+    });
+  },
+});
+
+const limit = one("bare write + fdatasync", null, STORES.bare);
+
+/** What it costs to have one message stored, alone. */
+export const scenario: Scenario = {
+  name: "journal-stored",
+  summary: "one append after another, each awaited until it is synced",
+  where: "one process, the disk of TMPDIR",
+  defaults: { size: 100, messages: 3_000, runs: 5, subscribers: null },
+  countedBy: "sender",
+  paced: false,
+  systems: [
+    limit,
+    one("journal", limit.name, STORES.journal),
+    one("lmdb", limit.name, STORES.lmdb),
+    one("classic-level, sync", limit.name, STORES.level),
+  ],
+};

@@ -1,0 +1,174 @@
+import type { BatchDraft } from "../batch/batch-encoder.ts";
+import { BrokerlessError } from "../errors.ts";
+import { expected } from "../options.ts";
+import { toChanges, toEntries } from "./append-arguments.ts";
+import type { Appended } from "./appended.ts";
+import { holdChange, lowestHold, readHolds } from "./holds.ts";
+import { Intake, type IntakeOptions } from "./intake.ts";
+import type {
+  AppendOptions,
+  Journal,
+  JournalReader,
+  JournalStats,
+  ReadOptions,
+  Values,
+  VerifyReport,
+} from "./journal.ts";
+import { type BatchCursor, SourceReader, StoredSignal } from "./reader.ts";
+import type { ValueTable } from "./values.ts";
+
+/**
+ * What the journals of this package share: the way in, named values and holds, following reads, and
+ * closing. Each of them adds where groups are stored and where batches are read from.
+ */
+export abstract class LocalJournal implements Journal {
+  abstract readonly stream: string;
+  abstract readonly epoch: number;
+  protected readonly intake: Intake;
+  /** Values as they are stored. */
+  protected readonly table: ValueTable;
+  /** To be notified, after `seqStored` has moved, of each group that was stored. */
+  protected readonly signal: StoredSignal = new StoredSignal();
+  #closing: Promise<void> | null = null;
+
+  protected constructor(table: ValueTable, options: IntakeOptions) {
+    this.table = table;
+    this.intake = new Intake(options);
+  }
+
+  abstract get seqFirst(): number;
+
+  get seqStored(): number {
+    return this.intake.seqStored;
+  }
+
+  get seqNext(): number {
+    return this.intake.seqNext;
+  }
+
+  get pendingBytes(): number {
+    return this.intake.pendingBytes;
+  }
+
+  get full(): boolean {
+    return this.intake.full;
+  }
+
+  append(entries: Parameters<Journal["append"]>[0], options?: AppendOptions): Appended {
+    if (options === undefined && entries instanceof Uint8Array) return this.intake.append(entries);
+    return this.intake.appendAll(toEntries(entries), toChanges(this.table, options?.values));
+  }
+
+  appendDraft(draft: BatchDraft, options?: AppendOptions): Appended {
+    if (draft.count < 1) throw expected("draft", "at least one entry", draft.count);
+    return this.intake.appendDraft(draft, toChanges(this.table, options?.values));
+  }
+
+  set(values: Values): Appended {
+    return this.intake.appendAll([], toChanges(this.table, values));
+  }
+
+  get(name: string): Uint8Array | null {
+    return this.table.get(name);
+  }
+
+  room(): Promise<void> {
+    return this.intake.room();
+  }
+
+  async sync(): Promise<void> {
+    this.#assertOpen();
+    await this.intake.settled();
+  }
+
+  read(options?: ReadOptions): JournalReader {
+    this.#assertOpen();
+    const journal = this;
+    const source = {
+      get seqFirst() {
+        return journal.seqFirst;
+      },
+      get seqStored() {
+        return journal.seqStored;
+      },
+      seqAt: (timeMs: number) => journal.seqAt(timeMs),
+      open: async (seq: number) => journal.cursorAt(seq),
+      stored: (seq: number) => journal.#stored(seq),
+    };
+    return new SourceReader(source, options);
+  }
+
+  async hold(name: string, seq: number): Promise<void> {
+    await this.intake.appendAll([], holdChange(name, seq));
+  }
+
+  async release(name: string): Promise<void> {
+    await this.intake.appendAll([], holdChange(name, null));
+  }
+
+  holds(): ReadonlyMap<string, number> {
+    return readHolds(this.table);
+  }
+
+  async truncateBefore(seq: number): Promise<number> {
+    if (!Number.isSafeInteger(seq) || seq < 1) throw expected("truncateBefore", "a seq", seq);
+    this.#assertOpen();
+    const wanted = Math.min(seq, lowestHold(this.table), this.seqStored + 1);
+    if (wanted > this.seqFirst) await this.freeBefore(wanted);
+    return this.seqFirst;
+  }
+
+  async verify(): Promise<VerifyReport> {
+    this.#assertOpen();
+    return this.check();
+  }
+
+  abstract stats(): JournalStats;
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** As `BatchSource.seqAt`. */
+  protected abstract seqAt(timeMs: number): Promise<number>;
+
+  /** As `BatchSource.open`. */
+  protected abstract cursorAt(seq: number): BatchCursor;
+
+  /** Frees what is below `seq`, once it is stored that it is free. */
+  protected abstract freeBefore(seq: number): Promise<void>;
+
+  /** As `Journal.verify`, of a journal that is open. */
+  protected abstract check(): Promise<VerifyReport>;
+
+  /** Lets go of everything; nothing is appended any more, and nothing waits. */
+  protected abstract letGo(): Promise<void>;
+
+  async #close(): Promise<void> {
+    this.intake.refuse(closedError());
+    try {
+      await this.intake.settled();
+    } finally {
+      this.signal.notify();
+      await this.letGo();
+    }
+  }
+
+  async #stored(seq: number): Promise<"stored" | "closed"> {
+    while (this.#closing === null && this.seqStored <= seq) await this.signal.wait();
+    return this.seqStored > seq ? "stored" : "closed";
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== null) throw closedError();
+  }
+}
+
+function closedError(): BrokerlessError {
+  return new BrokerlessError("BROKERLESS_CLOSED", "the journal is closed");
+}

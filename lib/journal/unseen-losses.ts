@@ -1,0 +1,37 @@
+import type { BrokerlessError } from "../errors.ts";
+import { Appended, Commit } from "./appended.ts";
+
+/**
+ * Remembers what failed while nobody was looking, so that a program that awaits no append hears of
+ * it from the next `sync`.
+ */
+export class UnseenLosses {
+  #lost: BrokerlessError | null = null;
+  #refused: { count: number; error: BrokerlessError | null } = { count: 0, error: null };
+
+  /** Everything in a commit is lost; who awaits one of its appends is told. */
+  lose(commit: Commit, error: BrokerlessError): void {
+    if (!commit.isObserved) this.#lost ??= error;
+    commit.reject(error);
+  }
+
+  /** @returns an append that changed nothing; only while nobody looks at it is it a loss */
+  refuse(seqNext: number, error: BrokerlessError): Appended {
+    const refused = this.#refused;
+    refused.count++;
+    refused.error ??= error;
+    const commit = new Commit(() => {
+      refused.count--;
+    });
+    commit.reject(error);
+    return new Appended(seqNext, 0, commit);
+  }
+
+  /** @returns the first loss since the last call of which nobody was told, or `null` */
+  take(): BrokerlessError | null {
+    const loss = this.#lost ?? (this.#refused.count > 0 ? this.#refused.error : null);
+    this.#lost = null;
+    this.#refused = { count: 0, error: null };
+    return loss;
+  }
+}
