@@ -32,6 +32,7 @@ export class Run {
   readonly #counter: Counter;
   readonly #counts: boolean;
   readonly #warmup: number;
+  readonly #warmupMs: number;
   #measured = false;
   #startedAtMs: number | null = null;
   #cpu: NodeJS.CpuUsage = process.cpuUsage();
@@ -43,6 +44,8 @@ export class Run {
     this.#link = link;
     this.options = job.options;
     this.#warmup = job.warmup;
+    const isShort = scenario.warmsUpOnce === true || job.options.messages <= job.warmup;
+    this.#warmupMs = isShort ? 0 : WARMUP_MS;
     this.#counts = scenario.countedBy === job.role;
     this.#counter = new Counter(job.options.subscribers ?? 1, {
       onProgress: (next) => {
@@ -106,7 +109,7 @@ export class Run {
     do {
       await this.#burst({ first, end: first + this.#warmup, measured: false }, send);
       first += this.#warmup;
-    } while (this.options.messages > this.#warmup && nowMs() - startMs < WARMUP_MS);
+    } while (nowMs() - startMs < this.#warmupMs);
     await this.#burst({ first, end: first + this.options.messages, measured: true }, send);
   }
 

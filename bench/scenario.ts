@@ -42,6 +42,8 @@ export interface Scenario {
    * the receiver about 1 % of its time for reports, so not where the socket itself makes a sender wait.
    */
   readonly paced: boolean;
+  /** Whether a run is warmed up by one burst alone: where each leaves behind what the next would find. */
+  readonly warmsUpOnce?: boolean;
   readonly systems: readonly System[];
 }
 

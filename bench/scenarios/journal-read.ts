@@ -89,6 +89,7 @@ export const scenario: Scenario = {
   defaults: { size: 100, messages: 5_000_000, runs: 5, subscribers: null },
   countedBy: "sender",
   paced: false,
+  warmsUpOnce: true,
   systems: [
     batches,
     entries,

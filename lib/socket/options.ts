@@ -38,7 +38,8 @@ export interface CommonOptions {
   readonly messageBytesMax?: number | undefined;
   /**
    * Messages accepted and not yet handed to ZeroMQ; `send` waits beyond it (bytes). Default 4 MiB: a longer queue is
-   * slower, because its frames have left the processor's cache before ZeroMQ gets to them.
+   * slower, because its frames have left the processor's cache before ZeroMQ gets to them. With acknowledgements
+   * 16 MiB, for what is on its way counts too.
    */
   readonly queueBytesMax?: number | undefined;
   /** Frames that ZeroMQ may hold for each peer in each direction (count). Default 64 with batching, else 1,000. */

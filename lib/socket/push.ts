@@ -16,6 +16,7 @@ import type { DeadLetters } from "./reliable/dead-letters.ts";
 import { explainSender, type Guarantee, type SenderSetting } from "./reliable/explain.ts";
 import {
   assertNeedless,
+  RELIABLE_QUEUE_BYTES_MAX,
   RELIABLE_SEND_DEFAULTS,
   RELIABLE_SEND_RULES,
   type ReliableSendOptions,
@@ -70,7 +71,7 @@ export class Push<T = unknown> extends TypedSocket {
       return;
     }
     const sender = new ReliableSender<T>({
-      common: resolved,
+      common: { ...resolved, queueBytesMax: options?.queueBytesMax ?? RELIABLE_QUEUE_BYTES_MAX },
       codec: resolved.codec,
       schema: resolved.schema,
       rules: resolved,

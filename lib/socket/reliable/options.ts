@@ -112,6 +112,12 @@ export const RELIABLE_SEND_RULES: Rules<ResolvedReliableSend> = {
   deduplicationIdsMax: integer(1, 16_384),
 };
 
+/**
+ * `queueBytesMax` of a sender with acknowledgements that is given none (bytes): it holds what is on its way until it
+ * is processed, and what has left this memory is read from the journal again.
+ */
+export const RELIABLE_QUEUE_BYTES_MAX: number = 16 * 2 ** 20;
+
 /** Defaults of {@link ReliableSendOptions}. */
 export const RELIABLE_SEND_DEFAULTS: ResolvedReliableSend = Object.freeze({
   reliable: false,
