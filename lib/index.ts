@@ -47,12 +47,12 @@ export {
 export { Requester, type RequesterOptions, type RequestOptions } from "./socket/requester.ts";
 export { type Routed, Router, type RouterOptions } from "./socket/router.ts";
 export type { RunOptions } from "./socket/run.ts";
+export type { SocketStats } from "./socket/socket-stats.ts";
 export { type Publication, Subscriber, type SubscriberOptions } from "./socket/subscriber.ts";
 export {
   type MessageRange,
   type ReadyOptions,
   type SocketEvents,
-  type SocketStats,
   type SocketStatus,
   TypedSocket,
 } from "./socket/typed-socket.ts";

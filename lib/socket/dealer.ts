@@ -9,7 +9,8 @@ import {
   twoWayDefaults,
 } from "./options.ts";
 import { Outbound, type SendOptions } from "./outbound.ts";
-import { NO_STATS, type SocketStats, TypedSocket } from "./typed-socket.ts";
+import { NO_STATS, type SocketStats } from "./socket-stats.ts";
+import { TypedSocket } from "./typed-socket.ts";
 
 /** Options of a {@link Dealer}. */
 export type DealerOptions<Out, In> = TwoWayOptions<Out, In>;

@@ -11,9 +11,10 @@ import {
   valueDefaults,
 } from "./options.ts";
 import { Outbound, type SendOptions } from "./outbound.ts";
+import { NO_STATS, type SocketStats } from "./socket-stats.ts";
 import { SubscriberCensus } from "./subscriber-census.ts";
 import { checkTopic } from "./topic-pattern.ts";
-import { NO_STATS, type SocketEvents, type SocketStats, TypedSocket } from "./typed-socket.ts";
+import { type SocketEvents, TypedSocket } from "./typed-socket.ts";
 
 /** Topic names and the type of the values under each; template-literal names are welcome. */
 export type TopicMap = object;

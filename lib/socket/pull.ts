@@ -22,7 +22,8 @@ import {
 } from "./reliable/options.ts";
 import { ReliableReceiver } from "./reliable/reliable-receiver.ts";
 import { type RunOptions, runEach } from "./run.ts";
-import { NO_STATS, type SocketStats, TypedSocket } from "./typed-socket.ts";
+import { NO_STATS, type SocketStats } from "./socket-stats.ts";
+import { TypedSocket } from "./typed-socket.ts";
 
 /** Options of a {@link Pull}. */
 export interface PullOptions<T> extends ValueOptions<T>, ReliableReceiveOptions {}

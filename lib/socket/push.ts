@@ -23,7 +23,8 @@ import {
   type ResolvedReliableSend,
 } from "./reliable/options.ts";
 import { ReliableSender } from "./reliable/reliable-sender.ts";
-import { NO_STATS, type SocketStats, TypedSocket } from "./typed-socket.ts";
+import { NO_STATS, type SocketStats } from "./socket-stats.ts";
+import { TypedSocket } from "./typed-socket.ts";
 
 /** Options of a {@link Push}. */
 export interface PushOptions<T> extends ValueOptions<T>, ReliableSendOptions {}

@@ -19,7 +19,8 @@ import { errorFrames, openRequest, type Request, SingleEncoder } from "./request
 import type { RunOptions } from "./run.ts";
 import { checkOutgoing, filterIncoming, type Schema } from "./schema.ts";
 import { Service } from "./service.ts";
-import { NO_STATS, type SocketStats, TypedSocket } from "./typed-socket.ts";
+import { NO_STATS, type SocketStats } from "./socket-stats.ts";
+import { TypedSocket } from "./typed-socket.ts";
 
 /** Options of a {@link Replier}. */
 export type ReplierOptions<Question, Answer> = AskOptions<Question, Answer>;

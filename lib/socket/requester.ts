@@ -14,7 +14,8 @@ import {
 } from "./options.ts";
 import { openAnswer, SingleEncoder, type WireAnswer } from "./request-wire.ts";
 import { checkOutgoing, filterIncoming, type Schema } from "./schema.ts";
-import { NO_STATS, type SocketStats, TypedSocket } from "./typed-socket.ts";
+import { NO_STATS, type SocketStats } from "./socket-stats.ts";
+import { TypedSocket } from "./typed-socket.ts";
 
 /** Options of a {@link Requester}. */
 export interface RequesterOptions<Question, Answer> extends AskOptions<Question, Answer> {

@@ -17,7 +17,8 @@ import type { SendOptions } from "./outbound.ts";
 import { addOutboundStats, NO_OUTBOUND_STATS } from "./outbound-stats.ts";
 import { type PeerId, peerIdOf, routingIdOf } from "./peer-id.ts";
 import { Route } from "./route.ts";
-import { NO_STATS, type SocketStats, TypedSocket } from "./typed-socket.ts";
+import { NO_STATS, type SocketStats } from "./socket-stats.ts";
+import { TypedSocket } from "./typed-socket.ts";
 
 /** Options of a {@link Router}. `queueBytesMax` holds for each peer; default 4 MiB. */
 export type RouterOptions<Out, In> = TwoWayOptions<Out, In>;

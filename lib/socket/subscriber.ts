@@ -11,8 +11,9 @@ import {
 } from "./options.ts";
 import type { TopicMap, TopicOf } from "./publisher.ts";
 import { type RunOptions, runEach } from "./run.ts";
+import { NO_STATS, type SocketStats } from "./socket-stats.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { NO_STATS, type SocketStats, TypedSocket } from "./typed-socket.ts";
+import { TypedSocket } from "./typed-socket.ts";
 
 /** Options of a {@link Subscriber}. */
 export type SubscriberOptions<Topics extends TopicMap> = ValueOptions<Topics[TopicOf<Topics>]>;

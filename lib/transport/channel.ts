@@ -1,6 +1,7 @@
 import { isMainThread } from "node:worker_threads";
 import { BrokerlessError } from "../errors.ts";
 import type { Address } from "./address.ts";
+import { Calls } from "./calls.ts";
 import { Endpoints } from "./endpoints.ts";
 import type { GateLimits } from "./gate-reader.ts";
 import { GatedListener } from "./gated-listener.ts";
@@ -40,11 +41,6 @@ export interface ChannelOptions {
   readonly listener: ChannelListener;
 }
 
-/** An idle socket is asked for its state so often after an endpoint was given up, at growing pauses (count). */
-const NUDGES = 10;
-/** Nobody is there. */
-const NOWHERE = "ipc://@brokerless.nowhere";
-
 const MIXED =
   "a socket that sends from a worker thread uses either inproc or tcp and ipc: over inproc its frames differ, see docs/wire-format.md";
 
@@ -69,10 +65,7 @@ export class Channel {
   readonly #gates = new Map<string, GatedListener>();
   /** Whether an address of each sort was ever among ours. */
   readonly #uses = { inproc: false, network: false };
-  /** Sends and receives under way (count), while zeromq itself looks for what they wait for. */
-  #underWay = 0;
-  /** A ROUTER that has lost a peer may not have seen it: libzmq looks only now and then when it sends. */
-  #looksFirst = false;
+  readonly #calls: Calls;
   #closed = false;
 
   constructor(kind: NativeKind, options: ChannelOptions) {
@@ -80,16 +73,17 @@ export class Channel {
     this.#options = options;
     const { listener, security } = options;
     this.native = openNative(kind, options.settings, nativeOptions(security));
+    this.#calls = new Calls(this.native, kind);
     this.#guard = applySecurity(this.native, security, listener.onUnguarded);
     this.#watch = new PeerWatch({
       native: this.native,
       endpoints: this.#endpoints,
       onPeer: (change) => {
-        this.#looksFirst ||= kind === "router" && change.type === "peerLost";
+        if (change.type === "peerLost") this.#calls.onLost();
         listener.onPeer(change);
       },
       onProblem: listener.onProblem,
-      onChange: () => this.#nudge(),
+      onChange: () => this.#calls.nudge(),
       onEnd: () => forgetChannel(this),
     });
     this.#inproc = new InprocEndpoints({
@@ -97,13 +91,13 @@ export class Channel {
       onJoined: (address) => {
         this.#watch.peers.began(address, false);
         this.#watch.peers.joined(address, false);
-        this.#nudge();
+        this.#calls.nudge();
       },
       onEnded: (address) => {
         this.#watch.peers.ended(address);
-        this.#nudge();
+        this.#calls.nudge();
       },
-      onTouched: () => this.#wake(),
+      onTouched: () => this.#calls.wake(),
     });
     rememberChannel(this);
   }
@@ -179,25 +173,12 @@ export class Channel {
 
   /** Never throws: a failure is a rejection. */
   send(message: NativeMessage): Promise<void> {
-    try {
-      if (this.#looksFirst) this.#look();
-      const call = this.native.send(this.#leavesThread ? toThread(message) : message);
-      this.#underWay += 1;
-      return call.then(this.#sent, this.#failed);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#calls.send(this.#leavesThread ? toThread(message) : message);
   }
 
   /** Never throws: a failure is a rejection. */
   receive(): Promise<Buffer[]> {
-    try {
-      const call = this.native.receive();
-      this.#underWay += 1;
-      return call.then(this.#received, this.#failed);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#calls.receive(this.#open);
   }
 
   /** Closes now; resolves when every bound address can be bound again. What ZeroMQ holds, lingers. */
@@ -233,8 +214,10 @@ export class Channel {
   }
 
   #prepare({ text, transport }: Address): void {
-    this.#uses[transport === "inproc" ? "inproc" : "network"] = true;
-    if (this.#leavesThread && this.#uses.network) throw new TypeError(MIXED);
+    const isInner = transport === "inproc";
+    const hasOther = isInner ? this.#uses.network : this.#uses.inproc;
+    if (hasOther && this.#mayLeaveThread) throw new TypeError(MIXED);
+    this.#uses[isInner ? "inproc" : "network"] = true;
     if (text.includes("[")) this.native.ipv6 = true;
     // inproc has no monitor events, and a monitor would keep the process alive until somebody has bound.
     if (transport !== "inproc") this.#watch.start();
@@ -246,48 +229,16 @@ export class Channel {
     if (isInproc(address)) this.#inproc.release(address);
     else this.native.disconnect(this.#gates.get(address)?.inner ?? address);
     this.#gates.delete(address);
-    this.#nudgeLater(1);
-  }
-
-  /**
-   * libzmq acts on what its own threads have found only while its socket is used. A subscriber that
-   * nobody reads from would not tell a new publisher what it wants.
-   */
-  #nudge(): void {
-    // While a call is under way zeromq looks by itself, and looking here would take away its signal.
-    if (this.#kind === "sub" && this.#underWay === 0) void this.native.readable;
-  }
-
-  /** And an idle socket would keep a connection that it has given up. */
-  #nudgeLater(nudges: number): void {
-    const nudge = (): void => {
-      if (this.#closed) return;
-      if (this.#underWay === 0) void (this.native.readable || this.native.writable);
-      if (nudges < NUDGES) this.#nudgeLater(nudges + 1);
-    };
-    setTimeout(nudge, 2 ** nudges).unref();
-  }
-
-  /**
-   * Makes zeromq look again whether a send or a receive that is under way can go on. Whatever looks at
-   * the socket meanwhile (an inproc bind or connect, asking for its state) takes away the signal that
-   * zeromq waits for, and the call would wait for ever. What gives a new one is a connection attempt.
-   */
-  #wake(): void {
-    if (this.#underWay === 0) return;
-    this.native.connect(NOWHERE);
-    this.native.disconnect(NOWHERE);
-  }
-
-  /** Right before a send, for that gives back the signal which looking takes away. */
-  #look(): void {
-    this.#looksFirst = false;
-    void this.native.writable;
+    this.#calls.nudgeLater();
   }
 
   /** Whether what it sends may be held by another thread when this one has ended. */
   get #leavesThread(): boolean {
-    return this.#uses.inproc && !isMainThread && this.#kind !== "pull" && this.#kind !== "sub";
+    return this.#uses.inproc && this.#mayLeaveThread;
+  }
+
+  get #mayLeaveThread(): boolean {
+    return !isMainThread && this.#kind !== "pull" && this.#kind !== "sub";
   }
 
   #passesGate({ transport, loopback }: Address): boolean {
@@ -314,19 +265,8 @@ export class Channel {
     return gate.address;
   }
 
-  readonly #sent = (): void => {
-    this.#underWay -= 1;
-  };
-
-  readonly #received = (frames: Buffer[]): Buffer[] => {
-    this.#underWay -= 1;
-    return this.#uses.inproc ? fromThread(frames) : frames;
-  };
-
-  readonly #failed = (error: unknown): never => {
-    this.#underWay -= 1;
-    throw error;
-  };
+  readonly #open = (frames: Buffer[]): Buffer[] =>
+    this.#uses.inproc ? fromThread(frames) : frames;
 
   /** Resolves when a bound address can be bound again, once it has been given up. */
   #freed(address: string): Promise<void> {

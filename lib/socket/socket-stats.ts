@@ -1,0 +1,44 @@
+/** Counters since construction, and gauges. All are counts or bytes, as their names say. */
+export interface SocketStats {
+  /** Handed to ZeroMQ. */
+  readonly messagesSent: number;
+  readonly framesSent: number;
+  readonly bytesSent: number;
+  /** Received and accepted. */
+  readonly messagesReceived: number;
+  readonly framesReceived: number;
+  readonly bytesReceived: number;
+  /** Frames that were malformed, or undecodable, and skipped. */
+  readonly framesRefused: number;
+  /** Messages refused at `send`: too large, not encodable, or not fitting the schema. */
+  readonly sendsRefused: number;
+  /** Received messages that did not fit the schema, and were skipped. */
+  readonly messagesRefused: number;
+  /** Messages that could not be handed over, because their peer was gone or never there. */
+  readonly messagesDropped: number;
+  /** Accepted and not yet handed to ZeroMQ. */
+  readonly queuedMessages: number;
+  readonly queuedBytes: number;
+  /** Calls of `send` that wait for room. */
+  readonly waitingSends: number;
+  /** Peers that have completed the handshake and are there. */
+  readonly peers: number;
+}
+
+/** Counters of nothing yet. */
+export const NO_STATS: SocketStats = Object.freeze({
+  messagesSent: 0,
+  framesSent: 0,
+  bytesSent: 0,
+  messagesReceived: 0,
+  framesReceived: 0,
+  bytesReceived: 0,
+  framesRefused: 0,
+  sendsRefused: 0,
+  messagesRefused: 0,
+  messagesDropped: 0,
+  queuedMessages: 0,
+  queuedBytes: 0,
+  waitingSends: 0,
+  peers: 0,
+});
