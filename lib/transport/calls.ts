@@ -1,4 +1,10 @@
-import type { NativeKind, NativeMessage, NativeSocket, NativeText } from "./native.ts";
+import {
+  errnoOf,
+  type NativeKind,
+  type NativeMessage,
+  type NativeSocket,
+  type NativeText,
+} from "./native.ts";
 
 /** An idle socket is asked for its state so often after an endpoint was given up, at growing pauses (count). */
 const NUDGES = 10;
@@ -16,14 +22,22 @@ const NOWHERE = "ipc://@brokerless.nowhere";
 export class Calls {
   readonly #native: NativeSocket;
   readonly #kind: NativeKind;
+  /** Whether a send waits for room here, rather than fail with EAGAIN: on a DEALER, which also receives. */
+  readonly #waits: boolean;
   /** Calls under way (count), while zeromq itself looks for what they wait for. */
   #underWay = 0;
-  /** A ROUTER that has lost a peer may not have seen it: libzmq looks only now and then when it sends. */
+  #receives = false;
+  /** Whether a DEALER's send waits inside zeromq. */
+  #sendWaits = false;
+  /** A socket that has lost a peer may not have seen it: without a timeout libzmq looks only now and then when it sends. */
   #looksFirst = false;
 
-  constructor(native: NativeSocket, kind: NativeKind) {
+  /** @param sendsWait whether a send waits for room, where it is not said to be otherwise by the kind */
+  constructor(native: NativeSocket, kind: NativeKind, sendsWait: boolean) {
     this.#native = native;
     this.#kind = kind;
+    this.#waits = sendsWait && kind === "dealer";
+    if (kind === "dealer") native.sendTimeout = 0;
   }
 
   /** Never throws: a failure is a rejection. */
@@ -34,7 +48,8 @@ export class Calls {
       this.#looksFirst = false;
       const call = this.#native.send(message);
       this.#underWay += 1;
-      return call.then(this.#sent, this.#failed);
+      if (!this.#waits) return call.then(this.#sent, this.#notSent);
+      return call.then(this.#sent, (error) => this.#wait(message, error));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -45,10 +60,13 @@ export class Calls {
     try {
       const call = this.#native.receive();
       this.#underWay += 1;
+      this.#receives = true;
+      if (this.#sendWaits) this.#giveBack();
       return call.then((frames) => {
+        this.#receives = false;
         this.#underWay -= 1;
         return open(frames);
-      }, this.#failed);
+      }, this.#notReceived);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -56,7 +74,7 @@ export class Calls {
 
   /** A peer has gone. */
   onLost(): void {
-    this.#looksFirst = this.#kind === "router";
+    this.#looksFirst = this.#kind === "router" || this.#kind === "dealer";
   }
 
   /** A connection came or went: a subscriber that nobody reads from would not tell a new publisher what it wants. */
@@ -81,11 +99,37 @@ export class Calls {
     this.#native.disconnect(NOWHERE);
   }
 
+  /**
+   * Room for a message is waited for inside zeromq. On a socket that receives too, each of the two calls looks
+   * at the socket when it begins, and may so take the other one's signal.
+   */
+  #wait(message: NativeMessage | NativeText, error: unknown): Promise<void> {
+    if (errnoOf(error) !== "EAGAIN" || this.#native.closed) return this.#notSent(error);
+    this.#native.sendTimeout = -1;
+    const call = this.#native.send(message);
+    this.#native.sendTimeout = 0;
+    this.#sendWaits = true;
+    this.#giveBack();
+    return call.then(this.#sent, this.#notSent);
+  }
+
+  #giveBack(): void {
+    const { readable, writable } = this.#native;
+    if ((this.#receives && readable) || (this.#sendWaits && writable)) this.wake();
+  }
+
   readonly #sent = (): void => {
+    this.#sendWaits = false;
     this.#underWay -= 1;
   };
 
-  readonly #failed = (error: unknown): never => {
+  readonly #notSent = (error: unknown): never => {
+    this.#sent();
+    throw error;
+  };
+
+  readonly #notReceived = (error: unknown): never => {
+    this.#receives = false;
     this.#underWay -= 1;
     throw error;
   };

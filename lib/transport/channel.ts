@@ -39,6 +39,8 @@ export interface ChannelOptions {
   /** What the gate lets pass: it depends on the role. */
   readonly gateLimits: GateLimits;
   readonly listener: ChannelListener;
+  /** Whether a send waits for room rather than fail with EAGAIN, where the kind of the socket lets it. Default true. */
+  readonly sendsWait?: boolean;
 }
 
 const MIXED =
@@ -73,7 +75,7 @@ export class Channel {
     this.#options = options;
     const { listener, security } = options;
     this.native = openNative(kind, options.settings, nativeOptions(security));
-    this.#calls = new Calls(this.native, kind);
+    this.#calls = new Calls(this.native, kind, options.sendsWait ?? true);
     this.#guard = applySecurity(this.native, security, listener.onUnguarded);
     this.#watch = new PeerWatch({
       native: this.native,
@@ -84,6 +86,7 @@ export class Channel {
       },
       onProblem: listener.onProblem,
       onChange: () => this.#calls.nudge(),
+      onTouched: () => this.#calls.wake(),
       onEnd: () => forgetChannel(this),
     });
     this.#inproc = new InprocEndpoints({
@@ -134,6 +137,7 @@ export class Channel {
       throw addressError("bind", text, cause);
     }
     const resolved = transport === "inproc" ? text : (this.native.lastEndpoint ?? text);
+    this.#calls.wake();
     this.#endpoints.addBound(resolved);
     if (transport === "inproc") this.#inproc.bound(text);
     return resolved;
@@ -152,6 +156,7 @@ export class Channel {
     }
     this.#endpoints.addConnected(text);
     if (transport === "inproc") this.#inproc.connected(text);
+    this.#calls.wake();
   }
 
   /** Stops accepting peers; resolves when the address can be bound again. */
@@ -229,6 +234,7 @@ export class Channel {
     if (isInproc(address)) this.#inproc.release(address);
     else this.native.disconnect(this.#gates.get(address)?.inner ?? address);
     this.#gates.delete(address);
+    this.#calls.wake();
     this.#calls.nudgeLater();
   }
 

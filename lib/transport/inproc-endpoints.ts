@@ -35,7 +35,6 @@ export class InprocEndpoints {
   bound(address: string): void {
     const { onJoined: joined, onEnded: ended } = this.#options;
     this.#presences.set(address, bindPresence(address, { joined, ended }));
-    this.#options.onTouched();
   }
 
   /** The native socket has connected to the address. */
@@ -69,7 +68,6 @@ export class InprocEndpoints {
       },
     });
     this.#presences.set(address, presence);
-    onTouched();
   }
 
   /** We give the address up. */
@@ -78,7 +76,6 @@ export class InprocEndpoints {
     this.#presences.delete(address);
     this.#joined.delete(address);
     if (!this.#lost.delete(address)) this.#disconnect(address);
-    this.#options.onTouched();
   }
 
   /** The native socket closes. @param threadEnds whether nothing more can be done after the call */

@@ -160,9 +160,7 @@ export class LinkHub {
     if (this.#closed) throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
     const { onProblem, onUnguarded } = this.#listener;
     const listener = { onPeer, onProblem, onUnguarded };
-    const channel = new Channel(kind, { ...this.#options, listener });
-    channel.native.sendTimeout = 0;
-    return channel;
+    return new Channel(kind, { ...this.#options, listener, sendsWait: false });
   }
 
   /** The only reader of a channel; ends with it. */

@@ -15,6 +15,8 @@ export interface PeerWatchOptions {
   readonly onProblem: (error: BrokerlessError) => void;
   /** A connection came or went. */
   readonly onChange: () => void;
+  /** The native socket was used: a call that is under way must look again. */
+  readonly onTouched: () => void;
   /** The monitor has ended, some time after its socket was closed. */
   readonly onEnd: () => void;
 }
@@ -152,6 +154,7 @@ export class PeerWatch {
     if (native.closed || !endpoints.isConnected(address)) return;
     native.disconnect(address);
     native.connect(address);
+    this.#options.onTouched();
   }
 }
 

@@ -14,7 +14,8 @@ type Message =
 interface Link {
   readonly id: number;
   readonly receiver: string;
-  readonly prefetch: number;
+  /** Its prefetch, or what it held already when it came back with a smaller one. */
+  credit: number;
   graceEndMs: number | null;
   silent: boolean;
 }
@@ -72,7 +73,7 @@ export class DispatcherModel {
     }
     // Who keeps order gets what it waits for beyond its credit.
     const isAlone = this.#options.exclusive || this.links.size === 1;
-    const most = link.prefetch * (isAlone ? 2 : 1);
+    const most = link.credit * (isAlone ? 2 : 1);
     assert.ok(this.leased(link.id) <= most, "more than the prefetch");
   }
 
@@ -120,7 +121,8 @@ export class DispatcherModel {
   #join(event: DispatcherEvent & { readonly type: "joined" }): void {
     const olds = [...this.links.values()].filter(({ receiver }) => receiver === event.receiver);
     const { link: id, receiver, prefetch } = event;
-    this.links.set(id, { id, receiver, prefetch, graceEndMs: null, silent: false });
+    const link = { id, receiver, credit: prefetch, graceEndMs: null, silent: false };
+    this.links.set(id, link);
     const spoken =
       (ranges: readonly { readonly first: number; readonly last: number }[]) => (seq: number) =>
         ranges.some(({ first, last }) => first <= seq && seq <= last);
@@ -137,6 +139,7 @@ export class DispatcherModel {
       }
       this.links.delete(old.id);
     }
+    link.credit = Math.max(prefetch, this.leased(id));
   }
 
   #lose(id: number): void {
