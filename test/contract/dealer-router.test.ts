@@ -206,3 +206,20 @@ test("router: close rejects sends that wait, and ends its loops", async (t) => {
   await assert.rejects(receiving, code("BROKERLESS_CLOSED"));
   await assert.rejects(router.send(peer, Buffer.from("y")), code("BROKERLESS_CLOSED"));
 });
+
+eachTransport(
+  "dealer: what was sent before a peer was there goes, although a receive waits",
+  async (t, wire) => {
+    for (const round of range(40)) {
+      const router = open(t, new Router<number, number>());
+      const dealer = open(t, new Dealer<number, number>());
+      dealer.connect(await router.bind(wire.address()));
+      void dealer.send(round);
+      const answer = dealer.receive();
+      const { peer, value } = await router.receive();
+      await router.send(peer, value);
+      assert.equal(await answer, round);
+      await Promise.all([dealer.close(), router.close()]);
+    }
+  },
+);
