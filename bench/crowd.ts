@@ -62,7 +62,7 @@ function describe(result: CrowdResult): void {
 async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
-    options: { messages: { type: "string", default: "1000000" } },
+    options: { messages: { type: "string", default: "300000" } },
   });
   const messages = /^\d{1,9}$/.test(values.messages) ? Number(values.messages) : 0;
   if (messages < 1) {
