@@ -48,11 +48,17 @@ export class LinkHub {
   readonly #listener: LinkHubListener;
   #router: { readonly channel: Channel; readonly peers: Map<string, RouterPeer> } | null = null;
   readonly #dealers = new Map<string, DealerChannel>();
+  #suspecting: NodeJS.Timeout | null = null;
   #closed = false;
 
   constructor(options: Omit<ChannelOptions, "listener">, listener: LinkHubListener) {
     this.#options = options;
     this.#listener = listener;
+  }
+
+  /** Peers that are remembered of those that connect to what we bind (count): a measure of memory. */
+  get remembered(): number {
+    return this.#router?.peers.size ?? 0;
   }
 
   /** @throws as {@link Channel.bind} */
@@ -114,6 +120,7 @@ export class LinkHub {
    */
   async close(): Promise<void> {
     this.#closed = true;
+    if (this.#suspecting !== null) clearTimeout(this.#suspecting);
     const peers = [...(this.#router?.peers.values() ?? [])].map((peer) => peer.idle());
     for (const { peer } of this.#dealers.values()) if (peer !== null) peers.push(peer.idle());
     if (peers.length > 0) await this.#patience(Promise.all(peers));
@@ -134,7 +141,7 @@ export class LinkHub {
 
   #openRouter(): { readonly channel: Channel; readonly peers: Map<string, RouterPeer> } {
     const channel = this.#open("router", ({ type }) => {
-      if (type === "peerLost") this.#listener.onSuspect();
+      if (type === "peerLost") this.#suspect();
     });
     const peers = new Map<string, RouterPeer>();
     void this.#read(channel, (parts) => {
@@ -144,7 +151,8 @@ export class LinkHub {
       if (peer === undefined) {
         if (peers.size >= PEERS_MAX) return;
         const added = new RouterPeer(channel, Buffer.from(id), {
-          onForgotten: () => peers.delete(key),
+          // One that was forgotten and speaks again is another peer.
+          onForgotten: () => peers.get(key) === added && peers.delete(key),
           onGone: () => whenQuiet(added, () => this.#listener.onGone(added)),
         });
         peer = added;
@@ -154,6 +162,14 @@ export class LinkHub {
       this.#listener.onMessage(peer, parts.slice(1));
     });
     return { channel, peers };
+  }
+
+  /** One suspicion for all that go at about the same time: each costs a message to every peer that is left. */
+  #suspect(): void {
+    this.#suspecting ??= setTimeout(() => {
+      this.#suspecting = null;
+      if (!this.#closed) this.#listener.onSuspect();
+    }, QUIET_MS).unref();
   }
 
   #open(kind: NativeKind, onPeer: ChannelOptions["listener"]["onPeer"]): Channel {

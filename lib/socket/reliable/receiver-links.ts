@@ -255,7 +255,7 @@ export class ReceiverLinks {
 
   #hear(link: ReceiverLink, stream: ReceiverStream, message: LinkMessage): void {
     if (message.type === "bye") {
-      this.#sessions.end(link);
+      this.onGone(link.peer);
       return;
     }
     const event = windowEvent(message);

@@ -213,6 +213,8 @@ export class SenderLinks {
         return;
       case "bye":
         this.#end(link, "left");
+        // It hears nothing from us any more, so nothing else would show that it can be forgotten.
+        link.peer.close();
         return;
       case "ack":
         if (message.number !== link.acks + 1) {
