@@ -8,7 +8,8 @@ import type { SimReceiver } from "../support/sim-receiver.ts";
 import type { SimSender } from "../support/sim-sender.ts";
 import { RUNS } from "./delivery-runs.ts";
 
-const FIRST = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 30));
+/** The same ones each time; `npm run simulate` goes on to others. */
+const FIRST = Number(process.env.SEED ?? 20_261_120);
 /** Runs in which a fault has to show itself (count). */
 const SEEDS = 300;
 

@@ -4,7 +4,8 @@ import { DeliveryWorld } from "../support/delivery-world.ts";
 import { RUNS } from "./delivery-runs.ts";
 
 const SEEDS = Number(process.env.SEEDS ?? 1_000);
-const FIRST = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 30));
+/** The same ones each time; `npm run simulate` goes on to others. */
+const FIRST = Number(process.env.SEED ?? 20_261_120);
 const STEPS = 200;
 async function play(name: string, seed: number): Promise<DeliveryWorld> {
   const world = new DeliveryWorld(seed, { ...RUNS[name]!, prefetch: 1 + (seed % 7) });
@@ -28,4 +29,11 @@ test("delivery: the same seed is the same run", async () => {
     assert.equal(first.trace, second.trace, name);
     assert.notEqual(first.trace, (await play(name, FIRST + 1)).trace, name);
   }
+});
+
+test("delivery: what was done before a restart is not given to another (seed 1049509705)", {
+  todo: "issue 4",
+}, async () => {
+  const { violations } = await play("two senders, three receivers", 1_049_509_705);
+  assert.deepEqual(violations, []);
 });

@@ -22,7 +22,12 @@ interface Verdict {
 /** Runs the tests of a compiled tree whose name contains a text. */
 async function hunt(tree: string, [file, name]: Mutant["hunt"]): Promise<Verdict> {
   const pattern = name.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const args = [`--test-name-pattern=${pattern}`, join(tree, "test", `${file}.test.js`)];
+  // Newer versions of Node write another format by themselves.
+  const args = [
+    "--test-reporter=tap",
+    `--test-name-pattern=${pattern}`,
+    join(tree, "test", `${file}.test.js`),
+  ];
   // Without it the runner thinks that it is a worker of this one, and answers in its own way.
   const { NODE_TEST_CONTEXT: _, ...rest } = process.env;
   const child = spawn(process.execPath, args, {
