@@ -19,6 +19,7 @@ export class InprocEndpoints {
   readonly #presences = new Map<string, Presence>();
   /** Addresses that we are connected to, and whose binder has gone: libzmq has no connection there. */
   readonly #lost = new Set<string>();
+  readonly #connected = new Set<string>();
   /** Addresses that we are connected to, and whose binder has answered. */
   readonly #joined = new Set<string>();
 
@@ -68,6 +69,7 @@ export class InprocEndpoints {
       },
     });
     this.#presences.set(address, presence);
+    this.#connected.add(address);
   }
 
   /** We give the address up. */
@@ -75,14 +77,15 @@ export class InprocEndpoints {
     this.#presences.get(address)?.close("cut");
     this.#presences.delete(address);
     this.#joined.delete(address);
+    this.#connected.delete(address);
     if (!this.#lost.delete(address)) this.#disconnect(address);
   }
 
   /** The native socket closes. @param threadEnds whether nothing more can be done after the call */
   close(threadEnds = false): void {
     // Closing ends a connection only later, in a thread of libzmq: who hears of it first would still send.
-    for (const address of this.#joined) this.#disconnect(address);
-    this.#joined.clear();
+    for (const address of this.#connected) if (!this.#lost.has(address)) this.#disconnect(address);
+    this.#connected.clear();
     for (const presence of this.#presences.values()) {
       presence.close(threadEnds ? "thread ends" : "gone");
     }
