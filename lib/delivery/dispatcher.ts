@@ -163,9 +163,12 @@ export class Dispatcher {
       }
       for (const part of held) {
         if (event.type === "acked") this.#settle(part, "processed", link!);
-        else if (event.type === "extended")
-          this.#lease(link!, part, { attempt: part.value.attempt, leaseMs: event.leaseMs });
-        else this.#endTry(part, event);
+        else if (event.type !== "extended") this.#endTry(part, event);
+        else {
+          // A right that was given for longer stays: the receiver may count on it, and be without a connection.
+          const endMs = Math.max(part.value.endMs, this.#nowMs + event.leaseMs);
+          this.#lease(link!, part, { attempt: part.value.attempt, endMs });
+        }
       }
     }
     if (link !== undefined) {
@@ -182,16 +185,13 @@ export class Dispatcher {
     const link = newLink(event.link, receiver, event.prefetch);
     const before = this.#roster.of(receiver);
     const refused: SeqRange[] = [];
-    const claims = [
-      ...done.map((range) => ({ range, isDone: true })),
-      ...held.map((range) => ({ range, isDone: false })),
-    ];
-    for (const { range, isDone } of claims) {
+    const endMs = this.#nowMs + this.#options.leaseMs;
+    for (const [index, range] of [...done, ...held].entries()) {
       const granted = [...takeHeld(before, range), ...this.#tables.takeClaimed(range)];
       const count = countAll(granted);
       for (const part of granted) {
-        if (isDone) this.#settle(part, "processed", link);
-        else this.#lease(link, part, { attempt: part.value, leaseMs: this.#options.leaseMs });
+        if (index < done.length) this.#settle(part, "processed", link);
+        else this.#lease(link, part, { attempt: part.value, endMs });
       }
       if (count < range.last - range.first + 1)
         refused.push(...this.#tables.unsettled(range, granted));
@@ -254,15 +254,9 @@ export class Dispatcher {
     this.#actions.push(...this.#order.gone({ first, last }, by, this.#roster));
   }
 
-  #lease(
-    link: DispatcherLink,
-    range: SeqRange,
-    lease: { readonly attempt: number; readonly leaseMs: number },
-  ): void {
-    const { attempt } = lease;
-    const endMs = this.#nowMs + lease.leaseMs;
-    link.leases.set(range.first, range.last, { attempt, endMs });
-    this.#dueMs = Math.min(this.#dueMs, endMs);
+  #lease(link: DispatcherLink, { first, last }: SeqRange, lease: Lease): void {
+    link.leases.set(first, last, lease);
+    this.#dueMs = Math.min(this.#dueMs, lease.endMs);
   }
 
   /** Rests, leases and grace periods that are over; and when the next one is. */
@@ -270,8 +264,10 @@ export class Dispatcher {
     const nowMs = this.#nowMs;
     let dueMs = this.#roster.await(nowMs);
     for (const link of [...this.#roster]) {
-      if (link.graceEndMs !== null && link.graceEndMs <= nowMs) this.#leave(link);
-      else dueMs = Math.min(dueMs, link.graceEndMs ?? dueMs, this.#endLeases(link));
+      // Without a connection a receiver can neither ask for longer nor hear that its lease ended.
+      if (link.graceEndMs === null) dueMs = Math.min(dueMs, this.#endLeases(link));
+      else if (link.graceEndMs <= nowMs) this.#leave(link);
+      else dueMs = Math.min(dueMs, link.graceEndMs);
     }
     // Last, since what was given back just now may rest too.
     this.#dueMs = Math.min(dueMs, this.#tables.wake(nowMs));
@@ -312,7 +308,7 @@ export class Dispatcher {
 
   #send(link: DispatcherLink, range: SeqRange, attempt: number): void {
     if (attempt > 1) this.#tables.handedOut(range);
-    this.#lease(link, range, { attempt, leaseMs: this.#options.leaseMs });
+    this.#lease(link, range, { attempt, endMs: this.#nowMs + this.#options.leaseMs });
     this.#actions.push({ type: "send", link: link.id, ...range, attempt });
   }
 }

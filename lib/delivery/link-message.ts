@@ -16,7 +16,7 @@ import type { SeqRange } from "./range.ts";
  * | 8  nack    | R | ranges to be tried again. word: after so many ms, or `WORD_NONE`: as the sender likes |
  * | 9  reject  | R | ranges never to be tried again. Text: why                                            |
  * | 10 release | R | ranges given back untouched: not counted as an attempt                               |
- * | 11 extend  | R | the lease of the ranges lasts `word` ms from now. Without ranges: only a sign of life |
+ * | 11 extend  | R | the lease of the ranges lasts at least `word` ms from now. Without ranges: only a sign of life |
  * | 12 receipt | R | ranges held                                                                          |
  * | 13 news    | S | number as with data. Range: 1 to the settled floor. Also a sign of life              |
  * | 14 lost    | S | the lease of the ranges is over: what was said of them does not count                |

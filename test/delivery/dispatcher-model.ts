@@ -169,8 +169,9 @@ export class DispatcherModel {
           this.messages.set(seq, { type: "settled" });
         } else if (event.type === "released") {
           this.#wait(seq, message.attempt - 1, this.#nowMs);
-        } else if (event.type === "extended") message.endMs = this.#nowMs + event.leaseMs;
-        else if (message.attempt >= this.#options.attemptsMax) {
+        } else if (event.type === "extended") {
+          message.endMs = Math.max(message.endMs, this.#nowMs + event.leaseMs);
+        } else if (message.attempt >= this.#options.attemptsMax) {
           this.messages.set(seq, { type: "settled" });
         } else this.#wait(seq, message.attempt, this.#nowMs + event.delayMs!);
       }
@@ -193,6 +194,7 @@ export class DispatcherModel {
     for (const [seq, message] of [...this.messages]) {
       if (message.type !== "leased" || message.endMs > this.#nowMs) continue;
       const link = this.links.get(message.link);
+      if (link !== undefined && link.graceEndMs !== null) continue;
       if (link !== undefined) link.silent = true;
       this.#giveBack(seq, message.attempt);
     }

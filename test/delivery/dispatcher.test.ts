@@ -196,6 +196,34 @@ test("dispatcher: the ack of a lease that ended is refused, and its holder told"
   assert.equal(dispatcher.floor, 0);
 });
 
+test("dispatcher: an extension never takes away what was left of a lease", () => {
+  const dispatcher = start();
+  dispatcher.step(join(1), 0);
+  dispatcher.step({ type: "fed", first: 1, last: 1 }, 0);
+  const ranges = [{ first: 1, last: 1 }];
+  dispatcher.step({ type: "extended", link: 1, ranges, leaseMs: 5 }, 10);
+  dispatcher.step({ type: "tick" }, 99);
+  assert.deepEqual(dispatcher.heldOf(1, ranges[0]!).length, 1);
+  dispatcher.step({ type: "extended", link: 1, ranges, leaseMs: 60 }, 99);
+  dispatcher.step({ type: "tick" }, 158);
+  assert.deepEqual(dispatcher.heldOf(1, ranges[0]!).length, 1);
+  dispatcher.step({ type: "tick" }, 159);
+  assert.deepEqual(dispatcher.heldOf(1, ranges[0]!), []);
+});
+
+test("dispatcher: a receiver without a connection keeps its leases as long as its grace", () => {
+  const dispatcher = start({ leaseMs: 100, graceMs: 500 });
+  dispatcher.step(join(1), 0);
+  dispatcher.step({ type: "fed", first: 1, last: 2 }, 0);
+  dispatcher.step(join(2), 1);
+  dispatcher.step({ type: "lost", link: 1 }, 50);
+  assert.deepEqual(sends(dispatcher.step({ type: "tick" }, 549)), []);
+  const done = [{ first: 1, last: 1 }];
+  const back = dispatcher.step({ ...join(3, 100, "r1"), done } as DispatcherEvent, 549);
+  assert.ok(!back.some(({ type }) => type === "lost"), "what was done meanwhile counts");
+  assert.equal(dispatcher.floor, 1);
+});
+
 test("dispatcher: after attemptsMax a message is dead, and requeueing is up to others", () => {
   const dispatcher = start({ attemptsMax: 2 });
   dispatcher.step(join(1), 0);

@@ -103,7 +103,7 @@ export class ReliableDelivery<T> implements Delivery {
     this.#links.reject(this.#stream, this.seq, reason.slice(0, REASON_LENGTH_MAX));
   }
 
-  /** Needs longer: the lease lasts so many milliseconds from when the sender hears it. @throws TypeError */
+  /** Needs longer: the lease lasts at least so many milliseconds from when the sender hears it. @throws TypeError */
   extend(ms: number): void {
     checkMs("extend", ms, 1);
     if (!this.#isAnswered) this.#links.extend(this.#stream, this.seq, ms);
