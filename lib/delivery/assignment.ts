@@ -1,9 +1,10 @@
-import { creditOf, type DispatcherLink } from "./dispatcher-link.ts";
+import { creditOf, creditWhole, type DispatcherLink, hasCredit } from "./dispatcher-link.ts";
+import type { Handed } from "./leases.ts";
 import type { MessageTables } from "./message-tables.ts";
 import type { SeqRange } from "./range.ts";
 
 /** Hands a range, which is in no table any more, to a receiver. */
-export type HandOut = (link: DispatcherLink, range: SeqRange, attempt: number) => void;
+export type HandOut = (link: DispatcherLink, range: SeqRange, handed: Handed) => void;
 
 /**
  * Who gets which messages next: the lowest seqs first, to the receivers with credit in turn. Where there are
@@ -45,7 +46,7 @@ export class Assignment {
       this.#willing.delete(link);
       const granted = next === "ready" ? this.#handReady(link, left) : this.#handFresh(link, left);
       left -= 1;
-      if (granted && creditOf(link) > 0) this.#willing.add(link);
+      if (granted && hasCredit(link)) this.#willing.add(link);
     }
   }
 
@@ -57,13 +58,13 @@ export class Assignment {
     if (link.ordered !== true || link.silent || link.graceEndMs !== null) return;
     const held = link.leases.lowest;
     const kind = this.#lowest();
-    if (held === null || creditOf(link) > 0 || kind === null) return;
-    const table = this.#tables[kind];
-    const { first, last, value } = table.lowest!;
-    if (first > held.first) return;
-    const end = Math.min(last, held.first - 1, first + link.prefetch - 1);
-    table.take(first, end);
-    this.#handOut(link, { first, last: end }, kind === "ready" ? value + 1 : 1);
+    if (held === null || kind === null) return;
+    const { first, last, value } = this.#tables[kind].lowest!;
+    const { bytesEach } = value;
+    if (first > held.first || creditOf(link, bytesEach) > 0) return;
+    const end = Math.min(last, held.first - 1, first + creditWhole(link, bytesEach) - 1);
+    this.#tables[kind].take(first, end);
+    this.#handOut(link, { first, last: end }, { attempt: value.attempts + 1, bytesEach });
   }
 
   /**
@@ -81,29 +82,35 @@ export class Assignment {
   #handReady(link: DispatcherLink, shares: number): boolean {
     const { ready, fed } = this.#tables;
     const { first, last, value } = ready.lowest!;
+    const { attempts, bytesEach } = value;
+    const credit = creditOf(link, bytesEach);
+    if (credit <= 0) return false;
     const share = Math.ceil(ready.count / shares);
-    const end = Math.min(last, fed, first + Math.min(share, creditOf(link)) - 1);
+    const end = Math.min(last, fed, first + Math.min(share, credit) - 1);
     ready.take(first, end);
-    this.#handOut(link, { first, last: end }, value + 1);
+    this.#handOut(link, { first, last: end }, { attempt: attempts + 1, bytesEach });
     return true;
   }
 
   #handFresh(link: DispatcherLink, shares: number): boolean {
     const { fresh } = this.#tables;
-    const { first, last } = fresh.lowest!;
-    const credit = creditOf(link);
+    const { first, last, value } = fresh.lowest!;
+    const { bytesEach } = value;
+    const credit = creditOf(link, bytesEach);
+    if (credit <= 0) return false;
     let count = last - first + 1;
     if (fresh.size < shares) count = Math.ceil((count * fresh.size) / shares);
     if (count > credit) {
       // Rather wait for more credit than cut a batch, unless little is to be gained by waiting, or the receiver
       // waits for these before it goes on with what it holds, where order is kept.
       const isAwaited = link.ordered === true && first < (link.leases.lowest?.first ?? 0);
-      if (credit * 2 < link.prefetch && link.leases.count > 0 && !isAwaited) return false;
+      const isLittle = credit * 2 < creditWhole(link, bytesEach);
+      if (isLittle && link.leases.count > 0 && !isAwaited) return false;
       count = credit;
     }
     const end = first + count - 1;
     fresh.take(first, end);
-    this.#handOut(link, { first, last: end }, 1);
+    this.#handOut(link, { first, last: end }, { attempt: 1, bytesEach });
     return true;
   }
 }

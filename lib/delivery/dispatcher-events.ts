@@ -40,13 +40,20 @@ export interface DispatcherState {
 /** What happens to a {@link Dispatcher}. `nowMs` is a clock that never goes back. */
 export type DispatcherEvent =
   /** The next batch is stored and at hand. */
-  | { readonly type: "fed"; readonly first: number; readonly last: number }
+  | {
+      readonly type: "fed";
+      readonly first: number;
+      readonly last: number;
+      /** Length of the batch (bytes). */
+      readonly bytes: number;
+    }
   /** A receiver came, and says what it still holds and what it has done meanwhile. */
   | {
       readonly type: "joined";
       readonly link: number;
       readonly receiver: string;
       readonly prefetch: number;
+      readonly prefetchBytesMax: number;
       readonly held: readonly SeqRange[];
       readonly done: readonly SeqRange[];
     }

@@ -1,20 +1,19 @@
-import { RangeMap } from "./range-map.ts";
+import { Leases } from "./leases.ts";
 
-/** The right to work on messages for a limited time. */
-export interface Lease {
-  /** How often the messages have been handed out, this time included (count). */
-  readonly attempt: number;
-  readonly endMs: number;
+/** How much a receiver may hold. */
+export interface Credit {
+  /** Messages (count). */
+  readonly prefetch: number;
+  /** All of them together (bytes); a longer message goes alone. */
+  readonly prefetchBytesMax: number;
 }
 
 /** A receiver as the dispatcher sees it. */
-export interface DispatcherLink {
+export interface DispatcherLink extends Credit {
   readonly id: number;
   /** Who it is across connections. */
   readonly receiver: string;
-  /** Messages it may hold (count). */
-  readonly prefetch: number;
-  readonly leases: RangeMap<Lease>;
+  readonly leases: Leases;
   /** When its grace period ends; null while it is connected. */
   graceEndMs: number | null;
   /** Whether it keeps order; null: it has not been told yet. */
@@ -24,12 +23,35 @@ export interface DispatcherLink {
 }
 
 /** @returns a receiver that holds nothing yet */
-export function newLink(id: number, receiver: string, prefetch: number): DispatcherLink {
-  const leases = new RangeMap<Lease>((a, b) => a.attempt === b.attempt && a.endMs === b.endMs);
-  return { id, receiver, prefetch, leases, graceEndMs: null, ordered: null, silent: false };
+export function newLink(id: number, receiver: string, credit: Credit): DispatcherLink {
+  const { prefetch, prefetchBytesMax } = credit;
+  const state = { graceEndMs: null, ordered: null, silent: false };
+  return { id, receiver, prefetch, prefetchBytesMax, leases: new Leases(), ...state };
 }
 
-/** Messages it may get now (count). */
-export function creditOf(link: DispatcherLink): number {
-  return link.prefetch - link.leases.count;
+/** Whether it may get messages now, if they are short enough. */
+export function hasCredit({ leases, prefetch, prefetchBytesMax }: DispatcherLink): boolean {
+  if (leases.count === 0) return true;
+  return leases.count < prefetch && leases.bytes < prefetchBytesMax;
+}
+
+/** Messages of a size that it may get now (count): one at least where it holds none. */
+export function creditOf(link: DispatcherLink, bytesEach: number): number {
+  const { leases, prefetch } = link;
+  const inBytes = fitting(link, bytesEach, leases.bytes);
+  return leases.count === 0 ? Math.max(1, inBytes) : Math.min(prefetch - leases.count, inBytes);
+}
+
+/** Messages of a size that fit into the credit of a receiver that holds nothing (count), one at least. */
+export function creditWhole(link: DispatcherLink, bytesEach: number): number {
+  return Math.max(1, fitting(link, bytesEach, 0));
+}
+
+function fitting(
+  { prefetch, prefetchBytesMax }: DispatcherLink,
+  bytesEach: number,
+  bytes: number,
+): number {
+  if (bytesEach === 0) return prefetch;
+  return Math.min(prefetch, Math.floor((prefetchBytesMax - bytes) / bytesEach));
 }

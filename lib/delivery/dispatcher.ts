@@ -6,8 +6,9 @@ import type {
   DispatcherOptions,
   DispatcherState,
 } from "./dispatcher-events.ts";
-import { creditOf, type DispatcherLink, type Lease, newLink } from "./dispatcher-link.ts";
+import { type DispatcherLink, hasCredit, newLink } from "./dispatcher-link.ts";
 import type { DispatcherStart } from "./dispatcher-start.ts";
+import type { Handed, Lease } from "./leases.ts";
 import { MessageTables } from "./message-tables.ts";
 import { Order } from "./order.ts";
 import { countAll, type SeqRange } from "./range.ts";
@@ -23,7 +24,7 @@ import { Roster, takeEnded, takeHeld } from "./roster.ts";
  * here, the rest is in `MessageTables`.
  *
  * Pure but for the given randomness: no clock, no socket, no disk. Invariants: a seq is in at most one
- * table; a link never holds more than its prefetch, but for what it claimed and what it needs for order;
+ * table; a link never holds more than its credit, but for what it claimed and what it needs for order;
  * what was settled is never sent again.
  *
  * @see docs/decisions/0041-dispatcher.md
@@ -45,9 +46,7 @@ export class Dispatcher {
     this.#options = options;
     this.#nowMs = nowMs;
     this.#tables = new MessageTables(state, start.seqBefore);
-    this.#assignment = new Assignment(this.#tables, (link, range, attempt) => {
-      this.#send(link, range, attempt);
-    });
+    this.#assignment = new Assignment(this.#tables, (...given) => this.#send(...given));
     this.#retries = new Retries(options, this.#tables, start);
     this.#order = new Order(options.exclusive);
     this.#roster = new Roster(state.receivers, nowMs + options.graceMs);
@@ -123,7 +122,7 @@ export class Dispatcher {
   #apply(event: DispatcherEvent): void {
     switch (event.type) {
       case "fed":
-        this.#tables.feed(event.first, event.last);
+        this.#roster.sized(this.#tables.feed(event, event.bytes));
         return;
       case "joined":
         this.#join(event);
@@ -167,7 +166,7 @@ export class Dispatcher {
         else {
           // A right that was given for longer stays: the receiver may count on it, and be without a connection.
           const endMs = Math.max(part.value.endMs, this.#nowMs + event.leaseMs);
-          this.#lease(link!, part, { attempt: part.value.attempt, endMs });
+          this.#lease(link!, part, { ...part.value, endMs });
         }
       }
     }
@@ -182,7 +181,7 @@ export class Dispatcher {
 
   #join(event: Extract<DispatcherEvent, { readonly type: "joined" }>): void {
     const { receiver, held, done } = event;
-    const link = newLink(event.link, receiver, event.prefetch);
+    const link = newLink(event.link, receiver, event);
     const before = this.#roster.of(receiver);
     const refused: SeqRange[] = [];
     const endMs = this.#nowMs + this.#options.leaseMs;
@@ -191,7 +190,7 @@ export class Dispatcher {
       const count = countAll(granted);
       for (const part of granted) {
         if (index < done.length) this.#settle(part, "processed", link);
-        else this.#lease(link, part, { attempt: part.value, endMs });
+        else this.#lease(link, part, { ...part.value, endMs });
       }
       if (count < range.last - range.first + 1)
         refused.push(...this.#tables.unsettled(range, granted));
@@ -229,8 +228,9 @@ export class Dispatcher {
   #forget(link: DispatcherLink): void {
     this.#roster.delete(link);
     this.#assignment.remove(link);
-    for (const part of [...link.leases]) this.#endTry(part, { type: "lost" });
-    link.leases.clear();
+    for (const part of link.leases.take(1, Number.MAX_SAFE_INTEGER)) {
+      this.#endTry(part, { type: "lost" });
+    }
   }
 
   /** A try ended, and the message is not processed. */
@@ -254,8 +254,8 @@ export class Dispatcher {
     this.#actions.push(...this.#order.gone({ first, last }, by, this.#roster));
   }
 
-  #lease(link: DispatcherLink, { first, last }: SeqRange, lease: Lease): void {
-    link.leases.set(first, last, lease);
+  #lease(link: DispatcherLink, range: SeqRange, lease: Lease): void {
+    link.leases.add(range, lease);
     this.#dueMs = Math.min(this.#dueMs, lease.endMs);
   }
 
@@ -290,7 +290,7 @@ export class Dispatcher {
   }
 
   #noteCredit(link: DispatcherLink): void {
-    if (link.graceEndMs !== null || link.silent || creditOf(link) <= 0) return;
+    if (link.graceEndMs !== null || link.silent || !hasCredit(link)) return;
     if (this.#order.admits(link)) this.#assignment.add(link);
   }
 
@@ -306,9 +306,10 @@ export class Dispatcher {
     this.#assignment.run();
   }
 
-  #send(link: DispatcherLink, range: SeqRange, attempt: number): void {
+  #send(link: DispatcherLink, range: SeqRange, handed: Handed): void {
+    const { attempt } = handed;
     if (attempt > 1) this.#tables.handedOut(range);
-    this.#lease(link, range, { attempt, endMs: this.#nowMs + this.#options.leaseMs });
+    this.#lease(link, range, { ...handed, endMs: this.#nowMs + this.#options.leaseMs });
     this.#actions.push({ type: "send", link: link.id, ...range, attempt });
   }
 }

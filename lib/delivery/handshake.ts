@@ -8,6 +8,8 @@ export interface Hello {
   readonly codec: string;
   /** Messages it will hold and not yet have answered for (count). */
   readonly prefetch: number;
+  /** All of these together (bytes); a longer message comes alone. */
+  readonly prefetchBytesMax: number;
   /** Longest message that it accepts (bytes). */
   readonly messageBytesMax: number;
 }
@@ -31,7 +33,13 @@ export interface Welcome {
 
 const HEX_128 = /^[0-9a-f]{32}$/;
 const NAME = /^[ -~]{1,64}$/;
-const HELLO_KEYS = { receiver: hex, codec: name, prefetch: whole, messageBytesMax: whole } as const;
+const HELLO_KEYS = {
+  receiver: hex,
+  codec: name,
+  prefetch: whole,
+  prefetchBytesMax: whole,
+  messageBytesMax: whole,
+} as const;
 const WELCOME_KEYS = {
   stream: hex,
   epoch: whole,
@@ -66,7 +74,9 @@ export function mismatch(
   if (codec !== hello.codec) {
     return `the codecs differ: ${codec} at the sender, ${hello.codec} at the receiver`;
   }
-  if (hello.prefetch < 1) return "the receiver wants no messages: its prefetch is 0";
+  for (const field of ["prefetch", "prefetchBytesMax"] as const) {
+    if (hello[field] < 1) return `the receiver wants no messages: its ${field} is 0`;
+  }
   if (hello.messageBytesMax >= messageBytesMax) return null;
   return `messages may have ${messageBytesMax} bytes at the sender, and ${hello.messageBytesMax} at the receiver`;
 }

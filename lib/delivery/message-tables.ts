@@ -1,14 +1,24 @@
 import type { Death, DispatcherState } from "./dispatcher-events.ts";
+import type { Handed } from "./leases.ts";
+import { messageBytes } from "./message-size.ts";
 import type { SeqRange } from "./range.ts";
 import { RangeMap, type Segment } from "./range-map.ts";
 import { RangeSet } from "./range-set.ts";
 
 /** Ranges in any one table beyond which nothing new is handed out, so that memory is bounded (count). */
 const RANGES_MAX = 16_384;
+const NONE: Segment<number>[] = [];
+
+/** Messages that nobody holds. */
+export interface Unheld {
+  /** How often they have been handed out (count). */
+  readonly attempts: number;
+  /** Size of each; 0 where it is not known yet. */
+  readonly bytesEach: number;
+}
 
 /** Given back, and resting until a time. */
-interface Rest {
-  readonly attempts: number;
+export interface Rest extends Unheld {
   readonly dueMs: number;
 }
 
@@ -20,15 +30,17 @@ interface Rest {
  * `floor` is in any table but that of the dead; what is dead is settled too.
  */
 export class MessageTables {
-  /** Fed and never handed out; the value is the first seq of the batch. */
-  readonly fresh: RangeMap<number> = new RangeMap();
-  /** To be handed out again; the value is how often it was before. */
-  readonly ready: RangeMap<number> = new RangeMap();
+  /** Fed and never handed out; each batch has a value of its own. */
+  readonly fresh: RangeMap<Unheld> = new RangeMap();
+  /** To be handed out again. */
+  readonly ready: RangeMap<Unheld> = new RangeMap(
+    (a, b) => a.attempts === b.attempts && a.bytesEach === b.bytesEach,
+  );
   readonly dead: RangeMap<Death> = new RangeMap(
     (a, b) => a.attempts === b.attempts && a.reason === b.reason,
   );
   readonly #resting = new RangeMap<Rest>(
-    (a, b) => a.attempts === b.attempts && a.dueMs === b.dueMs,
+    (a, b) => a.attempts === b.attempts && a.dueMs === b.dueMs && a.bytesEach === b.bytesEach,
   );
   readonly #settled = new RangeSet();
   /** Beyond what was fed, and dealt with already: by a claim. */
@@ -47,7 +59,7 @@ export class MessageTables {
     this.#settled.addAll(state.settled);
     for (const { first, last, value } of state.dead) this.dead.set(first, last, value);
     for (const { first, last, value } of state.attempts) {
-      this.ready.set(first, last, value);
+      this.ready.set(first, last, { attempts: value, bytesEach: 0 });
       this.#ahead.add(first, last);
       this.#restored.add(first, last);
     }
@@ -80,8 +92,8 @@ export class MessageTables {
 
   /** What of the tables must outlive the process. */
   state(): Omit<DispatcherState, "receivers"> {
-    const attempts = [...this.ready];
-    for (const { first, last, value } of this.#resting) {
+    const attempts: { first: number; last: number; value: number }[] = [];
+    for (const { first, last, value } of [...this.ready, ...this.#resting]) {
       attempts.push({ first, last, value: value.attempts });
     }
     return {
@@ -92,17 +104,28 @@ export class MessageTables {
     };
   }
 
-  /** The next batch is at hand. */
-  feed(first: number, last: number): void {
+  /**
+   * The next batch is at hand.
+   *
+   * @param bytes its length
+   * @returns the part of it that was dealt with before, and the size of its messages (bytes)
+   */
+  feed({ first, last }: SeqRange, bytes: number): Segment<number>[] {
     this.#fed = last;
     const from = Math.max(first, this.#floor + 1);
-    if (from > last) return;
+    if (from > last) return NONE;
+    const bytesEach = messageBytes(bytes, last - first + 1);
+    const batch: Unheld = { attempts: 0, bytesEach };
     for (const gap of this.#settled.gaps(from, last)) {
       for (const { first: start, last: end } of this.#ahead.gaps(gap.first, gap.last)) {
-        this.fresh.set(start, end, first);
+        this.fresh.set(start, end, batch);
       }
     }
-    this.#ahead.delete(from, last);
+    return this.#ahead.delete(from, last).map((part) => {
+      setSize(this.ready, part, bytesEach);
+      setSize(this.#resting, part, bytesEach);
+      return { ...part, value: bytesEach };
+    });
   }
 
   /** A range that was taken out of its table will never be sent again. */
@@ -131,26 +154,22 @@ export class MessageTables {
   /**
    * Takes out what a process before this one may have handed out, and this one has not.
    *
-   * @returns what may be claimed; the value is the attempt
+   * @returns what may be claimed
    */
-  takeClaimed(range: SeqRange): Segment<number>[] {
-    const granted: Segment<number>[] = [];
+  takeClaimed(range: SeqRange): Segment<Handed>[] {
+    const granted: Segment<Handed>[] = [];
     const last = Math.min(range.last, this.#seqBefore);
     if (last < range.first) return granted;
     for (const part of this.#restored.delete(range.first, last)) {
-      for (const again of this.ready.take(part.first, part.last)) {
-        granted.push({ first: again.first, last: again.last, value: again.value + 1 });
-      }
+      for (const again of this.ready.take(part.first, part.last)) granted.push(handed(again));
     }
-    for (const part of this.fresh.take(range.first, last)) {
-      granted.push({ first: part.first, last: part.last, value: 1 });
-    }
+    for (const part of this.fresh.take(range.first, last)) granted.push(handed(part));
     const first = Math.max(range.first, this.#fed + 1);
     if (first > last) return granted;
     const open = this.#settled.gaps(first, last);
     for (const gap of open.flatMap((part) => this.#ahead.gaps(part.first, part.last))) {
       this.#ahead.add(gap.first, gap.last);
-      granted.push({ ...gap, value: 1 });
+      granted.push({ ...gap, value: { attempt: 1, bytesEach: 0 } });
     }
     return granted;
   }
@@ -161,8 +180,8 @@ export class MessageTables {
   }
 
   /** A range may be tried again at `dueMs`. */
-  rest(range: SeqRange, { attempts, dueMs }: Rest): void {
-    this.#resting.set(range.first, range.last, { attempts, dueMs });
+  rest(range: SeqRange, rest: Rest): void {
+    this.#resting.set(range.first, range.last, rest);
   }
 
   /** Makes ready what has rested long enough. @returns when the next rest ends (ms) */
@@ -172,7 +191,8 @@ export class MessageTables {
       if (value.dueMs > nowMs) nextMs = Math.min(nextMs, value.dueMs);
       else {
         this.#resting.take(first, last);
-        this.ready.set(first, last, value.attempts);
+        const { attempts, bytesEach } = value;
+        this.ready.set(first, last, { attempts, bytesEach });
       }
     }
     return nextMs;
@@ -208,4 +228,21 @@ export class MessageTables {
     }
     return [...outstanding];
   }
+}
+
+/** The size of messages that were dealt with before they were at hand. */
+function setSize<V extends Unheld>(
+  table: RangeMap<V>,
+  { first, last }: SeqRange,
+  bytesEach: number,
+): void {
+  for (const part of table.take(first, last)) {
+    table.set(part.first, part.last, { ...part.value, bytesEach });
+  }
+}
+
+/** Messages as they are when they have been handed out once more. */
+function handed({ first, last, value }: Segment<Unheld>): Segment<Handed> {
+  const { attempts, bytesEach } = value;
+  return { first, last, value: { attempt: attempts + 1, bytesEach } };
 }

@@ -1,7 +1,7 @@
 import { backOffMs } from "./back-off.ts";
 import type { DispatcherOptions } from "./dispatcher-events.ts";
-import type { Lease } from "./dispatcher-link.ts";
-import type { MessageTables } from "./message-tables.ts";
+import type { Lease } from "./leases.ts";
+import type { MessageTables, Rest } from "./message-tables.ts";
 import type { SeqRange } from "./range.ts";
 import type { Segment } from "./range-map.ts";
 
@@ -52,37 +52,34 @@ export class Retries {
 
   /** A range, which is in no table, was not processed: puts it into the one where it belongs now. */
   end(part: Segment<Lease>, how: TryEnd, nowMs: number): TryOutcome {
-    const { attempt } = part.value;
+    const { attempt, bytesEach } = part.value;
     const { attemptsMax } = this.#options;
     switch (how.type) {
       case "released":
-        return this.#again(part, { attempts: attempt - 1, dueMs: nowMs }, nowMs);
+        return this.#again(part, { attempts: attempt - 1, bytesEach, dueMs: nowMs }, nowMs);
       case "rejected":
         return this.#bury(part, how.reason, nowMs);
       case "lost":
         if (attempt < attemptsMax)
-          return this.#again(part, { attempts: attempt, dueMs: nowMs }, nowMs);
+          return this.#again(part, { attempts: attempt, bytesEach, dueMs: nowMs }, nowMs);
         return this.#bury(part, "the lease ended, or the receiver was lost", nowMs);
       default: {
         if (attempt >= attemptsMax) return this.#bury(part, "all attempts failed", nowMs);
         const restMs = how.delayMs ?? backOffMs(this.#options, attempt, this.#sources.random());
-        return this.#again(part, { attempts: attempt, dueMs: nowMs + restMs }, nowMs);
+        return this.#again(part, { attempts: attempt, bytesEach, dueMs: nowMs + restMs }, nowMs);
       }
     }
   }
 
-  #again(
-    range: SeqRange,
-    rest: { readonly attempts: number; readonly dueMs: number },
-    nowMs: number,
-  ): TryOutcome {
-    const { attempts, dueMs } = rest;
-    if (dueMs <= nowMs) {
-      this.#tables.ready.set(range.first, range.last, attempts);
-      return AT_ONCE;
+  #again(range: SeqRange, rest: Rest, nowMs: number): TryOutcome {
+    const { dueMs } = rest;
+    if (dueMs > nowMs) {
+      this.#tables.rest(range, rest);
+      return { type: "again", dueMs };
     }
-    this.#tables.rest(range, { attempts, dueMs });
-    return { type: "again", dueMs };
+    const { attempts, bytesEach } = rest;
+    this.#tables.ready.set(range.first, range.last, { attempts, bytesEach });
+    return AT_ONCE;
   }
 
   #bury(part: Segment<Lease>, reason: string, nowMs: number): TryOutcome {
@@ -94,7 +91,8 @@ export class Retries {
       dead.set(first, last, { attempts: value.attempt, reason, timeMs });
       return DEAD;
     }
-    const rest = { attempts: value.attempt - 1, dueMs: nowMs + retryMsMax };
+    const { attempt, bytesEach } = value;
+    const rest = { attempts: attempt - 1, bytesEach, dueMs: nowMs + retryMsMax };
     return { ...this.#again(part, rest, nowMs), type: "full" };
   }
 }

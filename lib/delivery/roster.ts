@@ -1,4 +1,5 @@
-import type { DispatcherLink, Lease } from "./dispatcher-link.ts";
+import type { DispatcherLink } from "./dispatcher-link.ts";
+import type { Handed, Lease } from "./leases.ts";
 import type { SeqRange } from "./range.ts";
 import type { Segment } from "./range-map.ts";
 
@@ -51,6 +52,13 @@ export class Roster implements Iterable<DispatcherLink> {
     return [...this.#links.values()].filter((link) => link.receiver === receiver);
   }
 
+  /** Sizes of messages (bytes) that were claimed before they were at hand are known now. */
+  sized(parts: readonly Segment<number>[]): void {
+    for (const { first, last, value } of parts) {
+      for (const { leases } of this.#links.values()) leases.size({ first, last }, value);
+    }
+  }
+
   /** The parts of a range to which the link still has the right. */
   heldOf(id: number, { first, last }: SeqRange): SeqRange[] {
     return this.#links.get(id)?.leases.parts(first, last) ?? [];
@@ -88,11 +96,10 @@ export function takeEnded(
   return { ended, nextMs };
 }
 
-/** Takes what the receiver's own earlier links hold of a range. Pure. @returns it; the value is the attempt */
+/** Takes what the receiver's own earlier links hold of a range. Pure. */
 export function takeHeld(
   links: readonly DispatcherLink[],
   { first, last }: SeqRange,
-): Segment<number>[] {
-  const parts = links.flatMap((link) => link.leases.take(first, last));
-  return parts.map((part) => ({ ...part, value: part.value.attempt }));
+): Segment<Handed>[] {
+  return links.flatMap((link) => link.leases.take(first, last));
 }

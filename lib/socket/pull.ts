@@ -69,7 +69,7 @@ export class Pull<T = unknown> extends TypedSocket {
       defaults: { ...COMMON_DEFAULTS, ...valueDefaults(), ...RELIABLE_RECEIVE_DEFAULTS },
     });
     if (!resolved.reliable && resolved.inbox === null) {
-      assertNeedless("Pull", options, ["prefetch"]);
+      assertNeedless("Pull", options, ["prefetch", "prefetchBytesMax"]);
       super("pull", resolved);
       this.#kind = "plain";
       const inbound = this.#plain(resolved);

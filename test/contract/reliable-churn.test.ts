@@ -31,7 +31,8 @@ test("reliable: a receiver that said good-bye is forgotten by the transport too"
   const peer: LinkPeer = { address: "x", send: () => {}, close: () => (isClosed = true) };
   const hear = (message: LinkMessageInput) =>
     links.onMessage(peer, [Buffer.from(encodeLinkMessage(message))]);
-  const hello = { receiver: "0".repeat(32), codec: "raw", prefetch: 1, messageBytesMax: 1_000 };
+  const credit = { prefetch: 1, prefetchBytesMax: 1_000 };
+  const hello = { receiver: "0".repeat(32), codec: "raw", ...credit, messageBytesMax: 1_000 };
   hear({ type: "hello", session: 7, text: JSON.stringify(hello) });
   hear({ type: "claim", session: 7, word: 0, ranges: [] });
   assert.deepEqual([links.peers, isClosed], [1, false]);

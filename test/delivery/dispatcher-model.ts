@@ -5,7 +5,8 @@ import type {
   DispatcherOptions,
 } from "../../lib/delivery/dispatcher-events.ts";
 
-type Message =
+type Message = Sized & { readonly bytes: number };
+type Sized =
   | { readonly type: "fresh" }
   | { readonly type: "leased"; readonly link: number; readonly attempt: number; endMs: number }
   | { readonly type: "waiting"; readonly attempts: number; readonly dueMs: number }
@@ -16,6 +17,8 @@ interface Link {
   readonly receiver: string;
   /** Its prefetch, or what it held already when it came back with a smaller one. */
   credit: number;
+  /** The same in bytes. */
+  creditBytes: number;
   graceEndMs: number | null;
   silent: boolean;
 }
@@ -43,8 +46,9 @@ export class DispatcherModel {
   apply(event: DispatcherEvent, nowMs: number): void {
     this.#nowMs = nowMs;
     if (event.type === "fed") {
+      const bytes = event.bytes / (event.last - event.first + 1);
       for (let seq = event.first; seq <= event.last; seq++) {
-        this.messages.set(seq, { type: "fresh" });
+        this.messages.set(seq, { type: "fresh", bytes });
       }
       this.#fed = event.last;
     } else if (event.type === "joined") this.#join(event);
@@ -69,12 +73,22 @@ export class DispatcherModel {
         assert.ok(message.dueMs <= this.#nowMs, `${seq} was sent before its rest was over`);
       } else assert.fail(`${seq} was sent and is ${message?.type}`);
       const endMs = this.#nowMs + this.#options.leaseMs;
-      this.messages.set(seq, { type: "leased", link: link.id, attempt: action.attempt, endMs });
+      this.#set(seq, { type: "leased", link: link.id, attempt: action.attempt, endMs });
     }
     // Who keeps order gets what it waits for beyond its credit.
     const isAlone = this.#options.exclusive || this.links.size === 1;
     const most = link.credit * (isAlone ? 2 : 1);
-    assert.ok(this.leased(link.id) <= most, "more than the prefetch");
+    const held = this.held(link.id);
+    assert.ok(held.length <= most, "more than the prefetch");
+    // One that is longer than all credit goes alone.
+    const longest = Math.max(...held.map((seq) => this.messages.get(seq)!.bytes));
+    const mostBytes = isAlone ? 2 * Math.max(link.creditBytes, longest) : link.creditBytes;
+    const bytes = this.bytesOf(held);
+    assert.ok(held.length === 1 || bytes <= mostBytes, "more bytes than the prefetch");
+  }
+
+  bytesOf(seqs: readonly number[]): number {
+    return seqs.reduce((sum, seq) => sum + this.messages.get(seq)!.bytes, 0);
   }
 
   /** @throws AssertionError when somebody could work and does not */
@@ -113,15 +127,16 @@ export class DispatcherModel {
       if (outcome === "dropped") {
         assert.notEqual(message.type, "settled", `${seq} was dropped twice`);
         assert.notEqual(message.type, "leased", `${seq} was dropped while somebody worked on it`);
-        this.messages.set(seq, { type: "settled" });
+        this.#set(seq, { type: "settled" });
       } else assert.equal(message.type, "settled", `${seq} was settled by nobody`);
     }
   }
 
   #join(event: DispatcherEvent & { readonly type: "joined" }): void {
     const olds = [...this.links.values()].filter(({ receiver }) => receiver === event.receiver);
-    const { link: id, receiver, prefetch } = event;
-    const link = { id, receiver, credit: prefetch, graceEndMs: null, silent: false };
+    const { link: id, receiver, prefetch, prefetchBytesMax } = event;
+    const credits = { credit: prefetch, creditBytes: prefetchBytesMax };
+    const link = { id, receiver, ...credits, graceEndMs: null, silent: false };
     this.links.set(id, link);
     const spoken =
       (ranges: readonly { readonly first: number; readonly last: number }[]) => (seq: number) =>
@@ -131,15 +146,16 @@ export class DispatcherModel {
     for (const old of olds) {
       for (const seq of this.held(old.id)) {
         const message = this.messages.get(seq) as Message & { readonly type: "leased" };
-        if (isDone(seq)) this.messages.set(seq, { type: "settled" });
+        if (isDone(seq)) this.#set(seq, { type: "settled" });
         else if (isHeld(seq)) {
           const endMs = this.#nowMs + this.#options.leaseMs;
-          this.messages.set(seq, { type: "leased", link: id, attempt: message.attempt, endMs });
+          this.#set(seq, { type: "leased", link: id, attempt: message.attempt, endMs });
         } else this.#giveBack(seq, message.attempt);
       }
       this.links.delete(old.id);
     }
     link.credit = Math.max(prefetch, this.leased(id));
+    link.creditBytes = Math.max(prefetchBytesMax, this.bytesOf(this.held(id)));
   }
 
   #lose(id: number): void {
@@ -166,25 +182,29 @@ export class DispatcherModel {
       for (const seq of this.held(link.id).filter((one) => first <= one && one <= last)) {
         const message = this.messages.get(seq) as Message & { readonly type: "leased" };
         if (event.type === "acked" || event.type === "rejected") {
-          this.messages.set(seq, { type: "settled" });
+          this.#set(seq, { type: "settled" });
         } else if (event.type === "released") {
           this.#wait(seq, message.attempt - 1, this.#nowMs);
         } else if (event.type === "extended") {
           message.endMs = Math.max(message.endMs, this.#nowMs + event.leaseMs);
         } else if (message.attempt >= this.#options.attemptsMax) {
-          this.messages.set(seq, { type: "settled" });
+          this.#set(seq, { type: "settled" });
         } else this.#wait(seq, message.attempt, this.#nowMs + event.delayMs!);
       }
     }
   }
 
   #giveBack(seq: number, attempt: number): void {
-    if (attempt >= this.#options.attemptsMax) this.messages.set(seq, { type: "settled" });
+    if (attempt >= this.#options.attemptsMax) this.#set(seq, { type: "settled" });
     else this.#wait(seq, attempt, this.#nowMs);
   }
 
   #wait(seq: number, attempts: number, dueMs: number): void {
-    this.messages.set(seq, { type: "waiting", attempts, dueMs });
+    this.#set(seq, { type: "waiting", attempts, dueMs });
+  }
+
+  #set(seq: number, message: Sized): void {
+    this.messages.set(seq, { ...message, bytes: this.messages.get(seq)!.bytes });
   }
 
   #pass(): void {

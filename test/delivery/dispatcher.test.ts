@@ -11,6 +11,8 @@ import type {
 import { DISPATCHER_STATE_EMPTY } from "../../lib/delivery/dispatcher-start.ts";
 import { DispatcherModel } from "./dispatcher-model.ts";
 
+const CREDIT = { prefetch: 100, prefetchBytesMax: Number.MAX_SAFE_INTEGER };
+const EVER = Number.MAX_SAFE_INTEGER;
 const OPTIONS: DispatcherOptions = {
   leaseMs: 100,
   graceMs: 30,
@@ -38,8 +40,22 @@ function start(
   );
 }
 
-function join(link: number, prefetch = 100, receiver = `r${link}`): DispatcherEvent {
-  return { type: "joined", link, receiver, prefetch, held: [], done: [] };
+function join(
+  link: number,
+  prefetch = 100,
+  options: { readonly receiver?: string; readonly bytesMax?: number } = {},
+): DispatcherEvent {
+  const { receiver = `r${link}`, bytesMax: prefetchBytesMax = EVER } = options;
+  return { type: "joined", link, receiver, prefetch, prefetchBytesMax, held: [], done: [] };
+}
+
+/** A batch of messages that are all of one size (bytes). */
+function fed(first: number, last: number, bytesEach = 1): DispatcherEvent {
+  return { type: "fed", first, last, bytes: (last - first + 1) * bytesEach };
+}
+
+function acked(link: number, first: number, last: number = first): DispatcherEvent {
+  return { type: "acked", link, ranges: [{ first, last }] };
 }
 
 function sends(actions: readonly DispatcherAction[]): string[] {
@@ -55,11 +71,16 @@ const someRange = fc
 const link = fc.integer({ min: 1, max: 3 });
 const script = fc.array(
   fc.oneof(
-    fc.record({ type: fc.constant("fed" as const), count: fc.integer({ min: 1, max: 5 }) }),
+    fc.record({
+      type: fc.constant("fed" as const),
+      count: fc.integer({ min: 1, max: 5 }),
+      bytesEach: fc.integer({ min: 1, max: 16 }),
+    }),
     fc.record({
       type: fc.constant("join" as const),
       link,
       prefetch: fc.integer({ min: 1, max: 6 }),
+      prefetchBytesMax: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constant(EVER)),
     }),
     fc.record({
       type: fc.constantFrom("acked" as const, "released" as const, "rejected" as const),
@@ -115,7 +136,7 @@ function eventOf(
   if (step.type === "tick") return { type: "tick" };
   if (step.type === "drop") return { type: "drop", count: step.count };
   if (step.type === "fed") {
-    return { type: "fed", first: model.seqLast + 1, last: model.seqLast + step.count };
+    return fed(model.seqLast + 1, model.seqLast + step.count, step.bytesEach);
   }
   if (step.type === "join") {
     const held = model.held(current.get(step.link) ?? 0);
@@ -126,9 +147,9 @@ function eventOf(
         .filter((one) => one % 3 === share)
         .sort((a, b) => a - b)
         .map((one) => ({ first: one, last: one }));
-    const { prefetch } = step;
-    const receiver = `r${step.link}`;
-    return { type: "joined", link: id, receiver, prefetch, held: claim(0), done: claim(1) };
+    const { prefetch, prefetchBytesMax } = step;
+    const who = { link: id, receiver: `r${step.link}`, prefetch, prefetchBytesMax };
+    return { type: "joined", ...who, held: claim(0), done: claim(1) };
   }
   const id = current.get(step.link);
   if (id === undefined) return null;
@@ -150,18 +171,18 @@ function eventOf(
 test("dispatcher: a burst is shared evenly, whole batches stay whole", () => {
   const dispatcher = start();
   for (const id of [1, 2, 3, 4]) dispatcher.step(join(id), 0);
-  const shared = sends(dispatcher.step({ type: "fed", first: 1, last: 100 }, 0));
+  const shared = sends(dispatcher.step(fed(1, 100), 0));
   assert.deepEqual(shared, ["1: 1-25 #1", "2: 26-50 #1", "3: 51-75 #1", "4: 76-100 #1"]);
   const alone = start();
   alone.step(join(1), 0);
-  assert.deepEqual(sends(alone.step({ type: "fed", first: 1, last: 100 }, 0)), ["1: 1-100 #1"]);
+  assert.deepEqual(sends(alone.step(fed(1, 100), 0)), ["1: 1-100 #1"]);
 });
 
 test("dispatcher: prefetch 1 gives one message at a time, to whoever is free", () => {
   const dispatcher = start();
   dispatcher.step(join(1, 1), 0);
   dispatcher.step(join(2, 1), 0);
-  const first = sends(dispatcher.step({ type: "fed", first: 1, last: 4 }, 0));
+  const first = sends(dispatcher.step(fed(1, 4), 0));
   assert.deepEqual(first, ["1: 1-1 #1", "2: 2-2 #1"]);
   const ranges = [{ first: 2, last: 2 }];
   assert.deepEqual(sends(dispatcher.step({ type: "acked", link: 2, ranges }, 1)), ["2: 3-3 #1"]);
@@ -170,7 +191,7 @@ test("dispatcher: prefetch 1 gives one message at a time, to whoever is free", (
 test("dispatcher: an ack of what was never sent, or of 2^53, frees nothing", () => {
   const dispatcher = start();
   dispatcher.step(join(1, 2), 0);
-  dispatcher.step({ type: "fed", first: 1, last: 5 }, 0);
+  dispatcher.step(fed(1, 5), 0);
   const ranges = [{ first: 1, last: Number.MAX_SAFE_INTEGER }];
   const actions = dispatcher.step({ type: "acked", link: 1, ranges }, 1);
   assert.deepEqual(
@@ -185,7 +206,7 @@ test("dispatcher: an ack of what was never sent, or of 2^53, frees nothing", () 
 test("dispatcher: the ack of a lease that ended is refused, and its holder told", () => {
   const dispatcher = start();
   dispatcher.step(join(1), 0);
-  dispatcher.step({ type: "fed", first: 1, last: 3 }, 0);
+  dispatcher.step(fed(1, 3), 0);
   dispatcher.step(join(2), 1);
   const ended = dispatcher.step({ type: "tick" }, 100);
   assert.deepEqual(sends(ended), ["2: 1-3 #2"]);
@@ -199,7 +220,7 @@ test("dispatcher: the ack of a lease that ended is refused, and its holder told"
 test("dispatcher: an extension never takes away what was left of a lease", () => {
   const dispatcher = start();
   dispatcher.step(join(1), 0);
-  dispatcher.step({ type: "fed", first: 1, last: 1 }, 0);
+  dispatcher.step(fed(1, 1), 0);
   const ranges = [{ first: 1, last: 1 }];
   dispatcher.step({ type: "extended", link: 1, ranges, leaseMs: 5 }, 10);
   dispatcher.step({ type: "tick" }, 99);
@@ -214,12 +235,15 @@ test("dispatcher: an extension never takes away what was left of a lease", () =>
 test("dispatcher: a receiver without a connection keeps its leases as long as its grace", () => {
   const dispatcher = start({ leaseMs: 100, graceMs: 500 });
   dispatcher.step(join(1), 0);
-  dispatcher.step({ type: "fed", first: 1, last: 2 }, 0);
+  dispatcher.step(fed(1, 2), 0);
   dispatcher.step(join(2), 1);
   dispatcher.step({ type: "lost", link: 1 }, 50);
   assert.deepEqual(sends(dispatcher.step({ type: "tick" }, 549)), []);
   const done = [{ first: 1, last: 1 }];
-  const back = dispatcher.step({ ...join(3, 100, "r1"), done } as DispatcherEvent, 549);
+  const back = dispatcher.step(
+    { ...join(3, 100, { receiver: "r1" }), done } as DispatcherEvent,
+    549,
+  );
   assert.ok(!back.some(({ type }) => type === "lost"), "what was done meanwhile counts");
   assert.equal(dispatcher.floor, 1);
 });
@@ -227,7 +251,7 @@ test("dispatcher: a receiver without a connection keeps its leases as long as it
 test("dispatcher: after attemptsMax a message is dead, and requeueing is up to others", () => {
   const dispatcher = start({ attemptsMax: 2 });
   dispatcher.step(join(1), 0);
-  dispatcher.step({ type: "fed", first: 1, last: 2 }, 0);
+  dispatcher.step(fed(1, 2), 0);
   const nack = (nowMs: number) =>
     dispatcher.step(
       { type: "nacked", link: 1, ranges: [{ first: 1, last: 1 }], delayMs: 0 },
@@ -248,7 +272,7 @@ test("dispatcher: after attemptsMax a message is dead, and requeueing is up to o
 test("dispatcher: back-off doubles up to its limit, with full jitter", () => {
   const dispatcher = start({ attemptsMax: 9 });
   dispatcher.step(join(1), 0);
-  dispatcher.step({ type: "fed", first: 1, last: 1 }, 0);
+  dispatcher.step(fed(1, 1), 0);
   const rests: number[] = [];
   let nowMs = 0;
   for (let attempt = 1; attempt <= 5; attempt++) {
@@ -265,9 +289,9 @@ test("dispatcher: exclusive receivers take over only when the active one's messa
   const dispatcher = start({ exclusive: true });
   dispatcher.step(join(1), 0);
   dispatcher.step(join(2), 0);
-  assert.deepEqual(sends(dispatcher.step({ type: "fed", first: 1, last: 2 }, 0)), ["1: 1-2 #1"]);
+  assert.deepEqual(sends(dispatcher.step(fed(1, 2), 0)), ["1: 1-2 #1"]);
   assert.deepEqual(sends(dispatcher.step({ type: "lost", link: 1 }, 5)), []);
-  assert.deepEqual(sends(dispatcher.step({ type: "fed", first: 3, last: 4 }, 6)), []);
+  assert.deepEqual(sends(dispatcher.step(fed(3, 4), 6)), []);
   assert.deepEqual(sends(dispatcher.step({ type: "tick" }, 35)), ["2: 1-2 #2", "2: 3-4 #1"]);
 });
 
@@ -277,12 +301,12 @@ test("dispatcher: after a restart it waits for who held messages, and takes thei
     { floor: 2, settled: [{ first: 5, last: 5 }], receivers: ["r1"] },
     8,
   );
-  dispatcher.step({ type: "fed", first: 3, last: 8 }, 0);
+  dispatcher.step(fed(3, 8), 0);
   assert.deepEqual(sends(dispatcher.step(join(2), 1)), []);
   const held = [{ first: 3, last: 3 }];
   const done = [{ first: 4, last: 5 }];
   const back = dispatcher.step(
-    { type: "joined", link: 1, receiver: "r1", prefetch: 100, held, done },
+    { type: "joined", link: 1, receiver: "r1", ...CREDIT, held, done },
     2,
   );
   assert.deepEqual(sends(back), ["2: 6-7 #1", "1: 8-8 #1"]);
@@ -294,7 +318,75 @@ test("dispatcher: after a restart it waits for who held messages, and takes thei
 test("dispatcher: nobody can claim what was never sent before", () => {
   const dispatcher = start({}, {}, 3);
   const done = [{ first: 1, last: 10 }];
-  dispatcher.step({ type: "joined", link: 1, receiver: "r1", prefetch: 5, held: [], done }, 0);
+  dispatcher.step({ type: "joined", link: 1, receiver: "r1", ...CREDIT, held: [], done }, 0);
   assert.equal(dispatcher.floor, 3);
-  assert.deepEqual(sends(dispatcher.step({ type: "fed", first: 1, last: 5 }, 1)), ["1: 4-5 #1"]);
+  assert.deepEqual(sends(dispatcher.step(fed(1, 5), 1)), ["1: 4-5 #1"]);
+});
+
+test("dispatcher: a receiver holds no more bytes than it has credit for", () => {
+  const dispatcher = start();
+  dispatcher.step(join(1, 100, { bytesMax: 1_000 }), 0);
+  assert.deepEqual(sends(dispatcher.step(fed(1, 3, 320), 0)), ["1: 1-3 #1"]);
+  assert.deepEqual(sends(dispatcher.step(fed(4, 4, 320), 0)), []);
+  // What is short enough fits, once it is its turn: order is kept.
+  assert.deepEqual(sends(dispatcher.step(fed(5, 5, 16), 0)), []);
+  assert.deepEqual(sends(dispatcher.step(acked(1, 2), 1)), ["1: 4-4 #1", "1: 5-5 #1"]);
+});
+
+test("dispatcher: a message beyond all credit goes alone", () => {
+  const dispatcher = start();
+  dispatcher.step(join(1, 100, { bytesMax: 1_000 }), 0);
+  assert.deepEqual(sends(dispatcher.step(fed(1, 1, 16), 0)), ["1: 1-1 #1"]);
+  assert.deepEqual(sends(dispatcher.step(fed(2, 2, 4_096), 0)), []);
+  assert.deepEqual(sends(dispatcher.step(fed(3, 3, 16), 0)), []);
+  assert.deepEqual(sends(dispatcher.step(acked(1, 1), 1)), ["1: 2-2 #1"]);
+  assert.deepEqual(sends(dispatcher.step(acked(1, 2), 2)), ["1: 3-3 #1"]);
+});
+
+test("dispatcher: a batch is cut to the credit in bytes where little would be gained by waiting", () => {
+  const dispatcher = start();
+  dispatcher.step(join(1, 100, { bytesMax: 1_024 }), 0);
+  assert.deepEqual(sends(dispatcher.step(fed(1, 10, 256), 0)), ["1: 1-4 #1"]);
+  assert.deepEqual(sends(dispatcher.step(acked(1, 1), 1)), [], "a quarter of the credit is free");
+  assert.deepEqual(sends(dispatcher.step(acked(1, 2), 2)), ["1: 5-6 #1"]);
+});
+
+test("dispatcher: what comes again counts with its size, in any way that it comes", () => {
+  const dispatcher = start();
+  dispatcher.step(join(1, 100, { bytesMax: 1_024 }), 0);
+  dispatcher.step(join(2, 100, { bytesMax: 1_024 }), 0);
+  const both = sends(dispatcher.step(fed(1, 8, 256), 0));
+  assert.deepEqual(both, ["1: 1-4 #1", "2: 5-8 #1"]);
+  // A rest, a lost link, and a lease that is extended.
+  const ranges = [{ first: 1, last: 2 }];
+  dispatcher.step({ type: "nacked", link: 1, ranges, delayMs: 5 }, 1);
+  dispatcher.step({ type: "extended", link: 1, ranges: [{ first: 3, last: 4 }], leaseMs: 500 }, 2);
+  const left = sends(dispatcher.step({ type: "left", link: 2 }, 3));
+  assert.deepEqual(left, ["1: 5-6 #2"]);
+  assert.deepEqual(sends(dispatcher.step(join(3, 100, { bytesMax: 768 }), 8)), [
+    "3: 1-2 #2",
+    "3: 7-7 #2",
+  ]);
+  assert.deepEqual(sends(dispatcher.step(acked(1, 3), 9)), ["1: 8-8 #2"]);
+  assert.equal(sends(dispatcher.step(fed(9, 9, 256), 10)).length, 0);
+});
+
+test("dispatcher: what a receiver brought along counts once its size is known", () => {
+  const dispatcher = start({}, { receivers: ["r1"] }, 4);
+  const held = [{ first: 1, last: 4 }];
+  const credit = { prefetch: 100, prefetchBytesMax: 1_024 };
+  dispatcher.step({ type: "joined", link: 1, receiver: "r1", ...credit, held, done: [] }, 0);
+  dispatcher.step(fed(1, 4, 256), 1);
+  assert.deepEqual(sends(dispatcher.step(fed(5, 6, 256), 2)), []);
+  assert.deepEqual(sends(dispatcher.step(acked(1, 1, 2), 3)), ["1: 5-6 #1"]);
+});
+
+test("dispatcher: who keeps order gets what it waits for, however large what it holds", () => {
+  const dispatcher = start();
+  dispatcher.step(join(1, 100, { bytesMax: 1_024 }), 0);
+  dispatcher.step(fed(1, 4, 256), 0);
+  dispatcher.step(fed(5, 5, 256), 0);
+  const ranges = [{ first: 1, last: 1 }];
+  const again = dispatcher.step({ type: "nacked", link: 1, ranges, delayMs: 0 }, 1);
+  assert.deepEqual(sends(again), ["1: 1-1 #2"]);
 });

@@ -10,6 +10,7 @@ export const HELLO: Hello = {
   receiver: RECEIVER,
   codec: "msgpack",
   prefetch: 16_384,
+  prefetchBytesMax: 33_554_432,
   messageBytesMax: 16_777_216,
 };
 export const WELCOME: Welcome = {

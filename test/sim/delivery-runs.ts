@@ -5,6 +5,7 @@ const BASE: WorldOptions = {
   receivers: 1,
   exclusive: false,
   prefetch: 4,
+  prefetchBytesMax: 2 ** 25,
   receiverCrashes: false,
   inbox: false,
   sync: "always",
@@ -53,6 +54,15 @@ export const RUNS: Readonly<Record<string, WorldOptions>> = {
     inbox: true,
     receiverCrashes: true,
     attemptsMax: 3,
+  },
+  "exclusive, with credit for few bytes": {
+    ...BASE,
+    receivers: 2,
+    exclusive: true,
+    ordered: true,
+    inbox: true,
+    receiverCrashes: true,
+    prefetchBytesMax: 300,
   },
   "a sender's disk that forgets": { ...BASE, sync: "never", once: true, inbox: true },
 };

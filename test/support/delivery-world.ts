@@ -16,6 +16,7 @@ export interface WorldOptions {
   readonly receivers: number;
   readonly exclusive: boolean;
   readonly prefetch: number;
+  readonly prefetchBytesMax: number;
   /** Whether receivers are killed. */
   readonly receiverCrashes: boolean;
   /** Whether receivers remember what they did, and store their effects with it. */

@@ -37,6 +37,7 @@ export class SimReceiver {
 
   async start(): Promise<void> {
     const { options, ports, sabotage } = this.#world;
+    const { prefetch, prefetchBytesMax } = options;
     this.#lives += 1;
     this.#inbox = options.inbox ? await this.machine.open("always") : null;
     if (this.#inbox !== null) await this.#recall(this.#inbox);
@@ -52,7 +53,7 @@ export class SimReceiver {
         },
         codec: raw(),
         schema: null,
-        rules: { ...RECEIVE, prefetch: options.prefetch, inbox: this.#inbox },
+        rules: { ...RECEIVE, prefetch, prefetchBytesMax, inbox: this.#inbox },
         onPeer: () => {},
         onLost: () => {},
         onRetry: () => {},

@@ -1,4 +1,5 @@
 import type { Batch } from "../../batch/batch.ts";
+import type { SeqRange } from "../../delivery/range.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { Journal, JournalReader } from "../../journal/journal.ts";
 import { Retained } from "./retained.ts";
@@ -13,7 +14,12 @@ export interface BacklogOptions {
   /** The lowest seq that was given to it and never handed out. */
   readonly freshFirst: () => number;
   /** Gives the dispatcher a batch, which is in memory from now on. */
-  readonly feed: (first: number, last: number) => void;
+  readonly feed: (
+    batch: SeqRange & {
+      /** Its length (bytes). */
+      readonly bytes: number;
+    },
+  ) => void;
   readonly onFailed: (error: BrokerlessError) => void;
 }
 
@@ -102,7 +108,8 @@ export class Backlog {
 
   #keep(batch: Batch): void {
     this.#retained.push(batch);
-    this.#options.feed(batch.seqFirst, batch.seqLast);
+    const { seqFirst: first, seqLast: last, bytes } = batch;
+    this.#options.feed({ first, last, bytes: bytes.length });
   }
 
   async #read(): Promise<void> {

@@ -69,6 +69,8 @@ export interface ReliableReceiveOptions {
   readonly reliable?: boolean | undefined;
   /** Messages that a sender may have here unprocessed (count). Default 16,384: less is fairer among slow receivers, and slower. */
   readonly prefetch?: number | undefined;
+  /** The same in bytes; a longer message comes alone. Default 32 MiB: `prefetch` messages of 2 KiB. */
+  readonly prefetchBytesMax?: number | undefined;
   /** Where it is remembered, across restarts, what was processed; implies `reliable`. Of this socket alone. */
   readonly inbox?: Journal | undefined;
 }
@@ -77,6 +79,7 @@ export interface ReliableReceiveOptions {
 export interface ResolvedReliableReceive {
   readonly reliable: boolean;
   readonly prefetch: number;
+  readonly prefetchBytesMax: number;
   readonly inbox: Journal | null;
 }
 
@@ -140,6 +143,7 @@ export const RELIABLE_SEND_DEFAULTS: ResolvedReliableSend = Object.freeze({
 export const RELIABLE_RECEIVE_RULES: Rules<ResolvedReliableReceive> = {
   reliable: boolean,
   prefetch: integer(1, 1_000_000),
+  prefetchBytesMax: integer(1, 2 ** 40),
   inbox: journalOption,
 };
 
@@ -147,6 +151,7 @@ export const RELIABLE_RECEIVE_RULES: Rules<ResolvedReliableReceive> = {
 export const RELIABLE_RECEIVE_DEFAULTS: ResolvedReliableReceive = Object.freeze({
   reliable: false,
   prefetch: 16_384,
+  prefetchBytesMax: 32 * 2 ** 20,
   inbox: null,
 });
 

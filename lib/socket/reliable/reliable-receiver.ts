@@ -44,6 +44,7 @@ export class ReliableReceiver<T> {
         receiver: memory?.receiver(ports.id) ?? ports.id(),
         codec: codec.name,
         prefetch: rules.prefetch,
+        prefetchBytesMax: rules.prefetchBytesMax,
         messageBytesMax: common.messageBytesMax,
       },
       heartbeatMs: common.heartbeatMs,

@@ -16,6 +16,7 @@ export interface SenderLink {
   readonly session: number;
   readonly receiver: string;
   readonly prefetch: number;
+  readonly prefetchBytesMax: number;
   /** Between welcome and claim it gets nothing. */
   isLive: boolean;
   /**
@@ -54,6 +55,7 @@ export function newSenderLink(
     session,
     receiver: hello.receiver,
     prefetch: hello.prefetch,
+    prefetchBytesMax: hello.prefetchBytesMax,
     isLive: false,
     isKnown: false,
     outgoing: [],

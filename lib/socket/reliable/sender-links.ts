@@ -55,7 +55,7 @@ export class SenderLinks {
       bytesMax: options.cacheBytesMax,
       fed: () => this.#dispatcher.fed,
       freshFirst: () => this.#dispatcher.freshFirst,
-      feed: (first, last) => this.#step({ type: "fed", first, last }),
+      feed: (batch) => this.#step({ type: "fed", ...batch }),
       onFailed: options.onProblem,
     });
     this.#pump = new Pump({
@@ -196,9 +196,10 @@ export class SenderLinks {
   #claim(link: SenderLink, { word, ranges }: LinkMessage): void {
     if (link.isLive) return;
     this.#sessions.enliven(link);
-    const { id, receiver, prefetch, peer } = link;
+    const { id, receiver, prefetch, prefetchBytesMax, peer } = link;
     const [held, done] = [ranges.slice(0, word), ranges.slice(word)];
-    this.#step({ type: "joined", link: id, receiver, prefetch, held, done });
+    const who = { link: id, receiver, prefetch, prefetchBytesMax };
+    this.#step({ type: "joined", ...who, held, done });
     this.#keeper.settled(0);
     void this.#keeper.save();
     this.#options.onPeer("peer", peer.address, this.#sessions.liveCount);
