@@ -1,4 +1,5 @@
 import { describe } from "../options.ts";
+import { type EpochStart, parseStarts } from "./epochs.ts";
 
 /** What a receiver says of itself when it opens a session. */
 export interface Hello {
@@ -21,6 +22,8 @@ export interface Welcome {
   readonly epoch: number;
   /** First seq of this epoch: what a receiver knows of later seqs from an older epoch is void. */
   readonly epochSeqFirst: number;
+  /** The starts of epochs before this one, oldest first, for a receiver that missed some. */
+  readonly epochsBefore: readonly EpochStart[];
   /** Every seq up to this one is settled, and will never be sent again. */
   readonly floor: number;
   readonly codec: string;
@@ -44,6 +47,7 @@ const WELCOME_KEYS = {
   stream: hex,
   epoch: whole,
   epochSeqFirst: whole,
+  epochsBefore: Array.isArray,
   floor: whole,
   codec: name,
   leaseMs: whole,
@@ -58,7 +62,10 @@ export function parseHello(text: string): Hello | string {
 
 /** Pure. @returns the fields, or in words what is wrong with them */
 export function parseWelcome(text: string): Welcome | string {
-  return parse<Welcome>(text, WELCOME_KEYS);
+  const welcome = parse<Welcome>(text, WELCOME_KEYS);
+  if (typeof welcome === "string") return welcome;
+  const epochsBefore = parseStarts(welcome.epochsBefore);
+  return epochsBefore === null ? "its field epochsBefore is wrong" : { ...welcome, epochsBefore };
 }
 
 /**

@@ -62,3 +62,10 @@ export class RangeSet implements Iterable<SeqRange> {
     return this.#map[Symbol.iterator]();
   }
 }
+
+/** Pure. @returns what is in `ranges` and in none of `others`, in order */
+export function without(ranges: readonly SeqRange[], others: readonly SeqRange[]): SeqRange[] {
+  const known = new RangeSet();
+  known.addAll(others);
+  return ranges.flatMap(({ first, last }) => known.gaps(first, last));
+}

@@ -1,5 +1,5 @@
 import type { SeqRange } from "./range.ts";
-import { RangeSet } from "./range-set.ts";
+import { without } from "./range-set.ts";
 
 /** Acks that are remembered one by one; more are remembered together with the newest (count). */
 const ACKS_MAX = 1_024;
@@ -55,14 +55,9 @@ export class SaidAcks {
 
   /** The sender refuses what was said of a range: that does not become known. */
   refuse(first: number, last: number): void {
-    this.#acks = this.#acks.map((ranges) => without(ranges, first, last));
+    this.#acks = this.#acks.map((ranges) => {
+      const isMeant = ranges.some((range) => range.first <= last && range.last >= first);
+      return isMeant ? without(ranges, [{ first, last }]) : ranges;
+    });
   }
-}
-
-function without(ranges: readonly SeqRange[], first: number, last: number): readonly SeqRange[] {
-  if (!ranges.some((range) => range.first <= last && range.last >= first)) return ranges;
-  const left = new RangeSet();
-  left.addAll(ranges);
-  left.delete(first, last);
-  return [...left];
 }

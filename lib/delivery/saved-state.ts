@@ -1,12 +1,15 @@
 import type { Death, DispatcherState } from "./dispatcher-events.ts";
+import { type EpochStart, parseStarts } from "./epochs.ts";
 import type { SeqRange } from "./range.ts";
-import type { WindowState } from "./window.ts";
+import type { WindowState } from "./window-events.ts";
 
 /** What a sender keeps beside its journal. */
 export interface SenderState extends DispatcherState {
   readonly epoch: number;
   /** First seq of this epoch. */
   readonly epochSeqFirst: number;
+  /** The starts of the epochs before, oldest first. */
+  readonly epochsBefore: readonly EpochStart[];
 }
 
 /** Numbers as in MessagePack's cousins: seven bits a byte, low ones first; at most eight bytes. */
@@ -22,7 +25,7 @@ const VERSION = 1;
  * | version 1, epoch, first seq of the epoch, floor                             |
  * | count; settled ranges: distance from the end of the one before, length      |
  * | count; the same of messages handed out before, then how often               |
- * | length; receivers and dead letters, as JSON                                 |
+ * | length; receivers, dead letters and epochs before, as JSON                  |
  */
 export function encodeSenderState(state: SenderState): Buffer {
   const numbers = new NumberWriter();
@@ -32,9 +35,9 @@ export function encodeSenderState(state: SenderState): Buffer {
   numbers.add(state.floor);
   putRanges(numbers, state.settled);
   putRanges(numbers, state.attempts, ({ value }) => value);
-  const { receivers, dead } = state;
-  const isPlain = receivers.length === 0 && dead.length === 0;
-  const text = isPlain ? "" : JSON.stringify({ receivers, dead });
+  const { receivers, dead, epochsBefore } = state;
+  const isPlain = receivers.length + dead.length + epochsBefore.length === 0;
+  const text = isPlain ? "" : JSON.stringify({ receivers, dead, epochsBefore });
   return Buffer.concat([numbers.take(), Buffer.from(text)]);
 }
 
@@ -72,20 +75,21 @@ export function decodeWindowState(bytes: Uint8Array): WindowState | null {
   return numbers.isBad || numbers.at !== bytes.length ? null : { epoch, floor, done };
 }
 
-type Named = Pick<DispatcherState, "receivers" | "dead">;
+type Named = Pick<SenderState, "receivers" | "dead" | "epochsBefore">;
 
 function parseNamed(text: string): Named | null {
-  if (text === "") return { receivers: [], dead: [] };
+  if (text === "") return { receivers: [], dead: [], epochsBefore: [] };
   try {
-    const { receivers, dead } = JSON.parse(text) as Partial<Named>;
-    if (!Array.isArray(receivers) || !Array.isArray(dead)) return null;
+    const { receivers, dead, ...rest } = JSON.parse(text) as Partial<Named>;
+    const epochsBefore = parseStarts(rest.epochsBefore ?? []);
+    if (!Array.isArray(receivers) || !Array.isArray(dead) || epochsBefore === null) return null;
     const sound = (dead as readonly (SeqRange & { readonly value: Death })[]).every(
       ({ first, last, value }) =>
         Number.isSafeInteger(first) &&
         Number.isSafeInteger(last) &&
         typeof value?.reason === "string",
     );
-    return sound ? { receivers, dead } : null;
+    return sound ? { receivers, dead, epochsBefore } : null;
   } catch {
     return null;
   }

@@ -1,13 +1,24 @@
+import type { EpochStart } from "./epochs.ts";
 import type { SeqRange } from "./range.ts";
+
+/** What a receiver remembers of a stream across restarts. */
+export interface WindowState {
+  readonly epoch: number;
+  /** Every seq up to this one is settled at the sender. */
+  readonly floor: number;
+  /** Processed, and perhaps not known to the sender. */
+  readonly done: readonly SeqRange[];
+}
 
 /** What happens to a {@link Window}. `P` is the batch that the messages are in, which it never looks into. */
 export type WindowEvent<P> =
-  /** A session begins. What an older epoch said of seqs from `epochSeqFirst` on is void. */
+  /** A session begins. What an older epoch said of seqs from the start of a newer one on is void. */
   | {
       readonly type: "opened";
       readonly floor: number;
       readonly epoch: number;
-      readonly epochSeqFirst: number;
+      /** Where this epoch and those before it began, oldest first. */
+      readonly epochs: readonly EpochStart[];
     }
   /** The connection is gone. */
   | { readonly type: "closed" }

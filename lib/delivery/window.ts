@@ -1,17 +1,9 @@
+import { type EpochStart, voidFrom } from "./epochs.ts";
 import type { SeqRange } from "./range.ts";
 import { RangeSet } from "./range-set.ts";
 import { SaidAcks } from "./said-acks.ts";
 import { WaitingItems } from "./waiting-items.ts";
-import type { WindowEvent, WindowItem } from "./window-events.ts";
-
-/** What a receiver remembers of a stream across restarts. */
-export interface WindowState {
-  readonly epoch: number;
-  /** Every seq up to this one is settled at the sender. */
-  readonly floor: number;
-  /** Processed, and perhaps not known to the sender. */
-  readonly done: readonly SeqRange[];
-}
+import type { WindowEvent, WindowItem, WindowState } from "./window-events.ts";
 
 /**
  * What a receiver holds of one stream, and what it has done.
@@ -28,6 +20,7 @@ export interface WindowState {
  */
 export class Window<P> {
   #epoch = 0;
+  #epochs: readonly EpochStart[] = [];
   #floor = 0;
   #ordered = false;
   #isOpen = false;
@@ -76,14 +69,14 @@ export class Window<P> {
     return this.#duplicates;
   }
 
-  /** Whether `done` was said of something that the sender has not been told. */
-  get hasUnsaid(): boolean {
-    return this.#unsaid.count > 0;
-  }
-
   /** Messages in acks that are still to be said (count). */
   get unsaidCount(): number {
     return this.#unsaid.count;
+  }
+
+  /** The sender's, as of the newest session; 0 before the first. */
+  get epoch(): number {
+    return this.#epoch;
   }
 
   get ordered(): boolean {
@@ -93,6 +86,16 @@ export class Window<P> {
   /** Whether there is nothing to remember or to do. */
   get isEmpty(): boolean {
     return this.#items.count === 0 && this.#inHand.count === 0 && this.#done.count === 0;
+  }
+
+  /**
+   * Of a range that was handed out from a batch of `epoch`, what still means the same messages: behind the start of
+   * a newer epoch are others now. Null where nothing is left.
+   */
+  valid({ first, last }: SeqRange, epoch: number): SeqRange | null {
+    if (epoch === this.#epoch) return { first, last };
+    const end = Math.min(last, voidFrom(this.#epochs, epoch) - 1);
+    return end < first ? null : { first, last: end };
   }
 
   /** What must be saved so that nothing done is done again after a restart. */
@@ -242,14 +245,15 @@ export class Window<P> {
   }
 
   #open(event: Extract<WindowEvent<P>, { readonly type: "opened" }>): void {
-    if (event.epoch !== this.#epoch && this.#epoch !== 0) {
-      const { epochSeqFirst } = event;
-      for (const set of [this.#done, this.#unsaid, this.#inHand, this.#orphaned, this.#rejected]) {
-        set.delete(epochSeqFirst, Number.MAX_SAFE_INTEGER);
-      }
-      this.#items.drop(epochSeqFirst, Number.MAX_SAFE_INTEGER);
+    // An older epoch is a copy from before: what was known since does not hold from its own start on.
+    const known = event.epoch < this.#epoch ? event.epoch - 1 : this.#epoch;
+    const from = voidFrom(event.epochs, known);
+    for (const set of [this.#done, this.#unsaid, this.#inHand, this.#orphaned, this.#rejected]) {
+      set.delete(from, Number.MAX_SAFE_INTEGER);
     }
+    this.#items.drop(from, Number.MAX_SAFE_INTEGER);
     this.#epoch = event.epoch;
+    this.#epochs = event.epochs;
     this.#raiseFloor(event.floor);
     this.#isOpen = true;
     this.#acks.clear();

@@ -135,6 +135,10 @@ test("saved state: what is encoded is decoded, and no bytes crash the decoder", 
     {
       epoch: fc.integer({ min: 1, max: 99 }),
       epochSeqFirst: safe,
+      epochsBefore: fc.array(
+        fc.record({ epoch: fc.nat(9), seqFirst: safe }, { noNullPrototype: true }),
+        { maxLength: 3 },
+      ),
       floor: safe,
       settled: ranges,
       attempts: ranges.map((list) => list.map((item, index) => ({ ...item, value: index % 3 }))),

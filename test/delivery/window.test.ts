@@ -27,7 +27,7 @@ class Pair {
 
   constructor(seed: number) {
     this.#random = new Random(seed);
-    this.window.step({ type: "opened", floor: 0, epoch: 1, epochSeqFirst: 1 });
+    this.window.step({ type: "opened", floor: 0, epoch: 1, epochs: [] });
   }
 
   step(): void {
@@ -138,4 +138,23 @@ test(`window: does what its model does, whatever happens (seeds ${SEED} and on)`
       }
     }
   }
+});
+
+test("window: answers to messages of an epoch that is over do not count for those that have their seqs now", () => {
+  const window = new Window<null>(null);
+  window.step({ type: "opened", floor: 0, epoch: 1, epochs: [] });
+  window.step({ type: "data", first: 1, last: 6, attempt: 1, batch: null });
+  window.next(6);
+  window.step({ type: "done", first: 4, last: 4 });
+  const epochs = [
+    { epoch: 2, seqFirst: 3 },
+    { epoch: 3, seqFirst: 5 },
+  ];
+  window.step({ type: "opened", floor: 0, epoch: 3, epochs });
+  assert.equal(window.heldOf(1, 6)[0]?.last, 2);
+  assert.deepEqual([window.inHandCount, window.claim(9).done], [2, []]);
+  assert.deepEqual(window.valid({ first: 1, last: 6 }, 1), { first: 1, last: 2 });
+  assert.deepEqual(window.valid({ first: 3, last: 6 }, 2), { first: 3, last: 4 });
+  assert.deepEqual(window.valid({ first: 3, last: 6 }, 3), { first: 3, last: 6 });
+  assert.equal(window.valid({ first: 4, last: 4 }, 1), null);
 });

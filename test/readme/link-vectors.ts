@@ -17,6 +17,7 @@ export const WELCOME: Welcome = {
   stream: STREAM,
   epoch: 1,
   epochSeqFirst: 1,
+  epochsBefore: [],
   floor: 4,
   codec: "msgpack",
   leaseMs: 30_000,

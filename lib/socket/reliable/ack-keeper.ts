@@ -1,6 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Dispatcher } from "../../delivery/dispatcher.ts";
 import { DISPATCHER_STATE_EMPTY } from "../../delivery/dispatcher-start.ts";
+import { withStart } from "../../delivery/epochs.ts";
 import {
   decodeSenderState,
   encodeSenderState,
@@ -62,8 +63,8 @@ export class AckKeeper {
 
   /** The state as a value to be stored together with something else. */
   values(): Values {
-    const { epoch, epochSeqFirst } = this.state;
-    const state = { epoch, epochSeqFirst, ...this.#options.dispatcher().state() };
+    const { epoch, epochSeqFirst, epochsBefore } = this.state;
+    const state = { epoch, epochSeqFirst, epochsBefore, ...this.#options.dispatcher().state() };
     return { [STATE_NAME]: encodeSenderState(state) };
   }
 
@@ -156,7 +157,8 @@ function restore(journal: Journal): {
   if (saved === null) {
     const epochSeqFirst = epoch === 1 ? 1 : seqStored + 1;
     const floor = seqFirst - 1;
-    return { state: { ...DISPATCHER_STATE_EMPTY, epoch, epochSeqFirst, floor }, fault };
+    const start = { epoch, epochSeqFirst, epochsBefore: [] };
+    return { state: { ...DISPATCHER_STATE_EMPTY, ...start, floor }, fault };
   }
   const known = saved.epoch === epoch;
   const floor = Math.min(Math.max(saved.floor, seqFirst - 1), seqStored);
@@ -169,6 +171,9 @@ function restore(journal: Journal): {
   const state: SenderState = {
     epoch,
     epochSeqFirst: known ? saved.epochSeqFirst : seqStored + 1,
+    epochsBefore: known
+      ? saved.epochsBefore
+      : withStart(saved.epochsBefore, { epoch: saved.epoch, seqFirst: saved.epochSeqFirst }),
     floor,
     settled: saved.settled.filter(inside),
     attempts: saved.attempts.filter(inside),

@@ -78,7 +78,7 @@ export class ReliableDelivery<T> implements Delivery {
    * nevertheless: `ack` where the work is done, `nack` where it is given up, so that it is shown should it come again.
    */
   get isHeld(): boolean {
-    return !this.#isAnswered && this.#stream.window.holds(this.seq);
+    return !this.#isAnswered && this.#isSame && this.#stream.window.holds(this.seq);
   }
 
   /** Finished: it will not come again. */
@@ -106,13 +106,18 @@ export class ReliableDelivery<T> implements Delivery {
   /** Needs longer: the lease lasts at least so many milliseconds from when the sender hears it. @throws TypeError */
   extend(ms: number): void {
     checkMs("extend", ms, 1);
-    if (!this.#isAnswered) this.#links.extend(this.#stream, this.seq, ms);
+    if (this.isHeld) this.#links.extend(this.#stream, this.seq, ms);
+  }
+
+  /** Whether the seq is still this message: where the sender lost its newest ones, it may be another's now. */
+  get #isSame(): boolean {
+    return this.#stream.window.valid({ first: this.seq, last: this.seq }, this.#epoch) !== null;
   }
 
   #answer(): boolean {
     if (this.#isAnswered) return false;
     this.#isAnswered = true;
-    return true;
+    return this.#isSame;
   }
 }
 

@@ -1,5 +1,5 @@
 import { decodeWindowState, encodeWindowState } from "../../delivery/saved-state.ts";
-import type { WindowState } from "../../delivery/window.ts";
+import type { WindowState } from "../../delivery/window-events.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { Journal } from "../../journal/journal.ts";
 

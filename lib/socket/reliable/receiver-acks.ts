@@ -33,7 +33,7 @@ export class ReceiverAcks {
   soon(stream: ReceiverStream): void {
     const { window } = stream;
     const { memory, prefetch } = this.#options;
-    if (!window.hasUnsaid || (memory === null && stream.link === null)) return;
+    if (window.unsaidCount === 0 || (memory === null && stream.link === null)) return;
     if (memory === null && window.unsaidCount >= prefetch * ACK_SHARE) {
       this.#say(stream);
       return;
@@ -64,8 +64,9 @@ export class ReceiverAcks {
   /** What is claimed as done must be remembered first, where there is an inbox. */
   async claim(link: ReceiverLink, stream: ReceiverStream): Promise<void> {
     const { memory, sessions } = this.#options;
-    const { floor, epoch, epochSeqFirst } = stream.welcome;
-    stream.window.step({ type: "opened", floor, epoch, epochSeqFirst });
+    const { floor, epoch, epochSeqFirst, epochsBefore } = stream.welcome;
+    const epochs = [...epochsBefore, { epoch, seqFirst: epochSeqFirst }];
+    stream.window.step({ type: "opened", floor, epoch, epochs });
     const { held, done } = stream.window.claim(RANGES_MAX);
     if (memory !== null && !(await this.#remember(stream))) return;
     if (this.#closed || stream.link !== link) return;
@@ -94,7 +95,7 @@ export class ReceiverAcks {
 
   #say(stream: ReceiverStream): void {
     const { link, window } = stream;
-    while (link !== null && link.acks > 0 && window.hasUnsaid && !this.#closed) {
+    while (link !== null && link.acks > 0 && window.unsaidCount > 0 && !this.#closed) {
       this.#sayRanges(link, window.takeAck(RANGES_MAX));
     }
   }

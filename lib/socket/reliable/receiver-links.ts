@@ -7,6 +7,7 @@ import {
   type LinkMessageInput,
 } from "../../delivery/link-message.ts";
 import type { SeqRange } from "../../delivery/range.ts";
+import { without } from "../../delivery/range-set.ts";
 import { windowEvent } from "../../delivery/sender-words.ts";
 import type { WindowItem } from "../../delivery/window-events.ts";
 import { BrokerlessError } from "../../errors.ts";
@@ -169,9 +170,7 @@ export class ReceiverLinks {
 
   /** Somebody is gone: who, is seen by speaking to each. */
   onSuspect(): void {
-    for (const { peer, session, stream } of this.#sessions.links) {
-      if (stream !== null) this.#sessions.say(peer, { type: "extend", session });
-    }
+    for (const stream of this.#sessions.streams) this.#sessions.tell(stream, { type: "extend" });
   }
 
   /** Says what is done now. @returns resolves when that is with the transport */
@@ -214,7 +213,10 @@ export class ReceiverLinks {
       this.#refuse(link.peer, link.session, stream);
       return;
     }
+    const held = stream.window.inHand();
     void this.#acks.claim(link, stream).then(() => this.#rejections.say(stream, ALL));
+    // A newer epoch gives seqs anew: the application's are not the sender's any more.
+    this.#options.onLost(stream, without(held, stream.window.inHand()));
     this.#options.onPeer("peer", link.peer.address, this.#sessions.openCount);
   }
 

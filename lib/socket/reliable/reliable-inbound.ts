@@ -9,6 +9,7 @@ import type { Schema } from "../schema.ts";
 import { type Chunk, checkChunk, decodeItem, keepChunk, seqAt } from "./chunk.ts";
 import { Consumer, type Source } from "./consumer.ts";
 import { ReliableDelivery } from "./delivery.ts";
+import { InHand, isSame } from "./in-hand.ts";
 import type { ReceiverLinks } from "./receiver-links.ts";
 import type { ReceiverStream } from "./receiver-stream.ts";
 import { Run } from "./run-of-acks.ts";
@@ -40,7 +41,7 @@ export class ReliableInbound<T> {
   /** What was processed and the windows do not know yet. */
   readonly #run = new Run();
   /** What `receive` gave out last. */
-  #received: { readonly stream: ReceiverStream; readonly seq: number } | null = null;
+  readonly #received = new InHand();
   #filling: Promise<void> | null = null;
   #yieldedMs = 0;
   #messages = 0;
@@ -109,10 +110,8 @@ export class ReliableInbound<T> {
           }
           const chunk = this.#current();
           if (chunk === null) return void this.#later(ask, reject);
-          const index = chunk.index++;
-          const seq = seqAt(chunk, index);
-          this.#received = { stream: chunk.stream, seq };
-          resolve(chunk.values[index]!);
+          this.#received.give(chunk);
+          resolve(chunk.values[chunk.index++]!);
         };
         ask();
         return () => {
@@ -128,23 +127,26 @@ export class ReliableInbound<T> {
     const links = this.#options.links();
     let stream: ReceiverStream | null = null;
     let seq = 0;
+    let epoch = 0;
     return new Consumer<T, T>({
       source: this.#source,
       take: (chunk) => {
         const index = chunk.index++;
         stream = chunk.stream;
         seq = seqAt(chunk, index);
+        epoch = chunk.epoch;
         return chunk.values[index]!;
       },
       answer: () => {
         if (stream === null) return;
-        run.add(links, stream, seq);
+        if (isSame(stream, seq, epoch)) run.add(links, stream, seq);
         stream = null;
       },
       idle: () => run.flush(),
       giveUp: () => {
         run.flush();
-        if (stream !== null) this.nack(stream, { first: seq, last: seq }, 0);
+        const range = { first: seq, last: seq };
+        if (stream !== null && isSame(stream, seq, epoch)) this.nack(stream, range, 0);
         stream = null;
       },
     });
@@ -153,22 +155,22 @@ export class ReliableInbound<T> {
   /** All values of a batch at a time, acknowledged when the next is asked for. */
   batches(): AsyncIterableIterator<T[]> {
     const links = this.#options.links();
-    let held: { readonly stream: ReceiverStream; readonly range: SeqRange } | null = null;
+    const held = new InHand();
     return new Consumer<T, T[]>({
       source: this.#source,
       take: (chunk) => {
-        const { stream, index, values } = chunk;
-        held = { stream, range: { first: seqAt(chunk, index), last: chunk.last } };
+        const { index, values } = chunk;
+        held.giveRest(chunk);
         chunk.index = values.length;
         return index === 0 ? values : values.slice(index);
       },
       answer: () => {
-        if (held !== null) links.done(held.stream, held.range.first, held.range.last);
-        held = null;
+        const done = held.take();
+        if (done !== null) links.done(done.stream, done.range.first, done.range.last);
       },
       giveUp: () => {
-        if (held !== null) this.nack(held.stream, held.range, 0);
-        held = null;
+        const left = held.take();
+        if (left !== null) this.nack(left.stream, left.range, 0);
       },
     });
   }
@@ -208,9 +210,8 @@ export class ReliableInbound<T> {
 
   /** What `receive` gave out last counts as processed. */
   settle(): void {
-    const received = this.#received;
-    this.#received = null;
-    if (received !== null) this.#run.add(this.#options.links(), received.stream, received.seq);
+    const held = this.#received.take();
+    if (held !== null) this.#run.add(this.#options.links(), held.stream, held.range.first);
     this.#run.flush();
   }
 

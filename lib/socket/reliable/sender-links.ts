@@ -170,10 +170,10 @@ export class SenderLinks {
   #welcome(): string {
     const { journal, rules, codec, heartbeatMs } = this.#options;
     const { floor, state } = this.#keeper;
-    const { epoch, epochSeqFirst } = state;
+    const { epoch, epochSeqFirst, epochsBefore } = state;
     const { stream } = journal;
     const { leaseMs, graceMs } = rules;
-    const identity = { stream, epoch, epochSeqFirst, floor };
+    const identity = { stream, epoch, epochSeqFirst, epochsBefore, floor };
     const welcome: Welcome = { ...identity, codec, leaseMs, graceMs, heartbeatMs };
     return JSON.stringify(welcome);
   }
