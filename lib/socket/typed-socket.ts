@@ -182,7 +182,8 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
   }
 
   /**
-   * Resolves when enough peers have completed the handshake.
+   * Resolves when enough peers have completed the handshake. Right after an address was given up and connected
+   * again, that may for a moment be the connection from before.
    *
    * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason
    */

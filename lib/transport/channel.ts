@@ -92,8 +92,8 @@ export class Channel {
     this.#inproc = new InprocEndpoints({
       native: this.native,
       onJoined: (address) => {
-        this.#watch.peers.began(address, false);
-        this.#watch.peers.joined(address, false);
+        this.#watch.peers.began(address);
+        this.#watch.peers.joined(address);
         this.#calls.nudge();
       },
       onEnded: (address) => {

@@ -19,9 +19,14 @@ export class HandshakeWatch {
     this.#onAborted = onAborted;
   }
 
-  /** A connection was made, in either direction. */
-  opened(address: string): void {
-    this.#endpoint(address).open += 1;
+  /**
+   * A connection was made, in either direction.
+   *
+   * @param only whether the endpoint has one connection at a time, so that an earlier one was given up
+   */
+  opened(address: string, only: boolean): void {
+    const endpoint = this.#endpoint(address);
+    endpoint.open = only ? 1 : endpoint.open + 1;
   }
 
   /** A handshake was completed, or its failure reported. */
@@ -45,6 +50,13 @@ export class HandshakeWatch {
       endpoint.reportedMs = nowMs;
       this.#onAborted(address);
     }, PATIENCE_MS).unref();
+  }
+
+  /** The endpoint was given up: nothing that is still reported of it is news. */
+  forget(address: string): void {
+    const endpoint = this.#endpoints.get(address);
+    if (endpoint !== undefined) endpoint.ended = 0;
+    this.#endpoints.delete(address);
   }
 
   #endpoint(address: string): { open: number; ended: number; reportedMs: number } {

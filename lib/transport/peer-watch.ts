@@ -96,6 +96,7 @@ export class PeerWatch {
   /** We gave the endpoint up ourselves. */
   forget(address: string): void {
     this.#redialer.forget(address);
+    this.#handshakes.forget(address);
     this.peers.forget(address);
   }
 
@@ -111,39 +112,53 @@ export class PeerWatch {
 
   #onBegan(endpoint: Endpoint | null): void {
     if (endpoint === null) return;
-    this.#handshakes.opened(endpoint.address);
-    this.peers.began(endpoint.address, endpoint.side === "connected");
+    const { address, side } = endpoint;
+    this.#handshakes.opened(address, side === "connected");
+    if (side === "bound") this.peers.began(address);
   }
 
   #onRetry(endpoint: Endpoint | null): void {
-    if (endpoint !== null) this.#redialer.onRetry(endpoint.address);
+    if (endpoint === null) return;
+    this.#redialer.onRetry(endpoint.address);
+    this.peers.down(endpoint.address);
   }
 
   #onJoined(endpoint: Endpoint | null): void {
     if (endpoint === null) return;
     const { address, side } = endpoint;
-    if (side === "connected") this.#redialer.forget(address);
     this.#handshakes.settled(address);
-    this.peers.joined(address, side === "connected");
+    if (side === "connected") {
+      this.#redialer.forget(address);
+      this.peers.up(address);
+    } else {
+      this.peers.joined(address);
+    }
     this.#options.onChange();
   }
 
   #onEnded(endpoint: Endpoint | null): void {
     if (endpoint === null) return;
-    if (endpoint.side === "connected") this.#redialer.onLost(endpoint.address);
-    this.#handshakes.ended(endpoint.address);
-    this.peers.ended(endpoint.address);
+    const { address, side } = endpoint;
+    this.#handshakes.ended(address);
+    if (side === "connected") {
+      this.#redialer.onLost(address);
+      this.peers.down(address);
+    } else {
+      this.peers.ended(address);
+    }
     this.#options.onChange();
   }
 
   #onFailed(nativeName: string, error: Error | null): void {
     const endpoint = this.#options.endpoints.find(nativeName);
     if (endpoint !== null) {
+      const { address, side } = endpoint;
       // Over ipc a peer whose kind does not fit hangs up in a way that libzmq calls a failure without details.
-      const isEnd = error === null && endpoint.address.startsWith("ipc:");
-      if (isEnd) this.#handshakes.ended(endpoint.address);
-      else this.#handshakes.settled(endpoint.address);
-      this.peers.failed(endpoint.address);
+      const isEnd = error === null && address.startsWith("ipc:");
+      if (isEnd) this.#handshakes.ended(address);
+      else this.#handshakes.settled(address);
+      if (side === "connected") this.peers.down(address);
+      else this.peers.failed(address);
     }
     if (error !== null) this.#options.onProblem(handshakeError(nativeName, error));
   }

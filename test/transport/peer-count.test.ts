@@ -7,11 +7,11 @@ function setUp() {
   const changes: PeerChange[] = [];
   const peers = new PeerCount((change) => changes.push(change));
   const join = (address: string): void => {
-    peers.began(address, false);
-    peers.joined(address, false);
+    peers.began(address);
+    peers.joined(address);
   };
   const fail = (address: string): void => {
-    peers.began(address, false);
+    peers.began(address);
     peers.failed(address);
   };
   return { changes, peers, join, fail };
@@ -52,7 +52,7 @@ test("peer count: an end that nobody expects changes nothing", () => {
 test("peer count: an end without a reported failure belongs to a handshake under way", () => {
   const { changes, peers, join } = setUp();
   join("a");
-  peers.began("a", false);
+  peers.began("a");
   peers.ended("a");
   assert.equal(peers.count, 1);
   assert.equal(changes.length, 1);
@@ -61,9 +61,9 @@ test("peer count: an end without a reported failure belongs to a handshake under
 test("peer count: an end that was blamed on a handshake is put right when that succeeds", () => {
   const { changes, peers, join } = setUp();
   join("a");
-  peers.began("a", false);
+  peers.began("a");
   peers.ended("a");
-  peers.joined("a", false);
+  peers.joined("a");
   assert.equal(peers.count, 1);
   assert.deepEqual(
     changes.map(({ type }) => type),
@@ -71,15 +71,28 @@ test("peer count: an end that was blamed on a handshake is put right when that s
   );
 });
 
-test("peer count: a connector's new connection stands for the one before it", () => {
-  const { peers } = setUp();
-  for (let i = 0; i < 5; i++) peers.began("a", true);
-  peers.joined("a", true);
-  peers.began("a", true);
-  peers.joined("a", true);
+test("peer count: of a connected endpoint the latest report counts, whatever came before", () => {
+  const { changes, peers } = setUp();
+  peers.up("a");
+  peers.up("a");
+  peers.up("b");
+  assert.equal(peers.count, 2);
+  peers.down("a");
+  peers.down("a");
   assert.equal(peers.count, 1);
-  peers.ended("a");
-  assert.equal(peers.count, 0);
+  peers.up("a");
+  peers.forget("a");
+  peers.forget("a");
+  assert.deepEqual(
+    changes.map(({ type, address, peers: left }) => [type, address, left]),
+    [
+      ["peer", "a", 1],
+      ["peer", "b", 2],
+      ["peerLost", "a", 1],
+      ["peer", "a", 2],
+      ["peerLost", "a", 1],
+    ],
+  );
 });
 
 test("peer count: an endpoint that is given up takes its peers with it, and no others", () => {
@@ -114,9 +127,9 @@ test("peer count: however connections interleave, in the end it is those that ar
     fc.property(fates, fc.infiniteStream(fc.nat()), (connections, choices) => {
       const { changes, peers } = setUp();
       const scripts = connections.map((fate): (() => void)[] => {
-        const began = (): void => peers.began("a", false);
+        const began = (): void => peers.began("a");
         const ended = (): void => peers.ended("a");
-        const joined = (): void => peers.joined("a", false);
+        const joined = (): void => peers.joined("a");
         if (fate === "still here") return [began, joined];
         if (fate === "gone") return [began, joined, ended];
         if (fate === "failed") return [began, () => peers.failed("a"), ended];

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { type TestContext, test } from "node:test";
+import type { BrokerlessError } from "../../lib/errors.ts";
+import { Endpoints } from "../../lib/transport/endpoints.ts";
+import type { NativeSocket } from "../../lib/transport/native.ts";
+import { PeerWatch } from "../../lib/transport/peer-watch.ts";
+
+const ADDRESS = "ipc:///tmp/peer-watch";
+
+/** A watch of a native socket that says what the test makes it say. */
+function setUp(t: TestContext) {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const events = new EventEmitter();
+  const dialled: string[] = [];
+  const native = {
+    events,
+    closed: false,
+    connect: (address: string) => dialled.push(address),
+    disconnect: () => {},
+  } as unknown as NativeSocket;
+  const endpoints = new Endpoints();
+  const problems: BrokerlessError[] = [];
+  const nothing = (): void => {};
+  const watch = new PeerWatch({
+    native,
+    endpoints,
+    onPeer: nothing,
+    onProblem: (error) => problems.push(error),
+    onChange: nothing,
+    onTouched: nothing,
+    onEnd: nothing,
+  });
+  watch.start();
+  const report = (...types: readonly string[]): void => {
+    for (const type of types) events.emit(type, { type, address: ADDRESS });
+  };
+  const connect = (): void => endpoints.addConnected(ADDRESS);
+  const disconnect = (): void => {
+    endpoints.deleteConnected(ADDRESS);
+    watch.forget(ADDRESS);
+  };
+  return { watch, endpoints, problems, dialled, report, connect, disconnect };
+}
+
+/** Connected, given up before its reports were read, and connected again; then the late reports come. */
+function setUpStale(t: TestContext) {
+  const world = setUp(t);
+  world.connect();
+  world.disconnect();
+  world.connect();
+  world.report("connect", "handshake");
+  return world;
+}
+
+test("peer watch: what was given up is no peer, once libzmq says that nobody is there", (t) => {
+  const { watch, report } = setUpStale(t);
+  report("close", "connect:retry");
+  assert.equal(watch.peers.count, 0);
+});
+
+test("peer watch: what was given up is no peer, once the connection after it has failed", (t) => {
+  for (const failure of [
+    ["connect", "disconnect"],
+    ["connect", "handshake:error:other", "disconnect"],
+    ["connect", "handshake:error:other"],
+  ]) {
+    const { watch, report } = setUpStale(t);
+    report(...failure);
+    assert.equal(watch.peers.count, 0, failure.join());
+    t.mock.timers.reset();
+  }
+});
+
+test("peer watch: one peer is counted, however often its address was given up before", (t) => {
+  const { watch, report } = setUpStale(t);
+  report("connect", "connect", "handshake");
+  assert.equal(watch.peers.count, 1);
+  report("disconnect");
+  assert.equal(watch.peers.count, 0);
+});
+
+test("peer watch: reports about what was given up, and not connected again, are about nothing", (t) => {
+  const { watch, report, connect, disconnect } = setUp(t);
+  connect();
+  report("connect", "handshake");
+  assert.equal(watch.peers.count, 1);
+  disconnect();
+  assert.equal(watch.peers.count, 0);
+  report("connect", "handshake");
+  assert.equal(watch.peers.count, 0);
+});
+
+test("peer watch: a peer that goes after its address was given up and taken again did not fail to shake hands", (t) => {
+  const { problems, report } = setUpStale(t);
+  report("connect", "connect", "handshake", "disconnect");
+  t.mock.timers.tick(1_000);
+  assert.deepEqual(problems, []);
+});
+
+test("peer watch: a connection that ends before its handshake is a problem, unless it was given up", (t) => {
+  const { problems, report, connect, disconnect } = setUp(t);
+  connect();
+  report("connect", "disconnect");
+  disconnect();
+  t.mock.timers.tick(1_000);
+  assert.deepEqual(problems, []);
+  connect();
+  report("connect", "disconnect");
+  t.mock.timers.tick(1_000);
+  assert.deepEqual(
+    problems.map(({ code }) => code),
+    ["BROKERLESS_PROTOCOL"],
+  );
+});
+
+test("peer watch: a lost connection is dialled once more, unless libzmq does so itself", (t) => {
+  const { dialled, report, connect } = setUp(t);
+  connect();
+  report("connect", "handshake", "disconnect", "connect:retry");
+  t.mock.timers.tick(10_000);
+  assert.deepEqual(dialled, []);
+  report("connect", "handshake", "disconnect");
+  t.mock.timers.tick(10_000);
+  assert.deepEqual(dialled, [ADDRESS]);
+});
