@@ -1,28 +1,55 @@
-import { Push } from "../../lib/index.ts";
+import { appendFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { Push, type PushOptions } from "../../lib/index.ts";
 import { FileJournal } from "../../lib/journal/index.ts";
 
-/**
- * A sender in a storm: binds, sends `NAME-1, NAME-2, ...`, and says on stdout what was confirmed as stored. Its
- * numbers go on behind those that its journal holds, until it has sent `countMax`.
- */
-const [directory, address, name, options] = process.argv.slice(2) as [
-  string,
-  string,
-  string,
-  string,
-];
-const { countMax, ...rules } = JSON.parse(options) as { countMax: number };
-const journal = await FileJournal.open(directory);
-const push = new Push<string>({ journal, ...rules });
-const bound = await push.bind(address);
-process.stdout.write(`start ${bound}\n`);
-let value = journal.seqStored;
-while (value < countMax) {
-  const batch = Array.from({ length: 10 }, () => push.send(`${name}-${++value}`));
-  await Promise.all(batch);
-  process.stdout.write(`stored ${value}\n`);
-  while (push.stats().queuedMessages > 500) await new Promise((resolve) => setTimeout(resolve, 5));
+/** What a sender of a storm is told, as JSON. */
+export interface StormSender {
+  readonly directory: string;
+  readonly name: string;
+  /** How often it was started, this time included. */
+  readonly life: number;
+  readonly address: string;
+  /** With a journal, with an ack layer in memory, or without one. */
+  readonly kind: "journal" | "memory" | "plain";
+  readonly rules: PushOptions<string>;
 }
-process.stdout.write(`stored ${value}\n`);
-while (push.stats().queuedMessages > 0) await new Promise((resolve) => setTimeout(resolve, 10));
-process.stdout.write(`settled ${value}\n`);
+
+/** Messages on their way beyond which it sends no more (count). */
+const BACKLOG = 500;
+
+/**
+ * Binds, sends `NAME-LIFE-1, NAME-LIFE-2, ...` until it is told to end, and writes down what was confirmed. Then
+ * it waits until nothing is left.
+ */
+async function main({ directory, name, life, address, kind, rules }: StormSender): Promise<void> {
+  const kinds = {
+    journal: async () => ({ journal: await FileJournal.open(join(directory, `journal-${name}`)) }),
+    memory: async () => ({ reliable: true }),
+    plain: async () => ({}),
+  };
+  const push = new Push<string>({ ...(await kinds[kind]()), ...rules });
+  let isOver = false;
+  createInterface({ input: process.stdin }).on("line", () => {
+    isOver = true;
+  });
+  process.stdout.write(`start ${await push.bind(address)}\n`);
+  for (let number = 0; !isOver; ) {
+    const values = Array.from({ length: 10 }, () => `${name}-${life}-${++number}`);
+    await Promise.all(values.map((value) => push.send(value)));
+    appendFileSync(join(directory, "confirmed"), `${values.join("\n")}\n`);
+    if (number % 50 === 0) process.stdout.write(`confirmed ${number}\n`);
+    while (push.stats().queuedMessages > BACKLOG && !isOver) await pause(5);
+  }
+  while (push.stats().queuedMessages > 0) await pause(10);
+  process.stdout.write("settled\n");
+  // Without an ack layer nobody knows when all has arrived, but behind this there is nothing.
+  if (kind === "plain") await push.send("end");
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+await main(JSON.parse(process.argv[2]!) as StormSender);

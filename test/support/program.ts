@@ -3,15 +3,19 @@ import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
+/** Lines that are kept (count). */
+const LINES_MAX = 10_000;
+
 /** A program of the test's that is started, killed and started again; it says what it does line by line. */
 export class Program {
-  /** Everything it said, over all its lives. */
+  /** What it said, over all its lives; at least the newest half of LINES_MAX lines. */
   readonly lines: string[] = [];
   readonly #t: TestContext;
   readonly #file: string;
+  #waits: { readonly word: string; readonly resolve: () => void }[] = [];
   #child: ChildProcess | null = null;
 
-  /** @param file beside the test, as a URL */
+  /** @param file beside the test, as a URL; or compiled */
   constructor(t: TestContext, file: URL) {
     this.#t = t;
     this.#file = fileURLToPath(file);
@@ -20,7 +24,8 @@ export class Program {
 
   /** @returns what follows the word `start` */
   async start(args: readonly string[]): Promise<string> {
-    const all = ["--import", "tsx", this.#file, ...args];
+    const loader = this.#file.endsWith(".ts") ? ["--import", "tsx"] : [];
+    const all = [...loader, this.#file, ...args];
     const child = spawn(process.execPath, all, { stdio: ["pipe", "pipe", "pipe"] });
     this.#child = child;
     child.stdin!.on("error", () => {});
@@ -28,7 +33,7 @@ export class Program {
     return new Promise((resolve, reject) => {
       child.once("exit", (code) => reject(new Error(`${this.#file} ended early: ${code}`)));
       createInterface({ input: child.stdout! }).on("line", (line) => {
-        this.lines.push(line);
+        this.#hear(line);
         if (line.startsWith("start")) resolve(line.slice(6));
       });
     });
@@ -37,6 +42,18 @@ export class Program {
   /** The newest line that starts with a word; its rest. */
   last(word: string): string | undefined {
     return this.lines.findLast((line) => line.startsWith(`${word} `))?.slice(word.length + 1);
+  }
+
+  /** Whether it said exactly this. */
+  said(line: string): boolean {
+    return this.lines.includes(line);
+  }
+
+  /** The next line that starts with a word; never where there is none. */
+  next(word: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waits.push({ word, resolve });
+    });
   }
 
   say(line: string): void {
@@ -56,5 +73,14 @@ export class Program {
       child.once("exit", resolve);
       child.kill("SIGKILL");
     });
+  }
+
+  #hear(line: string): void {
+    this.lines.push(line);
+    if (this.lines.length > LINES_MAX) this.lines.splice(0, LINES_MAX / 2);
+    const heard = this.#waits.filter(({ word }) => line.startsWith(`${word} `));
+    if (heard.length === 0) return;
+    this.#waits = this.#waits.filter((wait) => !heard.includes(wait));
+    for (const { resolve } of heard) resolve();
   }
 }

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Pull, Push } from "../../lib/index.ts";
+import { eventually } from "../support/eventually.ts";
+import { Program } from "../support/program.ts";
+
+/** Only a hang reaches it (milliseconds). */
+const WATCHDOG_MS = 120_000;
+
+test("zombie: a receiver that was stopped past its lease has its ack refused, and is told", {
+  timeout: WATCHDOG_MS,
+}, async (t) => {
+  const push = new Push<string>({ reliable: true, leaseMs: 300, attemptsMax: 5 });
+  t.after(() => push.close());
+  const address = await push.bind("tcp://127.0.0.1:*");
+  const zombie = new Program(t, new URL("zombie-receiver.ts", import.meta.url));
+  await zombie.start([address]);
+  const processed = push.send("work", { confirm: "processed" });
+  await eventually(() => assert.equal(zombie.last("took"), "work"));
+  zombie.signal("SIGSTOP");
+  const pull = new Pull<string>({ reliable: true });
+  t.after(() => pull.close());
+  pull.connect(address);
+  const { value: delivery } = await pull.deliveries().next();
+  assert.equal(delivery!.attempt, 2);
+  zombie.signal("SIGCONT");
+  zombie.say("ack");
+  await eventually(() => assert.equal(zombie.last("acked"), "false"));
+  await eventually(() => assert.equal(zombie.last("leaseLost"), "1 1"));
+  assert.ok(delivery!.isHeld, "the zombie's ack took the message from the one who has it");
+  assert.equal(push.stats().queuedMessages, 1, "the zombie's ack counted");
+  delivery!.ack();
+  await processed;
+});
