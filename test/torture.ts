@@ -16,6 +16,7 @@ const files = [
   "crash/kill.test.ts",
   "crash/ext4.test.ts",
   "crash/storm.test.ts",
+  "crash/zombie.test.ts",
   "sim/delivery.test.ts",
   "sim/delivery-controls.test.ts",
 ].map((name) => `${root}${name}`);
@@ -28,7 +29,7 @@ async function round(seed: number): Promise<void> {
     BROKERLESS_CRASH_STATES: "1000000",
     BROKERLESS_KILLS: "2000",
     BROKERLESS_POWER_CUTS: "500",
-    BROKERLESS_BLOWS: "300",
+    BROKERLESS_BLOWS: "100",
     SEEDS: "20000",
     SEED: String(seed),
     BROKERLESS_TORTURE: "whole",
