@@ -76,15 +76,16 @@ async function lettersOf(journal: FileJournal): Promise<Letter[]> {
   }
   const letters: Letter[] = [];
   for (const { first, last, value: death } of state.dead) {
-    for await (const batch of journal.read({ from: first }).batches()) {
-      for (const { seq, value } of batch) {
+    const { attempts, reason, offset, epoch } = death;
+    for await (const batch of journal.read({ from: first + offset }).batches()) {
+      for (const { seq: at, value } of batch) {
+        const seq = at - offset;
         if (seq < first || seq > last) continue;
         const diedAt = new Date(death.timeMs).toISOString();
-        const id = `${journal.stream}-${batch.epoch}-${seq}`;
-        const { attempts, reason } = death;
+        const id = `${journal.stream}-${epoch === 0 ? batch.epoch : epoch}-${seq}`;
         letters.push({ seq, id, attempts, reason, diedAt, ...shown(batch, value) });
       }
-      if (batch.seqLast >= last) break;
+      if (batch.seqLast >= last + offset) break;
     }
   }
   return letters;

@@ -1,4 +1,5 @@
 import type { BackOffLimits } from "./back-off.ts";
+import type { Move } from "./dead-table.ts";
 import type { SeqRange } from "./range.ts";
 
 /** The sender's rules, resolved. */
@@ -11,7 +12,7 @@ export interface DispatcherOptions extends BackOffLimits {
   readonly attemptsMax: number;
   /** One receiver at a time gets messages; the others stand by. */
   readonly exclusive: boolean;
-  /** Ranges of dead letters that are kept at most; beyond, messages rest and are tried again (count). */
+  /** Dead letters beyond which none is added: messages rest and are tried again (count). */
   readonly deadLettersMax: number;
 }
 
@@ -22,6 +23,12 @@ export interface Death {
   readonly reason: string;
   /** When (ms since 1970). */
   readonly timeMs: number;
+  /** Size of each; 0 where it is not known (bytes). */
+  readonly bytesEach: number;
+  /** How far behind its seq its bytes are kept, since it was copied there; 0: where it was (count of seqs). */
+  readonly offset: number;
+  /** The epoch in which it had its seq, where it was copied; else 0: its batch tells. */
+  readonly epoch: number;
 }
 
 /** What of a dispatcher must outlive the process: small, since it speaks of ranges. */
@@ -88,7 +95,16 @@ export type DispatcherEvent =
   /** Give up the oldest messages that nobody works on. */
   | { readonly type: "drop"; readonly count: number }
   /** Forget dead letters. */
-  | { readonly type: "purged"; readonly ranges: readonly SeqRange[] };
+  | { readonly type: "purged"; readonly ranges: readonly SeqRange[] }
+  /** Copies of dead letters are on their way into the journal: nobody is to get them. */
+  | { readonly type: "copying"; readonly first: number; readonly last: number }
+  /** They could not be stored: their seqs are given anew. */
+  | { readonly type: "notCopied"; readonly first: number; readonly last: number }
+  /** They are stored, one behind the other, and take the place of the originals. */
+  | { readonly type: "copied"; readonly moves: readonly Move[] };
+
+/** What became of a message; a copy is one of a dead letter, which was settled before. */
+export type Outcome = "processed" | "dead" | "dropped" | "copy";
 
 /** What a {@link Dispatcher} wants done, in this order. */
 export type DispatcherAction =
@@ -103,7 +119,7 @@ export type DispatcherAction =
   /** Will never be sent again. */
   | {
       readonly type: "settled";
-      readonly outcome: "processed" | "dead" | "dropped";
+      readonly outcome: Outcome;
       readonly first: number;
       readonly last: number;
     }

@@ -1,10 +1,12 @@
 import { Assignment } from "./assignment.ts";
+import { copiesOf } from "./dead-copies.ts";
+import type { DeadTable } from "./dead-table.ts";
 import type {
-  Death,
   DispatcherAction,
   DispatcherEvent,
   DispatcherOptions,
   DispatcherState,
+  Outcome,
 } from "./dispatcher-events.ts";
 import { type DispatcherLink, hasCredit, newLink } from "./dispatcher-link.ts";
 import type { DispatcherStart } from "./dispatcher-start.ts";
@@ -73,8 +75,8 @@ export class Dispatcher {
     return this.#tables.fresh.lowest?.first ?? this.#tables.fed + 1;
   }
 
-  /** The dead letters, in order. */
-  get dead(): Iterable<Segment<Death>> {
+  /** The dead letters; only `step` may change them. */
+  get dead(): Omit<DeadTable, "add" | "delete" | "move"> {
     return this.#tables.dead;
   }
 
@@ -85,7 +87,7 @@ export class Dispatcher {
 
   /** The lowest seq that may still be asked for. */
   get seqNeeded(): number {
-    return Math.min(this.floor + 1, this.#tables.dead.lowest?.first ?? Number.POSITIVE_INFINITY);
+    return Math.min(this.floor + 1, this.#tables.dead.lowestAt);
   }
 
   /** Whether `seq` will never be sent again. */
@@ -137,7 +139,13 @@ export class Dispatcher {
         for (const range of this.#tables.takeOldest(event.count)) this.#settle(range, "dropped");
         return;
       case "purged":
-        for (const { first, last } of event.ranges) this.#tables.dead.take(first, last);
+      case "copying":
+      case "notCopied":
+        this.#tables.note(event);
+        return;
+      case "copied":
+        this.#tables.dead.move(event.moves);
+        this.#settle(copiesOf(event.moves), "copy");
         return;
       case "tick":
         return;
@@ -242,15 +250,11 @@ export class Dispatcher {
     else if (type === "full") this.#actions.push({ type: "deadLettersFull", first, last });
   }
 
-  #settle(
-    { first, last }: SeqRange,
-    outcome: "processed" | "dead" | "dropped",
-    by: DispatcherLink | null = null,
-  ): void {
+  #settle({ first, last }: SeqRange, outcome: Outcome, by: DispatcherLink | null = null): void {
     this.#tables.settle({ first, last });
     this.#actions.push({ type: "settled", outcome, first, last });
     // With receivers in turn the one that did it knows; there is no other that waits for it.
-    if (outcome === "processed" && !this.#options.exclusive) return;
+    if (outcome === "copy" || (outcome === "processed" && !this.#options.exclusive)) return;
     this.#actions.push(...this.#order.gone({ first, last }, by, this.#roster));
   }
 

@@ -1,4 +1,5 @@
-import type { Death, DispatcherState } from "./dispatcher-events.ts";
+import { DeadTable } from "./dead-table.ts";
+import type { DispatcherEvent, DispatcherState } from "./dispatcher-events.ts";
 import type { Handed } from "./leases.ts";
 import { messageBytes } from "./message-size.ts";
 import type { SeqRange } from "./range.ts";
@@ -36,14 +37,12 @@ export class MessageTables {
   readonly ready: RangeMap<Unheld> = new RangeMap(
     (a, b) => a.attempts === b.attempts && a.bytesEach === b.bytesEach,
   );
-  readonly dead: RangeMap<Death> = new RangeMap(
-    (a, b) => a.attempts === b.attempts && a.reason === b.reason,
-  );
+  readonly dead: DeadTable;
   readonly #resting = new RangeMap<Rest>(
     (a, b) => a.attempts === b.attempts && a.dueMs === b.dueMs && a.bytesEach === b.bytesEach,
   );
   readonly #settled = new RangeSet();
-  /** Beyond what was fed, and dealt with already: by a claim. */
+  /** Beyond what was fed, and dealt with already: by a claim, or as a copy of a dead letter. */
   readonly #ahead = new RangeSet();
   /** Of the ready ones, those that a process before this one handed out: who holds them may claim them. */
   readonly #restored = new RangeSet();
@@ -57,7 +56,8 @@ export class MessageTables {
     this.#floor = state.floor;
     this.#fed = state.floor;
     this.#settled.addAll(state.settled);
-    for (const { first, last, value } of state.dead) this.dead.set(first, last, value);
+    this.#raiseFloor();
+    this.dead = new DeadTable(state.dead);
     for (const { first, last, value } of state.attempts) {
       this.ready.set(first, last, { attempts: value, bytesEach: 0 });
       this.#ahead.add(first, last);
@@ -135,10 +135,14 @@ export class MessageTables {
       return;
     }
     this.#floor = last;
-    const next = this.#settled.lowest;
-    if (next === null || next.first !== last + 1) return;
-    this.#floor = next.last;
-    this.#settled.delete(next.first, next.last);
+    this.#raiseFloor();
+  }
+
+  /** Dead letters are forgotten; or copies of some come into the journal, or do not after all. */
+  note(event: Extract<DispatcherEvent, { type: "purged" | "copying" | "notCopied" }>): void {
+    if (event.type === "purged") for (const range of event.ranges) this.dead.delete(range);
+    else if (event.type === "copying") this.#ahead.add(event.first, event.last);
+    else this.#ahead.delete(event.first, event.last);
   }
 
   /** The parts of `range` beside `held` that somebody may still process. */
@@ -227,6 +231,13 @@ export class MessageTables {
       }
     }
     return [...outstanding];
+  }
+
+  #raiseFloor(): void {
+    const next = this.#settled.lowest;
+    if (next === null || next.first !== this.#floor + 1) return;
+    this.#floor = next.last;
+    this.#settled.delete(next.first, next.last);
   }
 }
 

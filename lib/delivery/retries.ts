@@ -1,4 +1,5 @@
 import { backOffMs } from "./back-off.ts";
+import { DEAD_RANGES_MAX } from "./dead-table.ts";
 import type { DispatcherOptions } from "./dispatcher-events.ts";
 import type { Lease } from "./leases.ts";
 import type { MessageTables, Rest } from "./message-tables.ts";
@@ -83,15 +84,15 @@ export class Retries {
   }
 
   #bury(part: Segment<Lease>, reason: string, nowMs: number): TryOutcome {
-    const { first, last, value } = part;
+    const { value } = part;
     const { dead } = this.#tables;
     const { deadLettersMax, retryMsMax } = this.#options;
-    if (dead.size < deadLettersMax) {
+    const { attempt, bytesEach } = value;
+    if (dead.count < deadLettersMax && dead.size < DEAD_RANGES_MAX) {
       const timeMs = this.#sources.timeMs();
-      dead.set(first, last, { attempts: value.attempt, reason, timeMs });
+      dead.add(part, { attempts: attempt, reason, timeMs, bytesEach, offset: 0, epoch: 0 });
       return DEAD;
     }
-    const { attempt, bytesEach } = value;
     const rest = { attempts: attempt - 1, bytesEach, dueMs: nowMs + retryMsMax };
     return { ...this.#again(part, rest, nowMs), type: "full" };
   }

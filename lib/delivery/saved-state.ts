@@ -87,7 +87,10 @@ function parseNamed(text: string): Named | null {
       ({ first, last, value }) =>
         Number.isSafeInteger(first) &&
         Number.isSafeInteger(last) &&
-        typeof value?.reason === "string",
+        typeof value?.reason === "string" &&
+        [value.attempts, value.timeMs, value.bytesEach, value.offset, value.epoch].every(
+          Number.isSafeInteger,
+        ),
     );
     return sound ? { receivers, dead, epochsBefore } : null;
   } catch {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encodeLinkMessage, type LinkMessageInput } from "../../lib/delivery/link-message.ts";
 import { MemoryJournal } from "../../lib/journal/index.ts";
+import { FREEING } from "../../lib/socket/reliable/dead-mover.ts";
 import { RELIABLE_SEND_DEFAULTS } from "../../lib/socket/reliable/options.ts";
 import { SenderLinks } from "../../lib/socket/reliable/sender-links.ts";
 import type { LinkPeer } from "../../lib/transport/link-hub.ts";
@@ -18,6 +19,8 @@ function senderLinks(): SenderLinks {
     cacheBytesMax: 1_000,
     heartbeatMs: 0,
     wantsReceipts: () => false,
+    freeing: FREEING,
+    flush: () => {},
     onSettled: () => {},
     onReceipt: () => {},
     onPeer: () => {},

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { PassThrough } from "node:stream";
 import { test } from "node:test";
-import { Pull, Push } from "../../lib/index.ts";
+import { runDeadLettersCommand } from "../../lib/cli/dead-letters-command.ts";
+import { BrokerlessError, Pull, Push } from "../../lib/index.ts";
+import { MemoryJournal } from "../../lib/journal/index.ts";
+import { changed } from "../support/changed.ts";
 import { eachTransport, wireOf } from "../support/each-transport.ts";
 import { eventually } from "../support/eventually.ts";
 import { errorsOf, range, take } from "../support/fixtures.ts";
@@ -149,6 +153,85 @@ test("journal: dead letters outlive a restart, and can be sent anew", async (t) 
   const other = world.socket(new Pull<number>({ reliable: true }));
   await wireOf(t, "tcp").join(again, other);
   assert.deepEqual(await take(other, 1), [1]);
+});
+
+test("journal: what is settled behind a dead letter is freed, and the letter is kept", async (t) => {
+  const world = new World(t);
+  const path = world.directory();
+  const journal = await world.journal(path, { segmentBytes: 2 ** 19 });
+  const sender = new Push<string>({ journal });
+  const receiver = world.socket(new Pull<string>({ reliable: true }));
+  await wireOf(t, "tcp").join(sender, receiver);
+  void receiver.run((value, delivery) => {
+    if (value === "hopeless") delivery.reject("it is");
+  });
+  await assert.rejects(sender.send("hopeless", { confirm: "processed" }));
+  // Some MiB of others, in as many steps as it takes.
+  for (let count = 0; journal.seqFirst === 1; count += 500) {
+    assert.ok(count < 20_000, "nothing is freed");
+    const sent = range(500).map(() => sender.send("x".repeat(1_000), { confirm: "processed" }));
+    await Promise.all(sent);
+  }
+  const { value: letter } = await sender.deadLetters[Symbol.asyncIterator]().next();
+  assert.deepEqual([letter?.seq, letter?.value, letter?.reason], [1, "hopeless", "it is"]);
+  await sender.close();
+  await receiver.close();
+  await journal.close();
+  const list = new PassThrough();
+  await runDeadLettersCommand(
+    { topic: "dead-letters", action: "list", directory: path, letters: null, json: true },
+    list,
+  );
+  const shown = JSON.parse(String(list.read()));
+  assert.deepEqual([shown.id, shown.value], [`${journal.stream}-1-1`, "hopeless"]);
+  const again = world.socket(new Push<string>({ journal: await world.journal(path), graceMs: 10 }));
+  assert.equal(await again.deadLetters.requeue([1]), 1);
+  const other = world.socket(new Pull<string>({ reliable: true }));
+  await wireOf(t, "tcp").join(again, other);
+  assert.deepEqual(await take(other, 1), ["hopeless"]);
+  assert.equal(again.deadLetters.count, 0);
+});
+
+test("journal: dead letters without a journal hold back no memory", async (t) => {
+  const world = new World(t);
+  const journal = new MemoryJournal();
+  const sender = world.socket(new Push<string>({ journal }));
+  const receiver = world.socket(new Pull<string>({ reliable: true }));
+  await wireOf(t, "tcp").join(sender, receiver);
+  void receiver.run((value, delivery) => {
+    if (value === "hopeless") delivery.reject("it is");
+  });
+  await assert.rejects(sender.send("hopeless", { confirm: "processed" }));
+  for (let count = 0; count < 4_000; count += 500) {
+    const sent = range(500).map(() => sender.send("x".repeat(1_000), { confirm: "processed" }));
+    await Promise.all(sent);
+  }
+  await eventually(() => assert.ok(journal.stats().bytesKept < 3 * 2 ** 20));
+  assert.equal(sender.deadLetters.count, 1);
+});
+
+test("journal: a dead letter that cannot be sent anew stays one", async (t) => {
+  const world = new World(t);
+  const journal = await world.journal();
+  const failing = changed(journal, {
+    appendDraft: () => {
+      throw new BrokerlessError("BROKERLESS_NO_SPACE", "the disk is full");
+    },
+  });
+  let isFull = false;
+  const switched = changed(journal, {
+    appendDraft: (...args) => (isFull ? failing : journal).appendDraft(...args),
+  });
+  const sender = world.socket(new Push<string>({ journal: switched }));
+  const receiver = world.socket(new Pull<string>({ reliable: true }));
+  await wireOf(t, "tcp").join(sender, receiver);
+  void receiver.run((_, delivery) => delivery.reject("no"));
+  await assert.rejects(sender.send("hopeless", { confirm: "processed" }));
+  isFull = true;
+  await assert.rejects(sender.deadLetters.requeue(), { code: "BROKERLESS_NO_SPACE" });
+  assert.equal(sender.deadLetters.count, 1);
+  isFull = false;
+  assert.equal(await sender.deadLetters.requeue(), 1);
 });
 
 test("journal: a backlog larger than memory allows is read back", async (t) => {

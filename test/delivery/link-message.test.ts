@@ -126,7 +126,14 @@ test("handshake: no text crashes the parsers", () => {
 });
 
 const death = fc.record(
-  { attempts: fc.nat(9), reason: fc.string(), timeMs: fc.nat() },
+  {
+    attempts: fc.nat(9),
+    reason: fc.string(),
+    timeMs: fc.nat(),
+    bytesEach: fc.nat(),
+    offset: fc.nat(),
+    epoch: fc.nat(9),
+  },
   { noNullPrototype: true },
 );
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { decodeSenderState, encodeSenderState } from "../../lib/delivery/saved-state.ts";
 import { Appended, Commit } from "../../lib/journal/appended.ts";
 import type { Journal, Values } from "../../lib/journal/journal.ts";
+import { changed } from "../support/changed.ts";
 import { DeliveryWorld, type Sabotage, type WorldOptions } from "../support/delivery-world.ts";
 import type { SimReceiver } from "../support/sim-receiver.ts";
 import type { SimSender } from "../support/sim-sender.ts";
@@ -12,17 +13,6 @@ import { RUNS } from "./delivery-runs.ts";
 const FIRST = Number(process.env.SEED ?? 20_261_120);
 /** Runs in which a fault has to show itself (count). */
 const SEEDS = 300;
-
-/** A journal with some of its members replaced. */
-function changed(journal: Journal, changes: Partial<Journal>): Journal {
-  return new Proxy(journal, {
-    get(target, key) {
-      if (key in changes) return Reflect.get(changes, key);
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-}
 
 /** The sender takes a lost connection for one that is there, and a receiver that comes back for another. */
 function neverResend({ socket }: SimSender): void {

@@ -261,7 +261,9 @@ export class DeliveryWorld {
     const dead = new Set<string>();
     for (const { socket } of this.#senders) {
       for await (const { value } of socket!.deadLetters) {
-        dead.add(Buffer.from(value).toString().replace(/\.+$/, ""));
+        const text = Buffer.from(value).toString().replace(/\.+$/, "");
+        this.check(!dead.has(text), `${text} is a dead letter twice`);
+        dead.add(text);
       }
     }
     for (const [value, level] of this.#confirmed) {

@@ -12,6 +12,9 @@ const LEVELS: readonly ConfirmLevel[] = ["queued", "stored", "delivered", "proce
 /** Stored batches in memory (bytes): so few that much has to be read back. */
 export const CACHE_BYTES = 600;
 
+/** So little is worth freeing that dead letters are copied again and again. */
+const FREEING = { bytes: 100, heldTimes: 1 };
+
 /** A sending program on a machine of its own: a real socket but for its network, disk and clock. */
 export class SimSender {
   readonly index: number;
@@ -69,6 +72,7 @@ export class SimSender {
         onDead: () => {},
         onDropped: () => {},
         onError: (error) => this.#world.errors.push(error.message),
+        freeing: FREEING,
       },
       this.#world.ports,
     );

@@ -1,5 +1,7 @@
 import type { Clock } from "../../clock.ts";
+import { stateWithCopies } from "../../delivery/dead-copies.ts";
 import type { Dispatcher } from "../../delivery/dispatcher.ts";
+import type { DispatcherState } from "../../delivery/dispatcher-events.ts";
 import { DISPATCHER_STATE_EMPTY } from "../../delivery/dispatcher-start.ts";
 import { withStart } from "../../delivery/epochs.ts";
 import {
@@ -9,13 +11,12 @@ import {
 } from "../../delivery/saved-state.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { Journal, Values } from "../../journal/journal.ts";
+import type { DeadMover, Freeing } from "./dead-mover.ts";
 
 /** The name under which a journal keeps what its sender knows of acknowledgements. */
 export const STATE_NAME = "delivery";
 /** Acks are saved together, at most so long after the first (milliseconds): the tail that may be sent again. */
 const SAVE_MS = 20;
-/** Settled bytes that are freed together (bytes). */
-const FREE_BYTES = 2 ** 20;
 
 /** What an {@link AckKeeper} is made of. */
 export interface AckKeeperOptions {
@@ -24,6 +25,9 @@ export interface AckKeeperOptions {
   readonly dispatcher: () => Dispatcher;
   /** What is known now is about to be saved: remember which acks that covers. @returns called when it is saved */
   readonly onSave: () => () => void;
+  /** Copies dead letters that hold back what is settled. */
+  readonly mover: DeadMover;
+  readonly freeing: Freeing;
   readonly onFailed: (error: BrokerlessError) => void;
 }
 
@@ -61,11 +65,24 @@ export class AckKeeper {
     return this.#floor;
   }
 
-  /** The state as a value to be stored together with something else. */
-  values(): Values {
-    const { epoch, epochSeqFirst, epochsBefore } = this.state;
-    const state = { epoch, epochSeqFirst, epochsBefore, ...this.#options.dispatcher().state() };
-    return { [STATE_NAME]: encodeSenderState(state) };
+  /**
+   * Stores something together with a changed state, while nothing else is saved: both or neither.
+   *
+   * @param change what the state will be then; the dispatcher is told by `store`, at once when it is stored
+   * @throws what `store` does
+   */
+  async together(
+    change: (state: DispatcherState) => DispatcherState,
+    store: (values: Values) => Promise<void>,
+  ): Promise<void> {
+    while (this.#saving !== null) await this.#saving;
+    const stored = store(this.#values(change));
+    const ended = () => {
+      this.#saving = null;
+      if (this.#isDirty) this.settled(0);
+    };
+    this.#saving = stored.then(ended, ended);
+    await stored;
   }
 
   /** Something was settled (bytes): it is saved soon. */
@@ -73,7 +90,7 @@ export class AckKeeper {
     this.#unfreedBytes += bytes;
     this.#isDirty = true;
     if (this.#saving !== null || this.#failed) return;
-    if (this.#unfreedBytes >= FREE_BYTES) void this.save();
+    if (this.#unfreedBytes >= this.#options.freeing.bytes) void this.save();
     else this.#cancel ??= this.#options.clock.after(SAVE_MS, () => void this.save());
   }
 
@@ -97,6 +114,7 @@ export class AckKeeper {
   }
 
   async #save(): Promise<void> {
+    await this.#moveDead();
     this.#isDirty = false;
     const { journal, dispatcher } = this.#options;
     const seqNeeded = dispatcher().seqNeeded;
@@ -104,7 +122,7 @@ export class AckKeeper {
     try {
       if (journal.full) await journal.room();
       const { floor } = dispatcher();
-      await journal.set(this.values());
+      await journal.set(this.#values((state) => state));
       this.#floor = floor;
       onSaved();
       await this.#free(seqNeeded);
@@ -113,23 +131,37 @@ export class AckKeeper {
     }
   }
 
+  #values(change: (state: DispatcherState) => DispatcherState): Values {
+    const { epoch, epochSeqFirst, epochsBefore } = this.state;
+    const state = change(this.#options.dispatcher().state());
+    return { [STATE_NAME]: encodeSenderState({ epoch, epochSeqFirst, epochsBefore, ...state }) };
+  }
+
+  /** What holds back the journal is copied to its end; where that fails it goes on holding it back. */
+  async #moveDead(): Promise<void> {
+    const { mover, onFailed } = this.#options;
+    if (!mover.isDue) return;
+    try {
+      await mover.run((moves) => this.#values((state) => stateWithCopies(state, moves)));
+    } catch (cause) {
+      onFailed(toError(cause, "cannot copy dead letters"));
+    }
+  }
+
   /** Frees what is settled for good, once it is stored that it is. */
   async #free(seqNeeded: number): Promise<void> {
-    if (this.#unfreedBytes < FREE_BYTES && journalIsLarge(this.#options.journal)) return;
+    const { journal, freeing } = this.#options;
+    // Where freeing costs a write, it is done less often.
+    if (this.#unfreedBytes < freeing.bytes && journal.stats().bytesKept > freeing.bytes * 4) return;
     if (seqNeeded <= this.#seqFreed) return;
     this.#unfreedBytes = 0;
     this.#seqFreed = seqNeeded;
-    await this.#options.journal.hold(STATE_NAME, seqNeeded);
-    await this.#options.journal.truncateBefore(seqNeeded);
+    await journal.hold(STATE_NAME, seqNeeded);
+    await journal.truncateBefore(seqNeeded);
   }
 
   #fail(cause: unknown): void {
-    const error =
-      cause instanceof BrokerlessError
-        ? cause
-        : new BrokerlessError("BROKERLESS_JOURNAL_FAILED", "cannot save what is settled", {
-            cause,
-          });
+    const error = toError(cause, "cannot save what is settled");
     if (error.code === "BROKERLESS_CLOSED") this.#failed = true;
     else if (error.retryable) this.#isDirty = true;
     else this.#failed = true;
@@ -137,9 +169,9 @@ export class AckKeeper {
   }
 }
 
-/** Where freeing costs a write, it is done less often. */
-function journalIsLarge(journal: Journal): boolean {
-  return journal.stats().bytesKept > FREE_BYTES * 4;
+function toError(cause: unknown, message: string): BrokerlessError {
+  if (cause instanceof BrokerlessError) return cause;
+  return new BrokerlessError("BROKERLESS_JOURNAL_FAILED", message, { cause });
 }
 
 function restore(journal: Journal): {
@@ -177,7 +209,7 @@ function restore(journal: Journal): {
     floor,
     settled: saved.settled.filter(inside),
     attempts: saved.attempts.filter(inside),
-    dead: saved.dead.filter(({ last }) => last <= seqStored),
+    dead: saved.dead.filter(({ last, value }) => last + value.offset <= seqStored),
     receivers: saved.receivers,
   };
   return { state, fault };

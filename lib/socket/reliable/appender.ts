@@ -1,6 +1,5 @@
 import { Batch } from "../../batch/batch.ts";
 import type { BatchDraft } from "../../batch/batch-encoder.ts";
-import type { EntryInput } from "../../batch/entry.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { Journal, Values } from "../../journal/journal.ts";
 import { closedError } from "../inbox.ts";
@@ -129,11 +128,11 @@ export class Appender {
    *
    * @throws BrokerlessError as the journal's append does
    */
-  async append(entry: EntryInput, values: Values): Promise<void> {
+  async append(draft: BatchDraft, values: Values): Promise<void> {
     this.flush();
     const last = this.#journal.seqNext;
-    const appended = this.#journal.append(entry, { values });
-    const size = this.size.appended(last, entry.value.length, 1);
+    const appended = this.#journal.appendDraft(draft, { values });
+    const size = this.size.appended(last, draft.bytes.length, 1);
     try {
       await appended;
     } catch (error) {

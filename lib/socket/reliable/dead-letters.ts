@@ -1,9 +1,11 @@
 import type { Batch } from "../../batch/batch.ts";
+import type { BatchDraft } from "../../batch/batch-encoder.ts";
 import type { Entry } from "../../batch/entry.ts";
 import type { Codec } from "../../codec/codec.ts";
 import type { Dispatcher } from "../../delivery/dispatcher.ts";
-import { countAll, countOf, type SeqRange } from "../../delivery/range.ts";
+import { countOf, type SeqRange } from "../../delivery/range.ts";
 import { expected } from "../../options.ts";
+import { draftOf, entryOf } from "./dead-mover.ts";
 
 /** A message that was given up: rejected, or tried too often. */
 export interface DeadLetter<T> {
@@ -22,11 +24,11 @@ export interface DeadLettersOptions {
   readonly dispatcher: () => Dispatcher;
   readonly find: (seq: number) => Promise<Batch>;
   /** Sends the message anew and forgets the dead letter, both or neither. */
-  readonly requeue: (entry: Entry) => Promise<void>;
+  readonly requeue: (letter: SeqRange, draft: BatchDraft) => Promise<void>;
   readonly purge: (ranges: readonly SeqRange[]) => Promise<void>;
 }
 
-/** The dead letters of a reliable sender, in the journal of its messages, where they stay until purged. */
+/** The dead letters of a reliable sender, in the journal of its messages, where they are kept until purged. */
 export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
   readonly #options: DeadLettersOptions;
 
@@ -36,15 +38,18 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
 
   /** How many there are (count). */
   get count(): number {
-    return countAll([...this.#options.dispatcher().dead]);
+    return this.#options.dispatcher().dead.count;
   }
 
   /** Browses them, oldest message first. */
   async *[Symbol.asyncIterator](): AsyncIterator<DeadLetter<T>> {
     for (const { first, last, value: death } of [...this.#options.dispatcher().dead]) {
+      const { attempts, reason, timeMs } = death;
       for (let seq = first; seq <= last; seq++) {
-        const { value } = await this.#entry(seq);
-        yield { seq, value: this.#options.codec.decode(Buffer.from(value)) as T, ...death };
+        const found = await this.#find(seq);
+        if (found === null) continue;
+        const value = this.#options.codec.decode(Buffer.from(found.entry.value)) as T;
+        yield { seq, value, attempts, reason, timeMs };
       }
     }
   }
@@ -60,8 +65,11 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
     const ranges = this.#chosen(seqs);
     let count = 0;
     for (const { first, last } of ranges) {
-      for (let seq = first; seq <= last; seq++, count++) {
-        await this.#options.requeue(await this.#entry(seq));
+      for (let seq = first; seq <= last; seq++) {
+        const found = await this.#find(seq);
+        if (found === null) continue;
+        await this.#options.requeue({ first: seq, last: seq }, draftOf(found.entry, found.codec));
+        count += 1;
       }
     }
     return count;
@@ -91,10 +99,19 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
     return [...new Set(seqs)].sort((a, b) => a - b).map((seq) => ({ first: seq, last: seq }));
   }
 
-  async #entry(seq: number): Promise<Entry> {
-    for (const entry of await this.#options.find(seq)) {
-      if (entry.seq === seq) return entry;
+  /** @returns null where it was purged meanwhile */
+  async #find(seq: number): Promise<{ readonly entry: Entry; readonly codec: number } | null> {
+    const { dispatcher, find } = this.#options;
+    for (;;) {
+      const grave = dispatcher().dead.graveOf(seq);
+      if (grave === null) return null;
+      try {
+        const batch = await find(grave.at);
+        return { entry: entryOf(batch, grave.at), codec: batch.codec };
+      } catch (error) {
+        // It may have been copied elsewhere, and freed where it was, while it was looked for.
+        if (dispatcher().dead.graveOf(seq)?.at === grave.at) throw error;
+      }
     }
-    throw new Error(`the batch of message ${seq} does not hold it`);
   }
 }

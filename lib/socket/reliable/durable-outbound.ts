@@ -1,4 +1,4 @@
-import type { EntryInput } from "../../batch/entry.ts";
+import type { BatchDraft } from "../../batch/batch-encoder.ts";
 import { BrokerlessError, type ErrorCode } from "../../errors.ts";
 import type { Journal, Values } from "../../journal/journal.ts";
 import { expected } from "../../options.ts";
@@ -122,9 +122,9 @@ export class DurableOutbound {
    *
    * @throws BrokerlessError as the journal's append does
    */
-  async requeue(entry: EntryInput, values: Values): Promise<void> {
+  async requeue(draft: BatchDraft, values: Values): Promise<void> {
     if (this.#closed) throw closedError();
-    await this.#appender.append(entry, values);
+    await this.#appender.append(draft, values);
   }
 
   /** A range will not be sent again. @param error null: it was processed */

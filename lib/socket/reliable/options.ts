@@ -39,7 +39,7 @@ export interface ReliableSendOptions {
   readonly backlogBytesMax?: number | undefined;
   /** Messages that are not yet processed (count). Default 2^48. */
   readonly backlogMessagesMax?: number | undefined;
-  /** Dead letters that are kept (count of ranges); beyond, messages are tried on. Default 1,000. */
+  /** Dead letters beyond which none is added: messages are tried on, with an `error` event (count). Default 10,000. */
   readonly deadLettersMax?: number | undefined;
   /** Deduplication ids that are remembered (count). Default 8,192. */
   readonly deduplicationIdsMax?: number | undefined;
@@ -111,7 +111,7 @@ export const RELIABLE_SEND_RULES: Rules<ResolvedReliableSend> = {
   full: oneOf("block", "reject", "dropOldest"),
   backlogBytesMax: integer(1, 2 ** 50),
   backlogMessagesMax: integer(1, 2 ** 48),
-  deadLettersMax: integer(0, 4_096),
+  deadLettersMax: integer(0, 1_000_000),
   deduplicationIdsMax: integer(1, 16_384),
 };
 
@@ -135,7 +135,7 @@ export const RELIABLE_SEND_DEFAULTS: ResolvedReliableSend = Object.freeze({
   full: "block",
   backlogBytesMax: null,
   backlogMessagesMax: 2 ** 48,
-  deadLettersMax: 1_000,
+  deadLettersMax: 10_000,
   deduplicationIdsMax: 8_192,
 });
 

@@ -1,4 +1,6 @@
 import type { Codec } from "../../codec/codec.ts";
+import { stateWithout } from "../../delivery/dead-copies.ts";
+import type { Outcome } from "../../delivery/dispatcher-events.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { ChannelOptions } from "../../transport/channel.ts";
 import { LinkHub } from "../../transport/link-hub.ts";
@@ -9,6 +11,7 @@ import type { OutboundStats } from "../outbound-stats.ts";
 import type { Schema } from "../schema.ts";
 import type { Endpoints, MessageRange } from "../typed-socket.ts";
 import { DeadLetters } from "./dead-letters.ts";
+import { FREEING, type Freeing } from "./dead-mover.ts";
 import { DurableOutbound } from "./durable-outbound.ts";
 import { type ConfirmLevel, memoryJournal, type ResolvedReliableSend } from "./options.ts";
 import { type ReliablePorts, systemPorts } from "./reliable-ports.ts";
@@ -24,6 +27,7 @@ export interface ReliableSenderOptions {
   readonly onDead: (range: MessageRange) => void;
   readonly onDropped: (range: MessageRange) => void;
   readonly onError: (error: BrokerlessError) => void;
+  readonly freeing?: Freeing | undefined;
 }
 
 /** Frames that ZeroMQ may hold for a peer (count): our credit bounds what is in them. */
@@ -63,8 +67,10 @@ export class ReliableSender<T> {
       cacheBytesMax: common.queueBytesMax,
       heartbeatMs: common.heartbeatMs,
       wantsReceipts: () => this.#out.waitsForReceipts,
+      freeing: options.freeing ?? FREEING,
+      flush: () => this.#out.flush(),
       onSettled: (outcome, { first, last }) => {
-        this.#out.settled(first, last, outcome === "processed" ? null : outcomeError(outcome));
+        if (outcome !== "copy") this.#out.settled(first, last, outcomeError(outcome));
         const bytes = this.#out.floor(links.dispatcher.floor);
         links.keeper.settled(bytes);
         const range = { stream, seqFirst: first, seqLast: last };
@@ -98,12 +104,16 @@ export class ReliableSender<T> {
       codec,
       dispatcher: () => links.dispatcher,
       find: (seq) => links.backlog.load(seq),
-      requeue: async ({ seq, value, key, headers }) => {
-        // The dead letter is forgotten in the very record that holds the new message.
-        links.purge([{ first: seq, last: seq }]);
-        await this.#out.requeue({ value, key, headers }, links.keeper.values());
-        links.backlog.fill();
-      },
+      // The dead letter is forgotten in the very record that holds the new message.
+      requeue: (range, draft) =>
+        links.keeper.together(
+          (state) => stateWithout(state, [range]),
+          (values) =>
+            this.#out.requeue(draft, values).then(() => {
+              links.purge([range]);
+              links.backlog.fill();
+            }),
+        ),
       purge: async (ranges) => {
         links.purge(ranges);
         await links.keeper.save();
@@ -185,7 +195,9 @@ export class ReliableSender<T> {
   }
 }
 
-function outcomeError(outcome: "dead" | "dropped"): BrokerlessError {
+/** What those hear who wait for their message to be processed; null: it was. */
+function outcomeError(outcome: Outcome): BrokerlessError | null {
+  if (outcome === "processed") return null;
   if (outcome === "dead") {
     const message = "the message was rejected, or tried too often: it is a dead letter now";
     return new BrokerlessError("BROKERLESS_DEAD_LETTER", message);

@@ -1,8 +1,9 @@
 import type { Clock } from "../../clock.ts";
-import type { DispatcherOptions } from "../../delivery/dispatcher-events.ts";
+import type { DispatcherOptions, Outcome } from "../../delivery/dispatcher-events.ts";
 import type { SeqRange } from "../../delivery/range.ts";
 import type { BrokerlessError } from "../../errors.ts";
 import type { Journal } from "../../journal/journal.ts";
+import type { Freeing } from "./dead-mover.ts";
 
 /** What `SenderLinks` are made of. */
 export interface SenderLinksOptions {
@@ -18,7 +19,10 @@ export interface SenderLinksOptions {
   readonly heartbeatMs: number;
   /** Whether receivers are asked to say that they hold what they got. */
   readonly wantsReceipts: () => boolean;
-  readonly onSettled: (outcome: "processed" | "dead" | "dropped", range: SeqRange) => void;
+  readonly freeing: Freeing;
+  /** Gives the journal what waits for more to come. */
+  readonly flush: () => void;
+  readonly onSettled: (outcome: Outcome, range: SeqRange) => void;
   readonly onReceipt: (range: SeqRange) => void;
   /** A session began or ended. */
   readonly onPeer: (type: "peer" | "peerLost", address: string, peers: number) => void;

@@ -8,6 +8,7 @@ import { BrokerlessError } from "../../errors.ts";
 import type { LinkPeer } from "../../transport/link-hub.ts";
 import { AckKeeper } from "./ack-keeper.ts";
 import { Backlog } from "./backlog.ts";
+import { DeadMover } from "./dead-mover.ts";
 import { Pump } from "./pump.ts";
 import type { SenderLink } from "./sender-link.ts";
 import type { SenderLinksOptions } from "./sender-links-options.ts";
@@ -40,6 +41,14 @@ export class SenderLinks {
       clock,
       dispatcher: () => this.#dispatcher,
       onSave: () => this.#sessions.cover(),
+      mover: new DeadMover({
+        ...options,
+        dispatcher: () => this.#dispatcher,
+        step: (event) => this.#step(event),
+        load: (seq) => this.backlog.load(seq),
+        onStored: (batch) => this.backlog.stored(batch),
+      }),
+      freeing: options.freeing,
       onFailed: options.onProblem,
     });
     const { state, fault } = this.#keeper;

@@ -1,0 +1,165 @@
+import { Batch } from "../../batch/batch.ts";
+import { type BatchDraft, BatchEncoder } from "../../batch/batch-encoder.ts";
+import type { Entry } from "../../batch/entry.ts";
+import { copiesOf } from "../../delivery/dead-copies.ts";
+import type { Grave, Move } from "../../delivery/dead-table.ts";
+import type { Dispatcher } from "../../delivery/dispatcher.ts";
+import type { DispatcherEvent } from "../../delivery/dispatcher-events.ts";
+import type { Journal, Values } from "../../journal/journal.ts";
+
+/** What a {@link DeadMover} is made of. */
+export interface DeadMoverOptions {
+  readonly journal: Journal;
+  readonly dispatcher: () => Dispatcher;
+  readonly step: (event: DispatcherEvent) => void;
+  /** The batch that holds a seq. @throws BrokerlessError as the journal's reader does */
+  readonly load: (seq: number) => Promise<Batch>;
+  /** Gives the journal what waits for more to come, so that its next seq is free. */
+  readonly flush: () => void;
+  /** A batch is stored, and nobody is to get it. */
+  readonly onStored: (batch: Batch) => void;
+  readonly freeing: Freeing;
+}
+
+/** When it is worth its cost to free what is settled. */
+export interface Freeing {
+  /** Settled messages that are freed together (bytes). */
+  readonly bytes: number;
+  /**
+   * Dead letters may hold back so many times their own size before they are copied out of the way: so copies are
+   * at most one in so many of the bytes that are settled (count).
+   */
+  readonly heldTimes: number;
+}
+
+/** Less than this of a journal is not worth freeing by copies (part of 1). */
+const HELD_PART = 1 / 8;
+
+/** In a journal of applications. */
+export const FREEING: Freeing = Object.freeze({ bytes: 2 ** 20, heldTimes: 8 });
+/** Copies of one append (bytes, and count). */
+const COPY_BYTES = 2 ** 20;
+const COPY_COUNT = 1_024;
+
+/**
+ * Copies dead letters to the end of the journal where they hold back so much that is settled that it is worth
+ * it. A copy and the state that says where its letter is now are stored together, all or none.
+ *
+ * What is copied each time is at most an eighth (`heldTimes`) of what was settled since.
+ *
+ * @see docs/decisions/0042-acknowledgements.md
+ */
+export class DeadMover {
+  readonly #options: DeadMoverOptions;
+  /** After a failure more has to be held back before it is tried again (bytes). */
+  #leastBytes = 0;
+
+  constructor(options: DeadMoverOptions) {
+    this.#options = options;
+  }
+
+  /** Whether dead letters hold back enough. */
+  get isDue(): boolean {
+    return this.#heldBytes >= this.#dueBytes;
+  }
+
+  /**
+   * Copies all that hold something back. Nothing else may save the state meanwhile.
+   *
+   * @param values the state with these moves, to be stored with the copies
+   * @throws BrokerlessError as the journal does; what was copied before counts
+   */
+  async run(values: (moves: readonly Move[]) => Values): Promise<void> {
+    this.#leastBytes = this.#heldBytes * 2;
+    const { journal, dispatcher } = this.#options;
+    const { dead, floor } = dispatcher();
+    let left = dead.gravesUpTo(floor);
+    while (left.length > 0) {
+      if (journal.full) await journal.room();
+      const { draft, graves } = await this.#collect(left);
+      left = left.slice(graves.length);
+      // Some may have been purged while they were read.
+      const isThere = graves.every(({ seq, at }) => dead.graveOf(seq)?.at === at);
+      if (isThere) await this.#append(draft, graves, values);
+      else left = [...graves.filter(({ seq }) => dead.graveOf(seq) !== null), ...left];
+    }
+    // The originals must not be freed before the copies are on the disk, whatever the sync level.
+    await journal.sync();
+    this.#leastBytes = 0;
+  }
+
+  /** What is settled and cannot be freed, about (bytes). */
+  get #heldBytes(): number {
+    const { journal, dispatcher } = this.#options;
+    const { dead, floor } = dispatcher();
+    if (dead.size === 0) return 0;
+    const held = floor + 1 - dead.lowestAt;
+    if (held <= 0) return 0;
+    const { bytesKept, entriesKept } = journal.stats();
+    return (held * bytesKept) / Math.max(1, entriesKept);
+  }
+
+  get #dueBytes(): number {
+    const { journal, dispatcher, freeing } = this.#options;
+    const { bytes, heldTimes } = freeing;
+    const { dead, floor } = dispatcher();
+    const deadBytes = dead.size === 0 ? 0 : dead.bytesUpTo(floor);
+    const { bytesKept } = journal.stats();
+    return Math.max(bytes, heldTimes * deadBytes, bytesKept * HELD_PART, this.#leastBytes);
+  }
+
+  /** Reads as many as fit one append; at least one. */
+  async #collect(
+    left: readonly Grave[],
+  ): Promise<{ readonly draft: BatchDraft; readonly graves: Grave[] }> {
+    const graves: Grave[] = [];
+    let encoder: BatchEncoder | null = null;
+    let codec = 0;
+    let batch: Batch | null = null;
+    for (const grave of left.slice(0, COPY_COUNT)) {
+      if (batch === null || grave.at > batch.seqLast) batch = await this.#options.load(grave.at);
+      if (encoder !== null && (batch.codec !== codec || encoder.bytes >= COPY_BYTES)) break;
+      codec = batch.codec;
+      encoder ??= new BatchEncoder({ codec });
+      encoder.addEntry(entryOf(batch, grave.at));
+      graves.push({ ...grave, epoch: grave.epoch === 0 ? batch.epoch : grave.epoch });
+    }
+    return { draft: encoder!.take(), graves };
+  }
+
+  async #append(
+    draft: BatchDraft,
+    graves: readonly Grave[],
+    values: (moves: readonly Move[]) => Values,
+  ): Promise<void> {
+    const { journal, step, flush, onStored } = this.#options;
+    flush();
+    const first = journal.seqNext;
+    const moves = graves.map(({ seq, epoch }, index) => ({ seq, epoch, to: first + index }));
+    const copies = copiesOf(moves);
+    step({ type: "copying", ...copies });
+    const stored = journal.appendDraft(draft, { values: values(moves) });
+    try {
+      await stored.then(() => {
+        step({ type: "copied", moves });
+        onStored(new Batch(draft.batch));
+      });
+    } catch (error) {
+      step({ type: "notCopied", ...copies });
+      throw error;
+    }
+  }
+}
+
+/** Encodes a message that was taken out of a batch, as a batch of its own. */
+export function draftOf(entry: Entry, codec: number): BatchDraft {
+  const encoder = new BatchEncoder({ codec });
+  encoder.addEntry(entry);
+  return encoder.take();
+}
+
+/** @throws Error when the batch does not hold it: a mistake of ours */
+export function entryOf(batch: Batch, seq: number): Entry {
+  for (const entry of batch) if (entry.seq === seq) return entry;
+  throw new Error(`the batch of message ${seq} does not hold it`);
+}
