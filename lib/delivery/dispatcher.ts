@@ -15,6 +15,7 @@ import { MessageTables } from "./message-tables.ts";
 import { Order } from "./order.ts";
 import { countAll, type SeqRange } from "./range.ts";
 import type { Segment } from "./range-map.ts";
+import { RangeSet } from "./range-set.ts";
 import { Retries, type TryEnd } from "./retries.ts";
 import { Roster, takeEnded, takeHeld } from "./roster.ts";
 
@@ -191,25 +192,29 @@ export class Dispatcher {
     const { receiver, held, done } = event;
     const link = newLink(event.link, receiver, event);
     const before = this.#roster.of(receiver);
-    const refused: SeqRange[] = [];
+    const refused = new RangeSet();
+    const gone = new RangeSet();
     const endMs = this.#nowMs + this.#options.leaseMs;
     for (const [index, range] of [...done, ...held].entries()) {
       const granted = [...takeHeld(before, range), ...this.#tables.takeClaimed(range)];
-      const count = countAll(granted);
+      const isDone = index < done.length;
       for (const part of granted) {
-        if (index < done.length) this.#settle(part, "processed", link);
+        if (isDone) this.#settle(part, "processed", link);
         else this.#lease(link, part, { ...part.value, endMs });
       }
-      if (count < range.last - range.first + 1)
-        refused.push(...this.#tables.unsettled(range, granted));
+      refused.addAll(this.#tables.unsettled(range, granted));
+      // What others have settled meanwhile is not its own either, and does not come again.
+      if (!isDone) gone.addAll(this.#tables.settledOf(range));
     }
+    refused.addAll(gone);
     const displaced = this.#order.joined(link, before);
     if (displaced !== null) this.#assignment.remove(displaced);
     for (const other of before) this.#forget(other);
     this.#roster.add(link);
     this.#noteCredit(link);
     this.#noteOrder();
-    if (refused.length > 0) this.#actions.push({ type: "lost", link: link.id, ranges: refused });
+    if (refused.size > 0) this.#actions.push({ type: "lost", link: link.id, ranges: [...refused] });
+    if (gone.size > 0) this.#actions.push({ type: "gone", link: link.id, ranges: [...gone] });
   }
 
   #lose(id: number): void {

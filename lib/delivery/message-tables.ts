@@ -155,6 +155,13 @@ export class MessageTables {
       .flatMap(({ first, last }) => this.#settled.gaps(first, last));
   }
 
+  /** The parts of a range that will never be sent again. */
+  settledOf({ first, last }: SeqRange): SeqRange[] {
+    const above = this.#settled.parts(Math.max(first, this.#floor + 1), last);
+    if (first > this.#floor) return above;
+    return [{ first, last: Math.min(last, this.#floor) }, ...above];
+  }
+
   /**
    * Takes out what a process before this one may have handed out, and this one has not.
    *

@@ -390,3 +390,22 @@ test("dispatcher: who keeps order gets what it waits for, however large what it 
   const again = dispatcher.step({ type: "nacked", link: 1, ranges, delayMs: 0 }, 1);
   assert.deepEqual(sends(again), ["1: 1-1 #2"]);
 });
+
+test("dispatcher: a receiver that comes back is told what others hold, and what they have done", () => {
+  const dispatcher = start();
+  dispatcher.step(join(1), 0);
+  dispatcher.step(fed(1, 6), 0);
+  dispatcher.step({ type: "lost", link: 1 }, 1);
+  const others = dispatcher.step(join(2), 40);
+  assert.deepEqual(sends(others), ["2: 1-6 #2"]);
+  dispatcher.step(acked(2, 2, 3), 41);
+  const held = [{ first: 1, last: 3 }];
+  const done = [{ first: 5, last: 5 }];
+  const again = { ...join(3, 100, { receiver: "r1" }), held, done } as DispatcherEvent;
+  const told = dispatcher.step(again, 42).flatMap((action) => {
+    if (action.type !== "lost" && action.type !== "gone") return [];
+    return action.ranges.map(({ first, last }) => `${action.type} ${first}-${last}`);
+  });
+  assert.deepEqual(told, ["lost 1-3", "lost 5-5", "gone 2-3"]);
+  assert.equal(dispatcher.isSettled(5), false);
+});

@@ -36,4 +36,10 @@ export class ManualClock implements Clock {
     }
     this.#nowMs = endMs;
   }
+
+  /** Time has passed while the process was stopped: what fell due meanwhile is called now, once. */
+  jump(ms: number): void {
+    this.#nowMs += ms;
+    this.advance(0);
+  }
 }

@@ -1,4 +1,5 @@
 import type { Codec } from "../../codec/codec.ts";
+import { RangeSet } from "../../delivery/range-set.ts";
 import type { BrokerlessError } from "../../errors.ts";
 import type { ChannelOptions } from "../../transport/channel.ts";
 import { LinkHub } from "../../transport/link-hub.ts";
@@ -54,7 +55,15 @@ export class ReliableReceiver<T> {
       onPeer: options.onPeer,
       onLost: (stream, ranges) => {
         this.inbound.lost(stream, ranges);
-        for (const { first, last } of ranges) options.onLost(stream.id, first, last);
+        const lost = new RangeSet();
+        lost.addAll(ranges);
+        for (const range of ranges) {
+          // What the application rejected it does not think to be its own.
+          for (const { first, last } of stream.window.rejectedOf(range.first, range.last)) {
+            lost.delete(first, last);
+          }
+        }
+        for (const { first, last } of lost) options.onLost(stream.id, first, last);
       },
       onProblem: options.onError,
     });
