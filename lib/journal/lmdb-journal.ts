@@ -4,10 +4,12 @@ import { Batch, checkBatch } from "../batch/batch.ts";
 import { streamBytes } from "../batch/layout.ts";
 import type { Damage } from "../errors.ts";
 import { integer, resolveOptions } from "../options.ts";
-import { corruptError, diskFailure } from "./failure.ts";
+import { corruptError } from "./failure.ts";
 import type { Group } from "./group-queue.ts";
 import { readSeqFirst, seqFirstChange } from "./holds.ts";
 import type { JournalStats, VerifyReport } from "./journal.ts";
+import { lmdbFailure } from "./lmdb-failure.ts";
+import { bytesInUse, checkRoom, type StoreStats } from "./lmdb-room.ts";
 import { LocalJournal } from "./local-journal.ts";
 import { type BatchCursor, gap } from "./reader.ts";
 import { type ValueChanges, ValueTable } from "./values.ts";
@@ -18,7 +20,7 @@ export interface LmdbJournalOptions {
   readonly batchBytesMax?: number | undefined;
   /** What may wait to be stored; beyond it appends are refused. Default 268 435 456. */
   readonly pendingBytesMax?: number | undefined;
-  /** Most bytes that the database may grow to. Default 2^40: address space, not disk. */
+  /** Most bytes that the pages in use may take; beyond it appends are refused. Default 2^40: address space, not disk. */
   readonly mapBytesMax?: number | undefined;
 }
 
@@ -38,14 +40,6 @@ const STREAM = "stream";
 const SEQ_END = Number.MAX_SAFE_INTEGER;
 type Store = RootDatabase<Buffer, Key>;
 
-/** What `getStats` of lmdb gives, as far as it is used here; its own types leave it open. */
-interface StoreStats {
-  readonly pageSize: number;
-  readonly treeBranchPageCount: number;
-  readonly treeLeafPageCount: number;
-  readonly overflowPages: number;
-}
-
 /**
  * A stream in an LMDB database: for programs that have one already and want their own rows in the
  * same transactions, or reads by position without segments. Each commit is one transaction, synced.
@@ -63,6 +57,7 @@ export class LmdbJournal extends LocalJournal {
   readonly stream: string;
   readonly epoch = 1;
   readonly #store: Store;
+  readonly #place: { readonly directory: string; readonly mapBytesMax: number };
   readonly #streamBytes: Uint8Array;
   readonly #counts = { bytesWritten: 0, commits: 0 };
   #timeMs: number;
@@ -92,12 +87,12 @@ export class LmdbJournal extends LocalJournal {
         await store.put(STREAM, id);
       }
       return new LmdbJournal(
-        { store, id, last: lastBatch(store), table: readTable(store) },
+        { store, id, last: lastBatch(store), table: readTable(store), directory, mapBytesMax },
         bounds,
       );
     } catch (error) {
       await store?.close();
-      throw diskFailure(error, `open the LMDB journal in ${directory}`);
+      throw await lmdbFailure(error, `open the LMDB journal in ${directory}`);
     }
   }
 
@@ -107,10 +102,12 @@ export class LmdbJournal extends LocalJournal {
       readonly id: Buffer;
       readonly last: Batch | null;
       readonly table: ValueTable;
+      readonly directory: string;
+      readonly mapBytesMax: number;
     },
     bounds: { readonly batchBytesMax: number; readonly pendingBytesMax: number },
   ) {
-    const { store, id, last, table } = found;
+    const { store, id, last, table, directory, mapBytesMax } = found;
     super(table, {
       ...bounds,
       aheadBytes: 2 ** 20,
@@ -120,6 +117,7 @@ export class LmdbJournal extends LocalJournal {
       store: (group) => this.#commit(group),
     });
     this.#store = store;
+    this.#place = { directory, mapBytesMax };
     this.stream = id.toString("hex");
     this.#streamBytes = streamBytes(this.stream);
     this.#timeMs = last?.timeMs ?? 0;
@@ -130,9 +128,7 @@ export class LmdbJournal extends LocalJournal {
   }
 
   stats(): JournalStats {
-    const pages = this.#store.getStats() as StoreStats;
-    const count = pages.treeBranchPageCount + pages.treeLeafPageCount + pages.overflowPages;
-    const bytesKept = count * pages.pageSize;
+    const bytesKept = bytesInUse(this.#store.getStats() as StoreStats);
     const { bytesWritten, commits } = this.#counts;
     const entriesKept = this.seqStored + 1 - this.seqFirst;
     const { pendingBytes } = this;
@@ -216,21 +212,28 @@ export class LmdbJournal extends LocalJournal {
       puts.push([[BATCH, seqFirst], draft.batch]);
       this.#counts.bytesWritten += draft.batch.length;
     }
+    const lengths = [...puts.map(([, { length }]) => length), ...valueLengths(changes)];
+    checkRoom(
+      this.#place,
+      { lengths, hasEntries: puts.length > 0 },
+      this.#store.getStats() as StoreStats,
+    );
     try {
       await this.#store.batch(() => this.#put(puts, changes));
     } catch (error) {
-      throw diskFailure(error, "write the LMDB journal");
+      throw await lmdbFailure(error, "write the LMDB journal");
     }
     this.table.apply(changes);
     this.#counts.commits++;
     process.nextTick(() => this.signal.notify());
   }
 
+  /** Each change has a promise of its own: the transaction's is the one that is waited for. */
   #put(puts: readonly (readonly [Key, Buffer])[], changes: ValueChanges): void {
-    for (const [key, bytes] of puts) this.#store.put(key, bytes);
+    for (const [key, bytes] of puts) this.#store.put(key, bytes).catch(ignore);
     for (const [name, value] of changes) {
-      if (value === null) this.#store.remove([VALUE, name]);
-      else this.#store.put([VALUE, name], Buffer.from(value));
+      if (value === null) this.#store.remove([VALUE, name]).catch(ignore);
+      else this.#store.put([VALUE, name], Buffer.from(value)).catch(ignore);
     }
   }
 
@@ -245,6 +248,12 @@ function lastBatch(store: Store, seqMax: number = SEQ_END): Batch | null {
   const range = { start: [BATCH, seqMax], end: [BATCH, 0], reverse: true, limit: 1 };
   for (const { value } of store.getRange(range)) return new Batch(Buffer.from(value));
   return null;
+}
+
+function ignore(): void {}
+
+function valueLengths(changes: ValueChanges): number[] {
+  return [...changes.values()].map((value) => value?.length ?? 0);
 }
 
 function readTable(store: Store): ValueTable {

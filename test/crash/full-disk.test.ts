@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { BrokerlessError } from "../../lib/errors.ts";
 import { FileJournal } from "../../lib/journal/file-journal.ts";
+import { LmdbJournal } from "../../lib/journal/lmdb-journal.ts";
 import { entryValue } from "../support/crash-model.ts";
 import { Random } from "../support/random.ts";
 import { checkJournal } from "../support/victim.ts";
@@ -105,4 +106,28 @@ test("full disk: at 200 points of a real one nothing stored is lost, and the jou
     await mkdir(directory, { recursive: true });
   }
   t.diagnostic(`seed ${SEED}, ${POINTS} points, ${JSON.stringify(sum)}, lost 0, wrong 0`);
+});
+
+test("full disk: an LMDB journal refuses before LMDB meets its end, and goes on", async (t) => {
+  const disk = await smallDisk(t);
+  if (disk === null) {
+    t.skip("needs root, to mount a small tmpfs");
+    return;
+  }
+  const ballast = join(disk, "ballast");
+  const journal = await LmdbJournal.open(join(disk, "journal"));
+  await writeFile(ballast, Buffer.alloc(300_000));
+  let stored = 0;
+  await assert.rejects(async () => {
+    for (; stored < 1_000; stored++) await journal.append(Buffer.alloc(5_000, stored));
+  }, isNoSpace);
+  assert.ok(stored > 0, "nothing fitted");
+  await assert.rejects(journal.append(Buffer.alloc(5_000)), isNoSpace);
+  await journal.set({ said: Buffer.from("that it is full") });
+  await rm(ballast);
+  assert.equal(await journal.append(Buffer.alloc(5_000, stored)), stored + 1);
+  let read = 0;
+  for await (const { value } of journal.read({ from: 1 })) assert.equal(value[0], read++ % 256);
+  assert.equal(read, stored + 1);
+  await journal.close();
 });
