@@ -1,19 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  decodeLinkMessage,
-  encodeLinkMessage,
-  LINK_VERSION,
-} from "../../lib/delivery/link-message.ts";
-import {
   BrokerlessError,
-  Dealer,
-  json,
   Pull,
   type PullOptions,
   Push,
   type PushOptions,
-  raw,
 } from "../../lib/index.ts";
 import { eachTransport, wireOf } from "../support/each-transport.ts";
 import { eventually, turn } from "../support/eventually.ts";
@@ -316,49 +308,6 @@ test("reliable: options that need an ack layer are refused without one", () => {
   const plain = new Pull();
   assert.throws(() => plain.deliveries(), TypeError);
   return plain.close();
-});
-
-const MISFITS: Readonly<Record<string, () => readonly [Push<number>, Pull<number>]>> = {
-  "another codec": () => [push(), pull({ codec: json<number>() })],
-  "shorter messages": () => [push(), pull({ messageBytesMax: 1_000 })],
-  "a plain receiver": () => [push(), new Pull<number>()],
-  "a plain sender": () => [new Push<number>(), pull()],
-};
-
-for (const [misfit, make] of Object.entries(MISFITS)) {
-  eachTransport(`reliable: ${misfit} does not fit, and both sides say so`, async (t, wire) => {
-    // inproc has no handshake, in which a plain socket or its peer could notice anything.
-    if (wire.transport === "inproc" && misfit.startsWith("a plain")) return;
-    for (const binds of [true, false]) {
-      const [sender, receiver] = make();
-      const sides = [open(t, sender), open(t, receiver)] as const;
-      const errors = sides.map((side) => errorsOf(side));
-      const [bound, connected] = binds ? [sender, receiver] : [receiver, sender];
-      connected.connect(await bound.bind(wire.address()));
-      await eventually(() => {
-        const told = errors.map((list) => list.some(({ code }) => code === "BROKERLESS_PROTOCOL"));
-        assert.ok(told.every(Boolean), `${binds}: ${JSON.stringify(errors)}`);
-      });
-    }
-  });
-}
-
-eachTransport("reliable: a peer of another version is refused, and told why", async (t, wire) => {
-  const sender = open(t, push());
-  const errors = errorsOf(sender);
-  const peer = open(t, new Dealer<Uint8Array, Uint8Array>({ codec: raw(), batch: false }));
-  peer.connect(await sender.bind(wire.address()));
-  const hello = encodeLinkMessage({ type: "hello", session: 7, text: "{}" });
-  hello[2] = LINK_VERSION + 1;
-  await peer.send(hello);
-  for await (const answer of peer) {
-    const message = decodeLinkMessage(answer);
-    assert.ok("type" in message && message.type === "refuse", "the peer is refused");
-    assert.match(message.text, /version 2, and this program speaks version 1/);
-    break;
-  }
-  assert.match(errors[0]!.message, /version 2/);
-  assert.equal(errors[0]!.code, "BROKERLESS_PROTOCOL");
 });
 
 test("reliable: a socket explains what it promises", async (t) => {

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import {
+  decodeLinkMessage,
+  encodeLinkMessage,
+  LINK_VERSION,
+  type LinkMessageInput,
+} from "../../lib/delivery/link-message.ts";
+import {
+  Dealer,
+  json,
+  Pull,
+  type PullOptions,
+  Push,
+  type PushOptions,
+  Router,
+  raw,
+} from "../../lib/index.ts";
+import { eachTransport } from "../support/each-transport.ts";
+import { eventually } from "../support/eventually.ts";
+import { errorsOf, open } from "../support/fixtures.ts";
+
+function push(options: PushOptions<number> = {}): Push<number> {
+  return new Push<number>({ reliable: true, ...options });
+}
+
+function pull(options: PullOptions<number> = {}): Pull<number> {
+  return new Pull<number>({ reliable: true, ...options });
+}
+
+const MISFITS: Readonly<Record<string, () => readonly [Push<number>, Pull<number>]>> = {
+  "another codec": () => [push(), pull({ codec: json<number>() })],
+  "shorter messages": () => [push(), pull({ messageBytesMax: 1_000 })],
+  "a plain receiver": () => [push(), new Pull<number>()],
+  "a plain sender": () => [new Push<number>(), pull()],
+};
+
+for (const [misfit, make] of Object.entries(MISFITS)) {
+  eachTransport(`reliable: ${misfit} does not fit, and both sides say so`, async (t, wire) => {
+    // inproc has no handshake, in which a plain socket or its peer could notice anything.
+    if (wire.transport === "inproc" && misfit.startsWith("a plain")) return;
+    for (const binds of [true, false]) {
+      const [sender, receiver] = make();
+      const sides = [open(t, sender), open(t, receiver)] as const;
+      const errors = sides.map((side) => errorsOf(side));
+      const [bound, connected] = binds ? [sender, receiver] : [receiver, sender];
+      connected.connect(await bound.bind(wire.address()));
+      await eventually(() => {
+        const told = errors.map((list) => list.some(({ code }) => code === "BROKERLESS_PROTOCOL"));
+        assert.ok(told.every(Boolean), `${binds}: ${JSON.stringify(errors)}`);
+      });
+    }
+  });
+}
+
+const RAW = { codec: raw(), batch: false } as const;
+/** What each side is told first by the other, in words of another version. */
+const STRANGERS: Readonly<
+  Record<
+    string,
+    { readonly ours: () => Push<number> | Pull<number>; readonly word: LinkMessageInput }
+  >
+> = {
+  receiver: { ours: push, word: { type: "hello", session: 7, text: "{}" } },
+  sender: { ours: pull, word: { type: "offer", session: 0, text: "{}" } },
+};
+
+for (const [kind, { ours, word }] of Object.entries(STRANGERS)) {
+  const bytes = encodeLinkMessage(word);
+  bytes[2] = LINK_VERSION + 1;
+  const isRefusal = (answer: Uint8Array): boolean => {
+    const message = decodeLinkMessage(answer);
+    if (!("type" in message) || message.type !== "refuse") return false;
+    assert.match(message.text, /version 2, and this program speaks version 1/);
+    return true;
+  };
+  const isTold = (errors: ReturnType<typeof errorsOf>): void => {
+    const { code, message } = errors[0]!;
+    assert.equal(code, "BROKERLESS_PROTOCOL");
+    assert.match(message, /version 2/);
+  };
+
+  eachTransport(
+    `reliable: a ${kind} of another version that connects is refused, and told why`,
+    async (t, wire) => {
+      const socket = open(t, ours());
+      const errors = errorsOf(socket);
+      const peer = open(t, new Dealer<Uint8Array, Uint8Array>(RAW));
+      peer.connect(await socket.bind(wire.address()));
+      await peer.send(bytes);
+      for await (const answer of peer) if (isRefusal(answer)) break;
+      isTold(errors);
+    },
+  );
+
+  eachTransport(
+    `reliable: a ${kind} of another version that binds is refused, and told why`,
+    async (t, wire) => {
+      const socket = open(t, ours());
+      const errors = errorsOf(socket);
+      const peer = open(t, new Router<Uint8Array, Uint8Array>(RAW));
+      socket.connect(await peer.bind(wire.address()));
+      for await (const { peer: id, value } of peer) {
+        if (isRefusal(value)) break;
+        await peer.send(id, bytes);
+      }
+      isTold(errors);
+    },
+  );
+}
