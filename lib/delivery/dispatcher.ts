@@ -15,7 +15,7 @@ import { MessageTables } from "./message-tables.ts";
 import { Order } from "./order.ts";
 import { countAll, type SeqRange } from "./range.ts";
 import type { Segment } from "./range-map.ts";
-import { RangeSet } from "./range-set.ts";
+import { Refusals } from "./refusals.ts";
 import { Retries, type TryEnd } from "./retries.ts";
 import { Roster, takeEnded, takeHeld } from "./roster.ts";
 
@@ -192,8 +192,7 @@ export class Dispatcher {
     const { receiver, held, done } = event;
     const link = newLink(event.link, receiver, event);
     const before = this.#roster.of(receiver);
-    const refused = new RangeSet();
-    const gone = new RangeSet();
+    const refusals = new Refusals(this.#tables);
     const endMs = this.#nowMs + this.#options.leaseMs;
     for (const [index, range] of [...done, ...held].entries()) {
       const granted = [...takeHeld(before, range), ...this.#tables.takeClaimed(range)];
@@ -202,19 +201,15 @@ export class Dispatcher {
         if (isDone) this.#settle(part, "processed", link);
         else this.#lease(link, part, { ...part.value, endMs });
       }
-      refused.addAll(this.#tables.unsettled(range, granted));
-      // What others have settled meanwhile is not its own either, and does not come again.
-      if (!isDone) gone.addAll(this.#tables.settledOf(range));
+      refusals.add(range, { granted, isDone });
     }
-    refused.addAll(gone);
     const displaced = this.#order.joined(link, before);
     if (displaced !== null) this.#assignment.remove(displaced);
     for (const other of before) this.#forget(other);
     this.#roster.add(link);
     this.#noteCredit(link);
     this.#noteOrder();
-    if (refused.size > 0) this.#actions.push({ type: "lost", link: link.id, ranges: [...refused] });
-    if (gone.size > 0) this.#actions.push({ type: "gone", link: link.id, ranges: [...gone] });
+    this.#actions.push(...refusals.actions(link.id));
   }
 
   #lose(id: number): void {
