@@ -32,3 +32,31 @@ test("zombie: a receiver that was stopped past its lease has its ack refused, an
   delivery!.ack();
   await processed;
 });
+
+test("zombie: a receiver that was stopped until others had done its work is told", {
+  timeout: WATCHDOG_MS,
+}, async (t) => {
+  // Its session ends while it is stopped: what it holds is claimed over a new one.
+  const push = new Push<string>({ reliable: true, leaseMs: 400, graceMs: 100, heartbeatMs: 50 });
+  t.after(() => push.close());
+  const address = await push.bind("tcp://127.0.0.1:*");
+  const zombie = new Program(t, new URL("zombie-receiver.ts", import.meta.url));
+  await zombie.start([address]);
+  const processed = push.send("work", { confirm: "processed" });
+  await eventually(() => assert.equal(zombie.last("took"), "work"));
+  zombie.signal("SIGSTOP");
+  await eventually(() => assert.equal(push.stats().peers, 0));
+  const pull = new Pull<string>({ reliable: true });
+  t.after(() => pull.close());
+  pull.connect(address);
+  for await (const delivery of pull.deliveries()) {
+    assert.deepEqual([delivery.value, delivery.attempt], ["work", 2]);
+    delivery.ack();
+    break;
+  }
+  await processed;
+  zombie.signal("SIGCONT");
+  await eventually(() => assert.equal(zombie.last("leaseLost"), "1 1"));
+  zombie.say("ack");
+  await eventually(() => assert.equal(zombie.last("acked"), "false"));
+});
