@@ -61,6 +61,8 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
   readonly #encoder: SingleEncoder;
   readonly #inquiries: Inquiries;
   #reading = false;
+  /** Lost peers that a question could still be sent to (count). */
+  #losses = 0;
   #messagesReceived = 0;
   #bytesReceived = 0;
   #framesRefused = 0;
@@ -86,7 +88,7 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
     this.#inquiries = new Inquiries({
       encode: (question) => this.#encoder.encode(question),
       send: (message) => this.channel.send(message),
-      isReachable: () => this.channel.isReachable,
+      isReachable: () => this.#losses === 0 && this.channel.isReachable,
       queueBytesMax: resolved.queueBytesMax,
       onFailed: (error) => this.reportFailure(error),
       onRefused: (error) => this.#refuse(error),
@@ -132,8 +134,15 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
 
   protected override onPeerChange(type: "peer" | "peerLost", address: string, peers: number): void {
     this.reportPeers(type, address, peers);
-    if (type === "peerLost") this.#inquiries.resend();
+    if (type === "peerLost") void this.#resend();
     else this.#inquiries.pump();
+  }
+
+  async #resend(): Promise<void> {
+    this.#losses += 1;
+    await this.channel.settled();
+    this.#losses -= 1;
+    if (this.#losses === 0) this.#inquiries.resend();
   }
 
   async #askChecked(

@@ -176,6 +176,11 @@ export class Channel {
     this.#release(address);
   }
 
+  /** Resolves when what is sent from now on finds no peer whose loss has been reported. */
+  settled(): Promise<void> {
+    return this.#watch.settled();
+  }
+
   /** Never throws: a failure is a rejection. */
   send(message: NativeMessage): Promise<void> {
     return this.#calls.send(this.#leavesThread ? toThread(message) : message);

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { Observer } from "zeromq";
 import { BrokerlessError } from "../errors.ts";
 import type { Endpoint, Endpoints } from "./endpoints.ts";
@@ -91,6 +92,26 @@ export class PeerWatch {
       const timer = setTimeout(release, RELEASE_MS_MAX);
       this.#releases.set(nativeName, release);
     });
+  }
+
+  /**
+   * Resolves when libzmq has done what follows from all that it has reported so far. The end of a connection is
+   * reported before its pipe is taken away: what is sent in between goes into it, and is lost.
+   *
+   * The thread that reports is the one that does it, in the order of what it is told. So it is told to connect
+   * to an address that nobody can know, and that this has failed is reported afterwards.
+   */
+  async settled(): Promise<void> {
+    const { native, onTouched } = this.#options;
+    if (this.#monitor === null || native.closed) return;
+    const nobody = `ipc://@brokerless.${randomBytes(12).toString("hex")}`;
+    const failed = this.released(nobody);
+    native.connect(nobody);
+    onTouched();
+    await failed;
+    if (native.closed) return;
+    native.disconnect(nobody);
+    onTouched();
   }
 
   /** We gave the endpoint up ourselves. */

@@ -3,10 +3,10 @@ import { after, before, describe, test } from "node:test";
 import type { BrokerlessError } from "../../lib/index.ts";
 import { MODES, SUBSCRIBER_MODES, type Target } from "./modes.ts";
 import { FRAME_BYTES_MAX, type Pair, ROLES } from "./roles.ts";
-import { Attacker, besiege } from "./siege.ts";
+import { Attacker, besiege, MODE_MS_MAX } from "./siege.ts";
 
-/** The loop is never busy for longer than a person would notice (milliseconds). */
-const STALL_MS_MAX = 100;
+/** The loop is never busy for longer: a person would hardly notice, even on a machine that is busy (milliseconds). */
+const STALL_MS_MAX = 200;
 /** The well-behaved peer is never kept waiting for longer (milliseconds). */
 const SILENCE_MS_MAX = 1000;
 /** Memory that an attack may take: what peers may have in flight, and the garbage of a busy program. */
@@ -49,7 +49,7 @@ for (const [name, role] of Object.entries(ROLES)) {
 
     for (const mode of Object.keys(modes).filter((each) => each.includes(wanted))) {
       const title = `${name}: ${mode}`;
-      test(title, { timeout: 30_000 }, async () => {
+      test(title, { timeout: MODE_MS_MAX }, async () => {
         const outcome = await besiege(pair, () => attacker.attack({ mode, target }));
         if (report) console.log(name, mode, JSON.stringify(outcome));
         assert.ok(outcome.stallMs <= STALL_MS_MAX, `stalled for ${outcome.stallMs} ms`);

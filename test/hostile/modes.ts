@@ -60,6 +60,12 @@ async function often(times: number, attack: (index: number) => Promise<void>): P
   await Promise.all(Array.from({ length: Math.min(20, times) }, lane));
 }
 
+/** Waits until all that was written has been taken in: the PONG comes after it. Or until the connection is over. */
+const takenIn = async (peer: ZmtpPeer): Promise<void> => {
+  await peer.write(ping());
+  await peer.receiveCommand();
+};
+
 const good = (target: Target): Buffer =>
   message(...target.message.map((part) => Buffer.from(part, "base64")));
 
@@ -281,6 +287,7 @@ export const LIMITLESS_MODES: typeof MODES = {
     for (let sent = 0; sent < 4_000_000; sent += parts.length) {
       if (!(await peer.write(parts))) break;
     }
+    await takenIn(peer);
     // It must be seen how much this has cost before the connection, and the cost, goes away.
     await new Promise((resolve) => setTimeout(resolve, 500));
     peer.destroy();
@@ -289,6 +296,7 @@ export const LIMITLESS_MODES: typeof MODES = {
     const peer = await join(target);
     const parts = Buffer.alloc(600_000, frame("", { more: true }));
     await peer.write(Buffer.concat([parts, frame("")]));
+    await takenIn(peer);
     await new Promise((resolve) => setTimeout(resolve, 500));
     peer.destroy();
   },
@@ -303,6 +311,9 @@ export const LIMITLESS_SUBSCRIBER_MODES: typeof MODES = {
     for (let i = 0; i < 30; i++) {
       if (!(await peer.write(Buffer.concat(Array.from({ length: 1000 }, subscribe))))) break;
     }
+    // What the friend is told comes here too once all of it has been taken in, if we are still connected.
+    await peer.write(subscribeMessage("friend"));
+    await peer.receive();
     peer.destroy();
   },
 };

@@ -53,17 +53,17 @@ describe("a bad network between honest peers", { concurrency: 4 }, () => {
       });
     });
 
-    test(`${name}: resets, again and again`, { timeout: 20_000 }, async (t) => {
+    test(`${name}: resets, again and again`, { timeout: 60_000 }, async (t) => {
       const { pair, proxy } = await apart(t, name);
       for (let round = 0; round < 3; round++) await through(pair, () => proxy.reset());
     });
 
-    test(`${name}: a connection closed in one direction`, { timeout: 20_000 }, async (t) => {
+    test(`${name}: a connection closed in one direction`, { timeout: 60_000 }, async (t) => {
       const { pair, proxy } = await apart(t, name);
       await through(pair, () => proxy.halfClose());
     });
 
-    test(`${name}: corrupted bytes`, { timeout: 20_000 }, async (t) => {
+    test(`${name}: corrupted bytes`, { timeout: 60_000 }, async (t) => {
       const { pair, proxy } = await apart(t, name);
       proxy.faults.corruptEvery = 7;
       await through(pair, async () => {

@@ -19,12 +19,21 @@ export interface Reading {
 export class Probe {
   readonly #startBytes = process.memoryUsage.rss();
   readonly #timer: NodeJS.Timeout;
+  #ticks = 0;
   #peakBytes = 0;
   #stallMs = 0;
   #lastMs = busyMs();
 
   constructor() {
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /**
+   * Time since the start as the event loop has seen it (milliseconds): it stands still while this process gets no
+   * processor, so that a slow machine is not taken for a peer that is kept waiting.
+   */
+  get loopMs(): number {
+    return this.#ticks * TICK_MS;
   }
 
   stop(): Reading {
@@ -34,6 +43,7 @@ export class Probe {
   }
 
   #tick(): void {
+    this.#ticks += 1;
     this.#stallMs = Math.max(this.#stallMs, busyMs() - this.#lastMs);
     this.#peakBytes = Math.max(this.#peakBytes, process.memoryUsage.rss());
     this.#lastMs = busyMs();

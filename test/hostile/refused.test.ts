@@ -85,7 +85,7 @@ describe("frames that must be refused", () => {
     await peer.write(message(forged));
     pair.friend.connect(address);
     await pair.friend.ready();
-    await pair.victim.ready({ timeoutMs: 2000 });
+    await pair.victim.ready({ timeoutMs: 30_000 });
   });
 
   test("Pull: connections that never become peers leave the count of peers alone", async (t) => {

@@ -5,6 +5,7 @@ import type { BrokerlessError } from "../../lib/errors.ts";
 import { Endpoints } from "../../lib/transport/endpoints.ts";
 import type { NativeSocket } from "../../lib/transport/native.ts";
 import { PeerWatch } from "../../lib/transport/peer-watch.ts";
+import { turn } from "../support/eventually.ts";
 
 const ADDRESS = "ipc:///tmp/peer-watch";
 
@@ -13,11 +14,12 @@ function setUp(t: TestContext) {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const events = new EventEmitter();
   const dialled: string[] = [];
+  const hungUp: string[] = [];
   const native = {
     events,
     closed: false,
     connect: (address: string) => dialled.push(address),
-    disconnect: () => {},
+    disconnect: (address: string) => hungUp.push(address),
   } as unknown as NativeSocket;
   const endpoints = new Endpoints();
   const problems: BrokerlessError[] = [];
@@ -32,15 +34,16 @@ function setUp(t: TestContext) {
     onEnd: nothing,
   });
   watch.start();
+  const say = (type: string, address: string): unknown => events.emit(type, { type, address });
   const report = (...types: readonly string[]): void => {
-    for (const type of types) events.emit(type, { type, address: ADDRESS });
+    for (const type of types) say(type, ADDRESS);
   };
   const connect = (): void => endpoints.addConnected(ADDRESS);
   const disconnect = (): void => {
     endpoints.deleteConnected(ADDRESS);
     watch.forget(ADDRESS);
   };
-  return { watch, endpoints, problems, dialled, report, connect, disconnect };
+  return { watch, problems, dialled, hungUp, say, report, connect, disconnect };
 }
 
 /** Connected, given up before its reports were read, and connected again; then the late reports come. */
@@ -123,4 +126,22 @@ test("peer watch: a lost connection is dialled once more, unless libzmq does so 
   report("connect", "handshake", "disconnect");
   t.mock.timers.tick(10_000);
   assert.deepEqual(dialled, [ADDRESS]);
+});
+
+test("peer watch: settled waits until libzmq has done something that it was told after its last report", async (t) => {
+  const { watch, dialled, hungUp, report, connect, say } = setUp(t);
+  connect();
+  report("connect", "handshake", "disconnect");
+  let settled = false;
+  const done = watch.settled().then(() => {
+    settled = true;
+  });
+  const [nobody] = dialled;
+  assert.match(nobody!, /^ipc:\/\/@brokerless\.\w{24}$/);
+  report("close");
+  await turn();
+  assert.equal(settled, false);
+  say("close", nobody!);
+  await done;
+  assert.deepEqual(hungUp, [nobody]);
 });

@@ -391,7 +391,7 @@ describe("the secured context", () => {
       const { status, stdout, stderr, error } = spawnSync(
         process.execPath,
         ["--import", "tsx", fixture],
-        { encoding: "utf8", timeout: 20_000 },
+        { encoding: "utf8", timeout: 60_000 },
       );
       assert.deepEqual([status, stdout, stderr, error], [0, printed, "", undefined]);
     });
