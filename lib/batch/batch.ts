@@ -178,6 +178,11 @@ export class EntryCursor implements EntryEnd {
     return true;
   }
 
+  /** Where the value of the entry starts, behind what stands beside it (byte offset). */
+  get valueStart(): number {
+    return this.flags === 0 ? this.start : this.entry.valueAt;
+  }
+
   /** The entry it stands on, as a view of its own. */
   get entry(): Entry {
     return new Entry(this.bytes, this.start, this.seq);

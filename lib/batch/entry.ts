@@ -143,7 +143,14 @@ export class Entry implements EntryMeta {
 
   /** A view of the value's bytes; it keeps the whole batch alive. */
   get value(): Buffer {
-    return this.#bytes.subarray(this.#flags === 0 ? this.#at : this.#valueAt(), this.#end);
+    return this.#bytes.subarray(this.valueAt, this.#end);
+  }
+
+  /** Where the value starts (byte offset in the batch). */
+  get valueAt(): number {
+    if (this.#flags === 0) return this.#at;
+    const at = this.#headersAt();
+    return (this.#flags & ENTRY_FLAG.headers) === 0 ? at : at + 4 + getU32(this.#bytes, at);
   }
 
   get key(): string | undefined {
@@ -196,10 +203,6 @@ export class Entry implements EntryMeta {
     return (this.#flags & ENTRY_FLAG.key) === 0 ? at : at + 2 + getU16(this.#bytes, at);
   }
 
-  #valueAt(): number {
-    const at = this.#headersAt();
-    return (this.#flags & ENTRY_FLAG.headers) === 0 ? at : at + 4 + getU32(this.#bytes, at);
-  }
 }
 
 /**

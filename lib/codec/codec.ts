@@ -1,3 +1,4 @@
+import { viewOf } from "../view.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 
 /**
@@ -39,4 +40,22 @@ export interface Codec<T = unknown> {
    * @param countMax throws when the frame holds more values than this (count)
    */
   decodeAll?(frame: Buffer, countMax: number): T[];
+  /**
+   * The way to read many small values that lie in one buffer: spares a view for each. Without it `decode` is given
+   * views.
+   *
+   * @returns reads the value that lies in `[start, end)` of `bytes`, which the function keeps; throws as `decode` does
+   */
+  decodeIn?(bytes: Buffer): PieceReader<T>;
+}
+
+/** Reads a value that lies in `[start, end)` of a buffer (byte offsets). */
+export type PieceReader<T> = (start: number, end: number) => T;
+
+/** @returns how `codec` reads values that lie in `bytes` */
+export function pieceReader<T>(codec: Codec<T>, bytes: Buffer): PieceReader<T> {
+  if (codec.decodeIn !== undefined) return codec.decodeIn(bytes);
+  // Each time that a Buffer is asked for its memory is a call into the engine.
+  const { buffer: memory, byteOffset: origin } = bytes;
+  return (start, end) => codec.decode(viewOf(memory, origin + start, end - start));
 }

@@ -1,4 +1,5 @@
-import { MsgpackInput } from "./msgpack-input.ts";
+import type { PieceReader } from "./codec.ts";
+import { MsgpackInput, sourceOf } from "./msgpack-input.ts";
 import { checkKey, DEPTH_MAX, hasBytes, type KeyNode, KeyTrie } from "./msgpack-keys.ts";
 
 /** An array up to this size gets its place before its elements are read (count). */
@@ -21,21 +22,29 @@ export class MsgpackDecoder {
 
   /** @returns the one value that `bytes` holds */
   decode(bytes: Buffer): unknown {
+    return this.decodeIn(bytes)(0, bytes.length);
+  }
+
+  /** @returns reads the one value that lies in a piece of `bytes` */
+  decodeIn(bytes: Buffer): PieceReader<unknown> {
     const input = this.#in;
-    input.open(bytes);
-    try {
-      const value = this.#value(0);
-      if (input.at < input.end) throw input.refused("bytes after the value", input.at);
-      return value;
-    } finally {
-      input.close();
-    }
+    const source = sourceOf(bytes);
+    return (start, end) => {
+      input.open(source, start, end);
+      try {
+        const value = this.#value(0);
+        if (input.at < input.end) throw input.refused("bytes after the value", input.at);
+        return value;
+      } finally {
+        input.close();
+      }
+    };
   }
 
   /** @returns all values of `frame`, at most `countMax`, in order */
   decodeAll(frame: Buffer, countMax: number): unknown[] {
     const input = this.#in;
-    input.open(frame);
+    input.open(sourceOf(frame), 0, frame.length);
     try {
       const values: unknown[] = [];
       while (input.at < input.end) {

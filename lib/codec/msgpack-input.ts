@@ -6,6 +6,17 @@ const SHORT_BYTES_MAX = 32;
 const NO_BYTES: Buffer = Buffer.alloc(0);
 const NO_VIEW = new DataView(NO_BYTES.buffer, 0, 0);
 
+/** Bytes, and the same memory as a view. */
+interface Source {
+  readonly bytes: Buffer;
+  readonly view: DataView;
+}
+
+/** @returns all of `bytes`, to be read by a {@link MsgpackInput} */
+export function sourceOf(bytes: Buffer): Source {
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
+}
+
 /**
  * Reads the scalars of MessagePack from bytes, from front to back.
  *
@@ -21,11 +32,12 @@ export class MsgpackInput {
   end = 0;
   #bytes = NO_BYTES;
 
-  open(bytes: Buffer): void {
-    this.#bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.at = 0;
-    this.end = bytes.length;
+  /** Reads what lies in `[start, end)` of `source` (byte offsets). */
+  open(source: Source, start: number, end: number): void {
+    this.#bytes = source.bytes;
+    this.view = source.view;
+    this.at = start;
+    this.end = end;
   }
 
   close(): void {

@@ -1,5 +1,5 @@
 import type { ByteWriter } from "./byte-writer.ts";
-import type { Codec } from "./codec.ts";
+import type { Codec, PieceReader } from "./codec.ts";
 import { MsgpackDecoder } from "./msgpack-decoder.ts";
 import { MsgpackEncoder } from "./msgpack-encoder.ts";
 
@@ -49,6 +49,10 @@ class MsgpackCodec<T> implements Codec<T> {
 
   decode(bytes: Buffer): T {
     return this.#decoder.decode(bytes) as T;
+  }
+
+  decodeIn(bytes: Buffer): PieceReader<T> {
+    return this.#decoder.decodeIn(bytes) as PieceReader<T>;
   }
 
   decodeAll(frame: Buffer, countMax: number): T[] {

@@ -1,5 +1,5 @@
 import type { Batch } from "../../batch/batch.ts";
-import type { Codec } from "../../codec/codec.ts";
+import { type Codec, pieceReader } from "../../codec/codec.ts";
 import type { WindowItem } from "../../delivery/window-events.ts";
 import { filterIncoming, type Schema } from "../schema.ts";
 import type { ReceiverStream } from "./receiver-stream.ts";
@@ -34,15 +34,13 @@ export function decodeItem(
   const bad: Unreadable[] = [];
   let seqs: number[] | null = null;
   const cursor = item.batch.cursor();
-  const { bytes } = cursor;
+  const decode = pieceReader(codec, cursor.bytes);
   while (cursor.next()) {
     const { seq } = cursor;
     if (seq < item.first) continue;
     if (seq > item.last) break;
-    const isBare = cursor.flags === 0;
-    const value = isBare ? bytes.subarray(cursor.start, cursor.end) : cursor.entry.value;
     try {
-      values.push(codec.decode(value));
+      values.push(decode(cursor.valueStart, cursor.end));
       seqs?.push(seq);
     } catch (error) {
       seqs ??= Array.from({ length: values.length }, (_, index) => item.first + index);

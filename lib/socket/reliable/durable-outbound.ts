@@ -13,6 +13,8 @@ import { Conditions } from "./conditions.ts";
 import type { DurableOutboundOptions } from "./durable-outbound-options.ts";
 import { CONFIRM_LEVELS } from "./options.ts";
 
+/** Messages wait for the disk in so much memory at most: more gains nothing, and makes turns longer (bytes). */
+const UNSTORED_BYTES_MAX = 4 * 2 ** 20;
 const ACCEPTED: Promise<void> = Promise.resolve();
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   "BROKERLESS_CODEC",
@@ -286,7 +288,7 @@ export class DurableOutbound {
     const { common, rules, backlogBytesMax } = this.#options;
     this.#full =
       this.#journal.full ||
-      this.#journal.pendingBytes >= common.queueBytesMax ||
+      this.#journal.pendingBytes >= Math.min(common.queueBytesMax, UNSTORED_BYTES_MAX) ||
       this.#size.bytes >= backlogBytesMax ||
       this.#size.count >= rules.backlogMessagesMax;
   }

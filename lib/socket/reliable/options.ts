@@ -67,9 +67,9 @@ export interface ResolvedReliableSend {
 export interface ReliableReceiveOptions {
   /** Acknowledgements, redelivery and flow control, with reliable senders only. Default false. */
   readonly reliable?: boolean | undefined;
-  /** Messages that a sender may have here unprocessed (count). Default 16,384: less is fairer among slow receivers, and slower. */
+  /** Messages that a sender may have here unprocessed (count). Default 65,536: less is fairer among slow receivers, and slower. */
   readonly prefetch?: number | undefined;
-  /** The same in bytes; a longer message comes alone. Default 32 MiB: `prefetch` messages of 2 KiB. */
+  /** The same in bytes; a longer message comes alone. Default 32 MiB: `prefetch` messages of 512 bytes. */
   readonly prefetchBytesMax?: number | undefined;
   /** Where it is remembered, across restarts, what was processed; implies `reliable`. Of this socket alone. */
   readonly inbox?: Journal | undefined;
@@ -150,7 +150,7 @@ export const RELIABLE_RECEIVE_RULES: Rules<ResolvedReliableReceive> = {
 /** Defaults of {@link ReliableReceiveOptions}. */
 export const RELIABLE_RECEIVE_DEFAULTS: ResolvedReliableReceive = Object.freeze({
   reliable: false,
-  prefetch: 16_384,
+  prefetch: 65_536,
   prefetchBytesMax: 32 * 2 ** 20,
   inbox: null,
 });
