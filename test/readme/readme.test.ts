@@ -18,7 +18,11 @@ import { snippetsOf } from "./snippets.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const documents = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", ...markdownIn("docs")];
+const documents = [
+  ...["README.md", "CONTRIBUTING.md", "CHANGELOG.md"],
+  ...markdownIn("docs"),
+  ...markdownIn("docs/decisions"),
+];
 
 const folder = mkdtempSync(join(tmpdir(), "brokerless-readme-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -86,6 +90,15 @@ for (const document of documents) {
     }
   });
 }
+
+test("docs/decisions/README.md: names each record once", () => {
+  const records = markdownIn("docs/decisions").filter((path) => !path.endsWith("README.md"));
+  const links = [...textOf("docs/decisions/README.md").matchAll(/\]\(([^)]+)\)/g)];
+  assert.deepEqual(
+    links.map(([, link]) => join("docs/decisions", link!)).sort(),
+    [...records].sort(),
+  );
+});
 
 test("the programs of all documents are well typed", async () => {
   const tsc = join(root, "node_modules", ".bin", "tsc");
