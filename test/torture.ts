@@ -1,6 +1,7 @@
 /**
- * Runs the whole torture suite, for hours where asked: `npm run torture [-- HOURS]`. Each round has a seed of its
- * own, which is printed and repeats it: BROKERLESS_SEED=... npm run torture.
+ * Runs the whole torture suite, for hours where asked: `npm run torture [-- HOURS [PART...]]`; with parts, the files
+ * whose path contains one of them. Each round has a seed of its own, which is printed and repeats it:
+ * BROKERLESS_SEED=... npm run torture.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,6 +9,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL(".", import.meta.url));
+const [hours = "0", ...parts] = process.argv.slice(2);
 const files = [
   "sim/controls.test.ts",
   "sim/power-cut.test.ts",
@@ -19,8 +21,10 @@ const files = [
   "crash/zombie.test.ts",
   "sim/delivery.test.ts",
   "sim/delivery-controls.test.ts",
-].map((name) => `${root}${name}`);
-const until = Date.now() + Number(process.argv[2] ?? 0) * 3_600_000;
+]
+  .filter((name) => parts.length === 0 || parts.some((part) => name.includes(part)))
+  .map((name) => `${root}${name}`);
+const until = Date.now() + Number(hours) * 3_600_000;
 let failed = 0;
 
 async function round(seed: number): Promise<void> {
@@ -41,7 +45,7 @@ async function round(seed: number): Promise<void> {
   const child = spawn(process.execPath, [...args, ...files], { env, stdio: [...stdio] });
   const closed = once(child, "close");
   // The result of each test, what it counted, and why it failed.
-  const wanted = /^(ok|not ok|# (?!Subtest|suites|cancelled|todo))|^ {2}error:/;
+  const wanted = /^(ok|not ok|# (?!Subtest|suites|cancelled|todo))|^ {2}(error|duration_ms):/;
   for await (const line of createInterface({ input: child.stdout })) {
     if (wanted.test(line)) console.log(line);
   }
