@@ -202,7 +202,6 @@ export class Entry implements EntryMeta {
     const at = this.#keyAt();
     return (this.#flags & ENTRY_FLAG.key) === 0 ? at : at + 2 + getU16(this.#bytes, at);
   }
-
 }
 
 /**
