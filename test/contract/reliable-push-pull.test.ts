@@ -215,7 +215,7 @@ test("reliable: leaving a loop gives the message in hand back", async (t) => {
 
 test("reliable: a lease that ends lets another work, and the first is told", async (t) => {
   const wire = wireOf(t, "tcp");
-  const sender = open(t, push({ leaseMs: 60 }));
+  const sender = open(t, push({ leaseMs: 500 }));
   const [slow, other] = [open(t, pull({ prefetch: 1 })), open(t, pull({ prefetch: 1 }))];
   const address = await wire.join(sender, slow);
   void sender.send(7);
@@ -237,7 +237,7 @@ test("reliable: a lease that ends lets another work, and the first is told", asy
 
 test("reliable: extend keeps a lease", async (t) => {
   const wire = wireOf(t, "tcp");
-  const sender = open(t, push({ leaseMs: 50 }));
+  const sender = open(t, push({ leaseMs: 500 }));
   const [slow, other] = [open(t, pull()), open(t, pull())];
   const address = await wire.join(sender, slow);
   void sender.send(7);
@@ -245,7 +245,7 @@ test("reliable: extend keeps a lease", async (t) => {
   held!.extend(60_000);
   other.connect(address);
   await other.ready();
-  await assert.rejects(other.receive({ timeoutMs: 300 }), { code: "BROKERLESS_TIMEOUT" });
+  await assert.rejects(other.receive({ timeoutMs: 1_500 }), { code: "BROKERLESS_TIMEOUT" });
   held!.ack();
   await eventually(() => assert.equal(sender.stats().queuedMessages, 0));
 });

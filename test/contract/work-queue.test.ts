@@ -229,13 +229,13 @@ test("work queue: what is not finished when closing takes too long goes to other
 
 test("work queue: a job may take longer than its lease while its worker is alive", async (t) => {
   const shop = new Shop(t);
-  const queue = await shop.queue({ leaseMs: 900 });
+  const queue = await shop.queue({ leaseMs: 1_500 });
   const attempts: number[] = [];
   const handle: Handle<number> = async (_, job) => {
     attempts.push(job.attempt);
     const startedMs = performance.now();
     // What is tested is a job of some length, two leases and more here.
-    await eventually(() => assert.ok(performance.now() - startedMs > 2_100, "still at work"));
+    await eventually(() => assert.ok(performance.now() - startedMs > 3_500, "still at work"));
     assert.equal(job.signal.aborted, false);
   };
   for (const _ of range(2)) await shop.worker(queue, handle);
@@ -259,7 +259,8 @@ test("work queue: a job that takes longer than jobMsMax is told, and given to an
   // The first resolves when it is told, which must not make the job done.
   for (const _ of range(2)) await shop.worker(queue, handle, { jobMsMax: 40 });
   await queue.add(1, { confirm: "processed" });
-  assert.equal(reasons.length, 1);
+  // The one that is too late is told on another connection than the one that has done it.
+  await eventually(() => assert.equal(reasons.length, 1));
   assert.match(reasons[0]!, /longer than 40 ms|another worker/);
 });
 
