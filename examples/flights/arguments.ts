@@ -31,16 +31,7 @@ export interface Arguments extends Task {
  * @throws TypeError in words for the user
  */
 export function parseArguments(argv: readonly string[]): Arguments | null {
-  const { values, positionals } = parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    options: {
-      plain: { type: "boolean", default: false },
-      workers: { type: "string", default: "2" },
-      patience: { type: "string", default: "30" },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
+  const { values, positionals } = parse(argv);
   if (values.help) return null;
   if (positionals.length > 1) throw new TypeError(`one FILE at a time, not ${positionals.length}`);
   const workers = wholeNumber("--workers", values.workers, 64);
@@ -53,6 +44,24 @@ export function parseArguments(argv: readonly string[]): Arguments | null {
     return { job: "shape", path: resolve(directory, path), workers, patienceSeconds, isPlain };
   }
   return { job: "flights", path: flightsPath(), workers, patienceSeconds, isPlain };
+}
+
+/** @throws TypeError with the first sentence of what Node says; the rest is about quoting */
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        plain: { type: "boolean", default: false },
+        workers: { type: "string", default: "2" },
+        patience: { type: "string", default: "30" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (error) {
+    throw new TypeError((error as Error).message.split(/[.\n]/, 1)[0], { cause: error });
+  }
 }
 
 /** The package exports its code only; the data lies beside it. */

@@ -95,5 +95,5 @@ function skip(pattern: RegExp, text: string, at: number): number {
 function say(expecting: Expecting): string {
   if (expecting === "end") return "nothing more";
   const signs = expecting.replace(/[:,\]}]/g, (sign) => `"${sign}"`);
-  return signs.replace("value", "a value").replace("key", "a key in quotes");
+  return signs.replace("value", "a JSON value").replace("key", "a key in quotes");
 }

@@ -140,7 +140,7 @@ test("flights: a fault behind thousands of good records is found", {
   const path = temporaryFile(t, "late.ndjson", `${'{"a":1}\n'.repeat(50_000)}{"a":}\n`);
   for (const mode of [[], ["--plain"]]) {
     const { code, stderr } = await run(t, MAIN, ...mode, path);
-    assert.equal(withoutProgress(stderr), `${path}:50001:6 (byte 400005): expected a value\n`);
+    assert.equal(withoutProgress(stderr), `${path}:50001:6 (byte 400005): expected a JSON value\n`);
     assert.equal(code, 1);
   }
 });

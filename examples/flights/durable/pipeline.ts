@@ -147,7 +147,8 @@ class DurablePipeline {
 
   #verdict(repeated: number): string {
     const killed = this.#killed.length === 0 ? "nobody" : this.#killed.join(" and ");
-    const results = repeated === 1 ? "1 result came twice" : `${repeated} results came twice`;
-    return `killed: ${killed}; ${results}, each was counted once`;
+    if (repeated === 0) return `killed: ${killed}; no result came twice`;
+    const results = repeated === 1 ? "1 result" : `${repeated} results`;
+    return `killed: ${killed}; ${results} came twice, each was counted once`;
   }
 }
