@@ -14,6 +14,10 @@ import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import {
+  RELIABLE_RECEIVE_DEFAULTS,
+  RELIABLE_SEND_DEFAULTS,
+} from "../../lib/socket/reliable/options.ts";
 import { snippetsOf } from "./snippets.ts";
 
 const run = promisify(execFile);
@@ -98,6 +102,26 @@ test("docs/decisions/README.md: names each record once", () => {
     links.map(([, link]) => join("docs/decisions", link!)).sort(),
     [...records].sort(),
   );
+});
+
+test("README.md: the defaults of reliable sockets are those of the code", () => {
+  const rows = textOf("README.md").matchAll(/^\| (`\w+`(?:, `\w+`)*) \| `\w+` \| ([^|]+) \|/gm);
+  const said = new Map([...rows].map(([, names, value]) => [names!.replaceAll("`", ""), value]));
+  const send = RELIABLE_SEND_DEFAULTS;
+  const { prefetch, prefetchBytesMax } = RELIABLE_RECEIVE_DEFAULTS;
+  const count = prefetch.toLocaleString("en-US");
+  const seconds = (ms: number) => `${ms / 1_000} s`;
+  for (const [names, value] of Object.entries({
+    "prefetch, prefetchBytesMax": `${count}; ${prefetchBytesMax / 2 ** 20} MiB`,
+    leaseMs: seconds(send.leaseMs),
+    graceMs: seconds(send.graceMs),
+    attemptsMax: `${send.attemptsMax}`,
+    "retryMs, retryMsMax": `${seconds(send.retryMs)}; ${seconds(send.retryMsMax)}`,
+    exclusive: `\`${send.exclusive}\``,
+    full: `\`"${send.full}"\``,
+  })) {
+    assert.equal(said.get(names), value, names);
+  }
 });
 
 test("the programs of all documents are well typed", async () => {
