@@ -10,7 +10,7 @@ const RECEIVER_NAME = "receiver";
 
 /**
  * A receiver's memory across restarts: what it has done of each stream, and who it is, as named values of a
- * journal. A program that appends its effects to the same journal can store both at once.
+ * journal. An effect that a program appends to the same journal is a record of its own.
  */
 export class InboxMemory {
   readonly #journal: Journal;
