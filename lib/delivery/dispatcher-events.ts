@@ -1,6 +1,7 @@
 import type { BackOffLimits } from "./back-off.ts";
 import type { Move } from "./dead-table.ts";
 import type { SeqRange } from "./range.ts";
+import type { Segment } from "./range-map.ts";
 
 /** The sender's rules, resolved. */
 export interface DispatcherOptions extends BackOffLimits {
@@ -37,9 +38,11 @@ export interface DispatcherState {
   readonly floor: number;
   /** Settled above the floor. */
   readonly settled: readonly SeqRange[];
-  /** Not settled, and handed out so often before. */
-  readonly attempts: readonly (SeqRange & { readonly value: number })[];
-  readonly dead: readonly (SeqRange & { readonly value: Death })[];
+  /** Not settled, held by nobody, and handed out so often before. */
+  readonly attempts: readonly Segment<number>[];
+  /** Handed out so often, the last time included, and held by somebody. */
+  readonly leased: readonly Segment<number>[];
+  readonly dead: readonly Segment<Death>[];
   /** Who may have held messages. */
   readonly receivers: readonly string[];
 }

@@ -14,6 +14,7 @@ export const DISPATCHER_STATE_EMPTY: DispatcherState = Object.freeze({
   floor: 0,
   settled: [],
   attempts: [],
+  leased: [],
   dead: [],
   receivers: [],
 });

@@ -42,6 +42,8 @@ export class Dispatcher {
   readonly #roster: Roster;
   /** Nothing rests, and no lease or grace ends, before this time. */
   #dueMs = Number.POSITIVE_INFINITY;
+  /** Whether a receiver has lived to answer for what this process handed out. */
+  #isAnswered = false;
   #actions: DispatcherAction[] = [];
 
   constructor(options: DispatcherOptions, start: DispatcherStart) {
@@ -81,19 +83,14 @@ export class Dispatcher {
     return this.#tables.dead;
   }
 
+  /** Whether what is handed out is to be saved first: it may be what kills both sides, see 0041. */
+  get isWary(): boolean {
+    return !this.#isAnswered || this.#tables.isWary;
+  }
+
   /** When `tick` is due at the latest (ms); infinite where nothing waits for a time. */
   get deadlineMs(): number {
     return this.#dueMs;
-  }
-
-  /** The lowest seq that may still be asked for. */
-  get seqNeeded(): number {
-    return Math.min(this.floor + 1, this.#tables.dead.lowestAt);
-  }
-
-  /** Whether `seq` will never be sent again. */
-  isSettled(seq: number): boolean {
-    return this.#tables.isSettled(seq);
   }
 
   /** The parts of a range to which the link still has the right. */
@@ -103,7 +100,8 @@ export class Dispatcher {
 
   /** What must be saved so that nothing settled is sent again after a restart. */
   state(): DispatcherState {
-    return { ...this.#tables.state(), receivers: this.#roster.receivers() };
+    const roster = this.#roster;
+    return { ...this.#tables.state(), leased: roster.leased(), receivers: roster.receivers() };
   }
 
   /**
@@ -166,6 +164,7 @@ export class Dispatcher {
     const refused: SeqRange[] = [];
     for (const range of event.ranges) {
       const held = link?.leases.take(range.first, range.last) ?? [];
+      this.#isAnswered ||= held.length > 0 && event.type !== "extended";
       if (countAll(held) < range.last - range.first + 1) {
         refused.push(...this.#tables.unsettled(range, held));
       }
@@ -244,6 +243,7 @@ export class Dispatcher {
   /** A try ended, and the message is not processed. */
   #endTry(part: Segment<Lease>, how: TryEnd): void {
     const { first, last } = part;
+    if (how.type !== "lost") this.#tables.answered(part);
     const { type, dueMs } = this.#retries.end(part, how, this.#nowMs);
     this.#dueMs = Math.min(this.#dueMs, dueMs);
     if (type === "dead") this.#settle(part, "dead");
@@ -304,6 +304,7 @@ export class Dispatcher {
 
   #assign(): void {
     if (this.#roster.isAwaiting) return;
+    for (const part of this.#retries.takeExhausted()) this.#endTry(part, { type: "lost" });
     if (this.#options.exclusive || this.#roster.size === 1) {
       for (const link of this.#roster) this.#assignment.runAwaited(link);
     }

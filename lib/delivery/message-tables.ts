@@ -4,7 +4,7 @@ import type { Handed } from "./leases.ts";
 import { messageBytes } from "./message-size.ts";
 import type { SeqRange } from "./range.ts";
 import { RangeMap, type Segment } from "./range-map.ts";
-import { RangeSet } from "./range-set.ts";
+import { RangeSet, without } from "./range-set.ts";
 
 /** Ranges in any one table beyond which nothing new is handed out, so that memory is bounded (count). */
 const RANGES_MAX = 16_384;
@@ -46,6 +46,8 @@ export class MessageTables {
   readonly #ahead = new RangeSet();
   /** Of the ready ones, those that a process before this one handed out: who holds them may claim them. */
   readonly #restored = new RangeSet();
+  /** What was in somebody's hands when a process before this one died, and has had no answer since. */
+  readonly #unanswered = new RangeSet();
   readonly #seqBefore: number;
   #floor: number;
   #fed: number;
@@ -58,7 +60,8 @@ export class MessageTables {
     this.#settled.addAll(state.settled);
     this.#raiseFloor();
     this.dead = new DeadTable(state.dead);
-    for (const { first, last, value } of state.attempts) {
+    this.#unanswered.addAll(state.leased);
+    for (const { first, last, value } of [...state.attempts, ...state.leased]) {
       this.ready.set(first, last, { attempts: value, bytesEach: 0 });
       this.#ahead.add(first, last);
       this.#restored.add(first, last);
@@ -80,19 +83,23 @@ export class MessageTables {
     return this.#fed;
   }
 
+  /**
+   * Whether messages that a process before this one had handed out when it died have had no answer since: one of
+   * them may be why it died.
+   */
+  get isWary(): boolean {
+    return this.#unanswered.size > 0;
+  }
+
   /** Whether so much is remembered that nothing new may be handed out. */
   get isFull(): boolean {
     const sizes = [this.#settled.size, this.#resting.size, this.ready.size];
     return sizes.some((size) => size > RANGES_MAX);
   }
 
-  isSettled(seq: number): boolean {
-    return seq <= this.#floor || this.#settled.has(seq);
-  }
-
   /** What of the tables must outlive the process. */
-  state(): Omit<DispatcherState, "receivers"> {
-    const attempts: { first: number; last: number; value: number }[] = [];
+  state(): Omit<DispatcherState, "receivers" | "leased"> {
+    const attempts: Segment<number>[] = [];
     for (const { first, last, value } of [...this.ready, ...this.#resting]) {
       attempts.push({ first, last, value: value.attempts });
     }
@@ -130,12 +137,18 @@ export class MessageTables {
 
   /** A range that was taken out of its table will never be sent again. */
   settle({ first, last }: SeqRange): void {
+    this.answered({ first, last });
     if (first !== this.#floor + 1) {
       this.#settled.add(first, last);
       return;
     }
     this.#floor = last;
     this.#raiseFloor();
+  }
+
+  /** A receiver said something of a range, and lived. */
+  answered({ first, last }: SeqRange): void {
+    if (this.#unanswered.size > 0) this.#unanswered.delete(first, last);
   }
 
   /** Dead letters are forgotten; or copies of some come into the journal, or do not after all. */
@@ -172,7 +185,9 @@ export class MessageTables {
     const last = Math.min(range.last, this.#seqBefore);
     if (last < range.first) return granted;
     for (const part of this.#restored.delete(range.first, last)) {
-      for (const again of this.ready.take(part.first, part.last)) granted.push(handed(again));
+      for (const again of this.ready.take(part.first, part.last)) {
+        granted.push(...this.#claimed(again));
+      }
     }
     for (const part of this.fresh.take(range.first, last)) granted.push(handed(part));
     const first = Math.max(range.first, this.#fed + 1);
@@ -238,6 +253,18 @@ export class MessageTables {
       }
     }
     return [...outstanding];
+  }
+
+  /** What was counted as handed out already is not counted again. */
+  #claimed(again: Segment<Unheld>): Segment<Handed>[] {
+    const { first, last, value } = again;
+    const { attempts, bytesEach } = value;
+    const counted = this.#unanswered.parts(first, last);
+    const others = without([again], counted);
+    return [
+      ...counted.map((part) => ({ ...part, value: { attempt: attempts, bytesEach } })),
+      ...others.map((part) => handed({ ...part, value })),
+    ];
   }
 
   #raiseFloor(): void {

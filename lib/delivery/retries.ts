@@ -24,6 +24,7 @@ export interface TryOutcome {
   readonly dueMs: number;
 }
 
+const NONE: Segment<Lease>[] = [];
 const AT_ONCE: TryOutcome = Object.freeze({ type: "again", dueMs: Number.POSITIVE_INFINITY });
 const DEAD: TryOutcome = Object.freeze({ type: "dead", dueMs: Number.POSITIVE_INFINITY });
 
@@ -44,11 +45,28 @@ export class Retries {
   readonly #options: DispatcherOptions;
   readonly #tables: MessageTables;
   readonly #sources: RetrySources;
+  #isStarted = false;
 
   constructor(options: DispatcherOptions, tables: MessageTables, sources: RetrySources) {
     this.#options = options;
     this.#tables = tables;
     this.#sources = sources;
+  }
+
+  /**
+   * Takes out, once, what a process before this one handed out for the last time and nobody claims: the last try of
+   * those ended with it.
+   */
+  takeExhausted(): Segment<Lease>[] {
+    if (this.#isStarted) return NONE;
+    this.#isStarted = true;
+    const { ready } = this.#tables;
+    const ranges = [...ready].filter(({ value }) => value.attempts >= this.#options.attemptsMax);
+    return ranges.map(({ first, last, value }) => {
+      ready.take(first, last);
+      const { attempts: attempt, bytesEach } = value;
+      return { first, last, value: { attempt, bytesEach, endMs: 0 } };
+    });
   }
 
   /** A range, which is in no table, was not processed: puts it into the one where it belongs now. */

@@ -1,8 +1,10 @@
 import type { DispatcherLink } from "./dispatcher-link.ts";
 import type { Handed, Lease } from "./leases.ts";
 import type { SeqRange } from "./range.ts";
-import type { Segment } from "./range-map.ts";
+import { RangeMap, type Segment } from "./range-map.ts";
 
+/** Ranges of leases that are saved (count). */
+const LEASED_MAX = 16_384;
 /** Receivers that a restart waits for (count). */
 const RECEIVERS_MAX = 4_096;
 
@@ -62,6 +64,16 @@ export class Roster implements Iterable<DispatcherLink> {
   /** The parts of a range to which the link still has the right. */
   heldOf(id: number, { first, last }: SeqRange): SeqRange[] {
     return this.#links.get(id)?.leases.parts(first, last) ?? [];
+  }
+
+  /** What is handed out, and how often it has been. */
+  leased(): Segment<number>[] {
+    const leases = [...this.#links.values()].flatMap((link) => [...link.leases]);
+    const leased = new RangeMap<number>();
+    for (const { first, last, value } of leases.sort((a, b) => a.first - b.first)) {
+      leased.set(first, last, value.attempt);
+    }
+    return [...leased].slice(0, LEASED_MAX);
   }
 
   /** Who may hold messages now or soon, or is waited for: a restart has to wait for them. */

@@ -14,7 +14,7 @@ export interface SenderState extends DispatcherState {
 
 /** Numbers as in MessagePack's cousins: seven bits a byte, low ones first; at most eight bytes. */
 const NUMBER_BYTES_MAX = 8;
-const VERSION = 1;
+const VERSION = 2;
 
 /**
  * Encodes what a sender has to know again after a restart. Pure. All numbers are of variable length, and
@@ -22,9 +22,10 @@ const VERSION = 1;
  *
  * | part                                                                        |
  * |-----------------------------------------------------------------------------|
- * | version 1, epoch, first seq of the epoch, floor                             |
+ * | version 2, epoch, first seq of the epoch, floor                             |
  * | count; settled ranges: distance from the end of the one before, length      |
  * | count; the same of messages handed out before, then how often               |
+ * | count; the same of messages that are handed out                             |
  * | length; receivers, dead letters and epochs before, as JSON                  |
  */
 export function encodeSenderState(state: SenderState): Buffer {
@@ -35,6 +36,7 @@ export function encodeSenderState(state: SenderState): Buffer {
   numbers.add(state.floor);
   putRanges(numbers, state.settled);
   putRanges(numbers, state.attempts, ({ value }) => value);
+  putRanges(numbers, state.leased, ({ value }) => value);
   const { receivers, dead, epochsBefore } = state;
   const isPlain = receivers.length + dead.length + epochsBefore.length === 0;
   const text = isPlain ? "" : JSON.stringify({ receivers, dead, epochsBefore });
@@ -50,9 +52,12 @@ export function decodeSenderState(bytes: Uint8Array): SenderState | null {
   const floor = numbers.next();
   const settled = getRanges(numbers, false);
   const attempts = getRanges(numbers, true);
+  const leased = getRanges(numbers, true);
   if (numbers.isBad) return null;
   const named = parseNamed(Buffer.from(bytes.subarray(numbers.at)).toString());
-  return named === null ? null : { epoch, epochSeqFirst, floor, settled, attempts, ...named };
+  return named === null
+    ? null
+    : { epoch, epochSeqFirst, floor, settled, attempts, leased, ...named };
 }
 
 /** What a receiver remembers of one stream. Pure. */

@@ -112,7 +112,7 @@ for (const exclusive of [false, true]) {
           if (event === null) continue;
           model.apply(event, nowMs);
           for (const action of dispatcher.step(event, nowMs)) model.check(action);
-          model.checkRest(dispatcher);
+          model.checkRest(dispatcher.state());
           assert.ok(dispatcher.deadlineMs > nowMs, "a deadline has passed and nothing happened");
         }
       }),
@@ -264,9 +264,9 @@ test("dispatcher: after attemptsMax a message is dead, and requeueing is up to o
     [...dispatcher.dead].map(({ first, value }) => [first, value.attempts]),
     [[1, 2]],
   );
-  assert.equal(dispatcher.seqNeeded, 1);
+  assert.equal(dispatcher.dead.lowestAt, 1);
   dispatcher.step({ type: "purged", ranges: [{ first: 1, last: 1 }] }, 3);
-  assert.equal(dispatcher.seqNeeded, 2);
+  assert.equal(dispatcher.dead.lowestAt, Number.POSITIVE_INFINITY);
 });
 
 test("dispatcher: back-off doubles up to its limit, with full jitter", () => {
@@ -407,5 +407,33 @@ test("dispatcher: a receiver that comes back is told what others hold, and what 
     return action.ranges.map(({ first, last }) => `${action.type} ${first}-${last}`);
   });
   assert.deepEqual(told, ["lost 1-3", "lost 5-5", "gone 2-3"]);
-  assert.equal(dispatcher.isSettled(5), false);
+  const { settled } = dispatcher.state();
+  assert.ok(!settled.some(({ first, last }) => first <= 5 && 5 <= last));
+});
+
+test("dispatcher: what was handed out when the process before died has been tried once more", () => {
+  const first = start({ attemptsMax: 2, graceMs: 0 });
+  first.step({ type: "fed", first: 1, last: 3, bytes: 300 }, 0);
+  assert.deepEqual(sends(first.step(join(1), 0)), ["1: 1-3 #1"]);
+  assert.ok(first.isWary);
+  const { leased } = first.state();
+  assert.deepEqual(leased, [{ first: 1, last: 3, value: 1 }]);
+  const second = start({ attemptsMax: 2, graceMs: 0 }, { leased }, 3);
+  second.step({ type: "fed", first: 1, last: 3, bytes: 300 }, 0);
+  const held = [{ first: 2, last: 2 }];
+  const claimed = second.step({ ...join(1), held } as DispatcherEvent, 1);
+  assert.deepEqual(sends(claimed), ["1: 1-1 #2", "1: 3-3 #2"]);
+  assert.deepEqual(
+    second.state().leased.map(({ value }) => value),
+    [2, 1, 2],
+  );
+  const ranges = [{ first: 1, last: 1 }];
+  second.step({ type: "acked", link: 1, ranges }, 2);
+  assert.ok(second.isWary, "others have had no answer");
+  const third = start({ attemptsMax: 2, graceMs: 0 }, second.state(), 3);
+  const dead = third.step({ type: "tick" }, 1);
+  assert.deepEqual(
+    dead.filter((action) => action.type === "settled").map((action) => action.first),
+    [3],
+  );
 });

@@ -149,6 +149,7 @@ test("saved state: what is encoded is decoded, and no bytes crash the decoder", 
       floor: safe,
       settled: ranges,
       attempts: ranges.map((list) => list.map((item, index) => ({ ...item, value: index % 3 }))),
+      leased: ranges.map((list) => list.map((item, index) => ({ ...item, value: index % 2 }))),
       dead: fc
         .tuple(ranges, death)
         .map(([list, value]) => list.map((item) => ({ ...item, value }))),

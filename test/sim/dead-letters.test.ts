@@ -55,7 +55,7 @@ class Pair {
         schema: null,
         rules,
         ...quiet,
-        freeing: { bytes: 2_000, heldTimes: 8 },
+        freeing: { bytes: 2_000, heldTimes: 8, copyBytes: 200 },
       },
       ports,
     );

@@ -84,6 +84,16 @@ function deadInTwoSteps(journal: Journal): Journal {
   return changed(journal, { set });
 }
 
+/** What is handed out is not counted before it is given back. */
+function forgetHandedOut(journal: Journal): Journal {
+  const set = (values: Values): Appended => {
+    const state = values.delivery && decodeSenderState(values.delivery);
+    if (!state) return journal.set(values);
+    return journal.set({ delivery: encodeSenderState({ ...state, leased: [] }) });
+  };
+  return changed(journal, { set });
+}
+
 interface Control {
   readonly run: string;
   readonly options?: Partial<WorldOptions>;
@@ -128,6 +138,11 @@ const CONTROLS: Readonly<Record<string, Control>> = {
     run: "a sender's disk that forgets",
     sabotage: { sender: ignoreEpoch },
     caught: /and was not|is lost/,
+  },
+  "an attempt that is not counted before it is made": {
+    run: "poison that kills receiver and sender",
+    sabotage: { journal: forgetHandedOut },
+    caught: /for ever/,
   },
   "a dead letter that is moved in two steps": {
     run: "two senders, two inboxes, few attempts",

@@ -64,5 +64,12 @@ export const RUNS: Readonly<Record<string, WorldOptions>> = {
     receiverCrashes: true,
     prefetchBytesMax: 300,
   },
+  "poison that kills receiver and sender": {
+    ...BASE,
+    receivers: 2,
+    receiverCrashes: true,
+    attemptsMax: 3,
+    poison: true,
+  },
   "a sender's disk that forgets": { ...BASE, sync: "never", once: true, inbox: true },
 };

@@ -30,6 +30,8 @@ export interface WorldOptions {
   readonly ordered: boolean;
   /** No message may have its effect twice, whoever processes it. */
   readonly once: boolean;
+  /** Some messages kill who takes them, and their sender too. */
+  readonly poison?: boolean;
 }
 
 /** Switches a protection off: the run must then fail. */
@@ -43,6 +45,8 @@ export interface Sabotage {
 
 /** Steps without a message that gets on after which one is stuck (count): longer than all leases and graces. */
 const CALM_STEPS = 1_500;
+/** Deaths by poison after which it has killed for too long (count). */
+const DEATHS_MAX = 60;
 /** The largest frame that is cached beyond the bound (bytes). */
 const FRAME_BYTES = 400;
 
@@ -68,6 +72,9 @@ export class DeliveryWorld {
   /** Of each sender, the number of the newest message that had its effect. */
   readonly #newest = new Map<string, number>();
   #sessions = 0;
+  /** Who took poison, and whose it was: they die at the end of the step. */
+  readonly #victims = new Set<SimSender | SimReceiver>();
+  #deaths = 0;
 
   constructor(seed: number, options: WorldOptions, sabotage: Sabotage = {}) {
     this.random = new Random(seed);
@@ -93,7 +100,10 @@ export class DeliveryWorld {
     for (const program of [...this.#senders, ...this.#receivers]) await program.start();
     for (let step = 0; step < steps && this.violations.length === 0; step++) await this.#step();
     // Then nothing more goes wrong, and everything must come to its end.
-    for (let idle = 0, before = ""; idle < CALM_STEPS && !this.#isAtRest; ) {
+    for (
+      let idle = 0, before = "";
+      idle < CALM_STEPS && !this.#isAtRest && this.violations.length === 0;
+    ) {
       await this.#calmStep();
       idle = before === this.#progress ? idle + 1 : 0;
       before = this.#progress;
@@ -123,6 +133,14 @@ export class DeliveryWorld {
   failed(value: string, code: ErrorCode): void {
     this.note(`failed ${value} ${code}`);
     this.check(code === "BROKERLESS_DEAD_LETTER", `${value} failed: ${code}`);
+  }
+
+  /** A receiver took a message. @returns whether that kills it, and its sender, before either can save anything */
+  poisons(value: string, receiver: SimReceiver): boolean {
+    const [sender, number] = value.split(":") as [string, string];
+    if (this.options.poison !== true || Number(number) % 8 !== 4) return false;
+    this.#victims.add(receiver).add(this.#senders[Number(sender)]!);
+    return true;
   }
 
   /** A receiver rejected a message. */
@@ -164,8 +182,20 @@ export class DeliveryWorld {
     else if (roll < 0.94) await this.#crashSender(sender);
     else if (roll < 0.95) await this.#crashReceiver(receiver);
     for (const { machine } of this.#programs) if (random.chance(0.4)) machine.work(2);
+    await this.#endStep();
+  }
+
+  /** What was set off happens, and who took poison dies of it. */
+  async #endStep(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     this.#checkMemory();
+    if (this.#victims.size === 0) return;
+    for (const sender of this.#senders)
+      if (this.#victims.has(sender)) await this.#crashSender(sender);
+    for (const one of this.#receivers) if (this.#victims.has(one)) await this.#crashReceiver(one);
+    this.#victims.clear();
+    this.#deaths += 1;
+    this.check(this.#deaths < DEATHS_MAX, "poison kills for ever");
   }
 
   get #programs(): readonly (SimSender | SimReceiver)[] {
@@ -183,8 +213,7 @@ export class DeliveryWorld {
     for (const receiver of this.#receivers) receiver.work(true);
     for (const { machine } of this.#programs) machine.work(100);
     this.clock.advance(this.random.below(20));
-    await new Promise((resolve) => setImmediate(resolve));
-    this.#checkMemory();
+    await this.#endStep();
   }
 
   /** What changes whenever a message is settled. */

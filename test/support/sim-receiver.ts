@@ -108,6 +108,7 @@ export class SimReceiver {
   #take(message: Message): void {
     const { id, seq, attempt } = message;
     this.#world.note(`${this.index} takes ${seq} ${attempt}`);
+    if (this.#world.poisons(textOf(message), this)) return;
     // A sender's disk that forgets acknowledgements repeats messages; the id tells.
     if (this.#world.options.sync === "always") {
       this.#world.check(!this.#done.has(id), `${id} came again after it was done`);

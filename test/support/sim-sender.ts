@@ -13,7 +13,7 @@ const LEVELS: readonly ConfirmLevel[] = ["queued", "stored", "delivered", "proce
 export const CACHE_BYTES = 600;
 
 /** So little is worth freeing that dead letters are copied again and again. */
-const FREEING = { bytes: 100, heldTimes: 1 };
+const FREEING = { bytes: 100, heldTimes: 1, copyBytes: 100 };
 
 /** A sending program on a machine of its own: a real socket but for its network, disk and clock. */
 export class SimSender {

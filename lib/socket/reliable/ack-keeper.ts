@@ -51,6 +51,9 @@ export class AckKeeper {
   #seqFreed = 0;
   #floor: number;
   #failed = false;
+  /** Whether what was saved last says that messages are handed out. */
+  #saysLeased = false;
+  #isEnding = false;
 
   constructor(options: AckKeeperOptions) {
     this.#options = options;
@@ -107,6 +110,13 @@ export class AckKeeper {
     if (this.#isDirty) this.settled(0);
   }
 
+  /** Saves for the last time: that it ends in order is no failed try of what is handed out. */
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    this.#isDirty ||= this.#saysLeased;
+    await this.save();
+  }
+
   /** Saves no more. */
   close(): void {
     this.#cancel?.();
@@ -117,7 +127,8 @@ export class AckKeeper {
     await this.#moveDead();
     this.#isDirty = false;
     const { journal, dispatcher } = this.#options;
-    const seqNeeded = dispatcher().seqNeeded;
+    // The lowest seq that may still be asked for.
+    const seqNeeded = Math.min(dispatcher().floor + 1, dispatcher().dead.lowestAt);
     const onSaved = this.#options.onSave();
     try {
       if (journal.full) await journal.room();
@@ -133,7 +144,9 @@ export class AckKeeper {
 
   #values(change: (state: DispatcherState) => DispatcherState): Values {
     const { epoch, epochSeqFirst, epochsBefore } = this.state;
-    const state = change(this.#options.dispatcher().state());
+    const { leased, ...rest } = this.#options.dispatcher().state();
+    const state = change({ ...rest, leased: this.#isEnding ? [] : leased });
+    this.#saysLeased = state.leased.length > 0;
     return { [STATE_NAME]: encodeSenderState({ epoch, epochSeqFirst, epochsBefore, ...state }) };
   }
 
@@ -209,6 +222,7 @@ function restore(journal: Journal): {
     floor,
     settled: saved.settled.filter(inside),
     attempts: saved.attempts.filter(inside),
+    leased: saved.leased.filter(inside),
     dead: saved.dead.filter(({ last, value }) => last + value.offset <= seqStored),
     receivers: saved.receivers,
   };

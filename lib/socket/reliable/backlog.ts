@@ -53,6 +53,13 @@ export class Backlog {
     else this.fill();
   }
 
+  /** A batch was stored that nobody is to get: it need not be kept for anybody. */
+  passed({ first, last }: SeqRange, bytes: number): void {
+    const isNext = first === this.#options.fed() + 1;
+    if (isNext && !this.#isReading) this.#options.feed({ first, last, bytes });
+    else this.fill();
+  }
+
   /** Reads on where the dispatcher has got less than there is, and there is room. */
   fill(): void {
     this.#wake?.();

@@ -1,10 +1,11 @@
-import { Batch } from "../../batch/batch.ts";
+import type { Batch } from "../../batch/batch.ts";
 import { type BatchDraft, BatchEncoder } from "../../batch/batch-encoder.ts";
 import type { Entry } from "../../batch/entry.ts";
 import { copiesOf } from "../../delivery/dead-copies.ts";
 import type { Grave, Move } from "../../delivery/dead-table.ts";
 import type { Dispatcher } from "../../delivery/dispatcher.ts";
 import type { DispatcherEvent } from "../../delivery/dispatcher-events.ts";
+import type { SeqRange } from "../../delivery/range.ts";
 import type { Journal, Values } from "../../journal/journal.ts";
 
 /** What a {@link DeadMover} is made of. */
@@ -16,8 +17,8 @@ export interface DeadMoverOptions {
   readonly load: (seq: number) => Promise<Batch>;
   /** Gives the journal what waits for more to come, so that its next seq is free. */
   readonly flush: () => void;
-  /** A batch is stored, and nobody is to get it. */
-  readonly onStored: (batch: Batch) => void;
+  /** So many bytes are stored as a batch, which nobody is to get. */
+  readonly onStored: (range: SeqRange, bytes: number) => void;
   readonly freeing: Freeing;
 }
 
@@ -30,15 +31,16 @@ export interface Freeing {
    * at most one in so many of the bytes that are settled (count).
    */
   readonly heldTimes: number;
+  /** Copies of one append; a longer letter goes alone (bytes). */
+  readonly copyBytes: number;
 }
 
 /** Less than this of a journal is not worth freeing by copies (part of 1). */
 const HELD_PART = 1 / 8;
 
 /** In a journal of applications. */
-export const FREEING: Freeing = Object.freeze({ bytes: 2 ** 20, heldTimes: 8 });
-/** Copies of one append (bytes, and count). */
-const COPY_BYTES = 2 ** 20;
+export const FREEING: Freeing = Object.freeze({ bytes: 2 ** 20, heldTimes: 8, copyBytes: 2 ** 16 });
+/** Copies of one append (count). */
 const COPY_COUNT = 1_024;
 
 /**
@@ -112,13 +114,14 @@ export class DeadMover {
   async #collect(
     left: readonly Grave[],
   ): Promise<{ readonly draft: BatchDraft; readonly graves: Grave[] }> {
+    const { copyBytes } = this.#options.freeing;
     const graves: Grave[] = [];
     let encoder: BatchEncoder | null = null;
     let codec = 0;
     let batch: Batch | null = null;
     for (const grave of left.slice(0, COPY_COUNT)) {
       if (batch === null || grave.at > batch.seqLast) batch = await this.#options.load(grave.at);
-      if (encoder !== null && (batch.codec !== codec || encoder.bytes >= COPY_BYTES)) break;
+      if (encoder !== null && (batch.codec !== codec || encoder.bytes >= copyBytes)) break;
       codec = batch.codec;
       encoder ??= new BatchEncoder({ codec });
       encoder.addEntry(entryOf(batch, grave.at));
@@ -142,7 +145,7 @@ export class DeadMover {
     try {
       await stored.then(() => {
         step({ type: "copied", moves });
-        onStored(new Batch(draft.batch));
+        onStored(copies, draft.batch.length);
       });
     } catch (error) {
       step({ type: "notCopied", ...copies });

@@ -32,6 +32,15 @@ export class Pump {
     this.run(link);
   }
 
+  /** Sends what had to wait. Leases may have ended meanwhile, or what was to be sent is settled by an earlier ack. */
+  resume(link: SenderLink): void {
+    for (const { first, last, attempt } of link.outgoing.splice(0)) {
+      const held = this.#options.held(link, { first, last });
+      link.outgoing.push(...held.map((range) => ({ ...range, attempt })));
+    }
+    this.run(link);
+  }
+
   /** Sends what can be sent now. */
   run(link: SenderLink): void {
     const { outgoing } = link;
@@ -76,12 +85,6 @@ export class Pump {
       this.#options.onFailed(link, error);
       return;
     }
-    // Leases may have ended meanwhile: then others send it.
-    const due = link.outgoing.splice(0);
-    for (const { first, last, attempt } of due) {
-      const held = this.#options.held(link, { first, last });
-      link.outgoing.push(...held.map((range) => ({ ...range, attempt })));
-    }
-    this.run(link);
+    this.resume(link);
   }
 }

@@ -189,7 +189,7 @@ export class ReliableSender<T> {
 
   async #end(hub: LinkHub): Promise<void> {
     this.#out.close();
-    const saved = this.links.keeper.save();
+    const saved = this.links.keeper.end();
     this.links.close();
     await Promise.all([hub.close(), saved]);
   }

@@ -20,10 +20,12 @@ export interface SenderLink {
   /** Between welcome and claim it gets nothing. */
   isLive: boolean;
   /**
-   * Whether it is saved that it may hold messages: before, it gets none, since a restart would not wait for it
-   * and give them to another.
+   * Whether it is saved what it may hold: before, it gets none, since a restart would not wait for it, and give
+   * them to another, or not count that they were handed out.
    */
   isKnown: boolean;
+  /** Hand-outs that have to be saved first; what is saved covers those that there were when it began (count). */
+  handOuts: number;
   /** Ranges to be sent, in order. */
   readonly outgoing: Outgoing[];
   /** A batch is being read back from the journal. */
@@ -58,6 +60,7 @@ export function newSenderLink(
     prefetchBytesMax: hello.prefetchBytesMax,
     isLive: false,
     isKnown: false,
+    handOuts: 0,
     outgoing: [],
     isLoading: false,
     acks: 0,

@@ -7,6 +7,7 @@ import { dispatcherEvent } from "../../delivery/receiver-words.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { LinkPeer } from "../../transport/link-hub.ts";
 import { AckKeeper } from "./ack-keeper.ts";
+import { Alarm } from "./alarm.ts";
 import { Backlog } from "./backlog.ts";
 import { DeadMover } from "./dead-mover.ts";
 import { Pump } from "./pump.ts";
@@ -29,13 +30,13 @@ export class SenderLinks {
   readonly #dispatcher: Dispatcher;
   readonly #sessions: SenderSessions;
   readonly #pump: Pump;
-  #wakeAtMs = Number.POSITIVE_INFINITY;
-  #cancelWake: (() => void) | null = null;
+  readonly #alarm: Alarm;
   #closed = false;
 
   constructor(options: SenderLinksOptions) {
     this.#options = options;
     const { journal, clock } = options;
+    this.#alarm = new Alarm(clock, () => this.#step({ type: "tick" }));
     this.#keeper = new AckKeeper({
       journal,
       clock,
@@ -46,7 +47,7 @@ export class SenderLinks {
         dispatcher: () => this.#dispatcher,
         step: (event) => this.#step(event),
         load: (seq) => this.backlog.load(seq),
-        onStored: (batch) => this.backlog.stored(batch),
+        onStored: (range, bytes) => this.backlog.passed(range, bytes),
       }),
       freeing: options.freeing,
       onFailed: options.onProblem,
@@ -81,11 +82,11 @@ export class SenderLinks {
       ...options,
       welcome: () => this.#welcome(),
       floor: () => this.#keeper.floor,
-      onKnown: (link) => this.#pump.run(link),
+      onKnown: (link) => this.#pump.resume(link),
       onSilent: (link) => this.#end(link, "lost"),
     });
     if (fault !== null) queueMicrotask(() => options.onProblem(fault));
-    this.#schedule();
+    this.#alarm.set(this.#dispatcher.deadlineMs);
     this.backlog.fill();
   }
 
@@ -170,7 +171,7 @@ export class SenderLinks {
   /** Stops as a process does that is killed: without a word, and without saving. */
   abandon(): void {
     this.#closed = true;
-    this.#cancelWake?.();
+    this.#alarm.stop();
     this.#sessions.stop();
     this.backlog.close();
     this.#keeper.close();
@@ -263,18 +264,27 @@ export class SenderLinks {
 
   #step(event: DispatcherEvent): void {
     if (this.#closed) return;
+    const { isWary } = this.#dispatcher;
     const actions = this.#dispatcher.step(event, this.#options.clock.nowMs());
     let isSettled = false;
     for (const action of actions) {
       if (action.type === "settled") isSettled = true;
-      this.#act(action);
+      this.#act(action, isWary);
     }
     if (isSettled) this.backlog.settled(this.#dispatcher.floor);
     else if (event.type !== "fed" && actions.length > 0) this.backlog.fill();
-    this.#schedule();
+    this.#alarm.set(this.#dispatcher.deadlineMs);
   }
 
-  #act(action: DispatcherAction): void {
+  /** The hand-outs that may kill both sides are counted before they can. */
+  #saveFirst(link: SenderLink): void {
+    link.isKnown = false;
+    link.handOuts += 1;
+    this.#keeper.settled(0);
+    queueMicrotask(() => void this.#keeper.save());
+  }
+
+  #act(action: DispatcherAction, isWary: boolean): void {
     if (action.type === "settled") {
       this.#options.onSettled(action.outcome, action);
       return;
@@ -289,6 +299,7 @@ export class SenderLinks {
     const { peer, session } = link;
     switch (action.type) {
       case "send":
+        if (isWary) this.#saveFirst(link);
         this.#pump.add(link, action);
         return;
       case "order": {
@@ -302,18 +313,5 @@ export class SenderLinks {
         return;
       }
     }
-  }
-
-  #schedule(): void {
-    const { deadlineMs } = this.#dispatcher;
-    if (deadlineMs >= this.#wakeAtMs || this.#closed) return;
-    this.#cancelWake?.();
-    this.#wakeAtMs = deadlineMs;
-    const { clock } = this.#options;
-    this.#cancelWake = clock.after(Math.ceil(deadlineMs - clock.nowMs()), () => {
-      this.#wakeAtMs = Number.POSITIVE_INFINITY;
-      this.#cancelWake = null;
-      this.#step({ type: "tick" });
-    });
   }
 }

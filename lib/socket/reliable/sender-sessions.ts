@@ -115,11 +115,12 @@ export class SenderSessions implements Iterable<SenderLink> {
    */
   cover(): () => void {
     const live = [...this.#links.values()].filter(({ isLive }) => isLive);
-    const covered = live.map((link) => ({ link, acks: link.acks }));
+    const covered = live.map((link) => ({ link, acks: link.acks, handOuts: link.handOuts }));
     return () => {
-      for (const { link, acks } of covered) {
+      for (const { link, acks, handOuts } of covered) {
         link.acksDurable = Math.max(link.acksDurable, acks);
-        if (link.isKnown || !this.#links.has(link.id)) continue;
+        const isCovered = handOuts === link.handOuts;
+        if (link.isKnown || !isCovered || !this.#links.has(link.id)) continue;
         link.isKnown = true;
         this.#options.onKnown(link);
       }

@@ -1,0 +1,31 @@
+import type { Clock } from "../../clock.ts";
+
+/** One timer for whatever is due next. */
+export class Alarm {
+  readonly #clock: Clock;
+  readonly #ring: () => void;
+  #atMs = Number.POSITIVE_INFINITY;
+  #cancel: (() => void) | null = null;
+
+  constructor(clock: Clock, ring: () => void) {
+    this.#clock = clock;
+    this.#ring = ring;
+  }
+
+  /** Rings at `dueMs`, unless it rings earlier: then whoever hears it sets it anew. Infinite: not at all. */
+  set(dueMs: number): void {
+    if (dueMs >= this.#atMs) return;
+    this.#cancel?.();
+    this.#atMs = dueMs;
+    this.#cancel = this.#clock.after(Math.ceil(dueMs - this.#clock.nowMs()), () => {
+      this.#atMs = Number.POSITIVE_INFINITY;
+      this.#cancel = null;
+      this.#ring();
+    });
+  }
+
+  /** Does not ring any more. */
+  stop(): void {
+    this.#cancel?.();
+  }
+}
