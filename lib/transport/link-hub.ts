@@ -12,6 +12,11 @@ export interface LinkPeer {
   send(parts: readonly Uint8Array[]): void;
   /** Forgets the peer: what was not handed over is dropped. */
   close(): void;
+  /**
+   * Nothing is expected of the peer: it is not remembered once what was said to it is handed over. Should it speak
+   * again, it is taken for another. A connection of our own making stays as it is.
+   */
+  forget(): void;
 }
 
 /** Told what happens on the connections of a {@link LinkHub}. */
@@ -241,6 +246,8 @@ class DealerPeer implements LinkPeer {
   close(): void {
     this.#writer.close();
   }
+
+  forget(): void {}
 }
 
 class RouterPeer implements LinkPeer {
@@ -272,6 +279,10 @@ class RouterPeer implements LinkPeer {
   close(): void {
     this.#onForgotten();
     this.#writer.close();
+  }
+
+  forget(): void {
+    this.#onForgotten();
   }
 }
 

@@ -8,7 +8,9 @@ import { SenderLinks } from "../../lib/socket/reliable/sender-links.ts";
 import type { LinkPeer } from "../../lib/transport/link-hub.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
-function senderLinks(): SenderLinks {
+function senderLinks(
+  onProblem: (error: Error) => void = (error) => assert.fail(error.message),
+): SenderLinks {
   return new SenderLinks({
     journal: new MemoryJournal(),
     clock: new ManualClock(),
@@ -24,22 +26,61 @@ function senderLinks(): SenderLinks {
     onSettled: () => {},
     onReceipt: () => {},
     onPeer: () => {},
-    onProblem: (error) => assert.fail(error.message),
+    onProblem,
   });
 }
 
-test("reliable: a receiver that said good-bye is forgotten by the transport too", () => {
-  const links = senderLinks();
-  let isClosed = false;
-  const peer: LinkPeer = { address: "x", send: () => {}, close: () => (isClosed = true) };
+/** What a sender thinks of a peer that speaks to it. */
+function meet(links: SenderLinks) {
+  const state = { isClosed: false, isForgotten: false };
+  const peer: LinkPeer = {
+    address: "x",
+    send: () => {},
+    close: () => {
+      state.isClosed = true;
+    },
+    forget: () => {
+      state.isForgotten = true;
+    },
+  };
   const hear = (message: LinkMessageInput) =>
     links.onMessage(peer, [Buffer.from(encodeLinkMessage(message))]);
-  const credit = { prefetch: 1, prefetchBytesMax: 1_000 };
-  const hello = { receiver: "0".repeat(32), codec: "raw", ...credit, messageBytesMax: 1_000 };
-  hear({ type: "hello", session: 7, text: JSON.stringify(hello) });
+  return { state, peer, hear };
+}
+
+const CREDIT = { prefetch: 1, prefetchBytesMax: 1_000 };
+const HELLO = { receiver: "0".repeat(32), codec: "raw", ...CREDIT, messageBytesMax: 1_000 };
+
+test("reliable: a receiver that said good-bye is forgotten by the transport too", () => {
+  const links = senderLinks();
+  const { state, hear } = meet(links);
+  hear({ type: "hello", session: 7, text: JSON.stringify(HELLO) });
   hear({ type: "claim", session: 7, word: 0, ranges: [] });
-  assert.deepEqual([links.peers, isClosed], [1, false]);
+  assert.deepEqual([links.peers, state.isClosed], [1, false]);
   hear({ type: "bye", session: 7 });
-  assert.deepEqual([links.peers, isClosed], [0, true]);
+  assert.deepEqual([links.peers, state.isClosed], [0, true]);
+  links.close();
+});
+
+test("reliable: who says what means nothing is answered, and not remembered", () => {
+  let refused = 0;
+  const links = senderLinks(() => refused++);
+  const other = JSON.stringify({ ...HELLO, codec: "msgpack" });
+  const ways: ((met: ReturnType<typeof meet>) => void)[] = [
+    ({ peer }) => links.onMessage(peer, [Buffer.from("GET / HTTP/1.1")]),
+    ({ peer }) => links.onMessage(peer, [Buffer.alloc(40), Buffer.alloc(40)]),
+    ({ hear }) => hear({ type: "hello", session: 7, text: "{}" }),
+    ({ hear }) => hear({ type: "hello", session: 7, text: other }),
+    ({ hear }) => hear({ type: "ack", session: 9, number: 2, ranges: [{ first: 1, last: 1 }] }),
+  ];
+  for (const [index, way] of ways.entries()) {
+    const met = meet(links);
+    way(met);
+    assert.ok(met.state.isForgotten, `way ${index}`);
+  }
+  assert.equal(refused, ways.length - 1);
+  const good = meet(links);
+  good.hear({ type: "hello", session: 7, text: JSON.stringify(HELLO) });
+  assert.ok(!good.state.isForgotten);
   links.close();
 });

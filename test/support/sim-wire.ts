@@ -18,6 +18,7 @@ export class SimWire {
         if (!this.isCut) queue.push(parts.map((part) => Buffer.from(part)));
       },
       close: () => {},
+      forget: () => {},
     };
   }
 }

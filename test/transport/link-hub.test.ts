@@ -69,3 +69,24 @@ test("link hub: a peer that was closed is remembered no longer", async (t) => {
   for (const peer of heard) peer.close();
   assert.equal(center.remembered, 0);
 });
+
+test("link hub: a peer that is forgotten hears what was said to it, and may speak again", async (t) => {
+  let heard = 0;
+  const center = hub(t, {
+    onMessage: (peer) => {
+      heard += 1;
+      peer.send([Buffer.from("no")]);
+      peer.forget();
+    },
+  });
+  const address = await center.bind(checkAddress("tcp://127.0.0.1:*", "bind", "bind"));
+  const other = hub(t, {
+    onConnect: (peer) => peer.send([Buffer.from("hello")]),
+    onMessage: (peer) => {
+      if (heard < 3) peer.send([Buffer.from("again")]);
+    },
+  });
+  other.connect(checkAddress(address, "connect", "connect"));
+  await eventually(() => assert.equal(heard, 3));
+  assert.equal(center.remembered, 0);
+});

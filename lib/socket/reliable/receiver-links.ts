@@ -149,6 +149,7 @@ export class ReceiverLinks {
       if (link !== undefined) return;
       const text = "no such session: it has ended, or never was";
       this.#sessions.say(peer, { type: "refuse", session: message.session, text });
+      peer.forget();
       return;
     }
     link.heardMs = this.#options.clock.nowMs();
@@ -286,7 +287,7 @@ export class ReceiverLinks {
     );
     // A session may end for many reasons; one that never began was refused for what we are.
     if (hadSession) this.#sessions.ask(link.peer);
-    else link.cancelRetry?.();
+    else this.#sessions.forget(link);
   }
 
   /** Says why, on both sides, and ends the session. */
@@ -294,8 +295,8 @@ export class ReceiverLinks {
     this.#framesRefused += 1;
     this.#sessions.say(peer, { type: "refuse", session, text });
     const link = this.#sessions.of(peer);
-    if (link !== undefined) this.#sessions.close(link);
-    link?.cancelRetry?.();
+    if (link === undefined) peer.forget();
+    else this.#sessions.forget(link);
     this.#options.onProblem(new BrokerlessError("BROKERLESS_PROTOCOL", `refused a peer: ${text}`));
   }
 

@@ -135,6 +135,12 @@ export class ReceiverSessions {
     this.#links.delete(link.peer);
   }
 
+  /** The connection is of no more use, though it is there. */
+  forget(link: ReceiverLink): void {
+    this.end(link);
+    link.peer.forget();
+  }
+
   /** Says something to the sender of a stream, where there is a session that has begun. */
   tell(stream: ReceiverStream, message: Omit<LinkMessageInput, "session">): void {
     const { link } = stream;

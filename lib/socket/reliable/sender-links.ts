@@ -139,6 +139,7 @@ export class SenderLinks {
     if (link === undefined || link.session !== message.session) {
       const text = "no such session: it has ended, or never was";
       this.#sessions.say(peer, { type: "refuse", session: message.session || 1, text });
+      if (link === undefined) peer.forget();
       return;
     }
     link.heardMs = this.#options.clock.nowMs();
@@ -252,6 +253,7 @@ export class SenderLinks {
     const link = this.#sessions.of(peer);
     if (link !== undefined) this.#end(link, "lost");
     this.#sessions.say(peer, { type: "refuse", session, text });
+    peer.forget();
     this.#options.onProblem(new BrokerlessError("BROKERLESS_PROTOCOL", `refused a peer: ${text}`));
   }
 

@@ -158,8 +158,11 @@ export class SenderSessions implements Iterable<SenderLink> {
     this.#cancelBeat = clock.after(heartbeatMs, () => {
       const silentSinceMs = clock.nowMs() - heartbeatMs * HEARTBEATS_MISSED_MAX;
       for (const link of [...this.#links.values()]) {
-        if (link.heardMs < silentSinceMs) onSilent(link);
-        else this.tell(link);
+        if (link.heardMs >= silentSinceMs) this.tell(link);
+        else {
+          onSilent(link);
+          link.peer.forget();
+        }
       }
       this.#beat();
     });
