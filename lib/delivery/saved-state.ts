@@ -14,7 +14,8 @@ export interface SenderState extends DispatcherState {
 
 /** Numbers as in MessagePack's cousins: seven bits a byte, low ones first; at most eight bytes. */
 const NUMBER_BYTES_MAX = 8;
-const VERSION = 2;
+const SENDER_VERSION = 2;
+const WINDOW_VERSION = 1;
 
 /**
  * Encodes what a sender has to know again after a restart. Pure. All numbers are of variable length, and
@@ -30,7 +31,7 @@ const VERSION = 2;
  */
 export function encodeSenderState(state: SenderState): Buffer {
   const numbers = new NumberWriter();
-  numbers.add(VERSION);
+  numbers.add(SENDER_VERSION);
   numbers.add(state.epoch);
   numbers.add(state.epochSeqFirst);
   numbers.add(state.floor);
@@ -46,7 +47,7 @@ export function encodeSenderState(state: SenderState): Buffer {
 /** Pure. @returns null where the bytes are none that {@link encodeSenderState} made */
 export function decodeSenderState(bytes: Uint8Array): SenderState | null {
   const numbers = new NumberReader(bytes);
-  if (numbers.next() !== VERSION) return null;
+  if (numbers.next() !== SENDER_VERSION) return null;
   const epoch = numbers.next();
   const epochSeqFirst = numbers.next();
   const floor = numbers.next();
@@ -63,7 +64,7 @@ export function decodeSenderState(bytes: Uint8Array): SenderState | null {
 /** What a receiver remembers of one stream. Pure. */
 export function encodeWindowState(state: WindowState): Buffer {
   const numbers = new NumberWriter();
-  numbers.add(VERSION);
+  numbers.add(WINDOW_VERSION);
   numbers.add(state.epoch);
   numbers.add(state.floor);
   putRanges(numbers, state.done);
@@ -73,7 +74,7 @@ export function encodeWindowState(state: WindowState): Buffer {
 /** Pure. @returns null where the bytes are none that {@link encodeWindowState} made */
 export function decodeWindowState(bytes: Uint8Array): WindowState | null {
   const numbers = new NumberReader(bytes);
-  if (numbers.next() !== VERSION) return null;
+  if (numbers.next() !== WINDOW_VERSION) return null;
   const epoch = numbers.next();
   const floor = numbers.next();
   const done = getRanges(numbers, false);
