@@ -3,6 +3,9 @@ const SLAB_BYTES_MIN = 1_024;
 /** A new slab has room for the piece before it and so much again, since pieces vary in length. */
 const SLAB_SPARE = 1.25;
 
+/** Kept, because to look it up on a Buffer each time takes half as long as to copy 100 bytes. */
+const copyInto = Uint8Array.prototype.set;
+
 /** Where slabs come from, for a writer whose owner knows when pieces are done with. */
 export interface SlabSource {
   /** Length of every slab (bytes). */
@@ -59,7 +62,7 @@ export class ByteWriter {
   /** Copies `source` behind what is there. */
   append(source: Uint8Array): void {
     const at = this.reserve(source.length);
-    this.bytes.set(source, at);
+    copyInto.call(this.bytes, source, at);
     this.end = at + source.length;
   }
 

@@ -5,6 +5,7 @@ import { BrokerlessError, type ErrorCode } from "../errors.ts";
 import { FrameWriter } from "../transport/frame-writer.ts";
 import type { NativeMessage } from "../transport/native.ts";
 import { checkWaitOptions, quiet, type WaitOptions, wait } from "../wait.ts";
+import { AddressedFrames, type Addressing } from "./addressed-frames.ts";
 import { Drains } from "./drains.ts";
 import { closedError } from "./inbox.ts";
 import { framingOptions, type ResolvedCommon } from "./options.ts";
@@ -25,15 +26,11 @@ export interface SendOptions extends WaitOptions {
 }
 
 /** What an {@link Outbound} is made of. */
-export interface OutboundOptions<K> {
+export interface OutboundOptions<K> extends Addressing<K> {
   readonly common: ResolvedCommon;
   readonly codec: Codec<unknown>;
   readonly schema: Schema | null;
-  /** Peers among which a burst is dealt out (count). */
-  readonly peers: () => number;
   readonly send: (message: NativeMessage) => Promise<void>;
-  /** Puts what ZeroMQ needs before a frame of the run `key`, such as its topic. */
-  readonly address: (frame: Buffer, key: K) => NativeMessage;
   readonly firstKey: K;
   readonly onFailed: (error: unknown, count: number) => void;
   /** A message was refused at `send`; its promise rejects too, but perhaps nobody looks at it. */
@@ -98,19 +95,7 @@ export class Outbound<K> {
         options.onFailed(error, count);
       },
     });
-    const writer = this.#writer;
-    const { address, peers } = options;
-    const sink = {
-      get idle(): boolean {
-        return writer.idle;
-      },
-      get peers(): number {
-        return peers();
-      },
-      write(frame: Buffer, count: number, key: K): void {
-        writer.write(address(frame, key), count, frame.length);
-      },
-    };
+    const sink = new AddressedFrames(this.#writer, options);
     const limits = { ...batch, messageBytesMax: common.messageBytesMax, key: options.firstKey };
     this.#batcher = new Batcher(framing, sink, limits);
   }

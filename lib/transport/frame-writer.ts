@@ -11,21 +11,29 @@ export interface FrameWriterOptions {
   readonly onFailed: (error: unknown, count: number) => void;
 }
 
+/** A message that was taken and not yet handed over. */
+interface Handover {
+  readonly message: NativeMessage;
+  readonly count: number;
+  readonly bytes: number;
+  next: Handover | null;
+}
+
 /**
  * The one writer of a native socket: one send at a time, the rest in a queue of its own.
  *
  * Resolved sends beyond libzmq's high-water mark wait inside zeromq until there is room, so order is
- * the order of `write`. The queue's bound is the caller's business; `bytes` says how much is held.
+ * the order of `write`. The queue's bound is the caller's business; `bytes` says how much is held. What
+ * was handed over is forgotten at once: frames that live long cost collections of the whole heap.
  */
 export class FrameWriter {
   readonly #options: FrameWriterOptions;
-  readonly #queue: { message: NativeMessage; count: number; bytes: number }[] = [];
-  #head = 0;
+  /** The send under way, then those that wait. */
+  #first: Handover | null = null;
+  #last: Handover | null = null;
+  #frames = 0;
   #bytes = 0;
   #count = 0;
-  #busyCount = 0;
-  #busyBytes = 0;
-  #busy = false;
   #closed = false;
 
   constructor(options: FrameWriterOptions) {
@@ -34,7 +42,7 @@ export class FrameWriter {
 
   /** Whether a message written now leaves at once. */
   get idle(): boolean {
-    return !this.#busy;
+    return this.#first === null;
   }
 
   /** Bytes taken and not yet handed over. */
@@ -44,7 +52,7 @@ export class FrameWriter {
 
   /** Messages taken and not yet handed over (count). */
   get frames(): number {
-    return this.#queue.length - this.#head + (this.#busy ? 1 : 0);
+    return this.#frames;
   }
 
   /** Values taken and not yet handed over (count). */
@@ -54,57 +62,53 @@ export class FrameWriter {
 
   write(message: NativeMessage, count: number, bytes: number): void {
     if (this.#closed) return;
+    const handover = { message, count, bytes, next: null };
+    const last = this.#last;
+    this.#last = handover;
+    this.#frames += 1;
     this.#bytes += bytes;
     this.#count += count;
-    if (this.#busy) this.#queue.push({ message, count, bytes });
-    else this.#start(message, count, bytes);
+    if (last !== null) last.next = handover;
+    else this.#start(handover);
   }
 
   /** Forgets what was not handed over. */
   close(): void {
     this.#closed = true;
-    this.#queue.length = 0;
-    this.#head = 0;
+    if (this.#first !== null) this.#first.next = null;
+    this.#last = this.#first;
   }
 
-  #start(message: NativeMessage, count: number, bytes: number): void {
-    this.#busy = true;
-    this.#busyCount = count;
-    this.#busyBytes = bytes;
-    this.#options.send(message).then(this.#sent, this.#failed);
+  #start(handover: Handover): void {
+    this.#first = handover;
+    this.#options.send(handover.message).then(this.#sent, this.#failed);
   }
 
   readonly #sent = (): void => {
-    const count = this.#busyCount;
-    const bytes = this.#busyBytes;
-    this.#next();
+    const { count, bytes } = this.#next();
     this.#options.onSent(count, bytes);
-    if (!this.#busy && !this.#closed) this.#options.onIdle();
+    if (this.idle && !this.#closed) this.#options.onIdle();
   };
 
   readonly #failed = (error: unknown): void => {
-    const count = this.#busyCount;
-    this.#next();
+    const { count } = this.#next();
     if (this.#closed) return;
     this.#options.onFailed(error, count);
-    if (!this.#busy) this.#options.onIdle();
+    if (this.idle) this.#options.onIdle();
   };
 
-  #next(): void {
-    this.#busy = false;
-    this.#bytes -= this.#busyBytes;
-    this.#count -= this.#busyCount;
-    if (this.#closed) return;
-    const next = this.#queue[this.#head];
-    if (next === undefined) return;
-    this.#head += 1;
-    if (this.#head > 1_024 && this.#head * 2 > this.#queue.length) {
-      this.#queue.splice(0, this.#head);
-      this.#head = 0;
-    } else if (this.#head === this.#queue.length) {
-      this.#queue.length = 0;
-      this.#head = 0;
-    }
-    this.#start(next.message, next.count, next.bytes);
+  /** @returns the send that has ended */
+  #next(): Handover {
+    const ended = this.#first!;
+    const { next } = ended;
+    // Or an old one that is gone would keep all younger ones alive, in the eyes of a collection of young objects.
+    ended.next = null;
+    this.#first = null;
+    this.#frames -= 1;
+    this.#bytes -= ended.bytes;
+    this.#count -= ended.count;
+    if (next === null) this.#last = null;
+    else this.#start(next);
+    return ended;
   }
 }

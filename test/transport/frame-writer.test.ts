@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FrameWriter } from "../../lib/transport/frame-writer.ts";
 import type { NativeMessage } from "../../lib/transport/native.ts";
-import { turn } from "../support/eventually.ts";
+import { eventually, turn } from "../support/eventually.ts";
 import { range } from "../support/fixtures.ts";
+import { collectGarbage } from "../support/garbage.ts";
 
 /** A native socket that takes a message when the test says so. */
 function setUp() {
@@ -110,3 +111,36 @@ test("frame writer: thousands of messages keep their order and their count", asy
   assert.equal(writer.count, 0);
   assert.ok(idles >= 1);
 });
+
+test("frame writer: what was handed over is not held, however much waits behind it", async () => {
+  const { write, settle, writer } = setUp();
+  write("a");
+  const handed = new WeakRef(writeOne(writer));
+  write("c");
+  write("d");
+  await settle();
+  await settle();
+  assert.equal(writer.idle, false);
+  await eventually(() => {
+    collectGarbage();
+    assert.equal(handed.deref(), undefined);
+  });
+});
+
+test("frame writer: close lets go of what waits, though the send under way never ends", async () => {
+  const { write, writer } = setUp();
+  write("a");
+  const waiting = new WeakRef(writeOne(writer));
+  writer.close();
+  await eventually(() => {
+    collectGarbage();
+    assert.equal(waiting.deref(), undefined);
+  });
+});
+
+/** In a function of its own, so that no register of the test holds the frame. */
+function writeOne(writer: FrameWriter): Buffer {
+  const frame = Buffer.alloc(10);
+  writer.write(frame, 1, 10);
+  return frame;
+}
