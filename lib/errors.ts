@@ -12,6 +12,7 @@ const CODES = {
   BROKERLESS_FULL: { retryable: true },
   BROKERLESS_GAP: { retryable: false },
   BROKERLESS_JOURNAL_FAILED: { retryable: false },
+  BROKERLESS_LEASE_LOST: { retryable: false },
   BROKERLESS_LOCKED: { retryable: true },
   BROKERLESS_NO_SPACE: { retryable: true },
   BROKERLESS_PROTOCOL: { retryable: false },

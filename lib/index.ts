@@ -31,7 +31,12 @@ export {
 export { Pull, type PullOptions } from "./socket/pull.ts";
 export { Push, type PushOptions } from "./socket/push.ts";
 export type { DeadLetter, DeadLetters } from "./socket/reliable/dead-letters.ts";
-export type { Delivery, NackOptions, ReliableDelivery } from "./socket/reliable/delivery.ts";
+export type {
+  AckOptions,
+  Delivery,
+  NackOptions,
+  ReliableDelivery,
+} from "./socket/reliable/delivery.ts";
 export type { Guarantee } from "./socket/reliable/explain.ts";
 export type {
   ConfirmLevel,

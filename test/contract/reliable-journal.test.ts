@@ -3,6 +3,7 @@ import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { runDeadLettersCommand } from "../../lib/cli/dead-letters-command.ts";
 import { BrokerlessError, Pull, Push } from "../../lib/index.ts";
+import type { Appended } from "../../lib/journal/appended.ts";
 import { MemoryJournal } from "../../lib/journal/index.ts";
 import { changed } from "../support/changed.ts";
 import { eachTransport, wireOf } from "../support/each-transport.ts";
@@ -109,6 +110,87 @@ test("journal: with an inbox a receiver's restart repeats nothing", async (t) =>
     await inbox.close();
   }
   assert.deepEqual(got, range(90));
+});
+
+test("journal: an effect and its acknowledgement are stored together, with the id as its key", async (t) => {
+  const world = new World(t);
+  const wire = wireOf(t, "tcp");
+  const inboxPath = world.directory();
+  const sender = world.socket(new Push<number>({ journal: await world.journal(), graceMs: 10 }));
+  const address = await sender.bind(wire.address());
+  const inbox = await world.journal(inboxPath);
+  const receiver = new Pull<number>({ inbox });
+  receiver.connect(address);
+  const sent = range(3).map((value) => sender.send(value, { confirm: "processed" }));
+  const ids: string[] = [];
+  for await (const delivery of receiver.deliveries()) {
+    ids.push(delivery.id);
+    await delivery.ack({ effect: Buffer.from(`effect of ${delivery.value}`) });
+    assert.ok(delivery.isAnswered);
+    // The first answer counts, and only that.
+    await delivery.ack({ effect: Buffer.from("another") });
+    if (ids.length === 3) break;
+  }
+  await Promise.all(sent);
+  const effects: string[] = [];
+  for await (const { key, value } of inbox.read()) effects.push(`${key} ${value}`);
+  assert.deepEqual(
+    effects,
+    ids.map((id, value) => `${id} effect of ${value}`),
+  );
+  await receiver.close();
+  await inbox.close();
+  const again = world.socket(new Pull<number>({ inbox: await world.journal(inboxPath) }));
+  again.connect(address);
+  await sender.send(3);
+  assert.deepEqual(await take(again, 1), [3]);
+});
+
+test("journal: an effect that cannot be stored acknowledges nothing", async (t) => {
+  const world = new World(t);
+  const inbox = await world.journal();
+  let isFull = true;
+  const failing = changed(inbox, {
+    append: (entries, options) => {
+      if (!isFull) return inbox.append(entries, options);
+      const error = new BrokerlessError("BROKERLESS_NO_SPACE", "the disk is full");
+      return Promise.reject(error) as unknown as Appended;
+    },
+  });
+  const sender = world.socket(new Push<number>({ reliable: true, leaseMs: 60_000 }));
+  const receiver = world.socket(new Pull<number>({ inbox: failing }));
+  await wireOf(t, "tcp").join(sender, receiver);
+  const sent = sender.send(1, { confirm: "processed" });
+  const { value: delivery } = await receiver.deliveries().next();
+  const effect = Buffer.from("effect");
+  assert.throws(() => delivery!.ack({ effect: "text" as never }), TypeError);
+  await assert.rejects(delivery!.ack({ effect }), { code: "BROKERLESS_NO_SPACE" });
+  assert.ok(delivery!.isHeld);
+  isFull = false;
+  await delivery!.ack({ effect });
+  await sent;
+  assert.equal(inbox.seqStored, 1);
+});
+
+test("journal: an effect is refused where the lease is over, or there is no inbox", async (t) => {
+  const world = new World(t);
+  const sender = world.socket(new Push<number>({ reliable: true, leaseMs: 50 }));
+  const inbox = await world.journal();
+  const receiver = world.socket(new Pull<number>({ inbox }));
+  const without = world.socket(new Pull<number>({ reliable: true }));
+  await wireOf(t, "tcp").join(sender, receiver);
+  await sender.send(1);
+  const { value: delivery } = await receiver.deliveries().next();
+  const effect = Buffer.from("effect");
+  await new Promise<void>((resolve) => receiver.on("leaseLost", () => resolve()));
+  await assert.rejects(delivery!.ack({ effect }), { code: "BROKERLESS_LEASE_LOST" });
+  assert.equal(inbox.seqNext, 1);
+  delivery!.nack();
+  await wireOf(t, "tcp").join(sender, without);
+  await receiver.close();
+  const { value: other } = await without.deliveries().next();
+  assert.throws(() => other!.ack({ effect }), TypeError);
+  other!.ack();
 });
 
 test("journal: a deduplication id is remembered across restarts", async (t) => {

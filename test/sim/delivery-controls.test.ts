@@ -94,6 +94,19 @@ function forgetHandedOut(journal: Journal): Journal {
   return changed(journal, { set });
 }
 
+/** An effect is stored first, and that its message is done with later writes. */
+function effectInTwoSteps(inbox: Journal): Journal {
+  const append: Journal["append"] = (entries, options) => {
+    let stored: Promise<unknown> = inbox.append(entries);
+    const values = options?.values;
+    for (let times = 0; values !== undefined && times < 6; times++) {
+      stored = stored.then(() => inbox.set(times < 5 ? { later: Buffer.of(times) } : values));
+    }
+    return stored as unknown as Appended;
+  };
+  return changed(inbox, { append });
+}
+
 interface Control {
   readonly run: string;
   readonly options?: Partial<WorldOptions>;
@@ -143,6 +156,11 @@ const CONTROLS: Readonly<Record<string, Control>> = {
     run: "poison that kills receiver and sender",
     sabotage: { journal: forgetHandedOut },
     caught: /for ever/,
+  },
+  "an effect that is stored before its acknowledgement": {
+    run: "one receiver that stores effects with acks",
+    sabotage: { inbox: effectInTwoSteps },
+    caught: /twice/,
   },
   "a dead letter that is moved in two steps": {
     run: "two senders, two inboxes, few attempts",

@@ -29,6 +29,14 @@ export const RUNS: Readonly<Record<string, WorldOptions>> = {
     inbox: true,
     receiverCrashes: true,
   },
+  "one receiver that stores effects with acks": {
+    ...BASE,
+    ordered: true,
+    once: true,
+    inbox: true,
+    together: true,
+    receiverCrashes: true,
+  },
   "two senders, three receivers": { ...BASE, senders: 2, receivers: 3, graceMs: EVER, once: true },
   "short leases and graces": {
     ...BASE,

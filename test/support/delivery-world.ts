@@ -30,6 +30,8 @@ export interface WorldOptions {
   readonly ordered: boolean;
   /** No message may have its effect twice, whoever processes it. */
   readonly once: boolean;
+  /** Effects are stored with their acknowledgements, and the application does not look for an id. */
+  readonly together?: boolean;
   /** Some messages kill who takes them, and their sender too. */
   readonly poison?: boolean;
 }
@@ -39,6 +41,7 @@ export interface Sabotage {
   /** The application acknowledges before it has done its work. */
   readonly ackFirst?: boolean;
   journal?(journal: Journal): Journal;
+  inbox?(journal: Journal): Journal;
   sender?(sender: SimSender): void;
   receiver?(receiver: SimReceiver): void;
 }

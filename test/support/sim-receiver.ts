@@ -39,7 +39,8 @@ export class SimReceiver {
     const { options, ports, sabotage } = this.#world;
     const { prefetch, prefetchBytesMax } = options;
     this.#lives += 1;
-    this.#inbox = options.inbox ? await this.machine.open("always") : null;
+    const inbox = options.inbox ? await this.machine.open("always") : null;
+    this.#inbox = inbox !== null && sabotage.inbox ? sabotage.inbox(inbox) : inbox;
     if (this.#inbox !== null) await this.#recall(this.#inbox);
     this.#done = new Set();
     this.#inHand = [];
@@ -82,7 +83,8 @@ export class SimReceiver {
     } else if (!isCalm && roll < 0.4) {
       if (roll < 0.12) message.extend(1 + random.below(1_000));
       this.#inHand.push(message);
-    } else void this.#process(message);
+    } else if (options.together === true) void this.#processTogether(message);
+    else void this.#process(message);
   }
 
   /** The process dies, or its machine loses power. */
@@ -135,11 +137,25 @@ export class SimReceiver {
     if (life === this.#lives) this.#remembered.add(id);
   }
 
+  /** The effect and the acknowledgement are stored together, so no id is looked for. */
+  async #processTogether(message: Message): Promise<void> {
+    const { id } = message;
+    const life = this.#lives;
+    const text = textOf(message);
+    await message.ack({ effect: Buffer.from(`${id} ${text}`) });
+    if (life !== this.#lives) return;
+    this.#effects.add(id);
+    this.#world.effect(text, this.index);
+    this.#done.add(id);
+    this.#remembered.add(id);
+  }
+
   /** Effects that are in the inbox have happened, though nobody may have heard of it. */
   async #recall(inbox: Journal): Promise<void> {
     const known = new Set<string>();
     for await (const { value } of inbox.read()) {
       const [id, text] = Buffer.from(value).toString().split(" ") as [string, string];
+      this.#world.check(!known.has(id), `the effect of ${id} is stored twice`);
       known.add(id);
       if (!this.#effects.has(id)) this.#world.effect(text, this.index);
       this.#effects.add(id);

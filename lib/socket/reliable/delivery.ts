@@ -1,6 +1,8 @@
 import { WORD_NONE } from "../../delivery/link-message.ts";
 import type { SeqRange } from "../../delivery/range.ts";
+import { BrokerlessError } from "../../errors.ts";
 import { expected } from "../../options.ts";
+import { quiet } from "../../wait.ts";
 import type { ReceiverLinks } from "./receiver-links.ts";
 import type { ReceiverStream } from "./receiver-stream.ts";
 
@@ -12,6 +14,12 @@ export interface Delivery {
   readonly seq: number;
   /** The same for every delivery of a message, and for no other message: an idempotency key. Without an ack layer empty. */
   readonly id: string;
+}
+
+/** Options of {@link ReliableDelivery.ack}. */
+export interface AckOptions {
+  /** What came of the message, to be stored in the inbox together with its acknowledgement. */
+  readonly effect: Uint8Array;
 }
 
 /** Options of {@link ReliableDelivery.nack}. */
@@ -82,9 +90,29 @@ export class ReliableDelivery<T> implements Delivery {
   }
 
   /** Finished: it will not come again. */
-  ack(): void {
-    if (!this.#answer()) return;
-    this.#links.done(this.#stream, this.seq, this.seq);
+  ack(): void;
+  /**
+   * Finished, and this is what came of it: an entry of the inbox, with the `id` as its key, stored together with
+   * the memory that the message is done, all or none. So the effect is there exactly once, whenever this process dies.
+   *
+   * @returns resolves when both are stored. Rejects with `BROKERLESS_LEASE_LOST` where another may have the message,
+   *   and as the inbox's `append` does: then nothing is stored, and the message waits for another answer
+   * @throws TypeError without an inbox, or for an effect that is not bytes
+   * @see docs/decisions/0042-acknowledgements.md
+   */
+  ack(options: AckOptions): Promise<void>;
+  ack(options?: AckOptions): void | Promise<void> {
+    if (options === undefined) {
+      if (this.#answer()) this.#links.done(this.#stream, this.seq, this.seq);
+      return;
+    }
+    const { effect } = options;
+    if (!(effect instanceof Uint8Array)) {
+      throw expected("ack: effect", "a Buffer or Uint8Array", effect);
+    }
+    if (!this.#links.acks.hasInbox)
+      throw new TypeError("ack: an effect needs a Pull with an inbox");
+    return quiet(this.#ackWith(effect));
   }
 
   /** Not finished: it is to be tried again. @throws TypeError for a delay that is none */
@@ -107,6 +135,22 @@ export class ReliableDelivery<T> implements Delivery {
   extend(ms: number): void {
     checkMs("extend", ms, 1);
     if (this.isHeld) this.#links.extend(this.#stream, this.seq, ms);
+  }
+
+  async #ackWith(effect: Uint8Array): Promise<void> {
+    if (this.#isAnswered) return;
+    const { id, seq } = this;
+    if (!this.isHeld) {
+      const message = `the lease of message ${id} is over: another may have it`;
+      throw new BrokerlessError("BROKERLESS_LEASE_LOST", message);
+    }
+    this.#isAnswered = true;
+    try {
+      await this.#links.acks.doneWith(this.#stream, { seq, epoch: this.#epoch, id, effect });
+    } catch (error) {
+      this.#isAnswered = false;
+      throw error;
+    }
   }
 
   /** Whether the seq is still this message: where the sender lost its newest ones, it may be another's now. */

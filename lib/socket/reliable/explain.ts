@@ -167,7 +167,10 @@ export function explainReceiver(kind: "plain" | "memory" | "inbox"): readonly Gu
 export function shownReceiver(kind: "plain" | "memory" | "inbox"): readonly ShownGuarantee[] {
   if (kind === "plain") return PLAIN_RECEIVER;
   const inHand = "the messages in hand, whose effect may have happened: delivery.id tells";
-  const rest = kind === "inbox" ? inHand : `what was done and not acknowledged; and ${inHand}`;
+  const rest =
+    kind === "inbox"
+      ? `nothing, where effects are given to ack; else ${inHand}`
+      : `what was done and not acknowledged; and ${inHand}`;
   return [
     row(
       "this process is killed",
@@ -176,6 +179,7 @@ export function shownReceiver(kind: "plain" | "memory" | "inbox"): readonly Show
         ? [
             "crash: a receiver killed again and again",
             "journal: with an inbox a receiver's restart",
+            "journal: an effect and its acknowledgement",
           ]
         : ["reliable: what a receiver that closes"],
     ),

@@ -1,7 +1,8 @@
 import { RANGES_MAX } from "../../delivery/link-message.ts";
 import type { SeqRange } from "../../delivery/range.ts";
 import type { BrokerlessError } from "../../errors.ts";
-import type { InboxMemory } from "./inbox-memory.ts";
+import { isSame } from "./in-hand.ts";
+import type { Effect, InboxMemory } from "./inbox-memory.ts";
 import type { ReceiverSessions } from "./receiver-sessions.ts";
 import type { ReceiverLink, ReceiverStream } from "./receiver-stream.ts";
 
@@ -23,6 +24,7 @@ const ACK_SHARE = 0.25;
  */
 export class ReceiverAcks {
   readonly #options: ReceiverAcksOptions;
+  readonly #storing = new Set<Promise<void>>();
   #closed = false;
 
   constructor(options: ReceiverAcksOptions) {
@@ -50,6 +52,45 @@ export class ReceiverAcks {
   done(stream: ReceiverStream): void {
     stream.isRemembered = false;
     this.soon(stream);
+  }
+
+  /** Whether effects can be stored with what is done. */
+  get hasInbox(): boolean {
+    return this.#options.memory !== null;
+  }
+
+  /**
+   * The application has finished with a message, and its effect is stored with that, or neither. There is an inbox.
+   *
+   * @throws BrokerlessError as the inbox's `append` does: then it has not finished
+   */
+  async doneWith(stream: ReceiverStream, effect: Effect): Promise<void> {
+    const memory = this.#options.memory!;
+    const { seq, epoch } = effect;
+    await memory.room();
+    stream.storing.set(seq, epoch);
+    const stored = memory.store(stream, effect).then(
+      () => {
+        stream.storing.delete(seq);
+        if (!isSame(stream, seq, epoch)) return;
+        stream.window.step({ type: "done", first: seq, last: seq });
+        this.soon(stream);
+      },
+      (error: unknown) => {
+        // Nothing behind it was stored either: whatever is remembered next does not say that it is done.
+        stream.storing.delete(seq);
+        stream.isRemembered = false;
+        throw error;
+      },
+    );
+    this.#storing.add(stored);
+    await stored.finally(() => this.#storing.delete(stored));
+  }
+
+  /** Says what is done now. @returns resolves when it is with the transport, and no effect is on its way */
+  async flush(streams: readonly ReceiverStream[]): Promise<void> {
+    await Promise.allSettled(this.#storing);
+    await Promise.all(streams.map((stream) => this.now(stream)));
   }
 
   /** @returns resolves when what is done at the call is remembered, and said as far as there is a session */
@@ -111,7 +152,7 @@ export class ReceiverAcks {
     const { memory, sessions, onProblem } = this.#options;
     stream.isRemembered = true;
     try {
-      await memory!.remember(stream.id, stream.window.state());
+      await memory!.remember(stream);
       return true;
     } catch (error) {
       stream.isRemembered = false;

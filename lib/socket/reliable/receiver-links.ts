@@ -37,7 +37,8 @@ export interface ReceiverLinksOptions extends Omit<ReceiverSessionsOptions, "onE
 export class ReceiverLinks {
   readonly #options: ReceiverLinksOptions;
   readonly #sessions: ReceiverSessions;
-  readonly #acks: ReceiverAcks;
+  /** What is done, and how the senders hear of it. */
+  readonly acks: ReceiverAcks;
   readonly #rejections: Rejections;
   /** Streams that have something for the application, in the order of their turns. */
   readonly #waiting = new Set<ReceiverStream>();
@@ -53,7 +54,7 @@ export class ReceiverLinks {
     const sessions = new ReceiverSessions({ ...options, onExpired });
     this.#sessions = sessions;
     this.#rejections = new Rejections(sessions);
-    this.#acks = new ReceiverAcks({ sessions, memory, prefetch: hello.prefetch, onProblem });
+    this.acks = new ReceiverAcks({ sessions, memory, prefetch: hello.prefetch, onProblem });
   }
 
   /** Sessions that messages may come over (count). */
@@ -89,7 +90,7 @@ export class ReceiverLinks {
   /** The application has finished with messages. */
   done(stream: ReceiverStream, first: number, last: number): void {
     stream.window.step({ type: "done", first, last });
-    this.#acks.done(stream);
+    this.acks.done(stream);
   }
 
   /** The application gives messages back. @param word ms, or `WORD_NONE` */
@@ -176,8 +177,7 @@ export class ReceiverLinks {
 
   /** Says what is done now. @returns resolves when that is with the transport */
   async flush(): Promise<void> {
-    const streams = [...this.#sessions.streams];
-    await Promise.all(streams.map((stream) => this.#acks.now(stream)));
+    await this.acks.flush([...this.#sessions.streams]);
   }
 
   /** Gives back what waits, and says good-bye. */
@@ -194,7 +194,7 @@ export class ReceiverLinks {
   abandon(): void {
     this.#closed = true;
     this.#sessions.stop();
-    this.#acks.close();
+    this.acks.close();
     this.#waiting.clear();
   }
 
@@ -215,7 +215,7 @@ export class ReceiverLinks {
       return;
     }
     const held = stream.window.inHand();
-    void this.#acks.claim(link, stream).then(() => this.#rejections.say(stream, ALL));
+    void this.acks.claim(link, stream).then(() => this.#rejections.say(stream, ALL));
     // A newer epoch gives seqs anew: the application's are not the sender's any more.
     this.#options.onLost(stream, without(held, stream.window.inHand()));
     this.#options.onPeer("peer", link.peer.address, this.#sessions.openCount);
@@ -252,7 +252,7 @@ export class ReceiverLinks {
       this.#sessions.tell(stream, { type: "receipt", ranges: [{ first, last }] });
     }
     this.#rejections.say(stream, { first, last });
-    this.#acks.soon(stream);
+    this.acks.soon(stream);
     this.#wake(stream);
   }
 

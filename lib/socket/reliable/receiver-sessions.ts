@@ -188,7 +188,15 @@ export class ReceiverSessions {
     if (stream === undefined) {
       const window = new Window<Batch>(this.#options.memory?.recall(id) ?? null);
       const idle = { link: null, cancelGrace: null, isAckDue: false, isRemembered: true };
-      stream = { id, window, welcome, reasons: new Map(), acking: null, ...idle };
+      stream = {
+        id,
+        window,
+        welcome,
+        reasons: new Map(),
+        storing: new Map(),
+        acking: null,
+        ...idle,
+      };
       this.#streams.set(id, stream);
       this.#forgetIdle();
     }

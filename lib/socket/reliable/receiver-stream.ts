@@ -35,6 +35,8 @@ export interface ReceiverStream {
   isAckDue: boolean;
   /** Whether all that is done is in the inbox, or on its way there. */
   isRemembered: boolean;
+  /** Messages whose effects are on their way into the inbox: seqs, and the epochs in which they have them. */
+  readonly storing: Map<number, number>;
   /** What is done is being stored in the inbox, and then said. */
   acking: Promise<void> | null;
 }
