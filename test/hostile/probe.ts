@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 const TICK_MS = 5;
 
@@ -19,7 +19,8 @@ export interface Reading {
 export class Probe {
   readonly #startBytes = process.memoryUsage.rss();
   readonly #timer: NodeJS.Timeout;
-  #ticks = 0;
+  readonly #waits = new ThreadWaits();
+  #servedMs = 0;
   #peakBytes = 0;
   #stallMs = 0;
   #lastMs = busyMs();
@@ -29,11 +30,12 @@ export class Probe {
   }
 
   /**
-   * Time since the start as the event loop has seen it (milliseconds): it stands still while this process gets no
-   * processor, so that a slow machine is not taken for a peer that is kept waiting.
+   * Time since the start in which this process had what it needs to go on (milliseconds): it stands still while the
+   * event loop or another thread waits for a processor, so that a busy machine is not taken for a peer that is kept
+   * waiting.
    */
-  get loopMs(): number {
-    return this.#ticks * TICK_MS;
+  get servedMs(): number {
+    return this.#servedMs;
   }
 
   stop(): Reading {
@@ -43,7 +45,7 @@ export class Probe {
   }
 
   #tick(): void {
-    this.#ticks += 1;
+    this.#servedMs += Math.max(0, TICK_MS - this.#waits.longestMs());
     this.#stallMs = Math.max(this.#stallMs, busyMs() - this.#lastMs);
     this.#peakBytes = Math.max(this.#peakBytes, process.memoryUsage.rss());
     this.#lastMs = busyMs();
@@ -55,4 +57,29 @@ function busyMs(): number {
   if (process.platform !== "linux") return performance.now() - TICK_MS;
   const [ranNs] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, "utf8").split(" ");
   return Number(ranNs) / 1e6;
+}
+
+/** For how long each thread of this process has waited for a processor, where Linux tells it. */
+class ThreadWaits {
+  readonly #waitedNs = new Map<string, number>();
+
+  /** The longest wait of a thread since the last call (milliseconds). */
+  longestMs(): number {
+    if (process.platform !== "linux") return 0;
+    let longestNs = 0;
+    for (const thread of readdirSync("/proc/self/task")) {
+      const waitedNs = waitedNsOf(thread) ?? 0;
+      longestNs = Math.max(longestNs, waitedNs - (this.#waitedNs.get(thread) ?? waitedNs));
+      this.#waitedNs.set(thread, waitedNs);
+    }
+    return longestNs / 1e6;
+  }
+}
+
+function waitedNsOf(thread: string): number | undefined {
+  try {
+    return Number(readFileSync(`/proc/self/task/${thread}/schedstat`, "utf8").split(" ")[1]);
+  } catch {
+    return undefined; // the thread has ended since it was listed
+  }
 }

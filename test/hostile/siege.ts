@@ -29,7 +29,7 @@ export class Attacker {
 export interface Outcome extends Reading {
   /** Exchanges completed (count). */
   readonly exchanges: number;
-  /** Longest time without one, as the event loop of this process has seen it (milliseconds). */
+  /** Longest time without one, less what this process waited for a processor (milliseconds). */
   readonly silenceMs: number;
 }
 
@@ -53,7 +53,10 @@ async function within<T>(ms: number, promise: Promise<T>, what: string): Promise
 }
 
 /** Lets a pair exchange messages for as long as `attack` lasts, and once more afterwards. */
-export async function besiege(pair: Pair, attack: () => Promise<unknown>): Promise<Outcome> {
+export async function besiege(
+  pair: Pick<Pair, "exchange">,
+  attack: () => Promise<unknown>,
+): Promise<Outcome> {
   const exchange = (count: number): Promise<void> =>
     within(EXCHANGE_MS_MAX, pair.exchange(count), "the friend got nothing through");
   await exchange(1);
@@ -65,12 +68,12 @@ export async function besiege(pair: Pair, attack: () => Promise<unknown>): Promi
   attacking.catch(() => {}); // rethrown below, when the exchange under way has ended
   let exchanges = 0;
   let silenceMs = 0;
-  let lastMs = probe.loopMs;
+  let lastMs = probe.servedMs;
   while (!over) {
     await exchange(exchanges + 2);
     exchanges += 1;
-    silenceMs = Math.max(silenceMs, probe.loopMs - lastMs);
-    lastMs = probe.loopMs;
+    silenceMs = Math.max(silenceMs, probe.servedMs - lastMs);
+    lastMs = probe.servedMs;
     // One exchange each millisecond leaves the processor to the attack.
     await new Promise((resolve) => setTimeout(resolve, 1));
   }

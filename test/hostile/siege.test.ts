@@ -1,0 +1,19 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { besiege } from "./siege.ts";
+
+const PAUSE_MS = 2000;
+
+test("siege: control: a victim that lets its friend wait is seen to be silent", async () => {
+  let exchanges = 0;
+  const exchange = async (): Promise<void> => {
+    exchanges += 1;
+    if (exchanges === 10) await delay(PAUSE_MS);
+  };
+  // What a busy machine takes away of the pause is not counted.
+  const outcome = await besiege({ exchange }, async () => {
+    while (exchanges < 20) await delay(1);
+  });
+  assert.ok(outcome.silenceMs > PAUSE_MS / 10, `silent for ${outcome.silenceMs} ms`);
+});
