@@ -78,6 +78,8 @@ async function siege(t: TestContext, name: string, gated: boolean) {
   return { run, refused, gate };
 }
 
+/** Memory that an attack may take behind a gate (bytes). */
+const GATED_BYTES_MAX = 32 * 2 ** 20;
 /** Every MORE frame of two bytes takes 64 in libzmq; measured are 32 times what was sent. */
 const ENDLESS_BYTES = 4_000_000;
 
@@ -94,10 +96,11 @@ describe("what libzmq has no limit against: negative controls", () => {
     assert.ok(stallMs > 100, `stalled for ${stallMs} ms`);
   });
 
-  test("subscriptions take 16 times their bytes, and stall the event loop", async (t) => {
+  test("subscriptions take many times their bytes, and stall the event loop", async (t) => {
     const { run } = await siege(t, "Publisher", false);
     const outcome = await run("a flood of subscriptions that have nothing in common");
-    assert.ok(outcome.grownBytes > 16 * 30_000 * 64, `grew by ${outcome.grownBytes} bytes`);
+    // Twice what a gate allows: memory that a test before this one has freed is used first.
+    assert.ok(outcome.grownBytes > 2 * GATED_BYTES_MAX, `grew by ${outcome.grownBytes} bytes`);
     assert.ok(outcome.stallMs > 100, `stalled for ${outcome.stallMs} ms`);
   });
 });
@@ -116,7 +119,7 @@ describe(`what libzmq has no limit against, behind a gate (seed ${seed})`, () =>
         assert.ok(refused.length > before, `${mode}: nobody was refused`);
         assert.equal(refused.at(-1)?.code, "BROKERLESS_PROTOCOL");
         assert.ok(outcome.stallMs < 100, `${mode}: stalled for ${outcome.stallMs} ms`);
-        assert.ok(outcome.grownBytes < 32 * 2 ** 20, `${mode}: grew by ${outcome.grownBytes}`);
+        assert.ok(outcome.grownBytes < GATED_BYTES_MAX, `${mode}: grew by ${outcome.grownBytes}`);
       }
     });
   }

@@ -308,7 +308,7 @@ export const LIMITLESS_SUBSCRIBER_MODES: typeof MODES = {
     const peer = await ZmtpPeer.join(target.address, { socketType: "SUB", minor: 0 });
     const source = noise(target.seed);
     const subscribe = (): Buffer => frame(Buffer.concat([Buffer.of(1), source.next().value]));
-    for (let i = 0; i < 30; i++) {
+    for (let i = 0; i < 100; i++) {
       if (!(await peer.write(Buffer.concat(Array.from({ length: 1000 }, subscribe))))) break;
     }
     // What the friend is told comes here too once all of it has been taken in, if we are still connected.
