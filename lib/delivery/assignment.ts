@@ -52,7 +52,8 @@ export class Assignment {
 
   /**
    * A receiver that keeps order can do nothing with what it holds before a lower message comes again: that one
-   * is sent beyond its credit, at most as much again.
+   * is sent beyond its credit, at most as much again. Only the lowest of all: with another below it that still rests
+   * it would wait too, and then that one would be beyond what the receiver has room for.
    */
   runAwaited(link: DispatcherLink): void {
     if (link.ordered !== true || link.silent || link.graceEndMs !== null) return;
@@ -61,7 +62,8 @@ export class Assignment {
     if (held === null || kind === null) return;
     const { first, last, value } = this.#tables[kind].lowest!;
     const { bytesEach } = value;
-    if (first > held.first || creditOf(link, bytesEach) > 0) return;
+    if (first > held.first || first > this.#tables.floor + 1) return;
+    if (creditOf(link, bytesEach) > 0) return;
     const end = Math.min(last, held.first - 1, first + creditWhole(link, bytesEach) - 1);
     this.#tables[kind].take(first, end);
     this.#handOut(link, { first, last: end }, { attempt: value.attempts + 1, bytesEach });

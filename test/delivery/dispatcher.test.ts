@@ -437,3 +437,18 @@ test("dispatcher: what was handed out when the process before died has been trie
     [3],
   );
 });
+
+test("dispatcher: who keeps order gets beyond its credit only what comes before all else", () => {
+  const dispatcher = start();
+  const nack = (seq: number, delayMs: number, nowMs: number): string[] => {
+    const ranges = [{ first: seq, last: seq }];
+    return sends(dispatcher.step({ type: "nacked", link: 1, ranges, delayMs }, nowMs));
+  };
+  dispatcher.step(join(1, 1), 0);
+  assert.deepEqual(sends(dispatcher.step(fed(1, 3), 0)), ["1: 1-1 #1"]);
+  assert.deepEqual(nack(1, 20, 1), ["1: 2-2 #1"]);
+  assert.deepEqual(nack(2, 5, 2), ["1: 3-3 #1"]);
+  const again = [10, 30].map((nowMs) => sends(dispatcher.step({ type: "tick" }, nowMs)));
+  assert.deepEqual(again, [[], ["1: 1-1 #2"]], "2 is of no use before 1 is there");
+  assert.deepEqual(sends(dispatcher.step(acked(1, 1), 31)), ["1: 2-2 #2"]);
+});
