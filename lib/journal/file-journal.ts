@@ -229,8 +229,10 @@ export class FileJournal extends LocalJournal {
   /** Removes what was freed, one removal after the other, once it is durable that it was freed. */
   #drop(): Promise<void> {
     const remove = async () => {
+      // As of now: what is freed while the sync runs is not covered by it.
+      const { seqFirst } = this;
       if (this.#log.isDirty) await this.#log.sync();
-      await this.#log.dropBefore(this.seqFirst);
+      await this.#log.dropBefore(seqFirst);
     };
     const drop = this.#drops.then(() => this.#guard(remove));
     this.#drops = drop.catch(() => {});

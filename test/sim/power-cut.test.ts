@@ -39,3 +39,8 @@ test("power cut: without sync a prefix survives, and the epoch rises", async (t)
     assert.ok(counts.epochsRaised > 0, "no epoch rose: nothing that was seen was lost");
   }
 });
+
+test("power cut: what is freed while an earlier removal is synced stays until it is durable (seed 356862211)", async () => {
+  const run = await recordRun(356_862_211, { steps: 12, sync: "never" });
+  await checkCrashes(run, { statesPerOp: 4, durable: false });
+});
