@@ -9,8 +9,11 @@ import { Attacker, besiege, MODE_MS_MAX } from "./siege.ts";
 const STALL_MS_MAX = 200;
 /** The well-behaved peer is never kept waiting for longer (milliseconds). */
 const SILENCE_MS_MAX = 1000;
-/** Memory that an attack may take: what peers may have in flight, and the garbage of a busy program. */
-const GROWN_BYTES_MAX = 128 * 2 ** 20;
+/**
+ * Memory that an attack may take: what a peer may have in flight, 64 frames of a megabyte, and garbage that a busy
+ * machine has not collected yet. The largest attack sends 450 MB.
+ */
+const GROWN_BYTES_MAX = 256 * 2 ** 20;
 
 const seed = Number(process.env.BROKERLESS_SEED ?? Date.now() % 1_000_000);
 const wanted = process.env.BROKERLESS_MODE ?? "";

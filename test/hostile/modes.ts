@@ -237,7 +237,7 @@ export const MODES: Readonly<Record<string, (target: Target) => Promise<void>>> 
   "large frames that nobody asked for": async (target) => {
     const peer = await join(target);
     const large = frame(Buffer.alloc(900_000, 0xc1));
-    for (let i = 0; i < 200; i++) if (!(await peer.write(large))) break;
+    for (let i = 0; i < 500; i++) if (!(await peer.write(large))) break;
     peer.end();
     await peer.ended();
   },
