@@ -58,7 +58,7 @@ describe(`strangers at a CURVE server (seed ${seed})`, { concurrency: false }, (
     test(`CURVE: ${mode}`, { timeout: MODE_MS_MAX }, async () => {
       const outcome = await besiege(pair, () => attacker.attack({ mode, target }));
       if (report) console.log("CURVE", mode, JSON.stringify(outcome), errors.length);
-      assert.ok(outcome.stallMs < 200, `stalled for ${outcome.stallMs} ms`);
+      assert.ok(outcome.stallMs < 500, `stalled for ${outcome.stallMs} ms`);
       assert.ok(outcome.silenceMs < 1000, `silent for ${outcome.silenceMs} ms`);
       assert.ok(outcome.grownBytes < GROWN_BYTES_MAX, `grew by ${outcome.grownBytes} bytes`);
       assert.equal(pair.victim.stats().framesRefused, 0, "a stranger's frame came through");

@@ -80,6 +80,8 @@ async function siege(t: TestContext, name: string, gated: boolean) {
 
 /** Memory that an attack may take behind a gate (bytes). */
 const GATED_BYTES_MAX = 32 * 2 ** 20;
+/** The loop is busy for no longer behind a gate: on a slow machine, where the controls take 1,000 (milliseconds). */
+const STALL_MS_MAX = 300;
 /** Every MORE frame of two bytes takes 64 in libzmq; measured are 32 times what was sent. */
 const ENDLESS_BYTES = 4_000_000;
 
@@ -118,7 +120,7 @@ describe(`what libzmq has no limit against, behind a gate (seed ${seed})`, () =>
         const outcome = await run(mode);
         assert.ok(refused.length > before, `${mode}: nobody was refused`);
         assert.equal(refused.at(-1)?.code, "BROKERLESS_PROTOCOL");
-        assert.ok(outcome.stallMs < 100, `${mode}: stalled for ${outcome.stallMs} ms`);
+        assert.ok(outcome.stallMs < STALL_MS_MAX, `${mode}: stalled for ${outcome.stallMs} ms`);
         assert.ok(outcome.grownBytes < GATED_BYTES_MAX, `${mode}: grew by ${outcome.grownBytes}`);
       }
     });
@@ -130,7 +132,7 @@ describe(`what libzmq has no limit against, behind a gate (seed ${seed})`, () =>
       const modes = { ...MODES, ...(name === "Publisher" ? SUBSCRIBER_MODES : {}) };
       for (const mode of Object.keys(modes)) {
         const outcome = await run(mode);
-        assert.ok(outcome.stallMs < 100, `${mode}: stalled for ${outcome.stallMs} ms`);
+        assert.ok(outcome.stallMs < STALL_MS_MAX, `${mode}: stalled for ${outcome.stallMs} ms`);
         assert.ok(outcome.silenceMs < 1000, `${mode}: silent for ${outcome.silenceMs} ms`);
         assert.ok(outcome.grownBytes < 256 * 2 ** 20, `${mode}: grew by ${outcome.grownBytes}`);
       }

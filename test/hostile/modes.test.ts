@@ -5,8 +5,8 @@ import { MODES, SUBSCRIBER_MODES, type Target } from "./modes.ts";
 import { FRAME_BYTES_MAX, type Pair, ROLES } from "./roles.ts";
 import { Attacker, besiege, MODE_MS_MAX } from "./siege.ts";
 
-/** The loop is never busy for longer: a person would hardly notice, even on a machine that is busy (milliseconds). */
-const STALL_MS_MAX = 200;
+/** The loop is never busy for longer: a person would hardly notice, even on a slow machine (milliseconds). */
+const STALL_MS_MAX = 500;
 /** The well-behaved peer is never kept waiting for longer (milliseconds). */
 const SILENCE_MS_MAX = 1000;
 /**
