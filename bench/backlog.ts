@@ -1,6 +1,8 @@
 /** `npm run backlog`: a journal that fills without a receiver, a restart, and the way back to nothing. */
 import { parseArgs } from "node:util";
+import { answerHelp } from "../scripts/help.ts";
 import { type BacklogResult, runBacklog } from "./backlog/course.ts";
+import { type DrainRate, runDrains } from "./backlog/drains.ts";
 import { describeMachine } from "./machine.ts";
 import { grouped } from "./report.ts";
 
@@ -10,6 +12,12 @@ const NOISE_MIB_MAX = 16;
 const RESTART_MS_MAX = 5_000;
 /** What was stored must drain at no less than this part of the live rate. */
 const DRAIN_PART_MIN = 0.7;
+/**
+ * Backlogs that drain after an orderly restart (messages): one that fits the sender's memory, and larger ones. The rate of each
+ * must be so large a part of the first.
+ */
+const DRAIN_SIZES = [120_000, 400_000, 1_200_000];
+const DRAIN_SIZE_PART_MIN = 0.5;
 /** Every n-th look at the memory is printed (count). */
 const SAMPLES_STEP = 10;
 
@@ -49,6 +57,17 @@ function report(result: BacklogResult): void {
   );
 }
 
+function reportDrains(rates: readonly DrainRate[]): void {
+  for (const { listener, messages, perSecond, lost } of rates) {
+    const least = rates.find((rate) => rate.listener === listener)!.perSecond;
+    const part = perSecond / least;
+    judge(
+      part >= DRAIN_SIZE_PART_MIN && lost === 0,
+      `closed in order, ${listener} listens: ${grouped(messages)} drained at ${grouped(perSecond)}/s, ${part.toFixed(2)} of the smallest; at least ${DRAIN_SIZE_PART_MIN}, lost ${grouped(lost)}`,
+    );
+  }
+}
+
 async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
@@ -62,9 +81,16 @@ async function main(args: readonly string[]): Promise<void> {
   const { cpu, cores, node, loadAverage } = describeMachine();
   console.log(`${grouped(messages)} messages of 100 B into a journal, sync always, no receiver`);
   console.log(`  ${cpu}, ${cores} cores, node ${node}, load ${loadAverage}`);
+  reportDrains(await runDrains(DRAIN_SIZES.filter((size) => size <= messages)));
   report(await runBacklog({ messages, live, onStep: (step) => console.log(`  ${step}`) }));
 }
 
+answerHelp(`usage: npm run backlog -- [--messages N] [--live N]
+
+A journal that fills without a receiver, a restart, and the way back to nothing.
+
+--messages N   messages that are stored (default 10000000)
+--live N       messages of the run with a receiver that it is compared with (default 2000000)`);
 try {
   await main(process.argv.slice(2));
 } catch (error) {

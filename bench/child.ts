@@ -15,6 +15,8 @@ async function main(job: Job): Promise<void> {
 
 // Without the parent nobody wants the figures: an orphan must not spin on.
 process.on("disconnect", () => process.exit(1));
+// It may have left while this process was loading.
+if (process.connected === false) process.exit(1);
 try {
   await main(JSON.parse(process.argv[2] ?? "null") as Job);
 } catch (error) {

@@ -68,7 +68,9 @@ export class ControlLink {
   }
 
   post(message: Control | Verdict): void {
-    process.send?.(message);
+    // Who cannot be told has left, which is what `disconnect` says:
+    // a callback keeps it from being an `error` of the process.
+    process.send?.(message, () => {});
   }
 
   /** Resolves with the next message of that kind, or the first that nobody took. */

@@ -1,5 +1,6 @@
 /** `npm run crowd`: one reliable sender with up to 1,000 receivers, and up to 100 senders with one. */
 import { parseArgs } from "node:util";
+import { answerHelp } from "../scripts/help.ts";
 import { type CrowdResult, runCrowd } from "./crowd/course.ts";
 import { describeMachine } from "./machine.ts";
 import { grouped } from "./report.ts";
@@ -83,6 +84,11 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
+answerHelp(`usage: npm run crowd -- [--messages N]
+
+One reliable sender with up to 1,000 receivers, and up to 100 senders with one.
+
+--messages N   messages at each size (default 300000)`);
 try {
   await main(process.argv.slice(2));
 } catch (error) {

@@ -10,7 +10,8 @@ export class UsageError extends Error {
 
 /** What the command line says; `null` where it leaves the choice to the scenario. */
 export interface CommandLine {
-  readonly scenario: string;
+  /** Null: the main ones, shortly. */
+  readonly scenario: string | null;
   readonly json: boolean;
   /** Systems to run, by name; empty for all of them. */
   readonly systems: readonly string[];
@@ -28,21 +29,33 @@ const RANGES = {
   subscribers: { min: 1, max: 500, unit: "subscribers" },
 } as const;
 
-export const USAGE: string =
-  "usage: npm run bench -- --scenario NAME [--size BYTES] [--messages N] [--runs N] " +
-  "[--subscribers N] [--system NAME]... [--json]";
+export const USAGE: string = `usage: npm run bench -- [--scenario NAME] [--size BYTES] [--messages N] [--runs N]
+       [--subscribers N] [--system NAME]... [--json]
+
+Measures brokerless beside zeromq.js, in processes of their own. Without a scenario: the main ones, shortly, in some
+two minutes, with a verdict. docs/benchmarks.md says what a figure means.
+
+--scenario NAME    one of ${SCENARIO_NAMES.join(", ")}
+--size BYTES       length of a raw message (default 100)
+--messages N       measured messages in each run (default: by scenario)
+--runs N           repetitions of every system (default 5)
+--subscribers N    subscribers in pub-sub (default 10)
+--system NAME      this system only; may be repeated; needs a scenario
+--json             one object instead of tables`;
 
 /** @throws UsageError for an unknown scenario or option, or a bad number */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   const values = parse(args);
   const scenario = values.scenario;
   const known = SCENARIO_NAMES.join(", ");
-  if (scenario === undefined) throw new UsageError(`--scenario is missing; one of ${known}`);
-  if (!SCENARIO_NAMES.some((name) => name === scenario)) {
+  if (scenario === undefined && values.system !== undefined) {
+    throw new UsageError(`--system needs --scenario, one of ${known}`);
+  }
+  if (scenario !== undefined && !SCENARIO_NAMES.some((name) => name === scenario)) {
     throw new UsageError(`unknown scenario "${scenario}"; one of ${known}`);
   }
   return {
-    scenario,
+    scenario: scenario ?? null,
     json: values.json ?? false,
     systems: values.system ?? [],
     size: wholeNumber("size", values.size),

@@ -78,11 +78,13 @@ export function answerAll(commands: Commands): void {
   process.on("message", async ({ id, name, argument }: Question) => {
     try {
       const value = await commands[name]!(argument as never);
-      process.send?.({ id, value } satisfies Answer);
+      process.send?.({ id, value } satisfies Answer, () => {});
     } catch (error) {
       const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      process.send?.({ id, error: reason } satisfies Answer);
+      process.send?.({ id, error: reason } satisfies Answer, () => {});
     }
   });
   process.on("disconnect", () => process.exit(0));
+  // It may have left while this process was loading.
+  if (process.connected === false) process.exit(0);
 }

@@ -1,6 +1,7 @@
 /** `npm run soak`: memory and descriptors over millions of messages and thousands of connections. */
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
+import { answerHelp } from "../scripts/help.ts";
 import { grouped } from "./report.ts";
 import { churn } from "./soak/churn.ts";
 import { flatMemory } from "./soak/flat-memory.ts";
@@ -101,6 +102,14 @@ async function main(args: readonly string[]): Promise<void> {
   await check(counts);
 }
 
+answerHelp(`usage: npm run soak -- [--check NAME] [--messages N] [--cycles N] [--bound-mib MIB]
+
+Memory and descriptors over millions of messages and thousands of sockets, each check in a fresh process.
+
+--check NAME      this one alone: ${[...CHECKS.keys()].join(", ")}
+--messages N      messages of the check of memory (default 10000000)
+--cycles N        sockets, or connections, that are opened and closed (default 10000)
+--bound-mib MIB   what a sender may queue whose receiver reads nothing (default 256)`);
 try {
   await main(process.argv.slice(2));
 } catch (error) {

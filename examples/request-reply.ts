@@ -1,26 +1,26 @@
-/** Questions and answers, many at once: `npx tsx examples/request-reply.ts`. */
+/** Requests and replies, many at once: `npx tsx examples/request-reply.ts`. */
 import { setTimeout as delay } from "node:timers/promises";
 import { BrokerlessError, RemoteError, Replier, Requester } from "../lib/index.ts";
 
-type Question = { readonly divide: number; readonly by: number } | { readonly sleepMs: number };
+type Request = { readonly divide: number; readonly by: number } | { readonly sleepMs: number };
 
-await using replier = new Replier<Question, number>();
+await using replier = new Replier<Request, number>();
 const address = await replier.bind("tcp://127.0.0.1:*");
 // Runs until the socket is closed.
-const serving = replier.serve(async (question, { signal }) => {
-  if ("sleepMs" in question) return delay(question.sleepMs, 0, { signal });
-  if (question.by === 0) throw new RangeError("cannot divide by zero");
-  return question.divide / question.by;
+const serving = replier.serve(async (request, { signal }) => {
+  if ("sleepMs" in request) return delay(request.sleepMs, 0, { signal });
+  if (request.by === 0) throw new RangeError("cannot divide by zero");
+  return request.divide / request.by;
 });
 
-await using requester = new Requester<Question, number>({ timeoutMs: 5_000 });
+await using requester = new Requester<Request, number>({ timeoutMs: 5_000 });
 requester.connect(address);
 await requester.ready();
 
-// Any number of questions may be under way; each answer finds its question.
-const questions = [1, 2, 3, 4].map((by) => ({ divide: 12, by }));
-const answers = await Promise.all(questions.map((question) => requester.request(question)));
-console.log(`12 divided by 1, 2, 3, 4 is ${answers.join(", ")}`);
+// Any number of requests may be under way; each reply finds its request.
+const requests = [1, 2, 3, 4].map((by) => ({ divide: 12, by }));
+const replies = await Promise.all(requests.map((request) => requester.request(request)));
+console.log(`12 divided by 1, 2, 3, 4 is ${replies.join(", ")}`);
 
 // What the handler throws arrives as an error.
 try {
@@ -30,7 +30,7 @@ try {
   console.log(`the replier says: ${error.remoteName}: ${error.message}`);
 }
 
-// A question that takes too long ends, and the next one is not held up by it.
+// A request that takes too long ends, and the next one is not held up by it.
 try {
   await requester.request({ sleepMs: 60_000 }, { timeoutMs: 50 });
 } catch (error) {

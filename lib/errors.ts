@@ -21,6 +21,7 @@ const CODES = {
   BROKERLESS_TIMEOUT: { retryable: true },
   BROKERLESS_TOO_LARGE: { retryable: false },
   BROKERLESS_UNROUTABLE: { retryable: true },
+  BROKERLESS_UNSUPPORTED: { retryable: false },
   BROKERLESS_VERSION: { retryable: false },
 } as const;
 
@@ -49,7 +50,9 @@ export interface BrokerlessErrorOptions extends ErrorOptions {
 
 /** What a peer, a disk or time may do to us. Bad arguments are a TypeError instead. */
 export class BrokerlessError extends Error {
+  /** Tells the class where `instanceof` cannot, for two copies of the package. */
   override readonly name = "BrokerlessError";
+  /** What has failed, stable across versions. */
   readonly code: ErrorCode;
   /** Whether the same call may succeed later. */
   readonly retryable: boolean;
@@ -69,6 +72,7 @@ export class BrokerlessError extends Error {
 
 /** What a {@link RemoteError} knows of the error that the replier's handler threw. */
 export interface RemoteErrorInit {
+  /** The message of the error at the replier. */
   readonly message: string;
   /** The `name` of the error at the replier, such as `RangeError`. */
   readonly remoteName: string;
@@ -76,10 +80,13 @@ export interface RemoteErrorInit {
   readonly remoteCode: string | null;
 }
 
-/** A replier's handler threw, or refused the question: its error, as far as it travels. */
+/** A replier's handler threw, or refused the request: its error, as far as it travels. */
 export class RemoteError extends Error {
+  /** Tells the class where `instanceof` cannot, for two copies of the package. */
   override readonly name = "RemoteError";
+  /** The `name` of the error at the replier, such as `RangeError`. */
   readonly remoteName: string;
+  /** The `code` of the error at the replier, where it had one. */
   readonly remoteCode: string | null;
 
   constructor(init: RemoteErrorInit) {

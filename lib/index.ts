@@ -1,8 +1,35 @@
+export type { MessageHeaders } from "./batch/headers.ts";
 export { ByteWriter } from "./codec/byte-writer.ts";
 export type { Codec, Delimiter } from "./codec/codec.ts";
 export { json } from "./codec/json.ts";
-export { msgpack } from "./codec/msgpack.ts";
+export { msgpack } from "./codec/msgpack/msgpack.ts";
 export { raw } from "./codec/raw.ts";
+export type { Listener } from "./core/events/events.ts";
+export type { LogFields, Logger, LogLevel } from "./core/events/logger.ts";
+export type { Peer, PeerEvent } from "./core/events/peer.ts";
+export type {
+  DeadMessages,
+  MessageRange,
+  MessageRanges,
+  PublisherEvents,
+  SocketEvents,
+  SubscriberEvent,
+} from "./core/events/socket-events.ts";
+export type { WhyDead } from "./core/events/why-dead.ts";
+export type { PeerId } from "./core/peer-id.ts";
+export type { Message } from "./core/queue/receive-queue.ts";
+export type { RunOptions } from "./core/run.ts";
+export type { ConfirmLevel, PlainSendOptions, SendOptions } from "./core/send-options.ts";
+export type {
+  BatchOptions,
+  CommonOptions,
+  RequestReplyOptions,
+  TwoWayOptions,
+  ValueOptions,
+} from "./core/socket-options.ts";
+export type { SocketStats, SocketStatus } from "./core/socket-stats.ts";
+export { type ReadyOptions, TypedSocket } from "./core/typed-socket.ts";
+export type { ReliableWritableOptions, WritableOptions } from "./core/writable.ts";
 export {
   BrokerlessError,
   type BrokerlessErrorOptions,
@@ -10,39 +37,47 @@ export {
   RemoteError,
   type RemoteErrorInit,
 } from "./errors.ts";
-export { Dealer, type DealerOptions } from "./socket/dealer.ts";
-export type { Listener } from "./socket/events.ts";
-export type {
-  AskOptions,
-  BatchOptions,
-  CommonOptions,
-  TwoWayOptions,
-  ValueOptions,
-} from "./socket/options.ts";
-export type { SendOptions } from "./socket/outbound.ts";
-export type { PeerId } from "./socket/peer-id.ts";
-export {
-  Publisher,
-  type PublisherEvents,
-  type PublisherOptions,
-  type TopicMap,
-  type TopicOf,
-} from "./socket/publisher.ts";
-export { Pull, type PullOptions } from "./socket/pull.ts";
-export { Push, type PushOptions } from "./socket/push.ts";
-export type { DeadLetter, DeadLetters } from "./socket/reliable/dead-letters.ts";
+export type { HandlerError } from "./handler-error.ts";
 export type {
   AckOptions,
   Delivery,
   NackOptions,
+  RejectOptions,
   ReliableDelivery,
-} from "./socket/reliable/delivery.ts";
-export type { Guarantee } from "./socket/reliable/explain.ts";
+} from "./reliable/receiver/delivery.ts";
+export type { DeliveredMessage } from "./reliable/receiver/reliable-inbound.ts";
 export type {
-  ConfirmLevel,
+  Acknowledged,
+  Journaled,
   ReliableReceiveOptions,
   ReliableSendOptions,
-} from "./socket/reliable/options.ts";
+  Remembering,
+} from "./reliable/reliable-options.ts";
+export type { DeadLetter, DeadLetters } from "./reliable/sender/dead-letters.ts";
+export { Dealer, type DealerOptions } from "./socket/dealer.ts";
+export type { Guarantee } from "./socket/explain.ts";
+export {
+  Publisher,
+  type PublisherOptions,
+  type TopicMap,
+  type TopicOf,
+} from "./socket/publisher.ts";
+export {
+  type PlainPullOptions,
+  Pull,
+  type PullConstructor,
+  type PullOptions,
+  type ReliablePull,
+  type ReliablePullOptions,
+} from "./socket/pull.ts";
+export {
+  type PlainPushOptions,
+  Push,
+  type PushConstructor,
+  type PushOptions,
+  type ReliablePush,
+  type ReliablePushOptions,
+} from "./socket/push.ts";
 export {
   type Handler,
   Replier,
@@ -51,16 +86,7 @@ export {
 } from "./socket/replier.ts";
 export { Requester, type RequesterOptions, type RequestOptions } from "./socket/requester.ts";
 export { type Routed, Router, type RouterOptions } from "./socket/router.ts";
-export type { RunOptions } from "./socket/run.ts";
-export type { SocketStats } from "./socket/socket-stats.ts";
 export { type Publication, Subscriber, type SubscriberOptions } from "./socket/subscriber.ts";
-export {
-  type MessageRange,
-  type ReadyOptions,
-  type SocketEvents,
-  type SocketStatus,
-  TypedSocket,
-} from "./socket/typed-socket.ts";
-export { generateKeyPair, type KeyPair } from "./transport/curve.ts";
-export type { CurveClient, CurveServer, Security } from "./transport/security.ts";
+export { generateKeyPair, type KeyPair } from "./transport/curve/curve.ts";
+export type { CurveClient, CurveServer, Security } from "./transport/curve/security.ts";
 export type { WaitOptions } from "./wait.ts";

@@ -26,13 +26,34 @@ export function resolveOptions<T extends object>(
   const resolved = { ...spec.defaults } as Record<string, unknown>;
   for (const [key, value] of Object.entries(given)) {
     if (!Object.hasOwn(spec.rules, key)) {
-      const known = Object.keys(spec.rules).sort().join(", ");
-      throw new TypeError(`${owner}: unknown option "${key}"; expected one of ${known}`);
+      throw unknown(`${owner}: unknown option`, key, Object.keys(spec.rules));
     }
     if (value === undefined) continue;
     resolved[key] = spec.rules[key as keyof T](value, `${owner}: option "${key}"`);
   }
   return Object.freeze(resolved) as Readonly<T>;
+}
+
+/**
+ * Checks the options object of a call for names that nobody knows. Without one it costs a comparison.
+ *
+ * @param known the names of the call's options
+ * @throws TypeError for an unknown name, or what is no object
+ */
+export function checkNames(call: string, options: unknown, known: readonly string[]): void {
+  if (options === undefined) return;
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw expected(`${call}: options`, "an object", options);
+  }
+  for (const name in options) {
+    if (known.includes(name) || !Object.hasOwn(options, name)) continue;
+    throw unknown(`${call}: unknown option`, name, known);
+  }
+}
+
+/** Somebody used a name that there is not. @param what what it was to name, and where */
+export function unknown(what: string, name: string, known: readonly string[]): TypeError {
+  return new TypeError(`${what} ${quoted(name)}; expected one of ${[...known].sort().join(", ")}`);
 }
 
 /** A whole number from `min` to `max`, both included. */
@@ -65,12 +86,56 @@ export function expected(name: string, wanted: string, got: unknown): TypeError 
   return new TypeError(`${name} must be ${wanted}, got ${describe(got)}`);
 }
 
-/** A value in at most 60 characters, for an error text. */
+/** A text that is shown (characters): too short for a key, whose half is none. */
+const TEXT_CHARS_MAX = 20;
+/** A name of letters alone that is shown (characters): a key has digits and signs, and more characters. */
+const NAME_CHARS_MAX = 32;
+/** An address that is shown (characters). */
+const ADDRESS_CHARS_MAX = 160;
+/** What can be an address and cannot hold a key, which has 40 characters, other signs among them. */
+const ADDRESS = [
+  /^[a-z]{2,8}:\/\/(?!.*[\w-]{40})(?:\[[\w:.%]{0,45}\]|[\w.*-]*)(?::[\w*-]{0,10})?$/,
+  /^(?:ipc|inproc):\/\/(?!.*[\w.-]{40})[\w./@-]*$/,
+];
+const LETTERS = /^[A-Za-z]+$/;
+
+/**
+ * A value for an error text: what sort it is, and of a number, a short text or an address so much as helps to find
+ * it. Whatever is in the wrong place may be a secret, so nothing is shown of what could be a key or hold one.
+ */
 export function describe(value: unknown): string {
-  const text = inspect(value, {
-    depth: 0,
-    maxStringLength: 40,
-    breakLength: Number.POSITIVE_INFINITY,
-  });
-  return text.length <= 60 ? text : `${text.slice(0, 57)}...`;
+  if (typeof value === "string") {
+    return isTelling(value) ? inspect(value) : `a text of ${value.length} characters`;
+  }
+  if (typeof value === "symbol") return "a symbol";
+  if (typeof value === "function") return `a function ${nameOf(value) ?? ""}`.trim();
+  if (typeof value !== "object" || value === null) {
+    const text = inspect(value);
+    return text.length <= NAME_CHARS_MAX ? text : `a ${typeof value} of ${text.length} characters`;
+  }
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  const name = nameOf(Object.getPrototypeOf(value)?.constructor);
+  if (ArrayBuffer.isView(value)) return `a ${name ?? "view"} of ${value.byteLength} bytes`;
+  return name === null || name === "Object" ? "an object" : `a ${name}`;
+}
+
+/** A name that somebody else chose, such as an option's, for an error text: in quotes, or how long it is. */
+export function quoted(name: string): string {
+  return isName(name) ? `"${name}"` : `of ${name.length} characters`;
+}
+
+function isTelling(text: string): boolean {
+  if (text.length <= TEXT_CHARS_MAX) return true;
+  return text.length <= ADDRESS_CHARS_MAX && ADDRESS.some((form) => form.test(text));
+}
+
+function isName(text: string): boolean {
+  if (text.length <= TEXT_CHARS_MAX) return true;
+  return text.length <= NAME_CHARS_MAX && LETTERS.test(text);
+}
+
+/** The name of a class or function; null where there is none, or none that can be shown. */
+function nameOf(named: unknown): string | null {
+  const name = (named as { readonly name?: unknown } | undefined)?.name;
+  return typeof name === "string" && name !== "" && isName(name) ? name : null;
 }

@@ -1,13 +1,20 @@
 import { BrokerlessError } from "./errors.ts";
-import { expected } from "./options.ts";
+import { lastLook } from "./last-look.ts";
+import { checkNames, expected } from "./options.ts";
 
 /** How long a call may wait. */
 export interface WaitOptions {
-  /** Gives up with `BROKERLESS_TIMEOUT` after so long (milliseconds). Default: waits for ever. */
+  /**
+   * Gives up with `BROKERLESS_TIMEOUT` after so long (milliseconds), when it has looked once more: what is there by
+   * then is taken, also with 0. Default: waits for ever.
+   */
   readonly timeoutMs?: number | undefined;
   /** Gives up with `signal.reason` when it aborts. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** The names of {@link WaitOptions}. */
+export const WAIT_OPTIONS: readonly string[] = ["timeoutMs", "signal"];
 
 /** The two ends of a call that waits. */
 export interface Settle<T> {
@@ -15,6 +22,7 @@ export interface Settle<T> {
   readonly reject: (reason: unknown) => void;
 }
 
+const NO_OPTIONS: WaitOptions = Object.freeze({});
 /** Longest delay that a Node timer keeps (milliseconds); beyond it a timer fires at once. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
@@ -29,7 +37,7 @@ export function quiet<T>(promise: Promise<T>): Promise<T> {
 }
 
 /**
- * A promise that a time limit or an abort can end.
+ * A promise that a time limit or an abort can end; the time limit when what had arrived before is looked at.
  *
  * @param what what is awaited, for the error text
  * @param start begins the wait; returns how to forget it when time or the caller ends it first
@@ -44,11 +52,13 @@ export function wait<T>(
   if (signal?.aborted) return Promise.reject(signal.reason);
   return new Promise<T>((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined;
+    let forget = (): void => {};
     let settled = false;
     let cancel = (): void => {};
     const end = (): void => {
       settled = true;
       clearTimeout(timer);
+      forget();
       signal?.removeEventListener("abort", onAbort);
     };
     const giveUp = (reason: unknown): void => {
@@ -70,15 +80,25 @@ export function wait<T>(
     if (settled) return;
     signal?.addEventListener("abort", onAbort, { once: true });
     if (timeoutMs === undefined) return;
-    timer = setTimeout(() => {
+    const onLimit = (): void =>
       giveUp(new BrokerlessError("BROKERLESS_TIMEOUT", `${what}: not within ${timeoutMs} ms`));
+    timer = setTimeout(() => {
+      forget = lastLook(onLimit);
     }, timeoutMs);
   });
 }
 
-/** @throws TypeError for options that are not a {@link WaitOptions} */
-export function checkWaitOptions(what: string, options: WaitOptions | undefined): WaitOptions {
-  if (options === undefined) return {};
+/**
+ * @param known the names of all options of a call; without it others are left alone
+ * @throws TypeError for options that are not a {@link WaitOptions}, or an unknown one
+ */
+export function checkWaitOptions(
+  what: string,
+  options: WaitOptions | undefined,
+  known?: readonly string[],
+): WaitOptions {
+  if (options === undefined) return NO_OPTIONS;
+  if (known !== undefined) checkNames(what, options, known);
   if (typeof options !== "object" || options === null) {
     throw expected(`${what}: options`, "an object", options);
   }

@@ -1,10 +1,12 @@
 import { once } from "node:events";
 import type { Pull, Push } from "../lib/index.ts";
+import { checkNames } from "./check-names.ts";
 
 /** What a stage made of `count` of the source's values. */
 export interface Portion<T> {
   /** How many of the source's values went into `value` (count). */
   readonly count: number;
+  /** What the stage made, or the source gave. */
   readonly value: T;
 }
 
@@ -19,6 +21,7 @@ export type Parcel<T> = Portion<T> | End;
 
 /** What {@link runSource} reads and where it writes. */
 export interface SourceOptions<T> {
+  /** What is sent, one after another. */
   readonly values: Iterable<T> | AsyncIterable<T>;
   /** To the stages. */
   readonly work: Push<T>;
@@ -30,7 +33,9 @@ export interface SourceOptions<T> {
 
 /** What {@link runStage} reads, does and where it writes. */
 export interface StageOptions<In, Out> {
+  /** Where values come from. */
   readonly work: Pull<In>;
+  /** Where results go. */
   readonly results: Push<Portion<Out>>;
   /** Makes one result of the values that arrived together; called for one batch at a time. */
   readonly step: (batch: In[]) => Out | Promise<Out>;
@@ -42,6 +47,7 @@ export interface StageOptions<In, Out> {
 
 /** What {@link runSink} reads and who takes the results. */
 export interface SinkOptions<T> {
+  /** Where results, and the ends of sources, come from. */
   readonly results: Pull<Parcel<T>>;
   /** Called for one result at a time, in the order of arrival, which is no order of the source. */
   readonly take: (value: T) => void | Promise<void>;
@@ -71,6 +77,7 @@ export interface SinkOptions<T> {
  * @throws what `values` throws; BrokerlessError `BROKERLESS_CLOSED` when given up half-way
  */
 export async function runSource<T>(options: SourceOptions<T>): Promise<number> {
+  checkNames("runSource", options, ["values", "work", "results", "signal"]);
   const { values, work, results, signal } = options;
   return closingOn(signal, work, async () => {
     let count = 0;
@@ -96,6 +103,7 @@ export async function runSource<T>(options: SourceOptions<T>): Promise<number> {
  * @throws what `step` throws; the pipeline then cannot complete, and whoever started it must be told
  */
 export async function runStage<In, Out>(options: StageOptions<In, Out>): Promise<number> {
+  checkNames("runStage", options, ["work", "results", "step", "weigh", "signal"]);
   const { work, results, step, signal, weigh = () => 1 } = options;
   return closingOn(signal, work, async () => {
     let total = 0;
@@ -120,6 +128,7 @@ export async function runStage<In, Out>(options: StageOptions<In, Out>): Promise
  * @throws Error when `results` is closed before, or when there were results of more than was sent
  */
 export async function runSink<T>(options: SinkOptions<T>): Promise<number> {
+  checkNames("runSink", options, ["results", "take", "onProgress"]);
   const { results, take, onProgress } = options;
   let count = 0;
   let end: number | null = null;

@@ -1,10 +1,16 @@
+import type { Writable } from "node:stream";
+import { type InspectOptions, inspect } from "node:util";
 import {
   type DeadLetters,
   type Listener,
+  type Peer,
   Push,
-  type PushOptions,
+  type ReliablePush,
+  type ReliableSendOptions,
+  type ReliableWritableOptions,
   type SendOptions,
   type SocketEvents,
+  type ValueOptions,
   type WaitOptions,
 } from "../lib/index.ts";
 import { FileJournal, type SyncLevel } from "../lib/journal/index.ts";
@@ -19,15 +25,19 @@ export {
 } from "./worker.ts";
 
 /** What {@link WorkQueue} decides itself. */
-type Decided = "reliable" | "journal" | "confirm" | "exclusive";
+type Decided = "reliable" | "journal" | "confirm" | "order";
 
 /** Options of {@link WorkQueue.open}: its own, and those of a {@link Push} with a journal. */
-export interface WorkQueueOptions<T> extends Omit<PushOptions<T>, Decided> {
+export interface WorkQueueOptions<T> extends ValueOptions<T>, Omit<ReliableSendOptions, Decided> {
   /** Where the jobs are kept until they are done; of this queue alone. It is made where it is missing. */
   readonly directory: string;
   /** Where workers come to: `tcp://127.0.0.1:5555`. Without it call `bind` later. */
   readonly bind?: string | undefined;
-  /** When a job counts as stored, as in `FileJournal`. Default `"always"`: after fdatasync. */
+  /**
+   * When a job counts as stored, as in `FileJournal`. After fdatasync.
+   *
+   * @defaultValue `"always"`
+   */
   readonly sync?: SyncLevel | undefined;
 }
 
@@ -58,7 +68,7 @@ export interface WorkQueueStats {
  * process, of workers and of machines; a job that fails is tried again after a rest that grows (`retryMs`,
  * doubled up to `retryMsMax`, with jitter), and becomes a dead letter after `attemptsMax` attempts. It does
  * not promise that a job is begun only once: a worker that dies half-way has begun it. What a job does should
- * be harmless to repeat, or be stored together with `job.id`. Nor an order among several workers.
+ * be harmless to repeat, or be stored together with `job.id`. Nor an order: a job that rests holds back none.
  *
  * One process at a time may have the directory open. Several queues, each with its own directory, may feed
  * the same workers.
@@ -66,12 +76,20 @@ export interface WorkQueueStats {
  * @see docs/decisions/0060-work-queue.md
  */
 export class WorkQueue<T = unknown> {
-  readonly #push: Push<T>;
+  static {
+    const value = function (this: WorkQueue, _depth: unknown, options: InspectOptions): string {
+      const fields = { addresses: this.addresses, ...this.stats() };
+      return `WorkQueue ${inspect(fields, { ...options, depth: 1 })}`;
+    };
+    Object.defineProperty(WorkQueue.prototype, inspect.custom, { value });
+  }
+
+  readonly #push: ReliablePush<T>;
   readonly #journal: FileJournal;
   readonly #addresses: string[] = [];
   #closing: Promise<void> | null = null;
 
-  private constructor(push: Push<T>, journal: FileJournal) {
+  private constructor(push: ReliablePush<T>, journal: FileJournal) {
     this.#push = push;
     this.#journal = journal;
   }
@@ -87,7 +105,7 @@ export class WorkQueue<T = unknown> {
     const journal = await FileJournal.open(directory, { sync });
     try {
       // "processed" makes `drain` wait for workers; `add` names the level of its own promise.
-      const push = new Push<T>({ ...rest, journal, confirm: "processed" });
+      const push = new Push<T>({ ...rest, journal, confirm: "processed", order: "none" });
       const queue = new WorkQueue(push, journal);
       try {
         if (bind !== undefined) await queue.bind(bind);
@@ -140,6 +158,14 @@ export class WorkQueue<T = unknown> {
   }
 
   /**
+   * A stream in object mode that adds what is written to it, as {@link Push.writable}. It finishes when all is on
+   * disk; or with `confirm`, at another level.
+   */
+  writable(options?: ReliableWritableOptions<T>): Writable {
+    return this.#push.writable({ ...options, confirm: options?.confirm ?? "stored" });
+  }
+
+  /**
    * Resolves when every job added before is done, or a dead letter.
    *
    * @throws BrokerlessError `BROKERLESS_TIMEOUT`; or the signal's reason
@@ -155,9 +181,19 @@ export class WorkQueue<T = unknown> {
     return { unfinished: queuedMessages, finished: messagesSent, dead, workers: peers };
   }
 
+  /** The workers that are connected: what each calls itself (option `name`) is a claim. */
+  workers(): readonly Peer[] {
+    return this.#push.peers();
+  }
+
   /** @returns removes the listener again */
   on<K extends keyof SocketEvents>(event: K, listener: Listener<SocketEvents[K]>): () => void {
     return this.#push.on(event, listener);
+  }
+
+  /** The next event of this name, as {@link Push.once}. */
+  once<K extends keyof SocketEvents>(event: K, options?: WaitOptions): Promise<SocketEvents[K]> {
+    return this.#push.once(event, options);
   }
 
   /**
@@ -171,6 +207,7 @@ export class WorkQueue<T = unknown> {
     return this.#closing;
   }
 
+  /** The same as `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -1,28 +1,44 @@
+import { type InspectOptions, inspect } from "node:util";
 import {
   BrokerlessError,
   type Listener,
+  type MessageHeaders,
+  type Peer,
   Pull,
-  type PullOptions,
+  type RejectOptions,
   type ReliableDelivery,
+  type ReliablePull,
+  type ReliableReceiveOptions,
   type SocketEvents,
+  type ValueOptions,
+  type WaitOptions,
 } from "../lib/index.ts";
 import { FileJournal } from "../lib/journal/index.ts";
+import { checkNames } from "./check-names.ts";
 
 /** What {@link Worker} decides itself. */
 type Decided = "reliable" | "inbox" | "prefetch";
 
 /** Options of {@link Worker.start}: its own, and those of a reliable {@link Pull}. */
-export interface WorkerOptions<T> extends Omit<PullOptions<T>, Decided> {
+export interface WorkerOptions<T> extends ValueOptions<T>, Omit<ReliableReceiveOptions, Decided> {
   /** Addresses of queues. One that is not there yet is connected to when it comes. */
   readonly connect: string | readonly string[];
-  /** Jobs that are worked on at the same time (count). Default 1. */
+  /**
+   * Jobs that are worked on at the same time (count).
+   *
+   * @defaultValue 1
+   */
   readonly concurrency?: number | undefined;
   /**
    * Jobs that may be here, begun or not (count). Default: 1 with a concurrency of 1, else twice the
    * concurrency. More saves a round trip between short jobs; it lets jobs wait here while another worker is idle.
    */
   readonly prefetch?: number | undefined;
-  /** A job that takes longer is not kept from other workers any more, and its `signal` aborts (milliseconds). Default 900,000. */
+  /**
+   * A job that takes longer is not kept from other workers any more, and its `signal` aborts (milliseconds).
+   *
+   * @defaultValue 900,000
+   */
   readonly jobMsMax?: number | undefined;
   /** A directory where it is remembered, across restarts, which jobs were done; of this worker alone. */
   readonly inbox?: string | undefined;
@@ -34,12 +50,14 @@ export interface Job {
   readonly id: string;
   /** The first attempt is 1. */
   readonly attempt: number;
+  /** Names to texts, as they were added; empty where there were none. Frozen. */
+  readonly headers: MessageHeaders;
   /** Aborts when the job is no longer this worker's: it took too long, or the worker is closing. */
   readonly signal: AbortSignal;
   /** Ends the job as hopeless: it becomes a dead letter with this reason, whatever attempts are left. */
-  reject(reason: string): void;
-  /** Ends the attempt; the next is made after a rest of so long (milliseconds). */
-  retry(options: { readonly delayMs: number }): void;
+  reject(reason: string, options?: RejectOptions): void;
+  /** Ends the attempt; the next is made after a rest of so long (milliseconds). The error is told as one that is thrown. */
+  retry(options: { readonly delayMs: number; readonly error?: unknown }): void;
 }
 
 /** Does one job. When it resolves the job is done, when it throws the job is tried again later. */
@@ -47,7 +65,11 @@ export type Handle<T> = (value: T, job: Job) => unknown;
 
 /** Options of {@link Worker.close}. */
 export interface CloseOptions {
-  /** How long jobs in hand may take to finish (milliseconds). Default 25,000. */
+  /**
+   * How long jobs in hand may take to finish (milliseconds).
+   *
+   * @defaultValue 25,000
+   */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -76,10 +98,23 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
  * A job in hand is kept from other workers for as long as this process is alive and the job younger than
  * `jobMsMax`. What a process that dies had in hand goes to others after the queue's `graceMs`.
  *
+ * @example
+ * ```ts
+ * const worker = await Worker.start<Job>({ connect: "tcp://127.0.0.1:5555" }, ({ path }) => resize(path));
+ * process.once("SIGTERM", () => worker.close());
+ * ```
+ *
  * @see docs/decisions/0060-work-queue.md
  */
 export class Worker<T = unknown> {
-  readonly #pull: Pull<T>;
+  static {
+    const value = function (this: Worker, _depth: unknown, options: InspectOptions): string {
+      return `Worker ${inspect(this.stats(), options)}`;
+    };
+    Object.defineProperty(Worker.prototype, inspect.custom, { value });
+  }
+
+  readonly #pull: ReliablePull<T>;
   readonly #inbox: FileJournal | null;
   readonly #stop = new AbortController();
   readonly #inHand = new Set<JobInHand>();
@@ -93,7 +128,7 @@ export class Worker<T = unknown> {
   #closing: Promise<number> | null = null;
 
   private constructor(
-    parts: { readonly pull: Pull<T>; readonly inbox: FileJournal | null },
+    parts: { readonly pull: ReliablePull<T>; readonly inbox: FileJournal | null },
     options: WorkerOptions<T>,
     handle: Handle<T>,
   ) {
@@ -121,7 +156,7 @@ export class Worker<T = unknown> {
     }
     const prefetch = options.prefetch ?? (concurrency === 1 ? 1 : concurrency * 2);
     const inbox = directory === undefined ? null : await FileJournal.open(directory);
-    let pull: Pull<T> | null = null;
+    let pull: ReliablePull<T> | null = null;
     try {
       pull = new Pull<T>({ ...rest, prefetch, reliable: true, inbox: inbox ?? undefined });
       for (const address of typeof connect === "string" ? [connect] : connect) {
@@ -147,9 +182,19 @@ export class Worker<T = unknown> {
     return { active: this.#inHand.size, done, failed, queues: peers };
   }
 
+  /** The queues that are connected: what each calls itself (option `name`) is a claim. */
+  queues(): readonly Peer[] {
+    return this.#pull.peers();
+  }
+
   /** `retry` tells of each attempt that failed, with its error. @returns removes the listener again */
   on<K extends keyof SocketEvents>(event: K, listener: Listener<SocketEvents[K]>): () => void {
     return this.#pull.on(event, listener);
+  }
+
+  /** The next event of this name, as {@link Pull.once}. */
+  once<K extends keyof SocketEvents>(event: K, options?: WaitOptions): Promise<SocketEvents[K]> {
+    return this.#pull.once(event, options);
   }
 
   /**
@@ -159,12 +204,14 @@ export class Worker<T = unknown> {
    * @returns how many were not finished (count)
    */
   close(options: CloseOptions = {}): Promise<number> {
+    checkNames("Worker.close", options, ["timeoutMs"]);
     const { timeoutMs = CLOSE_TIMEOUT_MS } = options;
     if (timeoutMs !== 0) checkCount("timeoutMs", timeoutMs);
     this.#closing ??= this.#close(timeoutMs);
     return this.#closing;
   }
 
+  /** The same as `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -175,7 +222,7 @@ export class Worker<T = unknown> {
     this.#lookAfter(Math.min(delivery.leaseMs, this.#jobMsMax) / LOOKS_PER_LEASE);
     try {
       await handle(value, job);
-      if (!delivery.isAnswered) this.#done += 1;
+      if (!delivery.isAcknowledged) this.#done += 1;
     } catch (error) {
       this.#failed += 1;
       throw error;
@@ -247,20 +294,24 @@ class JobInHand implements Job {
     return this.#delivery.attempt;
   }
 
+  get headers(): MessageHeaders {
+    return this.#delivery.headers;
+  }
+
   get signal(): AbortSignal {
     return this.#abort.signal;
   }
 
   get isHeld(): boolean {
-    return this.#delivery.isAnswered || this.#delivery.isHeld;
+    return this.#delivery.isAcknowledged || this.#delivery.isHeld;
   }
 
-  reject(reason: string): void {
-    this.#delivery.reject(reason);
+  reject(reason: string, options?: RejectOptions): void {
+    this.#delivery.reject(reason, options);
   }
 
-  retry({ delayMs }: { readonly delayMs: number }): void {
-    this.#delivery.nack({ delayMs });
+  retry(options: { readonly delayMs: number; readonly error?: unknown }): void {
+    this.#delivery.nack(options);
   }
 
   get leaseMs(): number {
@@ -282,7 +333,8 @@ function checkCount(name: string, value: unknown): void {
   if (value === undefined) return;
   if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= TIMER_MS_MAX)
     return;
+  const got = typeof value === "number" ? value : `a value of the type ${typeof value}`;
   throw new TypeError(
-    `Worker: option "${name}" must be a whole number from 1 to ${TIMER_MS_MAX}, got ${String(value)}`,
+    `Worker: option "${name}" must be a whole number from 1 to ${TIMER_MS_MAX}, got ${got}`,
   );
 }

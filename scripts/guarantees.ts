@@ -1,15 +1,15 @@
 /** `npm run guarantees`: writes the part of docs/guarantees.md that says what `explain()` says. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type ShownGuarantee, shownReceiver, shownSender } from "../lib/socket/reliable/explain.ts";
+import { type ShownGuarantee, shownReceiver, shownSender } from "../lib/socket/explain.ts";
 
 const BEGIN = "<!-- begin: npm run guarantees -->";
 const END = "<!-- end: npm run guarantees -->";
 
 /** The configurations that are shown, each with what it adds to those before. */
 const TABLES: readonly (readonly [title: string, rows: readonly ShownGuarantee[]])[] = [
-  ["`Push` with `reliable: true`", shownSender({ kind: "memory", exclusive: false })],
-  ["`Push` with a `journal`", shownSender({ kind: "journal", exclusive: false })],
+  ["`Push` with `reliable: true`", shownSender({ kind: "memory" })],
+  ["`Push` with a `journal`", shownSender({ kind: "journal" })],
   ["`Pull` with `reliable: true`", shownReceiver("memory")],
   ["`Pull` with an `inbox`", shownReceiver("inbox")],
 ];

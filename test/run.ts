@@ -1,15 +1,25 @@
 /**
- * Runs the test files with Node's own runner: all of them, or those whose path contains an argument; but none
- * whose path contains an argument after its "!".
+ * Runs the test files with Node's own runner: all but the mutants (`npm run mutants`), or those whose path contains an
+ * argument; but none whose path contains an argument after its "!". The end of its output names the slowest files and the
+ * failed tests.
  */
-import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { answerHelp } from "../scripts/help.ts";
+import { runFiles } from "./run-files.ts";
 
+answerHelp(`usage: npm test [-- PART... [!PART...]]
+
+Runs the test files with Node's own runner: all but the mutants, which npm run mutants runs.
+
+PART    only those whose path contains one of these
+!PART   none whose path contains this`);
 const root = fileURLToPath(new URL(".", import.meta.url));
 const wanted = process.argv.slice(2).filter((part) => !part.startsWith("!"));
 const unwanted = process.argv.filter((part) => part.startsWith("!")).map((part) => part.slice(1));
+// Each mutant compiles the library and runs a test of it again: minutes, of which nobody learns anything while developing.
+if (!wanted.some((part) => part.includes("mutants"))) unwanted.push("mutants");
 const files = readdirSync(root, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".test.ts"))
   .filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
@@ -22,6 +32,4 @@ if (files.length === 0) {
   process.exit(1);
 }
 
-const args = ["--import", "tsx", "--test", "--test-concurrency=2", ...files];
-const { status } = spawnSync(process.execPath, args, { stdio: "inherit" });
-process.exit(status ?? 1);
+process.exitCode = runFiles(files);

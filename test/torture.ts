@@ -7,9 +7,21 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { answerHelp } from "../scripts/help.ts";
 
+answerHelp(`usage: npm run torture [-- HOURS [PART...]]
+
+Kills, power cuts and storms, most of an hour for each round.
+
+HOURS   rounds are played for so long, one at least (default 0)
+PART    only the test files whose path contains one of these
+BROKERLESS_SEED=N in the environment repeats the round with that seed.`);
 const root = fileURLToPath(new URL(".", import.meta.url));
 const [hours = "0", ...parts] = process.argv.slice(2);
+if (!(Number(hours) >= 0)) {
+  console.error(`torture: HOURS must be a number from 0, got ${JSON.stringify(hours)}`);
+  process.exit(2);
+}
 const files = [
   "sim/controls.test.ts",
   "sim/power-cut.test.ts",
@@ -17,6 +29,7 @@ const files = [
   "sim/damage.test.ts",
   "crash/kill.test.ts",
   "crash/ext4.test.ts",
+  "crash/full-disk.test.ts",
   "crash/storm.test.ts",
   "crash/zombie.test.ts",
   "sim/delivery.test.ts",
@@ -33,6 +46,7 @@ async function round(seed: number): Promise<void> {
     BROKERLESS_CRASH_STATES: "1000000",
     BROKERLESS_KILLS: "2000",
     BROKERLESS_POWER_CUTS: "500",
+    BROKERLESS_DISK_POINTS: "200",
     BROKERLESS_BLOWS: "100",
     SEEDS: "20000",
     SEED: String(seed),

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
+import { lastLook } from "../lib/last-look.ts";
 import { quiet, type Settle, type WaitOptions, wait } from "../lib/wait.ts";
+import { turn } from "./support/eventually.ts";
 
 /** A wait whose ends the test holds. */
 function begin(options?: WaitOptions) {
@@ -43,6 +45,50 @@ test("wait: gives up at the time limit with BROKERLESS_TIMEOUT, and cancels once
     message: "the call: not within 250 ms",
   });
   assert.equal(cancelled(), 1);
+});
+
+test("wait: what arrives behind a timer, in the same turn of the event loop, is no time-out", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  for (let turns = 1; turns < 4; turns++) {
+    const { promise, settle, cancelled } = begin({ timeoutMs: 0 });
+    t.mock.timers.tick(1);
+    for (let left = turns; left > 1; left--) await turn();
+    assert.equal(cancelled(), 0);
+    settle!.resolve("there");
+    assert.equal(await promise, "there");
+    for (let left = 6; left > 0; left--) await turn();
+    assert.equal(cancelled(), 0);
+  }
+});
+
+test("wait: an abort does not look for anything", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const controller = new AbortController();
+  const { promise, cancelled } = begin({ timeoutMs: 1, signal: controller.signal });
+  t.mock.timers.tick(1);
+  controller.abort("now");
+  assert.equal(cancelled(), 1);
+  await assert.rejects(promise, (error) => error === "now");
+  for (let left = 6; left > 0; left--) await turn();
+  assert.equal(cancelled(), 1);
+});
+
+test("last look: goes on while a reader finds more, and ends although it always does", async () => {
+  let isReading = true;
+  let ended = 0;
+  lastLook(
+    () => {
+      ended += 1;
+    },
+    () => isReading,
+  );
+  for (let left = 20; left > 0; left--) await turn();
+  assert.equal(ended, 0);
+  isReading = false;
+  await turn();
+  await turn();
+  assert.equal(ended, 1);
+  await new Promise<void>((resolve) => lastLook(resolve, () => true));
 });
 
 test("wait: gives up with the signal's own reason, and cancels once", async () => {

@@ -40,6 +40,11 @@ const commands = {
     return address;
   },
 
+  connect(address: string): void {
+    pull.connect(address);
+    void receive();
+  },
+
   /** From now on the messages `first` to `end - 1` are due. */
   expect({ first, end }: { readonly first: number; readonly end: number }): void {
     firstMs = 0;

@@ -19,18 +19,29 @@ export interface Sending {
 
 const messages = new Messages(MESSAGE_BYTES, 1);
 let push: Push<Uint8Array> | null = null;
+let journal: FileJournal | null = null;
 
 const commands = {
   /** @returns when it began and ended, by the machine's clock (ms) */
   async open(directory: string): Promise<{ readonly beganMs: number; readonly openedMs: number }> {
     const beganMs = nowMs();
-    const journal = await FileJournal.open(directory, { sync: "always" });
+    journal = await FileJournal.open(directory, { sync: "always" });
     push = new Push({ codec: raw(), journal });
     return { beganMs, openedMs: nowMs() };
   },
 
   connect(address: string): void {
     push!.connect(address);
+  },
+
+  bind(): Promise<string> {
+    return push!.bind("tcp://127.0.0.1:*");
+  },
+
+  /** Ends in order. */
+  async close(): Promise<void> {
+    await push!.close();
+    await journal!.close();
   },
 
   /** @returns the resident set at each look (MiB), all of them stored at the end; and the time it took (ms) */

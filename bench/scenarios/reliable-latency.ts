@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Pull, Push, Replier, Requester, raw } from "../../lib/index.ts";
+import { Pull, Push, type ReliablePush, Replier, Requester, raw } from "../../lib/index.ts";
 import { FileJournal } from "../../lib/journal/index.ts";
 import { BareFile } from "../journal/bare-file.ts";
 import { Messages } from "../payload.ts";
@@ -64,7 +64,7 @@ const reliable: System = {
   receive: acknowledge,
 };
 
-async function confirmEach(run: Run, push: Push<Uint8Array>): Promise<void> {
+async function confirmEach(run: Run, push: ReliablePush<Uint8Array>): Promise<void> {
   push.connect(await run.address());
   await oneByOne(run, (message) => push.send(message, { confirm: "processed" }));
 }

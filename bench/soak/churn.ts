@@ -4,9 +4,10 @@ import { openFiles, settledRssMiB } from "./memory.ts";
 
 /** Cycles before the first look, beside the counted ones: arenas and pools take their size in 2,000. */
 const WARMUP_PART = 0.2;
-/** ZeroMQ closes descriptors in a thread of its own, shortly after `close`: looks until they agree (ms). */
-const LOOK_INTERVAL_MS = 100;
-const RELEASE_MS_MAX = 5_000;
+/** ZeroMQ closes descriptors in a thread of its own, some time after `close`: how often to look (ms). */
+const LOOK_INTERVAL_MS = 20;
+/** What is not closed by then, on the busiest machine, is never closed (ms). */
+const RELEASE_MS_MAX = 60_000;
 
 /** What {@link churn} is to do. */
 export interface ChurnOptions {
@@ -36,7 +37,7 @@ export async function churn(options: ChurnOptions): Promise<ChurnResult> {
   const cycle = options.each === "socket" ? ownSocket : sharedSocket(shared);
   for (let index = 0; index < options.cycles * WARMUP_PART; index++)
     await cycle(pull, address, index);
-  const filesBefore = await settledFiles();
+  const filesBefore = openFiles();
   const rssBefore = await settledRssMiB();
   for (let index = 0; index < options.cycles; index++) {
     await cycle(pull, address, index);
@@ -44,7 +45,7 @@ export async function churn(options: ChurnOptions): Promise<ChurnResult> {
       options.onSample(Math.round(((index + 1) * 100) / options.cycles), await settledRssMiB());
     }
   }
-  const filesLeft = (await settledFiles()) - filesBefore;
+  const filesLeft = (await filesAfterRelease(filesBefore)) - filesBefore;
   return { filesLeft, growthMiB: (await settledRssMiB()) - rssBefore, received: options.cycles };
 }
 
@@ -72,13 +73,9 @@ async function passOne(push: Push<number>, pull: Pull<number>, index: number): P
   if (received !== index) throw new Error(`cycle ${index} received ${received}`);
 }
 
-async function settledFiles(): Promise<number> {
+/** Looks until no more are open than before, or until they are not going to be closed. */
+async function filesAfterRelease(filesBefore: number): Promise<number> {
   const deadlineMs = performance.now() + RELEASE_MS_MAX;
-  for (let before = openFiles(); performance.now() < deadlineMs; ) {
-    await delay(LOOK_INTERVAL_MS);
-    const now = openFiles();
-    if (now === before) break;
-    before = now;
-  }
+  while (openFiles() > filesBefore && performance.now() < deadlineMs) await delay(LOOK_INTERVAL_MS);
   return openFiles();
 }

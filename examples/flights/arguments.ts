@@ -15,7 +15,7 @@ FILE             NDJSON, or JSON; the result is the shape of its records
 --plain          without journals, and nobody is killed: faster, and a lost process ends it
 --workers N      processes in the middle, 1 to 64 (default 2)
 --patience S     give up when nothing has moved for so many seconds (default 30)
---help           this text
+--help, --version
 `;
 
 /** What the command line asked for. */
@@ -27,12 +27,10 @@ export interface Arguments extends Task {
 
 /**
  * @param argv without the program's own name
- * @returns `null` when help was asked for
  * @throws TypeError in words for the user
  */
-export function parseArguments(argv: readonly string[]): Arguments | null {
+export function parseArguments(argv: readonly string[]): Arguments {
   const { values, positionals } = parse(argv);
-  if (values.help) return null;
   if (positionals.length > 1) throw new TypeError(`one FILE at a time, not ${positionals.length}`);
   const workers = wholeNumber("--workers", values.workers, 64);
   const patienceSeconds = wholeNumber("--patience", values.patience, 86_400);
@@ -56,7 +54,6 @@ function parse(argv: readonly string[]) {
         plain: { type: "boolean", default: false },
         workers: { type: "string", default: "2" },
         patience: { type: "string", default: "30" },
-        help: { type: "boolean", short: "h", default: false },
       },
     });
   } catch (error) {

@@ -6,6 +6,7 @@
  * This process checks their result. Read on in durable/pipeline.ts, which keeps everything in journals and
  * kills processes in the middle, or in plain.ts, which does neither.
  */
+import { answerHelp } from "../../scripts/help.ts";
 import { type Arguments, HELP, parseArguments } from "./arguments.ts";
 import { runDurable } from "./durable/pipeline.ts";
 import { withJob } from "./job.ts";
@@ -14,19 +15,16 @@ import { runPlain } from "./plain.ts";
 import { fileBytes, readRecords } from "./records.ts";
 import { findDifference, formatNumber, formatTable, type Table } from "./table.ts";
 
+answerHelp(HELP.trimEnd());
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<number> {
-  let args: Arguments | null;
+  let args: Arguments;
   try {
     args = parseArguments(argv);
   } catch (error) {
     console.error(`${messageOf(error)} (--help tells more)`);
     return 2;
-  }
-  if (args === null) {
-    process.stdout.write(HELP);
-    return 0;
   }
   try {
     return await compareWithOneProcess(args, await (args.isPlain ? runPlain : runDurable)(args));

@@ -21,11 +21,15 @@ export async function runRole<T extends Task = Task>(
   play: (role: Role<T>) => Promise<void>,
 ): Promise<void> {
   const report = (message: Report) => {
-    if (process.connected) process.send?.(message);
+    // Who cannot be told has left, which is what `disconnect` says:
+    // a callback keeps it from being an `error` of the process.
+    if (process.connected) process.send?.(message, () => {});
   };
   // Not `exit`, which waits for a read that is under way, and from a pipe that may be for ever.
   const orphaned = () => process.kill(process.pid, "SIGKILL");
   process.once("disconnect", orphaned);
+  // The main process may have left while this one was loading: then nobody is told any more.
+  if (process.connected === false) orphaned();
   try {
     const task = JSON.parse(process.argv[2] ?? "") as T;
     await play({ task, report, ...listen() });

@@ -6,18 +6,27 @@
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { rmSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Pull } from "../../lib/index.ts";
 import { WorkQueue } from "../../patterns/work-queue.ts";
+import { answerHelp } from "../../scripts/help.ts";
 import { type FileHash, type FileJob, hashFile } from "./job.ts";
 
 const WORKERS = 3;
+/** From the keyboard, from a supervisor, from a terminal that is closed: nothing is left behind. */
+const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const PROGRAM = fileURLToPath(new URL("./worker.ts", import.meta.url));
 
+answerHelp(`usage: npx tsx examples/work-queue/main.ts [FOLDER]
+
+Hashes the files of a folder with three worker processes, of which one is told to end in the middle.
+
+FOLDER   (default: one of the installed packages)`);
 try {
   await main(process.argv[2]);
 } catch (error) {
@@ -28,11 +37,17 @@ try {
 async function main(folder: string | undefined): Promise<void> {
   const paths = await filesOf(resolve(folder ?? dataFolder()));
   const directory = await mkdtemp(join(tmpdir(), "brokerless-work-queue-"));
+  const giveUp = (signal: NodeJS.Signals) => {
+    rmSync(directory, { recursive: true, force: true });
+    process.exit(128 + constants.signals[signal]);
+  };
+  for (const signal of ENDINGS) process.once(signal, giveUp);
   try {
     const hashes = await hashAll(paths, directory);
     await check(paths, hashes);
   } finally {
     await rm(directory, { recursive: true });
+    for (const signal of ENDINGS) process.off(signal, giveUp);
   }
 }
 

@@ -29,3 +29,5 @@ process.once("SIGTERM", async () => {
 });
 // A worker without its main process has nobody to work for.
 process.once("disconnect", () => process.exit());
+// It may have left while this process was loading: then nobody is told any more.
+if (process.connected === false) process.exit();

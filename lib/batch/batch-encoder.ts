@@ -10,6 +10,7 @@ import {
   BATCH_VERSION,
   CODEC_BYTES,
   ENTRY_BYTES_MAX,
+  ENTRY_FLAG,
   ENTRY_WORD_BYTES,
   putU16,
   putU32,
@@ -37,8 +38,11 @@ export interface BatchSeal {
  * from then on `batch` is what goes to the wire, to the log and into memory.
  */
 export class BatchDraft {
+  /** The batch: header, and the encoded entries. */
   readonly bytes: Buffer;
+  /** Entries in it (count). */
   readonly count: number;
+  /** The number of the codec of its values. */
   readonly codec: number;
 
   /** @param bytes headroom, header and entries in one piece, which now belongs to the draft */
@@ -74,7 +78,7 @@ export class BatchDraft {
 
 /** Sizes and meaning of what a {@link BatchEncoder} makes. */
 export interface BatchEncoderOptions {
-  /** The number of the codec that made the values; {@link CODEC_BYTES} where nobody needs to know. */
+  /** The number of the codec that made the values; 0 (bytes) where nobody needs to know. */
   readonly codec?: number;
   /** Where memory comes from; without it, it is new. */
   readonly slabs?: SlabSource;
@@ -87,6 +91,7 @@ export interface BatchEncoderOptions {
  * other usually lie next to each other in memory, so that a journal can write many with one call.
  */
 export class BatchEncoder {
+  /** Where the value of the next entry is written. */
   readonly writer: ByteWriter;
   readonly #codec: number;
   #count = 0;
@@ -147,6 +152,13 @@ export class BatchEncoder {
     this.writer.end = this.writer.reserve(ENTRY_WORD_BYTES) + ENTRY_WORD_BYTES;
     this.#valueFlags = encoded === null ? 0 : encoded.flags;
     if (encoded !== null && encoded.bytes.length > 0) this.writer.append(encoded.bytes);
+  }
+
+  /** As `begin`, for headers that `encodeHeaders` has encoded. */
+  beginWithHeaders(headers: Buffer): void {
+    this.begin();
+    this.#valueFlags = ENTRY_FLAG.headers;
+    this.writer.append(headers);
   }
 
   /**

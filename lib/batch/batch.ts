@@ -50,7 +50,8 @@ export function checkBatchHeader(bytes: Uint8Array, bytesThere: number): BatchFa
   if (getU32(bytes, BATCH.epoch) === 0) return "its epoch is zero";
   const count = getU32(bytes, BATCH.count);
   const seqFirst = getU64(bytes, BATCH.seqFirst);
-  if (seqFirst === 0 || seqFirst + count - 1 > Number.MAX_SAFE_INTEGER) return "its seq is wrong";
+  // Not the sum, which is rounded beyond 2^53.
+  if (seqFirst === 0 || seqFirst > Number.MAX_SAFE_INTEGER + 1 - count) return "its seq is wrong";
   if (count === 0 || count > (bytesThere - BATCH_HEADER_BYTES) / ENTRY_WORD_BYTES) {
     return "its count of entries is wrong";
   }
@@ -72,12 +73,15 @@ function checkEntries(bytes: Uint8Array): BatchFault {
 }
 
 /**
- * A batch as it is read: a view of its bytes, which must have passed {@link checkBatch} or come
+ * A batch as it is read: a view of its bytes, which must have passed `checkBatch` or come
  * from this process.
  */
 export class Batch implements Iterable<Entry> {
+  /** The whole batch, as it is stored and sent. */
   readonly bytes: Buffer;
+  /** The seq of its first entry. */
   readonly seqFirst: number;
+  /** Entries in it (count). */
   readonly count: number;
 
   /** @param bytes exactly one batch; they must not change while the view is used */
@@ -87,14 +91,17 @@ export class Batch implements Iterable<Entry> {
     this.count = getU32(bytes, BATCH.count);
   }
 
+  /** The seq of its last entry. */
   get seqLast(): number {
     return this.seqFirst + this.count - 1;
   }
 
+  /** The epoch of the stream in which it was written. */
   get epoch(): number {
     return getU32(this.bytes, BATCH.epoch);
   }
 
+  /** The number of the codec of its values. */
   get codec(): number {
     return this.bytes[BATCH.codec]!;
   }
@@ -119,6 +126,7 @@ export class Batch implements Iterable<Entry> {
     return new EntryCursor(this);
   }
 
+  /** Its entries, in order. */
   [Symbol.iterator](): Iterator<Entry> {
     const { bytes, count } = this;
     let seq = this.seqFirst;
@@ -149,7 +157,9 @@ export interface EntryEnd {
  * the whole of it where `flags` is 0.
  */
 export class EntryCursor implements EntryEnd {
+  /** The buffer that holds the entries. */
   readonly bytes: Buffer;
+  /** The seq of the current entry. */
   seq: number;
   /** Where the entry starts, behind its word (byte offset). */
   start: number = BATCH_HEADER_BYTES;

@@ -2,6 +2,15 @@ import { performance } from "node:perf_hooks";
 import { ByteWriter } from "../codec/byte-writer.ts";
 import { BrokerlessError } from "../errors.ts";
 import type { Framing } from "./framing.ts";
+import { joinHeaders } from "./headers.ts";
+
+/** What appends one value to the open frame. */
+type Appending<T> = Pick<Framing<T>, "append">;
+
+/** Appends what {@link Batcher.encode} has encoded. */
+export const ENCODED: Appending<unknown> = {
+  append: (piece, writer) => writer.append(piece as Buffer),
+};
 
 /** Where full frames go. */
 export interface FrameSink<K> {
@@ -9,8 +18,8 @@ export interface FrameSink<K> {
   readonly idle: boolean;
   /** How many peers share the frames; 0 and 1 are alike (count). */
   readonly peers: number;
-  /** Takes over `frame`, which holds `count` values of the run `key`. */
-  write(frame: Buffer, count: number, key: K): void;
+  /** Takes over `frame`, which holds `count` values of the run `key`, and the headers of all of them, or of none. */
+  write(frame: Buffer, count: number, key: K, headers: Buffer | null): void;
 }
 
 /** Limits of a {@link Batcher}. */
@@ -25,7 +34,7 @@ export interface BatcherLimits {
 
 /**
  * Messages of one turn of the event loop that leave in frames of their own while the sink is idle (count).
- * A lone message, or a short answer, thus never waits; bench/batch-size.ts shows the effect.
+ * A lone message, or a short reply, thus never waits; bench/batch-size.ts shows the effect.
  */
 const EAGER_MAX = 4;
 /** Frames gathered at most before they are dealt out to several peers (count). */
@@ -43,7 +52,8 @@ const TURN_MS_MAX = 8;
  * With several peers a burst is dealt out evenly: values gather until there is a frame for each peer
  * or the turn ends, then every peer's share is a frame.
  *
- * A change of key ends a frame: all values of a frame have one key, and order is kept.
+ * A change of key ends a frame: all values of a frame have one key, and order is kept. So does a change between
+ * messages with headers and without: who reads values alone gets those without as ever.
  *
  * @see docs/decisions/0002-adaptive-batching.md
  */
@@ -52,12 +62,21 @@ export class Batcher<T, K> {
   readonly #sink: FrameSink<K>;
   readonly #batchBytesMax: number;
   readonly #batchCountMax: number;
-  readonly #messageBytesMax: number;
+  readonly #overheadBytes: number;
+  /** Longest message, and what the framing puts beside it (bytes). */
+  readonly #valueBytesMax: number;
   readonly #writer = new ByteWriter();
+  /** Where values are encoded that have to wait; null before the first. */
+  #aside: ByteWriter | null = null;
   /** End of each gathered value, counted from the start of the open piece (bytes). */
   readonly #ends: number[] = [];
   #count = 0;
   #key: K;
+  /** Whether what is gathered has headers. */
+  #isHeaded = false;
+  /** The encoded headers of each gathered value, where they have some, and of all together (bytes). */
+  readonly #headers: Buffer[] = [];
+  #headerBytes = 0;
   #turnOpen = false;
   #turnStartMs = 0;
   #eager = 0;
@@ -75,13 +94,14 @@ export class Batcher<T, K> {
     this.#sink = sink;
     this.#batchBytesMax = options.batchBytesMax;
     this.#batchCountMax = options.batchCountMax;
-    this.#messageBytesMax = options.messageBytesMax;
+    this.#overheadBytes = framing.overheadBytes;
+    this.#valueBytesMax = options.messageBytesMax + framing.overheadBytes;
     this.#key = options.key;
   }
 
   /** Bytes gathered and not yet written to the sink. */
   get bytes(): number {
-    return this.#writer.length;
+    return this.#writer.length + this.#headerBytes;
   }
 
   /** Values gathered and not yet written to the sink (count). */
@@ -95,25 +115,50 @@ export class Batcher<T, K> {
   }
 
   /**
+   * Encodes a value that cannot be added yet: its owner may change it meanwhile.
+   *
+   * @returns what `add` takes with {@link ENCODED}
+   * @throws BrokerlessError as `add`
+   */
+  encode(value: T): Buffer {
+    this.#aside ??= new ByteWriter();
+    this.#framing.append(value, this.#aside);
+    const { length } = this.#aside;
+    if (length > this.#valueBytesMax) this.#refuse(this.#aside, 0);
+    return this.#aside.take();
+  }
+
+  /**
    * Encodes `value` behind what is gathered.
    *
+   * @param headers encoded; null for none
    * @throws BrokerlessError `BROKERLESS_CODEC` or `BROKERLESS_TOO_LARGE`; nothing is gathered then
    */
-  add(value: T, key: K): void {
-    if (key !== this.#key) {
+  add(
+    value: T,
+    key: K,
+    framing: Appending<T> = this.#framing,
+    headers: Buffer | null = null,
+  ): void {
+    const isHeaded = headers !== null;
+    if (key !== this.#key || isHeaded !== this.#isHeaded) {
       if (this.#count > 0) this.#endRun();
       this.#key = key;
+      this.#isHeaded = isHeaded;
     }
     const writer = this.#writer;
     const before = writer.length;
-    this.#framing.append(value, writer);
+    framing.append(value, writer);
     const { length } = writer;
-    if (length - before > this.#messageBytesMax) this.#refuse(before);
-    if (length > this.#batchBytesMax && before > 0) this.#makeRoom(length);
+    if (length - before > this.#valueBytesMax) this.#refuse(writer, before);
+    const beside = isHeaded ? headers.length : 0;
+    const load = length + this.#headerBytes + beside;
+    if (load > this.#batchBytesMax && before > 0) this.#makeRoom(load);
+    if (isHeaded) this.#keepHeaders(headers);
     this.#ends[this.#count++] = writer.length;
     if (!this.#turnOpen) this.#openTurn();
-    if (writer.length >= this.#batchBytesMax || this.#count >= this.#batchCountMax) {
-      this.#flushFull(length - before);
+    if (this.bytes >= this.#batchBytesMax || this.#count >= this.#batchCountMax) {
+      this.#flushFull(length - before + beside);
     } else if (this.#eager < EAGER_MAX && this.#sink.idle) {
       this.#eager += 1;
       this.flush();
@@ -132,12 +177,13 @@ export class Batcher<T, K> {
     this.flush();
   }
 
-  #refuse(before: number): void {
-    const bytes = this.#writer.length - before;
-    this.#writer.rewind(before);
+  #refuse(writer: ByteWriter, before: number): void {
+    const bytes = writer.length - before - this.#overheadBytes;
+    const bytesMax = this.#valueBytesMax - this.#overheadBytes;
+    writer.rewind(before);
     throw new BrokerlessError(
       "BROKERLESS_TOO_LARGE",
-      `the encoded message has ${bytes} bytes; messageBytesMax is ${this.#messageBytesMax}`,
+      `the encoded message has ${bytes} bytes; messageBytesMax is ${bytesMax}`,
     );
   }
 
@@ -156,9 +202,14 @@ export class Batcher<T, K> {
     const gathered = this.#gathered();
     const bytesMax =
       gathered === 1 ? this.#batchBytesMax : (this.#batchBytesMax - bytes) * gathered;
-    if (this.#writer.length < bytesMax && this.#count < this.#batchCountMax * gathered) return;
+    if (this.bytes < bytesMax && this.#count < this.#batchCountMax * gathered) return;
     this.#deal();
     this.#checkTurn();
+  }
+
+  #keepHeaders(headers: Buffer): void {
+    this.#headers[this.#count] = headers;
+    this.#headerBytes += headers.length;
   }
 
   #endRun(): void {
@@ -205,11 +256,14 @@ export class Batcher<T, K> {
       while (first < last) {
         const next = this.#cutBefore(first, last);
         const bytes = this.#ends[next - 1]! - this.#begin(first);
-        this.#sink.write(this.#writer.take(bytes), next - first, this.#key);
+        const headers = this.#isHeaded ? joinHeaders(this.#headers.slice(first, next)) : null;
+        this.#sink.write(this.#writer.take(bytes), next - first, this.#key, headers);
         first = next;
         frames += 1;
       }
     }
+    this.#headers.length = 0;
+    this.#headerBytes = 0;
     this.#favoured = (((this.#favoured + extras - frames) % peers) + peers) % peers;
   }
 
@@ -231,9 +285,23 @@ export class Batcher<T, K> {
   #cutBefore(first: number, last: number): number {
     const limit = this.#begin(first) + this.#batchBytesMax;
     const most = Math.min(last, first + this.#batchCountMax);
+    if (this.#isHeaded) return this.#cutHeadedBefore(first, most);
     if (this.#ends[most - 1]! <= limit) return most;
     let next = first + 1;
     while (next < most && this.#ends[next]! <= limit) next += 1;
+    return next;
+  }
+
+  /** As `cutBefore`, where headers count too. */
+  #cutHeadedBefore(first: number, most: number): number {
+    const begin = this.#begin(first);
+    let beside = this.#headers[first]!.length;
+    let next = first + 1;
+    while (next < most) {
+      beside += this.#headers[next]!.length;
+      if (this.#ends[next]! - begin + beside > this.#batchBytesMax) break;
+      next += 1;
+    }
     return next;
   }
 

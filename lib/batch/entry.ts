@@ -1,4 +1,6 @@
-import { expected } from "../options.ts";
+import { isWellFormed } from "../codec/well-formed.ts";
+import { expected, quoted } from "../options.ts";
+import { decodeHeaders, type HeaderLimits, type MessageHeaders, NO_HEADERS } from "./headers.ts";
 import {
   ENTRY_BYTES_MAX,
   ENTRY_FLAG,
@@ -27,6 +29,7 @@ export interface EntryMeta {
 
 /** A value, already encoded, with what stands beside it. */
 export interface EntryInput extends EntryMeta {
+  /** The bytes to store. */
   readonly value: Uint8Array;
 }
 
@@ -47,6 +50,7 @@ export interface EncodedMeta {
 }
 
 const NOTHING = new Uint8Array(0);
+const TEXT = "a well-formed string of at most 65 535 bytes";
 const TIMES = ["createdAtMs", "notBeforeMs", "expiresAtMs"] as const;
 
 /**
@@ -87,10 +91,13 @@ function encodeTimes(meta: EntryMeta): Uint8Array | null {
   return bytes;
 }
 
+/** Half of a surrogate pair has no UTF-8: what is read would be another text. */
+function fits(text: unknown): boolean {
+  return typeof text === "string" && isWellFormed(text) && Buffer.byteLength(text) <= 0xffff;
+}
+
 function encodeKey(key: string): Uint8Array {
-  if (typeof key !== "string" || Buffer.byteLength(key) > 0xffff) {
-    throw expected("entry key", "a string of at most 65 535 bytes", key);
-  }
+  if (!fits(key)) throw expected("entry key", TEXT, key);
   const text = Buffer.from(key);
   const bytes = Buffer.allocUnsafe(2 + text.length);
   putU16(bytes, 0, text.length);
@@ -103,12 +110,10 @@ function encodeHeaders(headers: Readonly<Record<string, string>>): Uint8Array {
   let length = 0;
   for (const [name, text] of Object.entries(headers)) {
     const nameBytes = Buffer.from(name);
-    if (nameBytes.length < 1 || nameBytes.length > 255) {
-      throw expected("entry header name", "1 to 255 bytes", name);
+    if (nameBytes.length < 1 || nameBytes.length > 255 || !isWellFormed(name)) {
+      throw expected("entry header name", "a well-formed text of 1 to 255 bytes", name);
     }
-    if (typeof text !== "string" || Buffer.byteLength(text) > 0xffff) {
-      throw expected(`entry header "${name}"`, "a string of at most 65 535 bytes", text);
-    }
+    if (!fits(text)) throw expected(`entry header ${quoted(name)}`, TEXT, text);
     const textBytes = Buffer.from(text);
     const sizes = [new Uint8Array(1), new Uint8Array(2)] as const;
     sizes[0][0] = nameBytes.length;
@@ -122,6 +127,7 @@ function encodeHeaders(headers: Readonly<Record<string, string>>): Uint8Array {
 
 /** One entry of a batch: a view, which decodes a part when it is asked for. */
 export class Entry implements EntryMeta {
+  /** Its number in the stream, from 1. */
   readonly seq: number;
   readonly #bytes: Buffer;
   readonly #at: number;
@@ -172,6 +178,17 @@ export class Entry implements EntryMeta {
       at = textEnd;
     }
     return Object.fromEntries(headers);
+  }
+
+  /**
+   * The headers of an entry that a peer made.
+   *
+   * @throws BrokerlessError `BROKERLESS_PROTOCOL` for malformed ones, `BROKERLESS_TOO_LARGE` beyond a limit
+   */
+  headersWithin(limits: HeaderLimits): MessageHeaders {
+    if ((this.#flags & ENTRY_FLAG.headers) === 0) return NO_HEADERS;
+    const block = { at: this.#headersAt(), end: this.#end };
+    return decodeHeaders(this.#bytes, block, limits).headers;
   }
 
   get createdAtMs(): number | undefined {

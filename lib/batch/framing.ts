@@ -1,10 +1,23 @@
 import type { ByteWriter } from "../codec/byte-writer.ts";
 import type { Codec } from "../codec/codec.ts";
+import { notDecoded, notEncoded } from "../codec/codec-error.ts";
+import { checkElements } from "../codec/elements.ts";
 import { BrokerlessError } from "../errors.ts";
 import { viewOf } from "../view.ts";
+import {
+  FIXINT_END,
+  isMarked,
+  LENGTH_MARK,
+  LINE_END,
+  refuseOthers,
+  refuseOurs,
+  UINT8,
+} from "./codec-marks.ts";
 
 /** Turns values into the body of one frame and back. One instance serves one socket. */
 export interface Framing<T> {
+  /** What stands beside a value in a frame: it is no part of the message (bytes). */
+  readonly overheadBytes: number;
   /**
    * Appends one value to the frame that `writer` has open.
    *
@@ -27,68 +40,120 @@ export interface FramingOptions {
   readonly batched: boolean;
   /** Most values that a received frame may hold (count). */
   readonly countMax: number;
+  /** Most elements that a value, and a received frame, may hold (count). Default: as many as it has bytes. */
+  readonly elementsMax?: number;
 }
 
 const LINE_FEED = 0x0a;
+/** A mark, and 24 bits of length. */
 const LENGTH_BYTES = 4;
+/** Instead of a length: up to the end of the frame. Who is so long is always alone in it. */
+const REST = 0xffffff;
 
 /**
  * Chooses the framing for a codec. See {@link Delimiter} for the layout of a batched frame.
  *
  * An unbatched frame is one encoding and nothing else, which is what a peer without this package
- * sends and expects: for `raw()` the bytes themselves, for `json()` the text without a line feed
- * (one at the end is accepted).
+ * sends and expects: for `raw()` the bytes themselves, for `json()` the text, with a space and a line
+ * feed behind it (which may be missing on receipt).
  */
 export function createFraming<T>(codec: Codec<T>, options: FramingOptions): Framing<T> {
+  const limits: Limits = { elementsMax: Number.POSITIVE_INFINITY, ...options };
   if (!options.batched) {
     switch (codec.delimiter) {
       case "length":
-        return new BareFraming(codec);
+        return new BareFraming(codec, limits);
       case "newline":
-        return new BareLineFraming(codec);
+        return new BareLineFraming(codec, limits);
       case "self":
-        return new BareSelfFraming(codec);
+        return new BareSelfFraming(codec, limits);
     }
   }
   switch (codec.delimiter) {
     case "length":
-      return new LengthFraming(codec, options.countMax);
+      return new LengthFraming(codec, limits);
     case "newline":
-      return new LineFraming(codec, options.countMax);
+      return new LineFraming(codec, limits);
     case "self":
-      return new SelfFraming(codec, options.countMax);
+      return new SelfFraming(codec, limits);
   }
 }
 
-class BareFraming<T> implements Framing<T> {
-  readonly #codec: Codec<T>;
+interface Limits {
+  readonly countMax: number;
+  readonly elementsMax: number;
+}
 
-  constructor(codec: Codec<T>) {
+class BareFraming<T> implements Framing<T> {
+  readonly overheadBytes: number = 0;
+  readonly #codec: Codec<T>;
+  readonly #elementsMax: number;
+
+  constructor(codec: Codec<T>, { elementsMax }: Limits) {
     this.#codec = codec;
+    this.#elementsMax = elementsMax;
   }
 
   append(value: T, writer: ByteWriter): void {
+    const { length } = writer;
     encode(this.#codec, value, writer);
+    if (writer.length - length > this.#elementsMax) {
+      checkAppended(this.#codec, writer, { length, elementsMax: this.#elementsMax });
+    }
   }
 
   decode(frame: Buffer): T[] {
+    checkElements(this.#codec, frame, { elementsMax: this.#elementsMax, what: "frame" });
     try {
       return [this.#codec.decode(frame)];
     } catch (error) {
-      throw notDecoded(this.#codec, error);
+      throw unreadable(this.#codec, frame, error);
     }
   }
 }
 
 class BareSelfFraming<T> extends BareFraming<T> {
+  readonly #isMarked: boolean;
+  readonly #codec: Codec<T>;
+
+  constructor(codec: Codec<T>, limits: Limits) {
+    super(codec, limits);
+    this.#codec = codec;
+    this.#isMarked = isMarked(codec);
+  }
+
+  override append(value: T, writer: ByteWriter): void {
+    const { length } = writer;
+    super.append(value, writer);
+    if (this.#isMarked && writer.length === length + 1) markInteger(writer);
+  }
+
   override decode(frame: Buffer): T[] {
     if (frame.length === 0) throw emptyFrame();
+    if (this.#isMarked && isStrange(frame[0]!)) refuseOthers(this.#codec, frame);
     return super.decode(frame);
   }
 }
 
 class BareLineFraming<T> extends BareFraming<T> {
+  override readonly overheadBytes: number = LINE_END.length;
+  readonly #isMarked: boolean;
+  readonly #codec: Codec<T>;
+
+  constructor(codec: Codec<T>, limits: Limits) {
+    super(codec, limits);
+    this.#codec = codec;
+    this.#isMarked = isMarked(codec);
+    if (!this.#isMarked) this.overheadBytes = 0;
+  }
+
+  override append(value: T, writer: ByteWriter): void {
+    super.append(value, writer);
+    if (this.#isMarked) writer.append(LINE_END);
+  }
+
   override decode(frame: Buffer): T[] {
+    if (this.#isMarked && frame[0]! >= FIXINT_END) refuseOthers(this.#codec, frame);
     const end = frame.length - 1;
     const line = frame[end] === LINE_FEED ? frame.subarray(0, end) : frame;
     if (line.length === 0) throw emptyFrame();
@@ -97,50 +162,74 @@ class BareLineFraming<T> extends BareFraming<T> {
 }
 
 class SelfFraming<T> implements Framing<T> {
+  readonly overheadBytes = 0;
   readonly #codec: Codec<T>;
   readonly #countMax: number;
+  readonly #elementsMax: number;
+  readonly #isMarked: boolean;
 
-  constructor(codec: Codec<T>, countMax: number) {
+  constructor(codec: Codec<T>, { countMax, elementsMax }: Limits) {
+    this.#isMarked = isMarked(codec);
     if (codec.decodeAll === undefined) {
       throw new TypeError(`codec ${codec.name}: a delimiter "self" needs decodeAll`);
     }
     this.#codec = codec;
     this.#countMax = countMax;
+    this.#elementsMax = elementsMax;
   }
 
   append(value: T, writer: ByteWriter): void {
+    const { length } = writer;
     encode(this.#codec, value, writer);
+    if (writer.length - length > this.#elementsMax) {
+      checkAppended(this.#codec, writer, { length, elementsMax: this.#elementsMax });
+    }
+    if (this.#isMarked && writer.length === length + 1) markInteger(writer);
   }
 
   decode(frame: Buffer): T[] {
     if (frame.length === 0) throw emptyFrame();
+    if (this.#isMarked && isStrange(frame[0]!)) refuseOthers(this.#codec, frame);
+    checkElements(this.#codec, frame, { elementsMax: this.#elementsMax, what: "frame" });
     try {
       return this.#codec.decodeAll!(frame, this.#countMax);
     } catch (error) {
-      throw notDecoded(this.#codec, error);
+      throw unreadable(this.#codec, frame, error);
     }
   }
 }
 
 class LineFraming<T> implements Framing<T> {
+  readonly overheadBytes: number;
   readonly #codec: Codec<T>;
   readonly #countMax: number;
+  readonly #elementsMax: number;
+  readonly #isMarked: boolean;
+  readonly #lineEnd: Buffer;
 
-  constructor(codec: Codec<T>, countMax: number) {
+  constructor(codec: Codec<T>, { countMax, elementsMax }: Limits) {
+    this.#isMarked = isMarked(codec);
+    this.#lineEnd = this.#isMarked ? LINE_END : LINE_END.subarray(1);
+    this.overheadBytes = this.#lineEnd.length;
     this.#codec = codec;
     this.#countMax = countMax;
+    this.#elementsMax = elementsMax;
   }
 
   append(value: T, writer: ByteWriter): void {
+    const { length } = writer;
     encode(this.#codec, value, writer);
-    const at = writer.reserve(1);
-    writer.bytes[at] = LINE_FEED;
-    writer.end = at + 1;
+    if (writer.length - length > this.#elementsMax) {
+      checkAppended(this.#codec, writer, { length, elementsMax: this.#elementsMax });
+    }
+    writer.append(this.#lineEnd);
   }
 
   /** The last line may lack its line feed: a peer without this package may send it so. */
   decode(frame: Buffer): T[] {
     if (frame.length === 0) throw emptyFrame();
+    if (this.#isMarked && frame[0]! >= FIXINT_END) refuseOthers(this.#codec, frame);
+    checkElements(this.#codec, frame, { elementsMax: this.#elementsMax, what: "frame" });
     const values: T[] = [];
     const frameEnd = frame.length;
     for (let at = 0; at < frameEnd; ) {
@@ -151,7 +240,7 @@ class LineFraming<T> implements Framing<T> {
       try {
         values.push(this.#codec.decode(frame.subarray(at, end)));
       } catch (error) {
-        throw notDecoded(this.#codec, error);
+        throw unreadable(this.#codec, frame, error);
       }
       at = end + 1;
     }
@@ -160,19 +249,26 @@ class LineFraming<T> implements Framing<T> {
 }
 
 class LengthFraming<T> implements Framing<T> {
+  readonly overheadBytes = LENGTH_BYTES;
   readonly #codec: Codec<T>;
   readonly #countMax: number;
+  readonly #elementsMax: number;
 
-  constructor(codec: Codec<T>, countMax: number) {
+  constructor(codec: Codec<T>, { countMax, elementsMax }: Limits) {
     this.#codec = codec;
     this.#countMax = countMax;
+    this.#elementsMax = elementsMax;
   }
 
   append(value: T, writer: ByteWriter): void {
     const before = writer.length;
     writer.end = writer.reserve(LENGTH_BYTES) + LENGTH_BYTES;
     try {
+      const { length } = writer;
       encode(this.#codec, value, writer);
+      if (writer.length - length > this.#elementsMax) {
+        checkAppended(this.#codec, writer, { length, elementsMax: this.#elementsMax });
+      }
     } catch (error) {
       writer.rewind(before);
       throw error;
@@ -181,10 +277,11 @@ class LengthFraming<T> implements Framing<T> {
     const at = writer.start + before;
     const length = writer.end - at - LENGTH_BYTES;
     const bytes = writer.bytes;
-    bytes[at] = length;
-    bytes[at + 1] = length >>> 8;
-    bytes[at + 2] = length >>> 16;
-    bytes[at + 3] = length >>> 24;
+    const shown = length < REST ? length : REST;
+    bytes[at] = LENGTH_MARK;
+    bytes[at + 1] = shown;
+    bytes[at + 2] = shown >>> 8;
+    bytes[at + 3] = shown >>> 16;
   }
 
   decode(frame: Buffer): T[] {
@@ -197,22 +294,67 @@ class LengthFraming<T> implements Framing<T> {
     let room = this.#countMax;
     for (let at = 0; at < frameEnd; ) {
       const start = at + LENGTH_BYTES;
+      if (frame[at] !== LENGTH_MARK) throw this.#notOurs(frame, at);
       if (start > frameEnd) throw malformed(`a length cut off at byte ${at}`);
-      const length =
-        (frame[at]! | (frame[at + 1]! << 8) | (frame[at + 2]! << 16) | (frame[at + 3]! << 24)) >>>
-        0;
+      const shown = frame[at + 1]! | (frame[at + 2]! << 8) | (frame[at + 3]! << 16);
+      const length = shown < REST ? shown : Math.max(REST, frameEnd - start);
       if (length > frameEnd - start) {
         throw malformed(`an entry of ${length} bytes where ${frameEnd - start} remain`);
       }
       if (room-- === 0) throw tooMany(this.#countMax);
       at = start + length;
+      const bytes = viewOf(memory, origin + start, length);
+      if (length > this.#elementsMax) {
+        checkElements(codec, bytes, { elementsMax: this.#elementsMax, what: "message" });
+      }
       try {
-        values.push(codec.decode(viewOf(memory, origin + start, length)));
+        values.push(codec.decode(bytes));
       } catch (error) {
-        throw notDecoded(codec, error);
+        throw unreadable(codec, frame, error);
       }
     }
     return values;
+  }
+
+  /** What stands at `at` is not how a value begins. @throws BrokerlessError where another codec has made the frame */
+  #notOurs(frame: Buffer, at: number): BrokerlessError {
+    if (at === 0) refuseOthers(this.#codec, frame);
+    return malformed(`no mark of a value at byte ${at}`);
+  }
+}
+
+/** A message that is a small integer is written so that a frame of MessagePack never begins like one of JSON. */
+function markInteger(writer: ByteWriter): void {
+  const byte = writer.bytes[writer.end - 1]!;
+  if (byte >= FIXINT_END) return;
+  const at = writer.reserve(1);
+  writer.bytes[at - 1] = UINT8;
+  writer.bytes[at] = byte;
+  writer.end = at + 1;
+}
+
+/** Whether `msgpack()` never begins a frame with this byte. */
+function isStrange(first: number): boolean {
+  return first < FIXINT_END || first === LENGTH_MARK;
+}
+
+function unreadable<T>(codec: Codec<T>, frame: Buffer, cause: unknown): BrokerlessError {
+  if (!isMarked(codec)) refuseOurs(codec, frame);
+  return notDecoded(codec, "frame", cause);
+}
+
+/** @param length what the writer had before the value was appended, and has again when it is refused (bytes) */
+function checkAppended<T>(
+  codec: Codec<T>,
+  writer: ByteWriter,
+  { length, elementsMax }: { readonly length: number; readonly elementsMax: number },
+): void {
+  const bytes = writer.bytes.subarray(writer.start + length, writer.end);
+  try {
+    checkElements(codec, bytes, { elementsMax, what: "message" });
+  } catch (error) {
+    writer.rewind(length);
+    throw error;
   }
 }
 
@@ -223,14 +365,8 @@ function encode<T>(codec: Codec<T>, value: T, writer: ByteWriter): void {
   } catch (cause) {
     // A getter of the value may have had the writer emptied; then there is nothing to take back.
     if (writer.length > length) writer.rewind(length);
-    const message = `codec ${codec.name} cannot encode the value: ${reason(cause)}`;
-    throw new BrokerlessError("BROKERLESS_CODEC", message, { cause });
+    throw notEncoded(codec, cause);
   }
-}
-
-function notDecoded(codec: { readonly name: string }, cause: unknown): BrokerlessError {
-  const message = `codec ${codec.name} cannot decode the frame: ${reason(cause)}`;
-  return new BrokerlessError("BROKERLESS_CODEC", message, { cause });
 }
 
 function emptyFrame(): BrokerlessError {
@@ -243,8 +379,4 @@ function tooMany(countMax: number): BrokerlessError {
 
 function malformed(what: string): BrokerlessError {
   return new BrokerlessError("BROKERLESS_CODEC", `malformed frame: ${what}`);
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,15 +1,19 @@
 import type { Writable } from "node:stream";
 import type { Batch } from "../batch/batch.ts";
 import { json } from "../codec/json.ts";
-import { msgpack } from "../codec/msgpack.ts";
+import { msgpack } from "../codec/msgpack/msgpack.ts";
 import { raw } from "../codec/raw.ts";
-import { decodeSenderState } from "../delivery/saved-state.ts";
+import { messageId } from "../delivery/protocol/epochs.ts";
+import { deathText } from "../delivery/protocol/error-words.ts";
 import { BrokerlessError } from "../errors.ts";
-import { FileJournal } from "../journal/file-journal.ts";
-import { JournalView } from "../journal/journal-view.ts";
+import type { HandlerError } from "../handler-error.ts";
+import { FileJournal } from "../journal/file/file-journal.ts";
+import { JournalView } from "../journal/file/journal-view.ts";
+import { readState } from "../reliable/saved-values.ts";
+import { readEpochs } from "../reliable/sender-epochs.ts";
 import { Push } from "../socket/push.ts";
-import { STATE_NAME } from "../socket/reliable/ack-keeper.ts";
 import type { DeadLettersCommand } from "./arguments.ts";
+import { toJsonLine, toPlain } from "./terminal-text.ts";
 
 /** A dead letter as the command shows it. */
 interface Letter {
@@ -17,7 +21,10 @@ interface Letter {
   readonly id: string;
   readonly attempts: number;
   readonly reason: string;
-  readonly diedAt: string;
+  readonly error: HandlerError | null;
+  /** Null where it is not known. */
+  readonly firstAttemptAt: string | null;
+  readonly deadAt: string;
   /** Decoded where the codec is one of ours; else `base64`. */
   readonly value?: unknown;
   readonly base64?: string;
@@ -67,23 +74,25 @@ async function open(directory: string): Promise<FileJournal> {
 }
 
 async function lettersOf(journal: FileJournal): Promise<Letter[]> {
-  const bytes = journal.get(STATE_NAME);
-  if (bytes === null) return [];
-  const state = decodeSenderState(bytes);
-  if (state === null) {
+  const state = readState(journal);
+  if (state === null) return [];
+  if (state === undefined) {
     const message = "what the journal says of acknowledgements and dead letters is unreadable";
     throw new BrokerlessError("BROKERLESS_CORRUPT", message);
   }
   const letters: Letter[] = [];
+  const epochs = readEpochs(journal);
   for (const { first, last, value: death } of state.dead) {
-    const { attempts, reason, offset, epoch } = death;
+    const { attempts, reason, error, firstMs, timeMs, offset } = death;
+    const firstAttemptAt = firstMs === null ? null : new Date(firstMs).toISOString();
+    const deadAt = new Date(timeMs).toISOString();
     for await (const batch of journal.read({ from: first + offset }).batches()) {
       for (const { seq: at, value } of batch) {
         const seq = at - offset;
         if (seq < first || seq > last) continue;
-        const diedAt = new Date(death.timeMs).toISOString();
-        const id = `${journal.stream}-${epoch === 0 ? batch.epoch : epoch}-${seq}`;
-        letters.push({ seq, id, attempts, reason, diedAt, ...shown(batch, value) });
+        const id = messageId(journal.stream, epochs, seq);
+        const why = { attempts, reason, error, firstAttemptAt, deadAt };
+        letters.push({ seq, id, ...why, ...shown(batch, value) });
       }
       if (batch.seqLast >= last + offset) break;
     }
@@ -111,18 +120,20 @@ function toText(value: unknown): string {
 
 function list(letters: readonly Letter[], command: DeadLettersCommand, out: Writable): void {
   for (const letter of letters) {
-    if (command.json) out.write(`${JSON.stringify(letter)}\n`);
+    if (command.json) out.write(toJsonLine(letter));
     else out.write(`${describe(letter)}\n`);
   }
   if (!command.json && letters.length === 0) out.write("no dead letters\n");
 }
 
-function describe({ seq, attempts, reason, diedAt, value, base64 }: Letter): string {
+function describe(letter: Letter): string {
+  const { seq, id, attempts, firstAttemptAt, deadAt, value, base64 } = letter;
   const text = base64 === undefined ? JSON.stringify(value) : `base64 ${base64}`;
   const cut = text.length <= SHOWN_LENGTH_MAX ? text : `${text.slice(0, SHOWN_LENGTH_MAX - 3)}...`;
   // What came from a message may hold sequences that a terminal obeys.
-  const line = `seq ${seq}  attempts ${attempts}  ${diedAt}  ${reason}  ${cut}`;
-  return line.replace(/\p{C}/gu, "\u00b7");
+  const since = `${firstAttemptAt ?? "?"} to ${deadAt}`;
+  const line = `seq ${seq}  id ${id}  attempts ${attempts}  ${since}  ${deathText(letter)}  ${cut}`;
+  return toPlain(line);
 }
 
 async function change(
@@ -145,7 +156,7 @@ async function change(
     const count =
       letters.length === 0 ? 0 : await push.deadLetters[action as "purge"](seqs ?? undefined);
     const done = action === "requeue" ? "requeued" : "purged";
-    out.write(command.json ? `${JSON.stringify({ [done]: count })}\n` : `${done} ${count}\n`);
+    out.write(command.json ? toJsonLine({ [done]: count }) : `${done} ${count}\n`);
   } finally {
     await push.close();
   }

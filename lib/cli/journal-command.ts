@@ -1,9 +1,17 @@
 import { once } from "node:events";
 import type { Writable } from "node:stream";
 import type { Entry } from "../batch/entry.ts";
-import { JournalView } from "../journal/journal-view.ts";
-import { repairJournal } from "../journal/repair.ts";
+import { backupJournal } from "../journal/backup/backup.ts";
+import { JournalView } from "../journal/file/journal-view.ts";
+import type { MissingEntries, VerifyReport } from "../journal/journal.ts";
+import { repairJournal } from "../journal/recovery/repair.ts";
 import type { JournalCommand } from "./arguments.ts";
+import { toJsonLine } from "./terminal-text.ts";
+
+interface Streams {
+  readonly out: Writable;
+  readonly errors: Writable;
+}
 
 /**
  * Runs a command of `brokerless journal`.
@@ -11,13 +19,18 @@ import type { JournalCommand } from "./arguments.ts";
  * @returns the exit status: 0 when all is well, 1 when damage was found or entries are lost
  * @throws BrokerlessError as the journal does
  */
-export async function runJournalCommand(command: JournalCommand, out: Writable): Promise<number> {
+export async function runJournalCommand(
+  command: JournalCommand,
+  out: Writable,
+  errors: Writable = process.stderr,
+): Promise<number> {
   if (command.action === "repair") return repair(command, out);
+  if (command.action === "backup") return backup(command, out);
   const view = await JournalView.open(command.directory);
   try {
     if (command.action === "inspect") return inspect(command, view, out);
     if (command.action === "verify") return await verify(command, view, out);
-    await read(command, view, out);
+    await read(command, view, { out, errors });
     return 0;
   } finally {
     view.close();
@@ -35,7 +48,7 @@ function inspect(command: JournalCommand, view: JournalView, out: Writable): num
     afterGap: header.hasGap,
   }));
   if (command.json) {
-    line(out, JSON.stringify({ stream, epoch, seqFirst, seqStored, segments }));
+    out.write(toJsonLine({ stream, epoch, seqFirst, seqStored, segments }));
     return 0;
   }
   line(out, `stream ${stream}, epoch ${epoch}, seq ${seqFirst} to ${seqStored}`);
@@ -51,20 +64,30 @@ function inspect(command: JournalCommand, view: JournalView, out: Writable): num
 
 async function verify(command: JournalCommand, view: JournalView, out: Writable): Promise<number> {
   const report = await view.verify();
-  if (command.json) line(out, JSON.stringify(report));
-  else {
-    line(out, `${report.entries} entries in ${report.batches} batches, ${report.bytes} bytes`);
-    for (const { file, offset, reason, seqFirst, seqLast } of report.damage) {
-      line(out, `${file} byte ${offset}: ${reason}; lost: seq ${seqFirst} to ${seqLast ?? "?"}`);
-    }
-    line(out, report.ok ? "nothing is damaged" : "damaged");
-  }
+  if (command.json) out.write(toJsonLine(report));
+  else writeVerified(report, out);
   return report.ok ? 0 : 1;
 }
 
-async function read(command: JournalCommand, view: JournalView, out: Writable): Promise<void> {
-  for await (const entry of view.read({ from: command.from, follow: command.follow })) {
-    if (!line(out, JSON.stringify(toJson(entry)))) await once(out, "drain");
+function writeVerified(report: VerifyReport, out: Writable): void {
+  line(out, `${report.entries} entries in ${report.batches} batches, ${report.bytes} bytes`);
+  for (const { file, offset, reason, seqFirst, seqLast } of report.damage) {
+    line(out, `${file} byte ${offset}: ${reason}; lost: seq ${seqFirst} to ${seqLast ?? "?"}`);
+  }
+  line(out, report.ok ? "nothing is damaged" : "damaged");
+}
+
+async function read(command: JournalCommand, view: JournalView, streams: Streams): Promise<void> {
+  const { out, errors } = streams;
+  const { from, follow } = command;
+  // From the start is what is kept, and an owner may free while it is read; anything else that is missing ends it.
+  const onMissing = ({ seqFirst, seqLast, error }: MissingEntries) => {
+    if (seqLast >= view.seqFirst) throw error;
+    line(errors, `seq ${seqFirst} to ${seqLast} were freed while the journal was read`);
+  };
+  const options = from === "start" ? { from, follow, onMissing } : { from, follow };
+  for await (const entry of view.read(options)) {
+    if (!out.write(toJsonLine(toJson(entry)))) await once(out, "drain");
     if (out.destroyed) return;
   }
 }
@@ -79,15 +102,28 @@ function toJson(entry: Entry): object {
 }
 
 async function repair(command: JournalCommand, out: Writable): Promise<number> {
-  const report = await repairJournal(command.directory);
-  if (command.json) line(out, JSON.stringify(report));
+  const { newStream } = command;
+  const report = await repairJournal(command.directory, undefined, { newStream });
+  if (command.json) out.write(toJsonLine(report));
   else {
     line(out, `kept ${report.entriesKept} entries`);
+    if (newStream) line(out, `it is stream ${report.stream} now`);
     for (const { seqFirst, seqLast } of report.lost)
       line(out, `lost seq ${seqFirst} to ${seqLast}`);
     line(out, `the files as they were: ${report.savedAs.join(", ")}`);
   }
   return report.lost.length === 0 ? 0 : 1;
+}
+
+async function backup(command: JournalCommand, out: Writable): Promise<number> {
+  const report = await backupJournal(command.directory, command.to);
+  const { stream, seqFirst, seqStored } = report;
+  if (command.json) out.write(toJsonLine(report));
+  else {
+    line(out, `stream ${stream}, seq ${seqFirst} to ${seqStored}`);
+    writeVerified(report, out);
+  }
+  return report.ok ? 0 : 1;
 }
 
 function line(out: Writable, text: string): boolean {

@@ -8,7 +8,7 @@ import type { ByteWriter } from "./byte-writer.ts";
  * |-----------|-------------------------------------------------------------|
  * | `self`    | the encodings one after another; each ends by itself        |
  * | `newline` | each encoding (which has no line feed in it), then `0x0a`   |
- * | `length`  | each encoding, with its length before it (u32 little-endian)|
+ * | `length`  | each encoding behind `c1` and its length (u24 little-endian)|
  */
 export type Delimiter = "self" | "newline" | "length";
 
@@ -24,6 +24,7 @@ export type Delimiter = "self" | "newline" | "length";
 export interface Codec<T = unknown> {
   /** Names the format to people and, between reliable peers, on the wire. */
   readonly name: string;
+  /** How values in one frame are told apart. */
   readonly delimiter: Delimiter;
   /**
    * Appends one value's encoding to `writer`.
@@ -31,7 +32,12 @@ export interface Codec<T = unknown> {
    * @throws anything; the caller rewinds the writer and reports `BROKERLESS_CODEC` with it as cause
    */
   encode(value: T, writer: ByteWriter): void;
-  /** @param bytes exactly one value's encoding */
+  /**
+   * The value of an encoding.
+   *
+   * @param bytes exactly one value's encoding
+   * @throws anything; the frame is refused with `BROKERLESS_CODEC` and it as cause
+   */
   decode(bytes: Buffer): T;
   /**
    * All values of a frame in order. Needed where `delimiter` is `self`; elsewhere the frame is cut
@@ -40,6 +46,13 @@ export interface Codec<T = unknown> {
    * @param countMax throws when the frame holds more values than this (count)
    */
   decodeAll?(frame: Buffer, countMax: number): T[];
+  /**
+   * Counts the elements of one or several encodings (values, keys, arrays, maps) without making any, in time
+   * proportional to the bytes. Without it a frame's elements have no bound but its bytes.
+   *
+   * @returns the count, each element being at least a byte; more than `countMax` as soon as that is certain
+   */
+  countElements?(bytes: Uint8Array, countMax: number): number;
   /**
    * The way to read many small values that lie in one buffer: spares a view for each. Without it `decode` is given
    * views.

@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { describe } from "../options.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import type { Codec } from "./codec.ts";
+import { countJsonElements } from "./elements.ts";
 
 /** UTF-8 needs at most three bytes for each UTF-16 code unit. */
 const BYTES_PER_UNIT_MAX = 3;
@@ -32,6 +33,10 @@ class JsonCodec<T> implements Codec<T> {
     const room = units > UNITS_UNCOUNTED_MAX ? Buffer.byteLength(text) : units * BYTES_PER_UNIT_MAX;
     const at = writer.reserve(room);
     writer.end = at + writer.bytes.write(text, at, room, "utf8");
+  }
+
+  countElements(bytes: Uint8Array, countMax: number): number {
+    return countJsonElements(bytes, countMax);
   }
 
   decode(bytes: Buffer): T {

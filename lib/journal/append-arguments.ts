@@ -1,7 +1,7 @@
 import type { EntryInput } from "../batch/entry.ts";
-import { expected } from "../options.ts";
+import { expected, quoted } from "../options.ts";
+import { checkName, type ValueChanges, type ValueTable } from "./format/values.ts";
 import type { Journal, Values } from "./journal.ts";
-import { checkName, type ValueChanges, type ValueTable } from "./values.ts";
 
 /** @throws TypeError for what is neither bytes nor an entry */
 export function toEntries(entries: Parameters<Journal["append"]>[0]): EntryInput[] {
@@ -20,7 +20,7 @@ export function toChanges(table: ValueTable, values: Values | undefined): ValueC
   const changes = new Map<string, Uint8Array | null>();
   for (const [name, value] of Object.entries(values)) {
     checkName("name of a value", name);
-    if (value !== null) checkBytes(`value "${name}"`, value);
+    if (value !== null) checkBytes(`value ${quoted(name)}`, value);
     changes.set(name, value === null ? null : Buffer.from(value));
   }
   table.assertRoom(changes);

@@ -1,12 +1,12 @@
 import { getU64, putU64 } from "../batch/layout.ts";
-import { expected } from "../options.ts";
+import { expected, quoted } from "../options.ts";
 import {
   checkName,
   VALUE_HOLD,
   VALUE_SEQ_FIRST,
   type ValueChanges,
   type ValueTable,
-} from "./values.ts";
+} from "./format/values.ts";
 
 /** The named holds among a journal's values: what retention must not pass. */
 export function readHolds(table: ValueTable): Map<string, number> {
@@ -27,7 +27,7 @@ export function lowestHold(table: ValueTable): number {
 export function holdChange(name: string, seq: number | null): ValueChanges {
   checkName("name of a hold", name);
   if (seq !== null && !(Number.isSafeInteger(seq) && seq >= 1)) {
-    throw expected(`hold "${name}"`, "a seq from 1", seq);
+    throw expected(`hold ${quoted(name)}`, "a seq from 1", seq);
   }
   return new Map([[VALUE_HOLD + name, seq === null ? null : seqValue(seq)]]);
 }

@@ -2,21 +2,23 @@
 export { Batch, EntryCursor } from "../batch/batch.ts";
 export { BatchDraft, BatchEncoder, type BatchEncoderOptions } from "../batch/batch-encoder.ts";
 export { Entry, type EntryInput, type EntryMeta } from "../batch/entry.ts";
-export { Appended } from "./appended.ts";
-export { FileJournal } from "./file-journal.ts";
-export type { FileJournalOptions, Retention, SyncLevel } from "./file-journal-options.ts";
+export { type BackupReport, backupJournal } from "./backup/backup.ts";
+export { Appended } from "./commit/appended.ts";
+export { FileJournal } from "./file/file-journal.ts";
+export type { FileJournalOptions, Retention, SyncLevel } from "./file/file-journal-options.ts";
+export { JournalView } from "./file/journal-view.ts";
 export type {
   AppendOptions,
   Journal,
   JournalReader,
   JournalStats,
+  MissingEntries,
   ReadFrom,
   ReadOptions,
   Values,
   VerifyReport,
 } from "./journal.ts";
-export { JournalView } from "./journal-view.ts";
-export { LmdbJournal, type LmdbJournalOptions } from "./lmdb-journal.ts";
+export { LmdbJournal, type LmdbJournalOptions } from "./lmdb/lmdb-journal.ts";
 export { MemoryJournal, type MemoryJournalOptions } from "./memory-journal.ts";
-export type { RecoveryReport } from "./open-log.ts";
-export { type RepairReport, repairJournal } from "./repair.ts";
+export type { RecoveryReport } from "./recovery/open-log.ts";
+export { type RepairOptions, type RepairReport, repairJournal } from "./recovery/repair.ts";

@@ -1,8 +1,8 @@
 import type { Batch } from "../batch/batch.ts";
 import type { BatchDraft } from "../batch/batch-encoder.ts";
 import type { Entry, EntryInput } from "../batch/entry.ts";
-import type { Damage } from "../errors.ts";
-import type { Appended } from "./appended.ts";
+import type { BrokerlessError, Damage } from "../errors.ts";
+import type { Appended } from "./commit/appended.ts";
 
 /**
  * Where a stream is kept: an append-only log of batches, and small named values beside it.
@@ -103,6 +103,7 @@ export interface Journal {
    * @throws BrokerlessError as `sync` does, after everything is let go
    */
   close(): Promise<void>;
+  /** The same as `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -134,12 +135,28 @@ export interface ReadOptions {
   readonly follow?: boolean | undefined;
   /** Ends the read: the iteration rejects with `signal.reason`. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Goes on behind entries that are damaged, were lost, or are not kept, and tells which; without it, and in journals
+   * that cannot, the iteration rejects.
+   */
+  readonly onMissing?: ((missing: MissingEntries) => void) | undefined;
+}
+
+/** Entries that a read did not find. */
+export interface MissingEntries {
+  /** The first seq that is missing. */
+  readonly seqFirst: number;
+  /** The last seq that is missing. */
+  readonly seqLast: number;
+  /** `BROKERLESS_GAP` or `BROKERLESS_CORRUPT`: what a read without `onMissing` rejects with. */
+  readonly error: BrokerlessError;
 }
 
 /**
  * Entries in order of `seq`; `batches()` is the fast way. One consumer at a time.
  *
- * The iteration rejects with `BROKERLESS_GAP` when the position is not kept any more, with
+ * The iteration rejects with `BROKERLESS_GAP` when the position is not kept any more (from the start:
+ * what comes next, once something was given), with
  * `BROKERLESS_DIVERGED` when the stream never had it, with `BROKERLESS_CORRUPT` when bytes are
  * damaged, and with `BROKERLESS_JOURNAL_FAILED` when they cannot be read.
  */
@@ -152,20 +169,30 @@ export interface JournalReader extends AsyncIterable<Entry> {
 
 /** What `verify` found. */
 export interface VerifyReport {
+  /** Whether nothing is damaged. */
   readonly ok: boolean;
+  /** Batches that were read (count). */
   readonly batches: number;
+  /** Entries in them (count). */
   readonly entries: number;
+  /** Bytes that were read. */
   readonly bytes: number;
+  /** Each place that is damaged, and what is wrong there. */
   readonly damage: readonly (Damage & { readonly reason: string })[];
 }
 
 /** Counters since the journal was opened, and gauges. */
 export interface JournalStats {
+  /** Entries from `seqFirst` on (count). */
   readonly entriesKept: number;
+  /** What they take on disk, or in memory (bytes). */
   readonly bytesKept: number;
+  /** Entries that wait to be stored (bytes). */
   readonly pendingBytes: number;
+  /** Written since it was opened (bytes). */
   readonly bytesWritten: number;
   /** Groups that were stored; all entries of one share a write. */
   readonly commits: number;
+  /** Syncs since it was opened (count). */
   readonly syncs: number;
 }

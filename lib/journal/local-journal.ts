@@ -1,10 +1,11 @@
 import type { BatchDraft } from "../batch/batch-encoder.ts";
 import { BrokerlessError } from "../errors.ts";
-import { expected } from "../options.ts";
+import { checkNames, expected } from "../options.ts";
 import { toChanges, toEntries } from "./append-arguments.ts";
-import type { Appended } from "./appended.ts";
+import type { Appended } from "./commit/appended.ts";
+import { Intake, type IntakeOptions } from "./commit/intake.ts";
+import type { ValueTable } from "./format/values.ts";
 import { holdChange, lowestHold, readHolds } from "./holds.ts";
-import { Intake, type IntakeOptions } from "./intake.ts";
 import type {
   AppendOptions,
   Journal,
@@ -15,7 +16,8 @@ import type {
   VerifyReport,
 } from "./journal.ts";
 import { type BatchCursor, SourceReader, StoredSignal } from "./reader.ts";
-import type { ValueTable } from "./values.ts";
+
+const APPEND_OPTIONS = ["values"];
 
 /**
  * What the journals of this package share: the way in, named values and holds, following reads, and
@@ -56,10 +58,12 @@ export abstract class LocalJournal implements Journal {
 
   append(entries: Parameters<Journal["append"]>[0], options?: AppendOptions): Appended {
     if (options === undefined && entries instanceof Uint8Array) return this.intake.append(entries);
+    checkNames("append", options, APPEND_OPTIONS);
     return this.intake.appendAll(toEntries(entries), toChanges(this.table, options?.values));
   }
 
   appendDraft(draft: BatchDraft, options?: AppendOptions): Appended {
+    checkNames("appendDraft", options, APPEND_OPTIONS);
     if (draft.count < 1) throw expected("draft", "at least one entry", draft.count);
     return this.intake.appendDraft(draft, toChanges(this.table, options?.values));
   }
@@ -130,6 +134,7 @@ export abstract class LocalJournal implements Journal {
     return this.#closing;
   }
 
+  /** The same as `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -169,6 +174,8 @@ export abstract class LocalJournal implements Journal {
   }
 }
 
-function closedError(): BrokerlessError {
-  return new BrokerlessError("BROKERLESS_CLOSED", "the journal is closed");
+/** The error for calls and reads of a journal that is closed; `when` says more. */
+export function closedError(when = ""): BrokerlessError {
+  const message = when === "" ? "the journal is closed" : `the journal was closed ${when}`;
+  return new BrokerlessError("BROKERLESS_CLOSED", message);
 }

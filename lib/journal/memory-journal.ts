@@ -2,11 +2,11 @@ import { randomBytes } from "node:crypto";
 import { Batch, checkBatch } from "../batch/batch.ts";
 import { streamBytes } from "../batch/layout.ts";
 import { integer, resolveOptions } from "../options.ts";
-import type { Group } from "./group-queue.ts";
+import type { Group } from "./commit/group-queue.ts";
+import { ValueTable } from "./format/values.ts";
 import type { JournalStats, VerifyReport } from "./journal.ts";
 import { LocalJournal } from "./local-journal.ts";
 import { type BatchCursor, gap } from "./reader.ts";
-import { ValueTable } from "./values.ts";
 
 /** Bounds of a {@link MemoryJournal}. */
 export interface MemoryJournalOptions {
@@ -29,7 +29,9 @@ const SPEC = {
  * for tests. What is stored is never synced anywhere; nothing frees it but `truncateBefore`.
  */
 export class MemoryJournal extends LocalJournal {
+  /** The id of the stream (32 hex digits), a new one for each journal. */
   readonly stream: string = randomBytes(16).toString("hex");
+  /** Always 1: it ends with its process. */
   readonly epoch = 1;
   readonly #streamBytes = streamBytes(this.stream);
   #batches: Batch[] = [];
@@ -51,10 +53,12 @@ export class MemoryJournal extends LocalJournal {
     });
   }
 
+  /** The first seq that is kept. */
   get seqFirst(): number {
     return this.#seqFirst;
   }
 
+  /** Counters and gauges. Cheap. */
   stats(): JournalStats {
     return {
       entriesKept: this.seqStored + 1 - this.seqFirst,
@@ -107,7 +111,8 @@ export class MemoryJournal extends LocalJournal {
         }
         const batch = this.#batches[index++]!;
         seq = batch.seqLast + 1;
-        return batch;
+        // As from a disk: what is read is the reader's, who may change it.
+        return new Batch(Buffer.from(batch.bytes));
       },
       close: async () => {},
     };

@@ -3,8 +3,10 @@ import { Batch as BatchView } from "../batch/batch.ts";
 import { sliceBatch } from "../batch/batch-split.ts";
 import type { Entry } from "../batch/entry.ts";
 import { BrokerlessError } from "../errors.ts";
-import { expected } from "../options.ts";
-import type { JournalReader, ReadFrom, ReadOptions } from "./journal.ts";
+import { checkNames, expected } from "../options.ts";
+import type { JournalReader, MissingEntries, ReadFrom, ReadOptions } from "./journal.ts";
+
+const READ_OPTIONS = ["from", "follow", "signal", "onMissing"];
 
 /** Where a reader gets batches from: what each kind of journal has to supply. */
 export interface BatchSource {
@@ -16,12 +18,20 @@ export interface BatchSource {
   open(seq: number): Promise<BatchCursor>;
   /** Resolves when something behind `seq` is stored, or the journal is closed. */
   stored(seq: number): Promise<"stored" | "closed">;
+  /** Looks again at what is kept, where another frees it. */
+  refresh?(): Promise<void>;
 }
 
 /** Walks stored batches. */
 export interface BatchCursor {
   /** @returns the next batch, or `null` where nothing more is stored yet */
   next(): Promise<Batch | null>;
+  /**
+   * Steps over what made `next` fail.
+   *
+   * @returns the seq that comes next, or `null` where nothing good is stored behind it
+   */
+  skip?(): Promise<number | null>;
   close(): Promise<void>;
 }
 
@@ -47,16 +57,21 @@ export class SourceReader implements JournalReader {
   readonly #from: ReadFrom;
   readonly #follow: boolean;
   readonly #signal: AbortSignal | null;
+  readonly #onMissing: ((missing: MissingEntries) => void) | null;
   #cursor: BatchCursor | null = null;
   #closed = false;
+  /** Something was given: from there on nothing is left out without a word. */
+  #hasBegun = false;
   #wake: (() => void) | null = null;
 
-  /** @throws TypeError for a position that is none */
+  /** @throws TypeError for a position that is none, or an unknown option */
   constructor(source: BatchSource, options: ReadOptions = {}) {
+    checkNames("read", options, READ_OPTIONS);
     this.#source = source;
     this.#from = checkFrom(options.from === undefined ? "start" : options.from);
     this.#follow = options.follow ?? false;
     this.#signal = options.signal ?? null;
+    this.#onMissing = options.onMissing ?? null;
   }
 
   async *batches(): AsyncGenerator<Batch, void, undefined> {
@@ -68,12 +83,14 @@ export class SourceReader implements JournalReader {
     try {
       while (!this.#closed && seq <= seqEnd) {
         this.#signal?.throwIfAborted();
-        const batch = await this.#cursor.next();
-        if (batch === null) {
+        const batch = await this.#next(this.#cursor, seq);
+        if (typeof batch === "number") seq = batch;
+        else if (batch === null) {
           if (!this.#follow || (await this.#wait(seq)) === "closed") return;
         } else if (batch.seqLast >= seq) {
           const cut = cutBatch(batch, seq, seqEnd);
           seq = cut.seqLast + 1;
+          this.#hasBegun = true;
           yield cut;
         }
       }
@@ -123,11 +140,52 @@ export class SourceReader implements JournalReader {
       return Math.max(source.seqFirst, await source.seqAt(Number(from.time)));
     }
     const seq = typeof from === "number" ? from : from.seq;
-    if (seq < source.seqFirst) throw gap(seq, source.seqFirst);
+    const { seqFirst } = source;
+    if (seq < seqFirst && this.#onMissing !== null) {
+      this.#onMissing({ seqFirst: seq, seqLast: seqFirst - 1, error: gap(seq, seqFirst) });
+      return seqFirst;
+    }
+    if (seq < seqFirst) throw gap(seq, seqFirst);
     if (seq > source.seqStored + 1) {
       const message = `read from seq ${seq}, and the stream ends at ${source.seqStored}`;
       throw new BrokerlessError("BROKERLESS_DIVERGED", message);
     }
+    return seq;
+  }
+
+  /** @returns the next batch, `null` where there is none yet, or the seq behind what is missing */
+  async #next(cursor: BatchCursor, seq: number): Promise<Batch | number | null> {
+    try {
+      return await cursor.next();
+    } catch (thrown) {
+      const error = await this.#now(thrown, seq);
+      const { seqFirst, seqStored } = this.#source;
+      const isFreed = isGap(error) && seqFirst > seq;
+      if (isFreed && this.#from === "start" && !this.#hasBegun) return this.#restart(seqFirst);
+      if (this.#onMissing === null || !isMissing(error) || cursor.skip === undefined) throw error;
+      const seqNext = await cursor.skip();
+      if (seqNext === null && this.#follow) throw error;
+      // Where nothing good is behind it, all is missing that was stored when it was looked.
+      const next = seqNext ?? seqStored + 1;
+      if (next > seq) this.#onMissing({ seqFirst: seq, seqLast: next - 1, error });
+      return Math.max(seq, next);
+    }
+  }
+
+  /** The error as it is now: more may have been freed than was known when it was thrown. */
+  async #now(error: unknown, seq: number): Promise<unknown> {
+    if (!isGap(error)) return error;
+    await this.#source.refresh?.();
+    const { seqFirst } = this.#source;
+    return seqFirst > seq ? gap(seq, seqFirst) : error;
+  }
+
+  /** The start is the first entry that is kept, and that is another one meanwhile. */
+  async #restart(seq: number): Promise<number> {
+    await this.#cursor?.close();
+    const cursor = await this.#source.open(seq);
+    if (this.#closed) await cursor.close();
+    else this.#cursor = cursor;
     return seq;
   }
 
@@ -146,6 +204,15 @@ export class SourceReader implements JournalReader {
       this.#wake = null;
     }
   }
+}
+
+function isGap(error: unknown): error is BrokerlessError {
+  return error instanceof BrokerlessError && error.code === "BROKERLESS_GAP";
+}
+
+function isMissing(error: unknown): error is BrokerlessError {
+  if (isGap(error)) return true;
+  return error instanceof BrokerlessError && error.code === "BROKERLESS_CORRUPT";
 }
 
 /** The error for a position that is not kept any more. */

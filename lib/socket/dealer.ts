@@ -1,16 +1,21 @@
-import { resolveOptions } from "../options.ts";
-import type { WaitOptions } from "../wait.ts";
-import { Inbound, onlyFrame } from "./inbound.ts";
+import type { Writable } from "node:stream";
+import type { Message } from "../core/queue/receive-queue.ts";
+import type { PlainSendOptions } from "../core/send-options.ts";
 import {
   COMMON_DEFAULTS,
   COMMON_RULES,
   TWO_WAY_RULES,
   type TwoWayOptions,
   twoWayDefaults,
-} from "./options.ts";
-import { Outbound, type SendOptions } from "./outbound.ts";
-import { NO_STATS, type SocketStats } from "./socket-stats.ts";
-import { TypedSocket } from "./typed-socket.ts";
+} from "../core/socket-options.ts";
+import { NO_STATS, type SocketStats } from "../core/socket-stats.ts";
+import { TypedSocket } from "../core/typed-socket.ts";
+import { resolveWritable, type WritableOptions } from "../core/writable.ts";
+import { resolveOptions } from "../options.ts";
+import { bodyAlone, Inbound } from "../plain/inbound.ts";
+import { Outbound } from "../plain/outbound.ts";
+import type { Role } from "../role.ts";
+import type { WaitOptions } from "../wait.ts";
 
 /** Options of a {@link Dealer}. */
 export type DealerOptions<Out, In> = TwoWayOptions<Out, In>;
@@ -21,6 +26,14 @@ export type DealerOptions<Out, In> = TwoWayOptions<Out, In>;
  *
  * Promises: order to and from each peer; even shares; bounded memory. Does not promise: delivery.
  * `send` resolves at `queued`. On the wire: ZeroMQ's DEALER, one frame a message.
+ *
+ * @example
+ * ```ts
+ * const dealer = new Dealer<string, string>();
+ * dealer.connect("tcp://127.0.0.1:5558");
+ * await dealer.send("hello");
+ * console.log(await dealer.receive());
+ * ```
  *
  * @see docs/guarantees.md
  */
@@ -34,7 +47,7 @@ export class Dealer<Out = unknown, In = Out> extends TypedSocket {
       rules: { ...COMMON_RULES, ...TWO_WAY_RULES },
       defaults: { ...COMMON_DEFAULTS, ...twoWayDefaults() },
     });
-    super("dealer", resolved);
+    super("dealer", resolved, { partsMax: 2 });
     this.#outbound = new Outbound({
       common: resolved,
       codec: resolved.codec,
@@ -51,7 +64,7 @@ export class Dealer<Out = unknown, In = Out> extends TypedSocket {
       codec: resolved.codec,
       schema: resolved.receiveSchema,
       receive: () => this.channel.receive(),
-      open: onlyFrame,
+      open: bodyAlone,
       onRefused: (error) => this.report(error),
     });
   }
@@ -62,13 +75,26 @@ export class Dealer<Out = unknown, In = Out> extends TypedSocket {
    * @throws BrokerlessError `BROKERLESS_CODEC`, `_SCHEMA`, `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT`; or the
    * signal's reason. Nothing is sent then.
    */
-  send(value: Out, options?: SendOptions): Promise<void> {
+  send(value: Out, options?: PlainSendOptions): Promise<void> {
     return this.#outbound.send(value, null, options);
   }
 
   /** Like `send`, but says `false` where `send` would wait. */
   trySend(value: Out): boolean {
     return this.#outbound.trySend(value, null);
+  }
+
+  /**
+   * A stream in object mode that sends what is written to it, in order, and waits where `send` would. It finishes when
+   * everything is with ZeroMQ; the socket stays open. A message that is refused ends it with that error; destroying
+   * it takes back what waits for room.
+   *
+   * @throws TypeError for a wrong option; BrokerlessError `BROKERLESS_CLOSED`
+   */
+  writable(options?: WritableOptions): Writable {
+    const { highWaterMark } = resolveWritable("Dealer", options);
+    const send = (value: Out, signal: AbortSignal) => this.send(value, { signal });
+    return this.openWritable({ highWaterMark, level: "queued", send });
   }
 
   /**
@@ -85,6 +111,11 @@ export class Dealer<Out = unknown, In = Out> extends TypedSocket {
     return this.#inbound.inbox.values();
   }
 
+  /** One message at a time, with its headers; ends when the socket is closed. */
+  messages(): AsyncIterableIterator<Message<In>> {
+    return this.#inbound.inbox.messages();
+  }
+
   /** All messages of a frame at a time: the fast way. Ends when the socket is closed. */
   batches(): AsyncIterableIterator<In[]> {
     return this.#inbound.inbox.batches();
@@ -95,8 +126,13 @@ export class Dealer<Out = unknown, In = Out> extends TypedSocket {
       ...NO_STATS,
       ...this.#outbound.stats(),
       ...this.#inbound.stats(),
-      peers: this.peers,
+      peers: this.peerCount,
+      connectionsRefused: this.connectionsRefused,
     };
+  }
+
+  protected override get role(): Role {
+    return "Dealer";
   }
 
   protected override flushAll(options: WaitOptions | undefined): Promise<void> {

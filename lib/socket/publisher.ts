@@ -1,6 +1,8 @@
-import { oneOf, resolveOptions } from "../options.ts";
-import { patientSend } from "../transport/patient-send.ts";
-import type { WaitOptions } from "../wait.ts";
+import type { Writable } from "node:stream";
+import { type Peer, strangerAt } from "../core/events/peer.ts";
+import type { PublisherEvents, SocketEvents } from "../core/events/socket-events.ts";
+import { Turns } from "../core/queue/turns.ts";
+import type { PlainSendOptions } from "../core/send-options.ts";
 import {
   COMMON_DEFAULTS,
   COMMON_RULES,
@@ -9,12 +11,17 @@ import {
   VALUE_RULES,
   type ValueOptions,
   valueDefaults,
-} from "./options.ts";
-import { Outbound, type SendOptions } from "./outbound.ts";
-import { NO_STATS, type SocketStats } from "./socket-stats.ts";
-import { SubscriberCensus } from "./subscriber-census.ts";
-import { checkTopic } from "./topic-pattern.ts";
-import { type SocketEvents, TypedSocket } from "./typed-socket.ts";
+} from "../core/socket-options.ts";
+import { NO_STATS, type SocketStats } from "../core/socket-stats.ts";
+import { TypedSocket } from "../core/typed-socket.ts";
+import { resolveWritable, type WritableOptions } from "../core/writable.ts";
+import { integer, oneOf, resolveOptions } from "../options.ts";
+import { Outbound } from "../plain/outbound.ts";
+import { SubscriberCounter } from "../plain/topic/subscriber-counter.ts";
+import { checkTopic } from "../plain/topic/topic-pattern.ts";
+import type { Role } from "../role.ts";
+import { sendWithRetry } from "../transport/send-with-retry.ts";
+import type { WaitOptions } from "../wait.ts";
 
 /** Topic names and the type of the values under each; template-literal names are welcome. */
 export type TopicMap = object;
@@ -29,23 +36,32 @@ export interface PublisherOptions<Topics extends TopicMap>
    * newest for that subscriber, silently, as PUB does; `"wait"` holds all back until there is room.
    */
   readonly slowSubscribers?: "drop" | "wait" | undefined;
+  /**
+   * Topics that one peer may be subscribed to where peers pass a gate, all of them together; 16 peers may have as
+   * many at the same time (bytes). Topics without a common beginning cost 55 times as much memory. A peer with
+   * more is cut off, and an `error` event says so. Default 1 MiB.
+   */
+  readonly peerTopicBytesMax?: number | undefined;
 }
 
-/** What a publisher tells of itself. */
-export interface PublisherEvents extends SocketEvents {
-  /** How many subscribers will get what is published from now on, after a change. */
-  readonly subscribers: { readonly count: number };
-  /** A subscription arrived; the prefix is what ZeroMQ filters by. */
-  readonly subscribe: { readonly prefix: string };
-  readonly unsubscribe: { readonly prefix: string };
-}
+/** The events that only a publisher has: each of them, or it does not compile. */
+const OWN_EVENTS: Record<Exclude<keyof PublisherEvents, keyof SocketEvents>, true> = {
+  subscribers: true,
+  subscribe: true,
+  unsubscribe: true,
+  subscriberJoined: true,
+  subscriberLeft: true,
+};
 
 interface Resolved extends ResolvedCommon, ResolvedValue {
   readonly slowSubscribers: "drop" | "wait";
+  readonly peerTopicBytesMax: number;
 }
 
 /** Frames that ZeroMQ holds for each subscriber: dropping is the alternative (count). */
 const PEER_FRAMES = 1_000;
+/** Topics that a peer behind a gate may be subscribed to by default (bytes). */
+const PEER_TOPIC_BYTES = 2 ** 20;
 /** Topics whose bytes are remembered; the memory starts afresh beyond it (count). */
 const TOPICS_MAX = 4_096;
 
@@ -59,23 +75,45 @@ const TOPICS_MAX = 4_096;
  * misses messages. `publish` resolves at `queued`. On the wire: ZeroMQ's PUB, two frames a message:
  * the topic, and a batch of values of that topic.
  *
+ * @example
+ * ```ts
+ * const publisher = new Publisher<{ trades: Trade }>();
+ * await publisher.bind("tcp://127.0.0.1:5556");
+ * await publisher.publish("trades", { price: 231.5, size: 100 });
+ * ```
+ *
  * @see docs/guarantees.md
  */
 export class Publisher<
   Topics extends TopicMap = Record<string, unknown>,
 > extends TypedSocket<PublisherEvents> {
   readonly #outbound: Outbound<string>;
-  readonly #census = new SubscriberCensus();
+  readonly #census = new SubscriberCounter();
   readonly #topics = new Map<string, Buffer>();
+  readonly #turns = new Turns();
   #subscribers = 0;
 
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
   constructor(options?: PublisherOptions<Topics>) {
     const resolved = resolveOptions<Resolved>("Publisher", options, {
-      rules: { ...COMMON_RULES, ...VALUE_RULES, slowSubscribers: oneOf("drop", "wait") },
-      defaults: { ...COMMON_DEFAULTS, ...valueDefaults(), slowSubscribers: "drop" },
+      rules: {
+        ...COMMON_RULES,
+        ...VALUE_RULES,
+        slowSubscribers: oneOf("drop", "wait"),
+        peerTopicBytesMax: integer(1_024, 2 ** 30),
+      },
+      defaults: {
+        ...COMMON_DEFAULTS,
+        ...valueDefaults(),
+        slowSubscribers: "drop",
+        peerTopicBytesMax: PEER_TOPIC_BYTES,
+      },
     });
-    super("xpub", resolved, { peerFramesMax: PEER_FRAMES });
+    super("xpub", resolved, {
+      peerFramesMax: PEER_FRAMES,
+      topicBytesMax: resolved.peerTopicBytesMax,
+      events: Object.keys(OWN_EVENTS),
+    });
     const waits = resolved.slowSubscribers === "wait";
     if (waits) {
       this.channel.native.noDrop = true;
@@ -87,7 +125,7 @@ export class Publisher<
       schema: resolved.schema,
       peers: () => 1,
       send: waits
-        ? (message) => patientSend(this.channel, message)
+        ? (message) => sendWithRetry(this.channel, message)
         : (message) => this.channel.send(message),
       address: (frame, topic) => [this.#topicBytes(topic), frame],
       firstKey: "",
@@ -107,7 +145,7 @@ export class Publisher<
   publish<K extends TopicOf<Topics>>(
     topic: K,
     value: Topics[K],
-    options?: SendOptions,
+    options?: PlainSendOptions,
   ): Promise<void> {
     try {
       if (!this.#topics.has(topic)) checkTopic(topic, "publish: topic");
@@ -123,12 +161,47 @@ export class Publisher<
     return this.#outbound.trySend(value, topic);
   }
 
+  /**
+   * A stream in object mode that publishes what is written to it under one topic, in order, and waits where `publish`
+   * would. It finishes when everything is with ZeroMQ; the socket stays open. A message that is refused ends it with
+   * that error; destroying it takes back what waits for room.
+   *
+   * @throws TypeError for a malformed topic or a wrong option; BrokerlessError `BROKERLESS_CLOSED`
+   */
+  writable<K extends TopicOf<Topics>>(topic: K, options?: WritableOptions): Writable {
+    checkTopic(topic, "writable: topic");
+    const { highWaterMark } = resolveWritable("Publisher", options);
+    const send = (value: Topics[K], signal: AbortSignal) => this.publish(topic, value, { signal });
+    return this.openWritable({ highWaterMark, level: "queued", send });
+  }
+
   override stats(): SocketStats {
-    return { ...NO_STATS, ...this.#outbound.stats(), peers: this.peers };
+    return {
+      ...NO_STATS,
+      ...this.#outbound.stats(),
+      peers: this.peerCount,
+      connectionsRefused: this.connectionsRefused,
+    };
+  }
+
+  protected override get role(): Role {
+    return "Publisher";
+  }
+
+  /**
+   * The subscribers that have announced themselves, and each other connection as a peer without an id. ZeroMQ does not
+   * say who came to which address.
+   */
+  override peers(): readonly Peer[] {
+    const connections = super.peers();
+    const addresses = new Set(connections.map(({ address }) => address));
+    const [address] = addresses.size === 1 ? addresses : ["bound"];
+    const known = this.#census.list().map((each) => ({ address: address!, ...each }));
+    return [...known, ...connections.slice(known.length)];
   }
 
   /** Subscribers whose subscriptions have arrived. */
-  protected override get peers(): number {
+  protected override get peerCount(): number {
     return this.#census.count(this.channel.peers);
   }
 
@@ -141,26 +214,33 @@ export class Publisher<
   }
 
   protected override onPeerChange(type: "peer" | "peerLost", address: string): void {
-    this.reportPeers(type, address, this.channel.peers);
+    this.reportPeers(type, strangerAt(address), this.channel.peers);
     this.#count();
   }
 
   async #readSubscriptions(): Promise<void> {
     try {
       for (;;) {
-        const parts = await this.channel.receive();
-        const change = parts.length === 1 ? this.#census.read(parts[0]!) : null;
-        if (change === null) continue;
-        if (change.type !== "mark") this.events.emit(change.type, { prefix: change.prefix });
-        this.#count();
+        this.#onSubscription(await this.channel.receive());
+        await this.channel.takeWaiting(this.#onSubscription, () => this.#turns.isOver);
+        if (this.#turns.isOver) await this.#turns.next();
       }
     } catch (error) {
       if (!this.channel.closed) this.reportFailure(error);
     }
   }
 
+  readonly #onSubscription = (parts: readonly Buffer[]): void => {
+    const change = parts.length === 1 ? this.#census.read(parts[0]!) : null;
+    if (change === null) return;
+    if (change.type !== "mark") this.events.emit(change.type, { prefix: change.prefix });
+    else if (change.came !== undefined) this.events.emit("subscriberJoined", change.came);
+    else if (change.left !== undefined) this.events.emit("subscriberLeft", change.left);
+    this.#count();
+  };
+
   #count(): void {
-    const count = this.peers;
+    const count = this.peerCount;
     if (count === this.#subscribers) return;
     this.#subscribers = count;
     this.events.emit("subscribers", { count });

@@ -1,6 +1,6 @@
-import type { BrokerlessError } from "../errors.ts";
-import { resolveOptions } from "../options.ts";
-import type { WaitOptions } from "../wait.ts";
+import type { Writable } from "node:stream";
+import type { OutboundStats } from "../core/outbound-stats.ts";
+import type { PlainSendOptions, SendOptions } from "../core/send-options.ts";
 import {
   COMMON_DEFAULTS,
   COMMON_RULES,
@@ -9,25 +9,121 @@ import {
   VALUE_RULES,
   type ValueOptions,
   valueDefaults,
-} from "./options.ts";
-import { Outbound, type SendOptions } from "./outbound.ts";
-import type { OutboundStats } from "./outbound-stats.ts";
-import type { DeadLetters } from "./reliable/dead-letters.ts";
-import { explainSender, type Guarantee, type SenderSetting } from "./reliable/explain.ts";
+} from "../core/socket-options.ts";
+import { NO_STATS, type SocketStats } from "../core/socket-stats.ts";
+import { TypedSocket } from "../core/typed-socket.ts";
 import {
+  type ReliableWritableOptions,
+  resolveReliableWritable,
+  type WritableOptions,
+} from "../core/writable.ts";
+import type { BrokerlessError } from "../errors.ts";
+import { resolveOptions } from "../options.ts";
+import { Outbound } from "../plain/outbound.ts";
+import { JournalClaim } from "../reliable/journal-claim.ts";
+import {
+  type Acknowledged,
   assertNeedless,
+  type Journaled,
   RELIABLE_QUEUE_BYTES_MAX,
   RELIABLE_SEND_DEFAULTS,
   RELIABLE_SEND_RULES,
   type ReliableSendOptions,
   type ResolvedReliableSend,
-} from "./reliable/options.ts";
-import { ReliableSender } from "./reliable/reliable-sender.ts";
-import { NO_STATS, type SocketStats } from "./socket-stats.ts";
-import { TypedSocket } from "./typed-socket.ts";
+} from "../reliable/reliable-options.ts";
+import type { DeadLetters } from "../reliable/sender/dead-letters.ts";
+import { ReliableSender, type ReliableSenderOptions } from "../reliable/sender/reliable-sender.ts";
+import type { Role } from "../role.ts";
+import type { WaitOptions } from "../wait.ts";
+import { explainSender, type Guarantee, type SenderSetting } from "./explain.ts";
+
+/** Options of a plain {@link Push}, which has nothing of the ack layer. */
+export interface PlainPushOptions<T> extends ValueOptions<T> {
+  /** Where it is known at run time only, what is made is typed as plain: no more is certain. */
+  readonly reliable?: boolean | undefined;
+  /** None: a journal makes it reliable. */
+  readonly journal?: undefined;
+  /** A plain socket has no other level. */
+  readonly confirm?: "queued" | undefined;
+}
+
+/** Options of a {@link ReliablePush}: `reliable: true`, or a `journal`. */
+export type ReliablePushOptions<T> = ValueOptions<T> &
+  ReliableSendOptions &
+  (Acknowledged | Journaled);
 
 /** Options of a {@link Push}. */
-export interface PushOptions<T> extends ValueOptions<T>, ReliableSendOptions {}
+export type PushOptions<T> = PlainPushOptions<T> | ReliablePushOptions<T>;
+
+/**
+ * Hands messages out to the connected {@link Pull} sockets; each message goes to one of them.
+ *
+ * Promises: order on the way to one peer; even shares; bounded memory. Not delivery: what a peer held when it went
+ * away is lost. `send` resolves at `queued`. On the wire: ZeroMQ's PUSH, one frame a message. With `reliable: true` or
+ * a `journal` it is a {@link ReliablePush}.
+ *
+ * @see docs/guarantees.md
+ */
+export interface Push<T = unknown> extends TypedSocket {
+  /**
+   * Sends one message; waits while there is no room.
+   *
+   * @returns resolves when the message is in bounded memory
+   * @throws BrokerlessError `BROKERLESS_CODEC`, `_SCHEMA`, `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT`; TypeError for wrong
+   * options or headers; or the signal's reason. Nothing is sent then.
+   */
+  send(value: T, options?: PlainSendOptions): Promise<void>;
+  /** Accepts one message in memory, or says `false` where `send` would wait. */
+  trySend(value: T): boolean;
+  /**
+   * A stream in object mode that sends what is written to it, in order, and waits where `send` would. It finishes when
+   * everything has reached its level, at `queued` when the socket has drained; the socket stays open. A message that
+   * is refused ends it with that error; destroying it takes back what waits for room.
+   *
+   * @throws TypeError for a wrong option; BrokerlessError `BROKERLESS_CLOSED`
+   */
+  writable(options?: WritableOptions): Writable;
+  /** What this configuration promises: failures, and what is lost or duplicated by each. */
+  explain(): readonly Guarantee[];
+}
+
+/**
+ * A {@link Push} with an ack layer: a message is sent until a receiver has acknowledged it, for as long as this process
+ * lives; with `journal` also when it does not. Receivers must be reliable too.
+ *
+ * @example
+ * ```ts
+ * const push = new Push<Job>({ journal: await FileJournal.open("outbox") });
+ * await push.bind("tcp://127.0.0.1:5555");
+ * await push.send({ path: "a.jpg" }); // resolves when it is on disk
+ * ```
+ *
+ * @see docs/guarantees.md
+ */
+export interface ReliablePush<T = unknown> extends Push<T> {
+  /** The messages that were given up, to look at, to send anew, or to forget. */
+  readonly deadLetters: DeadLetters<T>;
+  /**
+   * Sends one message; waits while there is no room.
+   *
+   * @returns resolves at the level that is asked for; default `queued`, with a journal `stored`
+   * @throws BrokerlessError as a plain `send`, but for a wait that ends after the message was accepted: that is on its
+   * way. Also `BROKERLESS_FULL`, `_NO_SPACE`, `_JOURNAL_FAILED`, `_DEAD_LETTER`, `_DROPPED`.
+   */
+  send(value: T, options?: SendOptions): Promise<void>;
+  /** As of a plain one, with a level and deduplication ids. */
+  writable(options?: ReliableWritableOptions<T>): Writable;
+}
+
+/** Makes a {@link Push}. Its options say which: so it cannot be extended by a class. */
+export interface PushConstructor {
+  /** @throws TypeError for an unknown option, a wrong type or a value out of range */
+  new <T = unknown>(options: ReliablePushOptions<T>): ReliablePush<T>;
+  /** @throws TypeError for an unknown option, a wrong type or a value out of range */
+  new <T = unknown>(options?: PushOptions<T>): Push<T>;
+  /** Of all of them, for `instanceof`. */
+  readonly prototype: Push;
+}
 
 /** The way out of a {@link Push}: plain, or with an ack layer. */
 interface PushWay<T> {
@@ -40,24 +136,12 @@ interface PushWay<T> {
 
 type Resolved = ResolvedCommon & ResolvedValue & ResolvedReliableSend;
 
-/**
- * Hands messages out to the connected {@link Pull} sockets; each message goes to one of them.
- *
- * Plain, it promises: order on the way to one peer; even shares; bounded memory. Not delivery: what a peer
- * held when it went away is lost. `send` resolves at `queued`. On the wire: ZeroMQ's PUSH, one frame a message.
- *
- * With `reliable: true` it promises that a message is sent until a receiver has acknowledged it, for as
- * long as this process lives; with `journal` also when it does not. Receivers must be reliable too.
- * `send` resolves at `queued` without a journal, and at `stored` with one. See `explain()`.
- *
- * @see docs/guarantees.md
- */
-export class Push<T = unknown> extends TypedSocket {
+/** Both kinds in one: what is missing in a plain one is a TypeError when a JavaScript program calls it. */
+class PushSocket<T> extends TypedSocket implements ReliablePush<T> {
   readonly #way: PushWay<T>;
   readonly #reliable: ReliableSender<T> | null;
   readonly #setting: SenderSetting;
 
-  /** @throws TypeError for an unknown option, a wrong type or a value out of range */
   constructor(options?: PushOptions<T>) {
     const resolved: Resolved = resolveOptions("Push", options, {
       rules: { ...COMMON_RULES, ...VALUE_RULES, ...RELIABLE_SEND_RULES },
@@ -66,62 +150,79 @@ export class Push<T = unknown> extends TypedSocket {
     if (!resolved.reliable && resolved.journal === null) {
       assertNeedless("Push", options, ONLY_RELIABLE);
       super("push", resolved);
-      this.#setting = { kind: "plain", exclusive: false };
+      this.#setting = { kind: "plain" };
       this.#reliable = null;
       this.#way = this.#plain(resolved);
       return;
     }
-    const sender = new ReliableSender<T>({
+    const claim = new JournalClaim(resolved.journal, "the journal of a Push");
+    const made: ReliableSenderOptions = {
       common: { ...resolved, queueBytesMax: options?.queueBytesMax ?? RELIABLE_QUEUE_BYTES_MAX },
       codec: resolved.codec,
       schema: resolved.schema,
       rules: resolved,
-      onPeer: (type, address, peers) => this.reportPeers(type, address, peers),
-      onDead: (range) => this.events.emit("deadLetter", range),
+      onPeer: (type, peer, peers) => this.reportPeers(type, peer, peers),
+      onDead: (dead) => this.events.emit("deadLetter", dead),
       onDropped: (range) => this.events.emit("dropped", range),
+      onLost: (range) => this.events.emit("lost", range),
+      onDiverged: (ranges) => this.events.emit("diverged", ranges),
       onError: (error: BrokerlessError) => this.report(error),
-    });
-    super((channel) => sender.open(channel), resolved);
+    };
+    const sender = claim.make(() => new ReliableSender<T>(made));
+    super((channel) => claim.hold(() => sender.open(channel)), resolved);
     const kind = resolved.journal === null ? "memory" : "journal";
-    this.#setting = { kind, exclusive: resolved.exclusive };
+    const { order } = resolved;
+    this.#setting = { kind, order };
     this.#reliable = sender;
     this.#way = sender;
   }
 
-  /**
-   * The messages that were given up, to look at, to send anew, or to forget.
-   *
-   * @throws TypeError without an ack layer, where nothing is given up
-   */
+  /** @throws TypeError without an ack layer, where nothing is given up */
   get deadLetters(): DeadLetters<T> {
     if (this.#reliable !== null) return this.#reliable.deadLetters;
     throw new TypeError("deadLetters needs reliable: true, or a journal");
   }
 
-  /**
-   * Sends one message; waits while there is no room.
-   *
-   * @returns resolves at the level that is asked for
-   * @throws BrokerlessError `BROKERLESS_CODEC`, `_SCHEMA`, `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT`; or the
-   * signal's reason. Nothing is sent then, but for a wait that ends after the message was accepted. With an
-   * ack layer also `BROKERLESS_FULL`, `_NO_SPACE`, `_JOURNAL_FAILED`, `_DEAD_LETTER`, `_DROPPED`.
-   */
   send(value: T, options?: SendOptions): Promise<void> {
     return this.#way.send(value, null, options);
   }
 
-  /** Accepts one message in memory, or says `false` where `send` would wait. */
   trySend(value: T): boolean {
     return this.#way.trySend(value, null);
   }
 
-  /** What this configuration promises: failures, and what is lost or duplicated by each. */
+  writable(options?: ReliableWritableOptions<T>): Writable {
+    const resolved = resolveReliableWritable("Push", options);
+    const { highWaterMark, deduplicationId } = resolved;
+    const level = resolved.confirm ?? this.#reliable?.confirm ?? "queued";
+    if (this.#reliable === null && (level !== "queued" || deduplicationId !== null)) {
+      throw new TypeError("Push: writable: confirm and deduplicationId need a reliable socket");
+    }
+    return this.openWritable({
+      highWaterMark,
+      level,
+      send: (value, signal) => {
+        const id = deduplicationId?.(value);
+        return this.send(value, { confirm: level, deduplicationId: id, signal });
+      },
+    });
+  }
+
   explain(): readonly Guarantee[] {
     return explainSender(this.#setting);
   }
 
   override stats(): SocketStats {
-    return { ...NO_STATS, ...this.#way.stats(), peers: this.peers };
+    return {
+      ...NO_STATS,
+      ...this.#way.stats(),
+      peers: this.peerCount,
+      connectionsRefused: this.connectionsRefused,
+    };
+  }
+
+  protected override get role(): Role {
+    return "Push";
   }
 
   protected override flushAll(options: WaitOptions | undefined): Promise<void> {
@@ -146,6 +247,9 @@ export class Push<T = unknown> extends TypedSocket {
     });
   }
 }
+
+/** @see PushConstructor */
+export const Push: PushConstructor = PushSocket as PushConstructor;
 
 const ONLY_RELIABLE = Object.keys(RELIABLE_SEND_DEFAULTS).filter(
   (name) => name !== "reliable" && name !== "confirm",

@@ -1,77 +1,97 @@
 import { createFraming, type Framing } from "../batch/framing.ts";
-import { BrokerlessError } from "../errors.ts";
-import { resolveOptions } from "../options.ts";
-import { patientSend } from "../transport/patient-send.ts";
-import { quiet, type WaitOptions } from "../wait.ts";
-import { closedError } from "./inbox.ts";
-import { OpenWork } from "./open-work.ts";
+import { type MessageHeaders, NO_HEADERS, splitHeaders } from "../batch/headers.ts";
+import { type PeerId, peerIdOf } from "../core/peer-id.ts";
+import { OpenWork } from "../core/queue/open-work.ts";
+import { closedError } from "../core/queue/receive-queue.ts";
+import { Turns } from "../core/queue/turns.ts";
+import type { RunOptions } from "../core/run.ts";
+import { checkOutgoing, filterIncoming, type Schema } from "../core/schema.ts";
 import {
-  ASK_RULES,
-  type AskOptions,
-  askDefaults,
   COMMON_DEFAULTS,
   COMMON_RULES,
-  type ResolvedAsk,
+  REQUEST_REPLY_RULES,
+  type RequestReplyOptions,
   type ResolvedCommon,
-} from "./options.ts";
-import { type PeerId, peerIdOf } from "./peer-id.ts";
-import { errorFrames, openRequest, type Request, SingleEncoder } from "./request-wire.ts";
-import type { RunOptions } from "./run.ts";
-import { checkOutgoing, filterIncoming, type Schema } from "./schema.ts";
-import { Service } from "./service.ts";
-import { NO_STATS, type SocketStats } from "./socket-stats.ts";
-import { TypedSocket } from "./typed-socket.ts";
+  type ResolvedRequestReply,
+  requestReplyDefaults,
+  singleFramingOptions,
+} from "../core/socket-options.ts";
+import { NO_STATS, type SocketStats } from "../core/socket-stats.ts";
+import { TypedSocket } from "../core/typed-socket.ts";
+import { BrokerlessError } from "../errors.ts";
+import { resolveOptions } from "../options.ts";
+import { HandlerSlots } from "../plain/request/handler-slots.ts";
+import { type HeldRequest, HeldRequests } from "../plain/request/held-requests.ts";
+import { ReplyWriter, type SendableReply } from "../plain/request/reply-writer.ts";
+import { errorFrames, openRequest, SingleEncoder } from "../plain/request/request-envelope.ts";
+import { RequestingPeers } from "../plain/request/requesting-peers.ts";
+import type { Role } from "../role.ts";
+import { reportLosses } from "../transport/native/native.ts";
+import { quiet, type WaitOptions } from "../wait.ts";
 
 /** Options of a {@link Replier}. */
-export type ReplierOptions<Question, Answer> = AskOptions<Question, Answer>;
+export type ReplierOptions<Request, Reply> = RequestReplyOptions<Request, Reply>;
 
-/** What a handler knows of a question beside its value. */
+/** What a handler knows of a request beside its value. */
 export class RequestContext {
   readonly #routingId: Buffer;
-  /** Aborts when the socket closes: nobody will get the answer. */
+  /** Aborts when the socket closes: nobody will get the reply. */
   readonly signal: AbortSignal;
+  /** Names to texts, as they were sent; empty where there were none. Frozen. */
+  readonly headers: MessageHeaders;
 
   /** @param routingId first frame of the request, as ZeroMQ gives it */
-  constructor(routingId: Buffer, signal: AbortSignal) {
+  constructor(routingId: Buffer, signal: AbortSignal, headers: MessageHeaders) {
     this.#routingId = routingId;
     this.signal = signal;
+    this.headers = headers;
   }
 
-  /** Who asks. Not a proof of identity. */
+  /** Whose request it is. Not a proof of identity. */
   get peer(): PeerId {
     return peerIdOf(this.#routingId);
   }
 }
 
-/** Answers a question; what it throws becomes a `RemoteError` at the caller. */
-export type Handler<Question, Answer> = (
-  question: Question,
+/** Makes the reply to a request; what it throws becomes a `RemoteError` at the caller. */
+export type Handler<Request, Reply> = (
+  request: Request,
   context: RequestContext,
-) => Answer | Promise<Answer>;
+) => Reply | Promise<Reply>;
 
-/** Frames that ZeroMQ holds for each peer: one is one answer (count). */
+/** Frames that ZeroMQ holds for each peer: one is one reply (count). */
 const PEER_FRAMES = 1_000;
-/** An answer whose peer does not read is dropped after so long (milliseconds). */
-const STUCK_MS_MAX = 1_000;
 
 /**
- * Answers the questions of {@link Requester} sockets, many at the same time.
+ * Replies to the requests of {@link Requester} sockets, many at the same time.
  *
- * What the handler throws becomes a `RemoteError` at the caller, and so does a question that cannot be
- * read. Does not promise: that the answer arrives; an answer whose peer is gone is dropped and counted.
+ * What the handler throws becomes a `RemoteError` at the caller, and so does a request that cannot be
+ * read. Does not promise: that the reply arrives; a reply whose peer is gone is dropped and counted, also when
+ * another connection has the peer's routing id meanwhile. A peer that does not read its replies holds up nobody else.
  *
- * On the wire: a ROUTER with REP's envelope, so that plain REQ sockets may ask too.
+ * On the wire: a ROUTER with REP's envelope, so that plain REQ sockets work too.
+ *
+ * @example
+ * ```ts
+ * const replier = new Replier<number, number>();
+ * await replier.bind("tcp://127.0.0.1:5557");
+ * await replier.serve((n) => Math.sqrt(n), { concurrency: 8 });
+ * ```
  *
  * @see docs/guarantees.md
  */
-export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
-  readonly #resolved: ResolvedCommon & ResolvedAsk;
+export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
+  readonly #resolved: ResolvedCommon & ResolvedRequestReply;
   readonly #framing: Framing<unknown>;
   readonly #encoder: SingleEncoder;
-  readonly #services: Service<Handler<Question, Answer>>[] = [];
-  /** A question that was read when no service was left to take it. */
-  #held: Request | null = null;
+  readonly #services: HandlerSlots<Handler<Request, Reply>>[] = [];
+  /** Requests that were read, and are not with a handler yet. */
+  readonly #held: HeldRequests;
+  readonly #replies: ReplyWriter;
   #reading = false;
+  readonly #turns = new Turns();
+  /** Whether requests wait for the event loop to turn. */
+  #turning = false;
   readonly #gone = new AbortController();
   #messagesReceived = 0;
   #bytesReceived = 0;
@@ -80,35 +100,54 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
   #framesRefused = 0;
   #messagesRefused = 0;
   #messagesDropped = 0;
-  /** Questions that are with a handler. */
+  /** Requests that are with a handler, and those whose replies wait for their peers. */
   readonly #open = new OpenWork();
+  readonly #requesting = new RequestingPeers();
+  /** Whether the ends of connections are received as empty messages. */
+  readonly #hearsLosses: boolean;
 
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
-  constructor(options?: ReplierOptions<Question, Answer>) {
+  constructor(options?: ReplierOptions<Request, Reply>) {
     const resolved = resolveOptions("Replier", options, {
-      rules: { ...COMMON_RULES, ...ASK_RULES },
-      defaults: { ...COMMON_DEFAULTS, ...askDefaults() },
+      rules: { ...COMMON_RULES, ...REQUEST_REPLY_RULES },
+      defaults: { ...COMMON_DEFAULTS, ...requestReplyDefaults() },
     });
-    super("router", resolved, { peerFramesMax: PEER_FRAMES, partsMax: 18 });
+    super("router", resolved, { peerFramesMax: PEER_FRAMES, partsMax: 19 });
     this.#resolved = resolved;
-    this.#framing = createFraming(resolved.codec, { batched: false, countMax: 1 });
+    this.#framing = createFraming(resolved.codec, singleFramingOptions(resolved));
     this.#encoder = new SingleEncoder(this.#framing, resolved.messageBytesMax);
+    this.#hearsLosses = reportLosses(this.channel.native);
+    this.#replies = new ReplyWriter({
+      send: (frames) => this.channel.send([...frames]),
+      isClosed: () => this.channel.closed,
+      onSent: (reply) => this.#onSent(reply),
+      onDropped: (replies, cause) => this.#onUnsent(replies, cause),
+      onFlowing: (peer) => {
+        this.#held.flow(peer);
+        void this.#readRequests();
+      },
+    });
+    this.#held = new HeldRequests({
+      isStuck: (peer) => this.#replies.isStuck(peer),
+      onDropped: (held) => this.#onUnbegun([held], new Error("too many requests of it wait")),
+    });
   }
 
   /**
-   * Answers questions, `concurrency` (default 64) at a time; further ones wait at their senders. Several
-   * calls share the questions.
+   * Replies to requests, `concurrency` (default 64) at a time; further ones wait at their senders. Several
+   * calls share the requests. A reply that waits for its peer to read takes no part of `concurrency`; `drain`
+   * waits for it.
    *
    * @returns resolves when the socket is closed
    * @throws TypeError for wrong options; the signal's reason, when the calls under way have ended
    */
-  serve(handler: Handler<Question, Answer>, options: RunOptions = {}): Promise<void> {
+  serve(handler: Handler<Request, Reply>, options: RunOptions = {}): Promise<void> {
     return quiet(this.#serve(handler, options));
   }
 
-  async #serve(handler: Handler<Question, Answer>, options: RunOptions): Promise<void> {
+  async #serve(handler: Handler<Request, Reply>, options: RunOptions): Promise<void> {
     this.assertOpen();
-    const service = new Service(handler, options);
+    const service = new HandlerSlots(handler, options);
     this.#services.push(service);
     void this.#readRequests();
     try {
@@ -131,11 +170,17 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
       messagesRefused: this.#messagesRefused,
       messagesDropped: this.#messagesDropped,
       queuedMessages: this.#open.count,
-      peers: this.peers,
+      pendingRequests: this.#open.count,
+      peers: this.peerCount,
+      connectionsRefused: this.connectionsRefused,
     };
   }
 
-  /** Resolves when the questions now with handlers have been answered. */
+  protected override get role(): Role {
+    return "Replier";
+  }
+
+  /** Resolves when the requests now with handlers have replies, and those are with ZeroMQ or dropped. */
   protected override flushAll(options: WaitOptions | undefined): Promise<void> {
     return this.#open.drain(options);
   }
@@ -143,25 +188,69 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
   protected override stop(): void {
     for (const service of [...this.#services]) service.stop();
     this.#gone.abort(closedError());
+    this.#replies.close();
     this.#open.stop();
   }
 
-  /** Reads while a service is free. The only reader of the socket. */
+  /**
+   * Reads while a service is free, and a little ahead: a routing id is free for another connection only when the end
+   * of the one that had it was read. Until then libzmq ignores a peer that comes back under its name. The only
+   * reader of the socket.
+   */
   async #readRequests(): Promise<void> {
+    this.#deal();
     if (this.#reading) return;
     this.#reading = true;
     try {
-      while (this.#services.some((service) => service.free)) {
-        const request = this.#held ?? openRequest(await this.channel.receive());
-        const service = this.#services.find(({ free }) => free);
-        this.#held = service === undefined ? request : null;
-        if (service !== undefined) void this.#answer(request, service);
+      while (this.#services.length > 0 && !this.#held.isFull) {
+        if (this.#turns.isOver) {
+          await this.#turns.next();
+          continue;
+        }
+        const held = this.#openRequest(await this.channel.receive());
+        if (held === null) continue;
+        this.#held.add(held);
+        this.#deal();
       }
     } catch (error) {
       this.#onReadError(error);
     } finally {
       this.#reading = false;
     }
+  }
+
+  /** Gives what was read to those who are free, and others their turn of the event loop. */
+  #deal(): void {
+    while (this.#held.look()) {
+      const service = this.#services.find(({ free }) => free);
+      if (service === undefined || this.#turning) return;
+      if (this.#turns.isOver) {
+        void this.#dealLater();
+        return;
+      }
+      void this.#reply(this.#held.take(), service);
+    }
+  }
+
+  async #dealLater(): Promise<void> {
+    this.#turning = true;
+    await this.#turns.next();
+    this.#turning = false;
+    void this.#readRequests();
+  }
+
+  /** @returns null for the end of a connection. An empty message of a peer looks the same, and costs it its replies. */
+  #openRequest(parts: Buffer[]): HeldRequest | null {
+    if (!this.#hearsLosses || parts.length !== 2 || parts[1]!.length > 0) {
+      const request = openRequest(parts);
+      return { request, peer: this.#requesting.begin(request.envelope[0]!) };
+    }
+    const peer = this.#requesting.lost(parts[0]!);
+    if (peer === null) return null;
+    const cause = new Error("its connection has ended");
+    this.#replies.forget(peer);
+    this.#onUnbegun(this.#held.forget(peer), cause);
+    return null;
   }
 
   #onReadError(error: unknown): void {
@@ -175,32 +264,44 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
     queueMicrotask(() => void this.#readRequests());
   }
 
-  /** Never rejects: every question gets an answer or an error. */
-  async #answer(
-    { envelope, body }: Request,
-    service: Service<Handler<Question, Answer>>,
+  /** Never rejects: every request gets a reply or an error. */
+  async #reply(
+    { request: { envelope, body, headers }, peer }: HeldRequest,
+    service: HandlerSlots<Handler<Request, Reply>>,
   ): Promise<void> {
     service.begin();
     const number = this.#open.begin();
     let frames: Buffer[];
     try {
-      const decoded = this.#question(body);
-      const question = decoded instanceof Promise ? await decoded : decoded;
-      const context = new RequestContext(envelope[0]!, this.#gone.signal);
-      const answer = await service.handler(question, context);
-      const { answerSchema } = this.#resolved;
-      if (answerSchema !== null) await checkOutgoing(answerSchema, answer);
-      frames = [this.#encoder.encode(answer)];
+      const beside = this.#headers(headers);
+      const decoded = this.#request(body);
+      const request = decoded instanceof Promise ? await decoded : decoded;
+      const context = new RequestContext(envelope[0]!, this.#gone.signal, beside);
+      const reply = await service.handler(request, context);
+      const { replySchema } = this.#resolved;
+      const checked = replySchema === null ? null : checkOutgoing(replySchema, reply);
+      frames = [this.#encoder.encode(reply)];
+      if (checked !== null) await checked;
     } catch (error) {
       frames = errorFrames(error);
     }
-    await this.#reply([...envelope, ...frames]);
-    this.#open.end(number);
+    await this.#replies.write({ peer, frames: [...envelope, ...frames], number });
     service.end();
     void this.#readRequests();
   }
 
-  #question(body: Buffer): Question | Promise<Question> {
+  #headers(frame: Buffer | null): MessageHeaders {
+    if (frame === null) return NO_HEADERS;
+    try {
+      return splitHeaders(frame, 1, this.#resolved)[0]!;
+    } catch (error) {
+      this.#framesRefused += 1;
+      this.report(error as BrokerlessError);
+      throw error;
+    }
+  }
+
+  #request(body: Buffer): Request | Promise<Request> {
     let values: unknown[];
     try {
       values = this.#framing.decode(body);
@@ -212,29 +313,44 @@ export class Replier<Question = unknown, Answer = unknown> extends TypedSocket {
     this.#messagesReceived += 1;
     this.#bytesReceived += body.length;
     const { schema } = this.#resolved;
-    return schema === null ? (values[0] as Question) : this.#checkQuestion(schema, values);
+    return schema === null ? (values[0] as Request) : this.#checkRequest(schema, values);
   }
 
-  async #checkQuestion(schema: Schema, values: unknown[]): Promise<Question> {
+  async #checkRequest(schema: Schema, values: unknown[]): Promise<Request> {
     const bad: BrokerlessError[] = [];
-    const kept = await filterIncoming<Question>(schema, values, (error) => bad.push(error));
-    if (bad.length === 0) return kept[0] as Question;
+    const kept = await filterIncoming<Request>(schema, values, (error) => bad.push(error));
+    if (bad.length === 0) return kept[0] as Request;
     this.#messagesRefused += 1;
     this.report(bad[0]!);
     throw bad[0];
   }
 
-  async #reply(frames: readonly Buffer[]): Promise<void> {
-    try {
-      await patientSend(this.channel, frames, STUCK_MS_MAX);
-      this.#messagesSent += 1;
-      this.#bytesSent += frames.at(-1)!.length;
-    } catch (cause) {
-      this.#messagesDropped += 1;
-      if (this.channel.closed) return;
-      const peer = peerIdOf(frames[0]!);
-      const text = `cannot answer peer ${peer}: it is gone, or does not read`;
-      this.report(new BrokerlessError("BROKERLESS_UNROUTABLE", text, { cause }));
+  #onSent({ peer, frames, number }: SendableReply): void {
+    this.#messagesSent += 1;
+    this.#bytesSent += frames.at(-1)!.length;
+    this.#requesting.end(peer);
+    this.#open.end(number);
+  }
+
+  #onUnsent(replies: readonly SendableReply[], cause: unknown): void {
+    for (const { peer, number } of replies) {
+      this.#requesting.end(peer);
+      this.#open.end(number);
     }
+    this.#lose(replies[0]!.frames[0]!, replies.length, cause);
+  }
+
+  /** Requests were dropped before they were begun. */
+  #onUnbegun(held: readonly HeldRequest[], cause: unknown): void {
+    for (const { peer } of held) this.#requesting.end(peer);
+    if (held.length > 0) this.#lose(held[0]!.request.envelope[0]!, held.length, cause);
+  }
+
+  #lose(routingId: Buffer, count: number, cause: unknown): void {
+    this.#messagesDropped += count;
+    if (this.channel.closed) return;
+    const requests = count === 1 ? "a request" : `${count} requests`;
+    const text = `cannot reply to ${requests} of peer ${peerIdOf(routingId)}: it is gone, or does not read`;
+    this.report(new BrokerlessError("BROKERLESS_UNROUTABLE", text, { cause }));
   }
 }

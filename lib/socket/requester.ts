@@ -1,67 +1,99 @@
 import { createFraming, type Framing } from "../batch/framing.ts";
-import { BrokerlessError } from "../errors.ts";
-import { boolean, integer, resolveOptions } from "../options.ts";
-import { checkWaitOptions, quiet, type WaitOptions } from "../wait.ts";
-import { type Question as Asked, Inquiries } from "./inquiries.ts";
+import { encodeHeaders, joinHeaders, type MessageHeaders } from "../batch/headers.ts";
+import { strangerAt } from "../core/events/peer.ts";
+import { Turns } from "../core/queue/turns.ts";
+import { checkOutgoing, filterIncoming, type Schema } from "../core/schema.ts";
 import {
-  ASK_RULES,
-  type AskOptions,
-  askDefaults,
   COMMON_DEFAULTS,
   COMMON_RULES,
-  type ResolvedAsk,
+  REQUEST_REPLY_RULES,
+  type RequestReplyOptions,
   type ResolvedCommon,
-} from "./options.ts";
-import { openAnswer, SingleEncoder, type WireAnswer } from "./request-wire.ts";
-import { checkOutgoing, filterIncoming, type Schema } from "./schema.ts";
-import { NO_STATS, type SocketStats } from "./socket-stats.ts";
-import { TypedSocket } from "./typed-socket.ts";
+  type ResolvedRequestReply,
+  requestReplyDefaults,
+  singleFramingOptions,
+} from "../core/socket-options.ts";
+import { NO_STATS, type SocketStats } from "../core/socket-stats.ts";
+import { TypedSocket } from "../core/typed-socket.ts";
+import { BrokerlessError } from "../errors.ts";
+import { boolean, integer, resolveOptions } from "../options.ts";
+import { type OutgoingRequest, PendingRequests } from "../plain/request/pending-requests.ts";
+import { openReply, SingleEncoder, type WireReply } from "../plain/request/request-envelope.ts";
+import type { Role } from "../role.ts";
+import { checkWaitOptions, quiet, WAIT_OPTIONS, type WaitOptions } from "../wait.ts";
 
 /** Options of a {@link Requester}. */
-export interface RequesterOptions<Question, Answer> extends AskOptions<Question, Answer> {
-  /** How long a request waits for its answer unless it says otherwise (milliseconds). Default 30,000. */
+export interface RequesterOptions<Request, Reply> extends RequestReplyOptions<Request, Reply> {
+  /**
+   * How long a request waits for its reply unless it says otherwise (milliseconds).
+   *
+   * @defaultValue 30,000
+   */
   readonly timeoutMs?: number | undefined;
-  /** Whether requests are sent again after a lost connection unless they say otherwise. Default false. */
+  /**
+   * Whether requests are sent again after a lost connection unless they say otherwise.
+   *
+   * @defaultValue false
+   */
   readonly resend?: boolean | undefined;
 }
 
 /** Options of one request. */
 export interface RequestOptions extends WaitOptions {
   /**
-   * Sends the question again when a connection was lost before the answer came. It may then be asked
-   * twice: only for questions that do no harm when repeated. The first answer counts.
+   * Sends the request again when a connection was lost before the reply came. It may then be handled
+   * twice: only for requests that do no harm when repeated. The first reply counts.
    */
   readonly resend?: boolean | undefined;
+  /** Names and texts beside the value, as {@link PlainSendOptions.headers}: the handler's `context` has them. */
+  readonly headers?: MessageHeaders | undefined;
 }
 
-interface Resolved extends ResolvedCommon, ResolvedAsk {
+const REQUEST_OPTIONS = [...WAIT_OPTIONS, "resend", "headers"];
+
+interface Resolved extends ResolvedCommon, ResolvedRequestReply {
   readonly timeoutMs: number;
   readonly resend: boolean;
 }
 
-/** Frames that ZeroMQ holds for each peer: one is one question, and answers are read at once (count). */
+/** A request, encoded as it was at the call. */
+interface Encoded {
+  /** Undefined where nothing has changed since. */
+  readonly body: Buffer | undefined;
+  readonly headers: Buffer | null;
+}
+
+/** Frames that ZeroMQ holds for each peer: one is one request, and replies are read at once (count). */
 const PEER_FRAMES = 256;
 /** Longest timeout that a Node timer keeps (milliseconds). */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 /**
- * Asks questions; many may be under way at once, each with its own time limit. Never gets stuck: a
- * late answer, or one that nobody waits for, is dropped.
+ * Sends requests and gets their replies; many may be under way at once, each with its own time limit. Never gets stuck: a
+ * late reply, or one that nobody waits for, is dropped.
  *
- * Questions go to the connected {@link Replier} sockets in turn. Promises: every `request` settles;
- * an answer belongs to its question. A question may have been processed although its answer is lost.
+ * Requests go to the connected {@link Replier} sockets in turn. Promises: every `request` settles;
+ * a reply belongs to its request. A request may have been processed although its reply is lost.
  *
- * On the wire: a DEALER with REQ's envelope, so that plain REP sockets answer too.
+ * On the wire: a DEALER with REQ's envelope, so that plain REP sockets work too.
+ *
+ * @example
+ * ```ts
+ * const requester = new Requester<number, number>({ timeoutMs: 2_000 });
+ * requester.connect("tcp://127.0.0.1:5557");
+ * const root = await requester.request(2);
+ * ```
  *
  * @see docs/guarantees.md
  */
-export class Requester<Question = unknown, Answer = unknown> extends TypedSocket {
+export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
   readonly #resolved: Resolved;
   readonly #framing: Framing<unknown>;
   readonly #encoder: SingleEncoder;
-  readonly #inquiries: Inquiries;
+  readonly #pending: PendingRequests;
   #reading = false;
-  /** Lost peers that a question could still be sent to (count). */
+  readonly #turns = new Turns();
+  /** Lost peers that a request could still be sent to (count). */
   #losses = 0;
   #messagesReceived = 0;
   #bytesReceived = 0;
@@ -71,47 +103,47 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
   #sendsRefused = 0;
 
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
-  constructor(options?: RequesterOptions<Question, Answer>) {
+  constructor(options?: RequesterOptions<Request, Reply>) {
     const resolved = resolveOptions<Resolved>("Requester", options, {
       rules: {
         ...COMMON_RULES,
-        ...ASK_RULES,
+        ...REQUEST_REPLY_RULES,
         timeoutMs: integer(1, TIMEOUT_MS_MAX),
         resend: boolean,
       },
-      defaults: { ...COMMON_DEFAULTS, ...askDefaults(), timeoutMs: 30_000, resend: false },
+      defaults: { ...COMMON_DEFAULTS, ...requestReplyDefaults(), timeoutMs: 30_000, resend: false },
     });
     super("dealer", resolved, { peerFramesMax: PEER_FRAMES, partsMax: 4 });
     this.#resolved = resolved;
-    this.#framing = createFraming(resolved.codec, { batched: false, countMax: 1 });
+    this.#framing = createFraming(resolved.codec, singleFramingOptions(resolved));
     this.#encoder = new SingleEncoder(this.#framing, resolved.messageBytesMax);
-    this.#inquiries = new Inquiries({
-      encode: (question) => this.#encoder.encode(question),
+    this.#pending = new PendingRequests({
+      encode: (request) => this.#encoder.encode(request),
       send: (message) => this.channel.send(message),
       isReachable: () => this.#losses === 0 && this.channel.isReachable,
+      isReading: () => this.#turns.isTurning,
       queueBytesMax: resolved.queueBytesMax,
       onFailed: (error) => this.reportFailure(error),
-      onRefused: (error) => this.#refuse(error),
     });
   }
 
   /**
-   * Asks one question. While the queue is full, or no replier is there, it waits here.
+   * Sends one request. While the queue is full, or no replier is there, it waits here.
    *
-   * @returns the answer
+   * @returns the reply
    * @throws RemoteError when the replier's handler threw; BrokerlessError `BROKERLESS_TIMEOUT`,
    * `_CLOSED`, `_CODEC`, `_SCHEMA`, `_TOO_LARGE`; or the signal's reason
    */
-  request(question: Question, options?: RequestOptions): Promise<Answer> {
+  request(request: Request, options?: RequestOptions): Promise<Reply> {
     const { schema } = this.#resolved;
-    if (schema === null) return quiet(this.#ask(question, options));
-    return quiet(this.#askChecked(schema, question, options));
+    if (schema === null) return quiet(this.#request(request, options));
+    return quiet(this.#requestChecked(schema, request, options));
   }
 
   override stats(): SocketStats {
     return {
       ...NO_STATS,
-      ...this.#inquiries.stats(),
+      ...this.#pending.stats(),
       messagesReceived: this.#messagesReceived,
       framesReceived: this.#messagesReceived,
       bytesReceived: this.#bytesReceived,
@@ -119,84 +151,109 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
       messagesRefused: this.#messagesRefused,
       messagesDropped: this.#messagesDropped,
       sendsRefused: this.#sendsRefused,
-      peers: this.peers,
+      peers: this.peerCount,
+      connectionsRefused: this.connectionsRefused,
     };
   }
 
-  /** Resolves when every question asked before the call has been answered or given up. */
+  protected override get role(): Role {
+    return "Requester";
+  }
+
+  /** Resolves when every request made before the call has its reply, or was given up. */
   protected override flushAll(options: WaitOptions | undefined): Promise<void> {
-    return this.#inquiries.drain(options);
+    return this.#pending.drain(options);
   }
 
   protected override stop(): void {
-    this.#inquiries.close();
+    this.#pending.close();
   }
 
   protected override onPeerChange(type: "peer" | "peerLost", address: string, peers: number): void {
-    this.reportPeers(type, address, peers);
+    this.reportPeers(type, strangerAt(address), peers);
     if (type === "peerLost") void this.#resend();
-    else this.#inquiries.pump();
+    else this.#pending.pump();
   }
 
   async #resend(): Promise<void> {
     this.#losses += 1;
     await this.channel.settled();
     this.#losses -= 1;
-    if (this.#losses === 0) this.#inquiries.resend();
+    if (this.#losses === 0) this.#pending.resend();
   }
 
-  async #askChecked(
+  async #requestChecked(
     schema: Schema,
-    question: Question,
+    request: Request,
     options: RequestOptions | undefined,
-  ): Promise<Answer> {
+  ): Promise<Reply> {
+    let encoded: Encoded = { body: undefined, headers: this.#encodeHeaders(options) };
     try {
-      await checkOutgoing(schema, question);
+      const checked = checkOutgoing(schema, request);
+      if (checked !== null) {
+        // What is sent is the request as it is now, however long the check takes.
+        encoded = { ...encoded, body: this.#encoder.encode(request) };
+        await checked;
+      }
     } catch (error) {
       this.#refuse(error);
       throw error;
     }
-    return await this.#ask(question, options);
+    return await this.#request(request, options, encoded);
   }
 
-  #ask(value: Question, options: RequestOptions | undefined): Promise<Answer> {
-    return new Promise<Answer>((resolve, reject) => {
+  /** @param encoded what was encoded before; default: it is now */
+  #request(value: Request, options: RequestOptions | undefined, encoded?: Encoded): Promise<Reply> {
+    return new Promise<Reply>((resolve, reject) => {
       this.assertOpen();
-      const { timeoutMs, signal } = checkWaitOptions("request", options);
+      const headers = encoded === undefined ? this.#encodeHeaders(options) : encoded.headers;
+      const { timeoutMs, signal } = checkWaitOptions("request", options, REQUEST_OPTIONS);
       signal?.throwIfAborted();
-      this.#askNow({
+      const outgoing = {
         value,
+        headers,
         resend: options?.resend ?? this.#resolved.resend,
         timeoutMs: timeoutMs ?? this.#resolved.timeoutMs,
         signal,
-        resolve: resolve as (answer: unknown) => void,
+        resolve: resolve as (reply: unknown) => void,
         reject,
-      });
-      if (!this.#reading) void this.#readAnswers();
+      };
+      this.#sendNow(outgoing, encoded?.body);
+      if (!this.#reading) void this.#readReplies();
     });
   }
 
-  #askNow(question: Asked): void {
+  /** @throws TypeError for what can be no headers */
+  #encodeHeaders(options: RequestOptions | undefined): Buffer | null {
+    if (options?.headers === undefined) return null;
+    const block = encodeHeaders("request", options.headers, this.#resolved);
+    return block === null ? null : joinHeaders([block]);
+  }
+
+  #sendNow(request: OutgoingRequest, encoded: Buffer | undefined): void {
     try {
-      this.#inquiries.ask(question);
+      this.#pending.add(request, encoded);
     } catch (error) {
       this.#refuse(error);
       throw error;
     }
   }
 
-  /** A question was refused for what it is; its promise rejects too, but perhaps nobody looks at it. */
+  /** A request was refused for what it is; its promise rejects too, but perhaps nobody looks at it. */
   #refuse(error: unknown): void {
     if (!(error instanceof BrokerlessError)) return;
     this.#sendsRefused += 1;
     this.report(error);
   }
 
-  /** The only reader of the socket, from the first question on. */
-  async #readAnswers(): Promise<void> {
+  /** The only reader of the socket, from the first request on. */
+  async #readReplies(): Promise<void> {
     this.#reading = true;
     try {
-      for (;;) this.#onAnswer(await this.channel.receive());
+      for (;;) {
+        this.#onReply(await this.channel.receive());
+        if (this.#turns.isOver) await this.#turns.next();
+      }
     } catch (error) {
       if (!this.channel.closed) this.reportFailure(error);
     } finally {
@@ -204,41 +261,41 @@ export class Requester<Question = unknown, Answer = unknown> extends TypedSocket
     }
   }
 
-  #onAnswer(parts: Buffer[]): void {
-    let answer: WireAnswer;
+  #onReply(parts: Buffer[]): void {
+    let reply: WireReply;
     try {
-      answer = openAnswer(parts);
+      reply = openReply(parts);
     } catch (error) {
       this.#framesRefused += 1;
       this.report(error as BrokerlessError);
       return;
     }
-    const question = this.#inquiries.take(answer.id);
-    if (question === null) {
+    const request = this.#pending.take(reply.id);
+    if (request === null) {
       this.#messagesDropped += 1;
       return;
     }
     this.#messagesReceived += 1;
-    if (answer.error !== null) {
-      question.reject(answer.error);
+    if (reply.error !== null) {
+      request.reject(reply.error);
       return;
     }
-    this.#bytesReceived += answer.body.length;
+    this.#bytesReceived += reply.body.length;
     try {
-      question.resolve(this.#decode(answer.body));
+      request.resolve(this.#decode(reply.body));
     } catch (error) {
       this.#framesRefused += 1;
-      question.reject(error);
+      request.reject(error);
     }
   }
 
   #decode(body: Buffer): unknown {
     const values = this.#framing.decode(body);
-    const { answerSchema } = this.#resolved;
-    return answerSchema === null ? values[0] : this.#checkAnswer(answerSchema, values);
+    const { replySchema } = this.#resolved;
+    return replySchema === null ? values[0] : this.#checkReply(replySchema, values);
   }
 
-  async #checkAnswer(schema: Schema, values: unknown[]): Promise<unknown> {
+  async #checkReply(schema: Schema, values: unknown[]): Promise<unknown> {
     const bad: BrokerlessError[] = [];
     const kept = await filterIncoming(schema, values, (error) => bad.push(error));
     if (bad.length === 0) return kept[0];

@@ -1,9 +1,7 @@
-import { BrokerlessError } from "../errors.ts";
-import { resolveOptions } from "../options.ts";
-import { errnoOf } from "../transport/native.ts";
-import { patientSend } from "../transport/patient-send.ts";
-import { quiet, type WaitOptions } from "../wait.ts";
-import { type Envelope, framesError, Inbound } from "./inbound.ts";
+import type { MessageHeaders } from "../batch/headers.ts";
+import { addOutboundStats, NO_OUTBOUND_STATS } from "../core/outbound-stats.ts";
+import { type PeerId, peerIdOf, routingIdOf, shownPeer } from "../core/peer-id.ts";
+import type { PlainSendOptions } from "../core/send-options.ts";
 import {
   COMMON_DEFAULTS,
   COMMON_RULES,
@@ -12,21 +10,29 @@ import {
   TWO_WAY_RULES,
   type TwoWayOptions,
   twoWayDefaults,
-} from "./options.ts";
-import type { SendOptions } from "./outbound.ts";
-import { addOutboundStats, NO_OUTBOUND_STATS } from "./outbound-stats.ts";
-import { type PeerId, peerIdOf, routingIdOf } from "./peer-id.ts";
-import { Route } from "./route.ts";
-import { NO_STATS, type SocketStats } from "./socket-stats.ts";
-import { TypedSocket } from "./typed-socket.ts";
+} from "../core/socket-options.ts";
+import { NO_STATS, type SocketStats } from "../core/socket-stats.ts";
+import { TypedSocket } from "../core/typed-socket.ts";
+import { BrokerlessError } from "../errors.ts";
+import { resolveOptions } from "../options.ts";
+import { bodyBehind, type Envelope, Inbound } from "../plain/inbound.ts";
+import { Route } from "../plain/route.ts";
+import type { Role } from "../role.ts";
+import { errnoOf } from "../transport/native/native.ts";
+import { sendWithRetry } from "../transport/send-with-retry.ts";
+import { quiet, type WaitOptions } from "../wait.ts";
 
 /** Options of a {@link Router}. `queueBytesMax` holds for each peer; default 4 MiB. */
 export type RouterOptions<Out, In> = TwoWayOptions<Out, In>;
 
 /** A message and the peer it came from. */
 export interface Routed<In> {
+  /** Its sender, and the address for a message back. */
   readonly peer: PeerId;
+  /** The message. */
   readonly value: In;
+  /** Names to texts, as they were sent; empty where there were none. Frozen. */
+  readonly headers: MessageHeaders;
 }
 
 /** Bytes that may wait for each peer. */
@@ -35,13 +41,20 @@ const PEER_QUEUE_BYTES = 4 * 2 ** 20;
 const ROUTES_MAX = 10_000;
 
 /**
- * Receives from many peers and answers each by name: the usual peer of {@link Dealer} sockets.
+ * Receives from many peers and sends to each by name: the usual peer of {@link Dealer} sockets.
  *
  * `send` to a peer that is not there rejects with `BROKERLESS_UNROUTABLE`. When a peer goes away, what
  * was accepted for it and not yet handed over is dropped, counted, and reported as an `error` event.
  *
  * Promises: order to and from each peer; a stuck peer holds back only what is sent to it. Does not
  * promise: delivery. On the wire: ZeroMQ's ROUTER, the peer's id and one frame a message.
+ *
+ * @example
+ * ```ts
+ * const router = new Router<string, string>();
+ * await router.bind("tcp://127.0.0.1:5558");
+ * for await (const { peer, value } of router) await router.send(peer, value.toUpperCase());
+ * ```
  *
  * @see docs/guarantees.md
  */
@@ -58,7 +71,7 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
       rules: { ...COMMON_RULES, ...TWO_WAY_RULES },
       defaults: { ...COMMON_DEFAULTS, ...twoWayDefaults(), queueBytesMax: PEER_QUEUE_BYTES },
     });
-    super("router", resolved);
+    super("router", resolved, { partsMax: 2 });
     this.#resolved = resolved;
     this.#inbound = new Inbound<Routed<In>>({
       common: resolved,
@@ -77,7 +90,7 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
    * @throws BrokerlessError `BROKERLESS_UNROUTABLE` when no such peer is connected, `_CODEC`, `_SCHEMA`,
    * `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT`; or the signal's reason. TypeError for a malformed peer id.
    */
-  send(peer: PeerId, value: Out, options?: SendOptions): Promise<void> {
+  send(peer: PeerId, value: Out, options?: PlainSendOptions): Promise<void> {
     try {
       this.assertOpen();
       return (this.#routes.get(peer) ?? this.#open(peer)).send(value, options);
@@ -110,7 +123,17 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
     for (const route of this.#routes.values()) {
       outbound = addOutboundStats(outbound, route.outbound.stats());
     }
-    return { ...NO_STATS, ...outbound, ...this.#inbound.stats(), peers: this.peers };
+    return {
+      ...NO_STATS,
+      ...outbound,
+      ...this.#inbound.stats(),
+      peers: this.peerCount,
+      connectionsRefused: this.connectionsRefused,
+    };
+  }
+
+  protected override get role(): Role {
+    return "Router";
   }
 
   protected override async flushAll(options: WaitOptions | undefined): Promise<void> {
@@ -129,7 +152,7 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
       common: this.#resolved,
       codec,
       schema,
-      send: (message) => patientSend(this.channel, message),
+      send: (message) => sendWithRetry(this.channel, message),
       onUnroutable: (cause, count) => this.#lose(peer, route, { cause, count }),
       onRefused: (error) => this.report(error),
     });
@@ -144,7 +167,7 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
     { cause, count }: { readonly cause: unknown; readonly count: number },
   ): BrokerlessError {
     const gone = errnoOf(cause) === "EHOSTUNREACH" ? "no such peer is connected" : String(cause);
-    const text = `cannot send ${count} message${count === 1 ? "" : "s"} to peer ${peer}: ${gone}`;
+    const text = `cannot send ${count} message${count === 1 ? "" : "s"} to peer ${shownPeer(peer)}: ${gone}`;
     const error = new BrokerlessError("BROKERLESS_UNROUTABLE", text, { cause });
     this.report(error);
     // A peer of the same name that comes later gets a new route, behind whatever fails on this one.
@@ -168,7 +191,6 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
 }
 
 function openRouted<In>(parts: Buffer[]): Envelope<Routed<In>> {
-  if (parts.length !== 2) throw framesError(1, parts.length - 1);
   const peer = peerIdOf(parts[0]!);
-  return { body: parts[1]!, wrap: (value) => ({ peer, value: value as In }) };
+  return bodyBehind(1, parts, (value, headers) => ({ peer, value: value as In, headers }));
 }

@@ -1,26 +1,33 @@
-import { resolveOptions } from "../options.ts";
-import type { WaitOptions } from "../wait.ts";
-import { Announcer } from "./announcer.ts";
-import { type Envelope, framesError, Inbound } from "./inbound.ts";
+import type { MessageHeaders } from "../batch/headers.ts";
+import { type RunOptions, runEach } from "../core/run.ts";
 import {
   COMMON_DEFAULTS,
   COMMON_RULES,
   VALUE_RULES,
   type ValueOptions,
   valueDefaults,
-} from "./options.ts";
+} from "../core/socket-options.ts";
+import { NO_STATS, type SocketStats } from "../core/socket-stats.ts";
+import { TypedSocket } from "../core/typed-socket.ts";
+import { resolveOptions } from "../options.ts";
+import { bodyBehind, type Envelope, Inbound } from "../plain/inbound.ts";
+import { SubscriptionAnnouncer } from "../plain/topic/subscription-announcer.ts";
+import { Subscriptions } from "../plain/topic/subscriptions.ts";
+import type { Role } from "../role.ts";
+import type { WaitOptions } from "../wait.ts";
 import type { TopicMap, TopicOf } from "./publisher.ts";
-import { type RunOptions, runEach } from "./run.ts";
-import { NO_STATS, type SocketStats } from "./socket-stats.ts";
-import { Subscriptions } from "./subscriptions.ts";
-import { TypedSocket } from "./typed-socket.ts";
 
 /** Options of a {@link Subscriber}. */
 export type SubscriberOptions<Topics extends TopicMap> = ValueOptions<Topics[TopicOf<Topics>]>;
 
 /** A message with its topic. The topic tells the type of the value. */
 export type Publication<Topics extends TopicMap> = {
-  [K in TopicOf<Topics>]: { readonly topic: K; readonly value: Topics[K] };
+  [K in TopicOf<Topics>]: {
+    readonly topic: K;
+    readonly value: Topics[K];
+    /** Names to texts, as they were sent; empty where there were none. Frozen. */
+    readonly headers: MessageHeaders;
+  };
 }[TopicOf<Topics>];
 
 /** Frames that ZeroMQ holds for a consumer that lags; beyond it the publisher's side fills (count). */
@@ -32,12 +39,20 @@ const PEER_FRAMES = 1_000;
  * Promises: order from each publisher; only matching topics. Does not promise: delivery. What was
  * published while it was away, or too slow, is missed without notice.
  *
+ * @example
+ * ```ts
+ * const subscriber = new Subscriber<{ trades: Trade }>();
+ * subscriber.subscribe("trades");
+ * subscriber.connect("tcp://127.0.0.1:5556");
+ * for await (const { topic, value } of subscriber) console.log(topic, value.price);
+ * ```
+ *
  * @see docs/guarantees.md
  */
 export class Subscriber<Topics extends TopicMap = Record<string, unknown>> extends TypedSocket {
   readonly #inbound: Inbound<Publication<Topics>>;
   readonly #subscriptions: Subscriptions;
-  readonly #announcer: Announcer;
+  readonly #announcer: SubscriptionAnnouncer;
   #announcing = false;
 
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
@@ -46,8 +61,8 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
       rules: { ...COMMON_RULES, ...VALUE_RULES },
       defaults: { ...COMMON_DEFAULTS, ...valueDefaults() },
     });
-    super("sub", resolved, { peerFramesMax: PEER_FRAMES, partsMax: 2 });
-    this.#announcer = new Announcer(this.channel.native);
+    super("sub", resolved, { peerFramesMax: PEER_FRAMES, partsMax: 3 });
+    this.#announcer = new SubscriptionAnnouncer(this.channel.native, resolved.name);
     this.#subscriptions = new Subscriptions(this.#announcer);
     this.#inbound = new Inbound<Publication<Topics>>({
       common: resolved,
@@ -109,7 +124,16 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
   }
 
   override stats(): SocketStats {
-    return { ...NO_STATS, ...this.#inbound.stats(), peers: this.peers };
+    return {
+      ...NO_STATS,
+      ...this.#inbound.stats(),
+      peers: this.peerCount,
+      connectionsRefused: this.connectionsRefused,
+    };
+  }
+
+  protected override get role(): Role {
+    return "Subscriber";
   }
 
   protected override flushAll(): Promise<void> {
@@ -121,11 +145,13 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
   }
 
   #open(parts: Buffer[]): Envelope<Publication<Topics>> | null {
-    if (parts.length !== 2) throw framesError(2, parts.length);
     const topic = parts[0]!.toString();
-    if (!this.#subscriptions.match(topic)) return null;
-    const wrap = (value: unknown): Publication<Topics> => ({ topic, value }) as Publication<Topics>;
-    return { body: parts[1]!, wrap };
+    const envelope = bodyBehind<Publication<Topics>>(
+      1,
+      parts,
+      (value, headers) => ({ topic, value, headers }) as Publication<Topics>,
+    );
+    return this.#subscriptions.match(topic) ? envelope : null;
   }
 
   /** Tells publishers of all that has changed in this turn. */

@@ -42,6 +42,17 @@ export const APPEND_CHECKS: Readonly<Record<string, JournalCheck>> = {
     );
   },
 
+  "nothing to store is stored at once": async (open) => {
+    const journal = await open();
+    for (const round of [1, 2]) {
+      const nothing = journal.append([]);
+      assert.deepEqual([nothing.seq, nothing.count, await nothing], [round, 0, round]);
+      assert.equal(await journal.set({}), round);
+      await journal.append(bytes("x"));
+    }
+    assert.equal(journal.seqStored, 2);
+  },
+
   "a buffer may be reused when append returns": async (open) => {
     const journal = await open();
     const buffer = bytes("one");

@@ -4,6 +4,7 @@ import type { Journal, ReadOptions } from "../journal/journal.ts";
 
 /** A kind of journal to be tested. */
 export interface JournalSubject {
+  /** How it is called in the names of the tests. */
   readonly name: string;
   /** Opens a journal in a place where none was; the suite closes it. */
   create(t: TestContext): Promise<Journal>;

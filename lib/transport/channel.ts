@@ -1,11 +1,27 @@
 import { isMainThread } from "node:worker_threads";
 import { BrokerlessError } from "../errors.ts";
-import type { Address } from "./address.ts";
-import { Calls } from "./calls.ts";
-import { Endpoints } from "./endpoints.ts";
-import type { GateLimits } from "./gate-reader.ts";
-import { GatedListener } from "./gated-listener.ts";
-import { InprocEndpoints, isInproc } from "./inproc-endpoints.ts";
+import { describe } from "../options.ts";
+import {
+  ClientIdentity,
+  checkBindAllowed,
+  checkConnectAllowed,
+  type ResolvedSecurity,
+  ServerIdentity,
+} from "./curve/security.ts";
+import { applySecurity, type Guard, nativeOptions } from "./curve/zap.ts";
+import { needsGate } from "./gate/gate-policy.ts";
+import type { GateLimits } from "./gate/gate-reader.ts";
+import { GatedListener } from "./gate/gated-listener.ts";
+import { InprocEndpoints, isInproc } from "./inproc/inproc-endpoints.ts";
+import { swept } from "./inproc/presence.ts";
+import { fromThread, toThread } from "./inproc/thread-frames.ts";
+import { AddressBook, type Addresses } from "./monitor/address-book.ts";
+import type { PeerChange } from "./monitor/peer-count.ts";
+import { PeerWatch } from "./monitor/peer-watch.ts";
+import type { Address } from "./native/address.ts";
+import { forgetChannel, rememberChannel } from "./native/channel-registry.ts";
+import { bindFreePath } from "./native/ipc-path.ts";
+import { hasHostName, type Move, NamedHosts, resolveBySystem } from "./native/named-hosts.ts";
 import {
   errnoOf,
   type NativeKind,
@@ -13,13 +29,9 @@ import {
   type NativeSettings,
   type NativeSocket,
   openNative,
-} from "./native.ts";
-import { forgetChannel, rememberChannel } from "./open-channels.ts";
-import type { PeerChange } from "./peer-count.ts";
-import { PeerWatch } from "./peer-watch.ts";
-import { checkBindAllowed, checkConnectAllowed, type ResolvedSecurity } from "./security.ts";
-import { fromThread, toThread } from "./thread-frames.ts";
-import { applySecurity, type Guard, nativeOptions } from "./zap.ts";
+} from "./native/native.ts";
+import { NativeCalls } from "./native/native-calls.ts";
+import { skipRoutingIds } from "./native/router-ids.ts";
 
 /** Told of what happens on a {@link Channel} without being asked. */
 export interface ChannelListener {
@@ -30,19 +42,33 @@ export interface ChannelListener {
   readonly onUnguarded: (error: BrokerlessError) => void;
 }
 
-/** What a {@link Channel} is made of. */
+/** A peer of a {@link Channel}: libzmq tells the endpoint, and neither who is there nor how it calls itself. */
+export interface ChannelPeer {
+  readonly address: string;
+  readonly id: null;
+  readonly name: null;
+}
+
+/** Dependencies of {@link Channel}. */
 export interface ChannelOptions {
   readonly settings: NativeSettings;
   readonly security: ResolvedSecurity;
-  /** Whether tcp peers pass a gate; null: those from beyond loopback where nothing else protects us. */
+  /** Whether peers pass a gate; null: by {@link needsGate}. */
   readonly gate: boolean | null;
   /** What the gate lets pass: it depends on the role. */
   readonly gateLimits: GateLimits;
   readonly listener: ChannelListener;
   /** Whether a send waits for room rather than fail with EAGAIN, where the kind of the socket lets it. Default true. */
   readonly sendsWait?: boolean;
+  /**
+   * Whether a DEALER keeps what came on a connection that has ended, until it is read. Then it also keeps what it has
+   * not sent, for the next connection, unless {@link Channel.renew} comes before that. Default false.
+   */
+  readonly keepsUnread?: boolean;
 }
 
+const NO_GATE =
+  'option "gate": there is none before an abstract name, or before a client of CURVE that binds';
 const MIXED =
   "a socket that sends from a worker thread uses either inproc or tcp and ipc: over inproc its frames differ, see docs/wire-format.md";
 
@@ -62,24 +88,46 @@ export class Channel {
   readonly #guard: Guard;
   readonly #watch: PeerWatch;
   readonly #inproc: InprocEndpoints;
-  readonly #endpoints = new Endpoints();
+  readonly #endpoints = new AddressBook();
+  readonly #hosts: NamedHosts;
   /** By the address that peers know. */
   readonly #gates = new Map<string, GatedListener>();
+  /** Routing ids of peers behind the gates of a ROUTER. */
+  readonly #identities = new Set<string>();
+  /** At gates that were given up (count). */
+  #refusedBefore = 0;
+  /** Whether routing ids were skipped, before the first native bind. */
+  #skipped = false;
   /** Whether an address of each sort was ever among ours. */
   readonly #uses = { inproc: false, network: false };
-  readonly #calls: Calls;
+  readonly #calls: NativeCalls;
   #closed = false;
+  /** Resolves when the monitor has ended, and libzmq is done with the socket. */
+  readonly #ended: Promise<void>;
 
   constructor(kind: NativeKind, options: ChannelOptions) {
     this.#kind = kind;
     this.#options = options;
     const { listener, security } = options;
     this.native = openNative(kind, options.settings, nativeOptions(security));
-    this.#calls = new Calls(this.native, kind, options.sendsWait ?? true);
+    // libzmq drops both where a message waits for a connection that stands.
+    if (options.keepsUnread) this.native.immediate = false;
+    this.#calls = new NativeCalls(this.native, kind, options.sendsWait ?? true);
+    let onEnd = (): void => {};
+    this.#ended = new Promise((resolve) => {
+      onEnd = resolve;
+    });
     this.#guard = applySecurity(this.native, security, listener.onUnguarded);
+    this.#hosts = new NamedHosts({
+      resolve: resolveBySystem,
+      move: (move) => this.#move(move),
+      onProblem: listener.onProblem,
+    });
     this.#watch = new PeerWatch({
       native: this.native,
       endpoints: this.#endpoints,
+      hosts: this.#hosts,
+      hasKeys: security instanceof ClientIdentity || security instanceof ServerIdentity,
       onPeer: (change) => {
         if (change.type === "peerLost") this.#calls.onLost();
         listener.onPeer(change);
@@ -87,7 +135,10 @@ export class Channel {
       onProblem: listener.onProblem,
       onChange: () => this.#calls.nudge(),
       onTouched: () => this.#calls.wake(),
-      onEnd: () => forgetChannel(this),
+      onEnd: () => {
+        forgetChannel(this);
+        onEnd();
+      },
     });
     this.#inproc = new InprocEndpoints({
       native: this.native,
@@ -110,9 +161,26 @@ export class Channel {
     return this.#watch.peers.count;
   }
 
+  /** Its peers one by one: nothing but their addresses is known. */
+  list(): readonly ChannelPeer[] {
+    return this.#watch.peers.addresses().map((address) => ({ address, id: null, name: null }));
+  }
+
   /** Whether a message may find a peer now. Over inproc there may be foreign ones, which are not counted. */
   get isReachable(): boolean {
     return this.peers > 0 || this.#inproc.mayHaveForeign;
+  }
+
+  get addresses(): Addresses {
+    const { bound, connected } = this.#endpoints;
+    return { bound, connected };
+  }
+
+  /** Connections that a gate has refused or cut off (count). */
+  get connectionsRefused(): number {
+    let count = this.#refusedBefore;
+    for (const gate of this.#gates.values()) count += gate.refused;
+    return count;
   }
 
   get closed(): boolean {
@@ -131,11 +199,7 @@ export class Channel {
     if (this.#closed) throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
     this.#prepare(address);
     if (this.#passesGate(address)) return await this.#bindGated(text);
-    try {
-      this.native.bindSync(text);
-    } catch (cause) {
-      throw addressError("bind", text, cause);
-    }
+    await this.#bindNative(text);
     const resolved = transport === "inproc" ? text : (this.native.lastEndpoint ?? text);
     this.#calls.wake();
     this.#endpoints.addBound(resolved);
@@ -149,6 +213,11 @@ export class Channel {
     checkConnectAllowed(this.#options.security, address);
     if (this.#endpoints.isConnected(text)) return;
     this.#prepare(address);
+    if (hasHostName(text)) {
+      this.#endpoints.addConnected(text, true);
+      this.#hosts.add(text);
+      return;
+    }
     try {
       this.native.connect(text);
     } catch (cause) {
@@ -162,7 +231,7 @@ export class Channel {
   /** Stops accepting peers; resolves when the address can be bound again. */
   async unbind(address: string): Promise<void> {
     if (!this.#endpoints.deleteBound(address)) {
-      throw addressError("unbind", address, "it is not bound");
+      throw addressError("unbind", describe(address), "it is not bound");
     }
     const released = this.#freed(address);
     this.#release(address);
@@ -170,10 +239,16 @@ export class Channel {
   }
 
   disconnect(address: string): void {
+    const isNamed = this.#hosts.has(address);
     if (!this.#endpoints.deleteConnected(address)) {
-      throw addressError("disconnect from", address, "it is not connected");
+      throw addressError("disconnect from", describe(address), "it is not connected");
     }
-    this.#release(address);
+    this.#release(address, isNamed ? this.#hosts.delete(address) : address);
+  }
+
+  /** Begins a lost connection anew: what ZeroMQ holds of the one before is dropped, in both directions. */
+  renew(address: string): void {
+    if (!this.#closed && !isInproc(address)) this.#watch.renew(address);
   }
 
   /** Resolves when what is sent from now on finds no peer whose loss has been reported. */
@@ -191,13 +266,25 @@ export class Channel {
     return this.#calls.receive(this.#open);
   }
 
-  /** Closes now; resolves when every bound address can be bound again. What ZeroMQ holds, lingers. */
+  /** Takes what the socket holds already; see {@link NativeCalls.takeWaiting}. */
+  takeWaiting(onMessage: (frames: Buffer[]) => void, isOver: () => boolean): Promise<void> {
+    const take = (frames: Buffer[]): void => onMessage(this.#open(frames));
+    return this.#calls.takeWaiting(take, isOver);
+  }
+
+  /**
+   * Closes now; resolves when every bound address can be bound again. What ZeroMQ holds, lingers. In a worker thread
+   * it resolves when that is over too: a thread that is terminated while a monitor is read aborts the process.
+   *
+   * @see docs/decisions/0011-ends.md
+   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     const { bound } = this.#endpoints;
     const released = bound.map((each) => this.#freed(each));
     this.#watch.stop();
+    this.#hosts.close();
     // Closing frees an inproc name only later, in a thread of libzmq.
     for (const each of bound) if (isInproc(each)) this.native.disconnect(each);
     this.#inproc.close();
@@ -205,6 +292,9 @@ export class Channel {
     this.#guard.release();
     this.native.close();
     await Promise.all(released);
+    if (isMainThread) return;
+    if (this.#watch.started) await this.#ended;
+    if (this.#uses.inproc) await swept();
   }
 
   /** Closes without waiting for anything, for a thread that ends. What ZeroMQ holds is dropped. */
@@ -212,7 +302,9 @@ export class Channel {
     if (this.#closed) return;
     this.#closed = true;
     this.#watch.stop();
+    this.#hosts.close();
     this.#inproc.close(true);
+    for (const gate of this.#gates.values()) gate.closeNow();
     this.native.linger = 0;
     this.native.close();
   }
@@ -233,14 +325,37 @@ export class Channel {
     if (transport !== "inproc") this.#watch.start();
   }
 
-  #release(address: string): void {
+  /** @param place what libzmq was told to connect to; null for nothing yet */
+  #release(address: string, place: string | null = address): void {
+    const isParked = this.#watch.isParked(address);
     this.#watch.forget(address);
+    if (place === null || isParked) return;
     // zeromq's unbind blocks the socket meanwhile; libzmq ends a bound endpoint with this call too.
     if (isInproc(address)) this.#inproc.release(address);
-    else this.native.disconnect(this.#gates.get(address)?.inner ?? address);
+    else this.native.disconnect(this.#gates.get(address)?.inner ?? place);
+    this.#refusedBefore += this.#gates.get(address)?.refused ?? 0;
     this.#gates.delete(address);
     this.#calls.wake();
     this.#calls.nudgeLater();
+  }
+
+  /** A host name leads somewhere, or somewhere else than before. */
+  #move({ address, from, to }: Move): void {
+    if (this.#closed) return;
+    const { native } = this;
+    if (from !== null && !this.#watch.isParked(address)) native.disconnect(from);
+    this.#watch.moved(address);
+    this.#endpoints.move(address, to);
+    const { ipv6 } = native;
+    native.ipv6 = to.includes("[");
+    try {
+      native.connect(to);
+    } catch (cause) {
+      this.#options.listener.onProblem(addressError("connect to", address, cause));
+    } finally {
+      native.ipv6 = ipv6;
+    }
+    this.#calls.wake();
   }
 
   /** Whether what it sends may be held by another thread when this one has ended. */
@@ -252,18 +367,48 @@ export class Channel {
     return !isMainThread && this.#kind !== "pull" && this.#kind !== "sub";
   }
 
-  #passesGate({ transport, loopback }: Address): boolean {
+  #passesGate(address: Address): boolean {
     const { gate, security } = this.#options;
-    return transport === "tcp" && (gate ?? (security === "none" && !loopback));
+    if (gate !== true) return gate ?? needsGate(address, security);
+    const cannot = security instanceof ClientIdentity || address.text.startsWith("ipc://@");
+    if (cannot) throw new TypeError(NO_GATE);
+    return address.transport !== "inproc";
+  }
+
+  /** Whether nobody keeps a peer from choosing a routing id of ZeroMQ's own kind. */
+  get #meetsStrangers(): boolean {
+    const isNamed = this.#options.security instanceof ServerIdentity;
+    return this.#kind === "router" && !isNamed && !this.#skipped;
+  }
+
+  async #bindNative(address: string): Promise<void> {
+    if (this.#meetsStrangers) skipRoutingIds(this.native);
+    this.#skipped = true;
+    const bind = (): void => {
+      if (this.#closed) throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
+      this.native.bindSync(address);
+    };
+    try {
+      if (address.startsWith("ipc://")) await bindFreePath(address.slice("ipc://".length), bind);
+      else bind();
+    } catch (cause) {
+      throw cause instanceof BrokerlessError ? cause : addressError("bind", address, cause);
+    }
   }
 
   async #bindGated(address: string): Promise<string> {
-    const { gateLimits: limits, listener } = this.#options;
-    const bindInner = (inner: string): void => this.native.bindSync(inner);
+    const { gateLimits: limits, listener, settings, security } = this.#options;
     let gate: GatedListener;
     try {
-      const onRefused = listener.onProblem;
-      gate = await GatedListener.open({ address, bindInner, limits, onRefused });
+      gate = await GatedListener.open({
+        address,
+        bindInner: (inner) => this.native.bindSync(inner),
+        limits,
+        mechanism: security instanceof ServerIdentity ? "CURVE" : "NULL",
+        heartbeatMs: settings.heartbeatMs,
+        identities: this.#kind === "router" ? this.#identities : null,
+        onRefused: listener.onProblem,
+      });
     } catch (cause) {
       throw addressError("bind", address, cause);
     }
@@ -277,13 +422,21 @@ export class Channel {
   }
 
   readonly #open = (frames: Buffer[]): Buffer[] =>
-    this.#uses.inproc ? fromThread(frames) : frames;
+    this.#uses.inproc ? ownFrames(fromThread(frames)) : frames;
 
   /** Resolves when a bound address can be bound again, once it has been given up. */
   #freed(address: string): Promise<void> {
     if (isInproc(address)) return Promise.resolve();
     return this.#gates.get(address)?.close() ?? this.#watch.released(address);
   }
+}
+
+/**
+ * Over inproc libzmq hands a frame over as it stands: it is the sender's memory, and that of every other subscriber.
+ * Whoever receives it may change what he is given, so it is copied.
+ */
+function ownFrames(frames: readonly Buffer[]): Buffer[] {
+  return frames.map((frame) => Buffer.from(frame));
 }
 
 function addressError(verb: string, address: string, cause: unknown): BrokerlessError {

@@ -1,23 +1,13 @@
 import { BrokerlessError } from "../errors.ts";
-import type { Address } from "./address.ts";
+import { describe } from "../options.ts";
+import { peerLabel } from "../peer-text.ts";
 import { Channel, type ChannelOptions } from "./channel.ts";
+import type { LinkPeer } from "./link-peer.ts";
 import { LinkWriter } from "./link-writer.ts";
-import type { NativeKind } from "./native.ts";
-
-/** The other end of a connection, to which messages can be sent. */
-export interface LinkPeer {
-  /** The endpoint over which it came or was reached, for people. */
-  readonly address: string;
-  /** Hands a message over, in order, as soon as there is room; never throws, never waits. */
-  send(parts: readonly Uint8Array[]): void;
-  /** Forgets the peer: what was not handed over is dropped. */
-  close(): void;
-  /**
-   * Nothing is expected of the peer: it is not remembered once what was said to it is handed over. Should it speak
-   * again, it is taken for another. A connection of our own making stays as it is.
-   */
-  forget(): void;
-}
+import type { Addresses } from "./monitor/address-book.ts";
+import type { Address } from "./native/address.ts";
+import type { NativeKind } from "./native/native.ts";
+import { RouterPeers } from "./router-peers.ts";
 
 /** Told what happens on the connections of a {@link LinkHub}. */
 export interface LinkHubListener {
@@ -32,6 +22,8 @@ export interface LinkHubListener {
   readonly onUnguarded: (error: BrokerlessError) => void;
 }
 
+/** Frames of a message between reliable sockets: a header, and a batch (count). */
+export const LINK_PARTS_MAX = 2;
 /** Messages are received for so long before timers and other sockets get their turn (milliseconds). */
 const TURN_MS_MAX = 8;
 /**
@@ -39,8 +31,6 @@ const TURN_MS_MAX = 8;
  * end is told when none has come for so long (milliseconds).
  */
 const QUIET_MS = 30;
-/** Peers of a ROUTER that are remembered at the same time; more are not listened to (count). */
-const PEERS_MAX = 65_536;
 
 /**
  * The connections of a reliable socket: one ROUTER for all that it binds, and a DEALER for each address
@@ -51,8 +41,10 @@ const PEERS_MAX = 65_536;
 export class LinkHub {
   readonly #options: Omit<ChannelOptions, "listener">;
   readonly #listener: LinkHubListener;
-  #router: { readonly channel: Channel; readonly peers: Map<string, RouterPeer> } | null = null;
+  #router: { readonly channel: Channel; readonly peers: RouterPeers } | null = null;
   readonly #dealers = new Map<string, DealerChannel>();
+  /** Channels of addresses that were given up, as long as their closing takes. */
+  readonly #closing = new Set<Promise<void>>();
   #suspecting: NodeJS.Timeout | null = null;
   #closed = false;
 
@@ -64,6 +56,16 @@ export class LinkHub {
   /** Peers that are remembered of those that connect to what we bind (count): a measure of memory. */
   get remembered(): number {
     return this.#router?.peers.size ?? 0;
+  }
+
+  get addresses(): Addresses {
+    const bound = this.#router?.channel.addresses.bound ?? [];
+    return { bound, connected: [...this.#dealers.keys()] };
+  }
+
+  /** Connections that a gate has refused or cut off (count). */
+  get connectionsRefused(): number {
+    return this.#router?.channel.connectionsRefused ?? 0;
   }
 
   /** @throws as {@link Channel.bind} */
@@ -80,7 +82,7 @@ export class LinkHub {
         const before = dealer.peer;
         before?.close();
         if (type === "peer") {
-          dealer.peer = new DealerPeer(dealer.channel, endpoint);
+          dealer.peer = this.#dealerPeer(dealer, address, endpoint);
           if (before !== null) this.#listener.onGone(before);
           this.#listener.onConnect(dealer.peer);
         } else if (before !== null) {
@@ -88,6 +90,8 @@ export class LinkHub {
             if (dealer.peer !== before) return;
             dealer.peer = null;
             this.#listener.onGone(before);
+            // What it was still to be sent is of a session that is over, and nothing for the next connection.
+            if (!this.#closed) dealer.channel.renew(address.text);
           });
         }
       }),
@@ -116,7 +120,9 @@ export class LinkHub {
     this.#dealers.delete(address);
     if (dealer.peer !== null) this.#listener.onGone(dealer.peer);
     dealer.peer = null;
-    void dealer.channel.close();
+    const closing = dealer.channel.close();
+    this.#closing.add(closing);
+    void closing.then(() => this.#closing.delete(closing));
   }
 
   /**
@@ -126,12 +132,13 @@ export class LinkHub {
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#suspecting !== null) clearTimeout(this.#suspecting);
-    const peers = [...(this.#router?.peers.values() ?? [])].map((peer) => peer.idle());
+    const peers = this.#router === null ? [] : [this.#router.peers.idle()];
     for (const { peer } of this.#dealers.values()) if (peer !== null) peers.push(peer.idle());
     if (peers.length > 0) await this.#patience(Promise.all(peers));
+    this.#router?.peers.close();
     const channels = [...this.#dealers.values()].map((dealer) => dealer.channel);
     if (this.#router !== null) channels.push(this.#router.channel);
-    await Promise.all(channels.map((channel) => channel.close()));
+    await Promise.all([...channels.map((channel) => channel.close()), ...this.#closing]);
   }
 
   /** A peer that takes nothing more does not keep us from closing. */
@@ -144,29 +151,39 @@ export class LinkHub {
     clearTimeout(timer);
   }
 
-  #openRouter(): { readonly channel: Channel; readonly peers: Map<string, RouterPeer> } {
+  #openRouter(): { readonly channel: Channel; readonly peers: RouterPeers } {
     const channel = this.#open("router", ({ type }) => {
       if (type === "peerLost") this.#suspect();
     });
-    const peers = new Map<string, RouterPeer>();
+    const peers = new RouterPeers({
+      channel,
+      onGone: (peer) => whenQuiet(peer, () => this.#listener.onGone(peer)),
+      onStuck: (peer) => this.#giveUp(peer),
+    });
     void this.#read(channel, (parts) => {
-      const id = parts[0]!;
-      const key = id.toString("latin1");
-      let peer = peers.get(key);
-      if (peer === undefined) {
-        if (peers.size >= PEERS_MAX) return;
-        const added = new RouterPeer(channel, Buffer.from(id), {
-          // One that was forgotten and speaks again is another peer.
-          onForgotten: () => peers.get(key) === added && peers.delete(key),
-          onGone: () => whenQuiet(added, () => this.#listener.onGone(added)),
-        });
-        peer = added;
-        peers.set(key, peer);
-      }
-      peer.heardMs = performance.now();
-      this.#listener.onMessage(peer, parts.slice(1));
+      const peer = peers.heard(parts[0]!);
+      if (peer !== null) this.#listener.onMessage(peer, parts.slice(1));
     });
     return { channel, peers };
+  }
+
+  #dealerPeer(dealer: DealerChannel, address: Address, endpoint: string): DealerPeer {
+    const { channel } = dealer;
+    const peer: DealerPeer = new DealerPeer(channel, endpoint, () => {
+      if (dealer.peer !== peer || channel.closed) return;
+      dealer.peer = null;
+      this.#giveUp(peer);
+      channel.disconnect(address.text);
+      channel.connect(address);
+    });
+    return peer;
+  }
+
+  /** A peer does not read what it is told. */
+  #giveUp(peer: LinkPeer): void {
+    const message = `gave up a peer (${peerLabel(peer)}) that does not read what it is told`;
+    this.#listener.onProblem(new BrokerlessError("BROKERLESS_PROTOCOL", message));
+    this.#listener.onGone(peer);
   }
 
   /** One suspicion for all that go at about the same time: each costs a message to every peer that is left. */
@@ -181,7 +198,8 @@ export class LinkHub {
     if (this.#closed) throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
     const { onProblem, onUnguarded } = this.#listener;
     const listener = { onPeer, onProblem, onUnguarded };
-    return new Channel(kind, { ...this.#options, listener, sendsWait: false });
+    const ways = { sendsWait: false, keepsUnread: kind === "dealer" };
+    return new Channel(kind, { ...this.#options, listener, ...ways });
   }
 
   /** The only reader of a channel; ends with it. */
@@ -216,23 +234,30 @@ interface DealerChannel {
 
 /** Calls back when nothing has been heard of a peer for a while. */
 function whenQuiet(peer: { readonly heardMs: number }, call: () => void): void {
+  const isQuiet = (): boolean => performance.now() - peer.heardMs >= QUIET_MS;
   const check = (): void => {
-    if (performance.now() - peer.heardMs < QUIET_MS) setTimeout(check, QUIET_MS).unref();
-    else call();
+    if (isQuiet()) setImmediate(confirm);
+    else setTimeout(check, QUIET_MS).unref();
+  };
+  // Where the event loop was held up, timers come before what is there to be read.
+  const confirm = (): void => {
+    if (isQuiet()) call();
+    else check();
   };
   setTimeout(check, QUIET_MS).unref();
 }
 
 class DealerPeer implements LinkPeer {
   readonly address: string;
+  name: string | null = null;
   /** When it was heard last (ms). */
   heardMs = 0;
   readonly #writer: LinkWriter;
 
-  constructor(channel: Channel, address: string) {
+  constructor(channel: Channel, address: string, onStuck: () => void) {
     this.address = address;
     // A DEALER without a peer only says EAGAIN; that the peer is gone is what its monitor says.
-    this.#writer = new LinkWriter(channel, () => {});
+    this.#writer = new LinkWriter(channel, { onGone: () => {}, onStuck });
   }
 
   idle(): Promise<void> {
@@ -240,7 +265,7 @@ class DealerPeer implements LinkPeer {
   }
 
   send(parts: readonly Uint8Array[]): void {
-    this.#writer.write(parts);
+    this.#writer.write(parts, parts.length > 1);
   }
 
   close(): void {
@@ -250,43 +275,7 @@ class DealerPeer implements LinkPeer {
   forget(): void {}
 }
 
-class RouterPeer implements LinkPeer {
-  readonly address = "bound";
-  /** When it was heard last (ms). */
-  heardMs = 0;
-  readonly #id: Buffer;
-  readonly #writer: LinkWriter;
-  readonly #onForgotten: () => void;
-
-  constructor(
-    channel: Channel,
-    id: Buffer,
-    listener: { readonly onForgotten: () => void; readonly onGone: () => void },
-  ) {
-    this.#id = id;
-    this.#onForgotten = listener.onForgotten;
-    this.#writer = new LinkWriter(channel, listener.onGone);
-  }
-
-  idle(): Promise<void> {
-    return this.#writer.idle();
-  }
-
-  send(parts: readonly Uint8Array[]): void {
-    this.#writer.write([this.#id, ...parts]);
-  }
-
-  close(): void {
-    this.#onForgotten();
-    this.#writer.close();
-  }
-
-  forget(): void {
-    this.#onForgotten();
-  }
-}
-
 function notThere(verb: string, address: string, what: string): BrokerlessError {
-  const message = `cannot ${verb} ${address}: it is not ${what}`;
+  const message = `cannot ${verb} ${describe(address)}: it is not ${what}`;
   return new BrokerlessError("BROKERLESS_ADDRESS", message);
 }

@@ -1,79 +1,125 @@
 import type { Channel } from "./channel.ts";
-import { errnoOf, type NativeMessage } from "./native.ts";
+import { errnoOf, type NativeMessage } from "./native/native.ts";
+import { afterPause, pauseMs } from "./send-with-retry.ts";
 
-/** Pauses between tries grow from one to so many milliseconds. */
-const PAUSE_MS_MAX = 16;
-/** Tries that only wait for the next turn of the event loop, before there are pauses (count). */
-const TURNS = 4;
+/** Pauses grow with the wait, to so many milliseconds. */
+const LONG_PAUSE_MS_MAX = 250;
+/** A peer that takes nothing for so long is taken for gone (milliseconds). */
+const STUCK_MS_MAX = 30_000;
+/** What is not data may wait for a peer (bytes). */
+const WAITING_BYTES_MAX = 4 * 2 ** 20;
+/** What a message that waits takes beside its bytes, about (bytes). */
+const MESSAGE_BYTES = 256;
+
+/** Told how a {@link LinkWriter} ends before it is closed; one of them, once. */
+export interface LinkWriterListener {
+  /** ZeroMQ says that there is no such peer, or refuses the message. */
+  readonly onGone: () => void;
+  /** The peer does not read. */
+  readonly onStuck: () => void;
+}
 
 /**
  * The queue to one peer, where a send never waits inside ZeroMQ (`sendTimeout` 0): in order, one at a time,
  * tried again while the peer's pipe is full, and forgotten with the peer.
  *
- * Its bound is the credit that the peer has given, which is the caller's business.
+ * What waits is bounded, and so is the wait: at the bound, or when nothing was taken for half a minute, the
+ * rest is dropped and the peer given up. Data does not count: the credit, which its sender bounds, is its limit.
+ * So what fills a queue is what a peer makes us say and does not read.
  */
 export class LinkWriter {
   readonly #channel: Channel;
-  readonly #onGone: () => void;
-  readonly #queue: NativeMessage[] = [];
+  readonly #listener: LinkWriterListener;
+  readonly #queue: Queued[] = [];
   #head = 0;
+  /** What waits and is not data (bytes). */
+  #bytes = 0;
   #busy = false;
   #closed = false;
-  #onIdle: (() => void) | null = null;
+  readonly #onIdle: (() => void)[] = [];
 
-  /** @param onGone ZeroMQ says that there is no such peer, or refuses the message; called once */
-  constructor(channel: Channel, onGone: () => void) {
+  constructor(channel: Channel, listener: LinkWriterListener) {
     this.#channel = channel;
-    this.#onGone = onGone;
+    this.#listener = listener;
   }
 
-  write(message: NativeMessage): void {
+  /** Whether nothing waits. */
+  get isIdle(): boolean {
+    return !this.#busy || this.#closed;
+  }
+
+  /** @param isData whether it is within the peer's credit */
+  write(message: NativeMessage, isData: boolean): void {
     if (this.#closed) return;
-    if (this.#busy) this.#queue.push(message);
-    else this.#send(message, 0);
+    if (!this.#busy) {
+      this.#send(message, 0, 0);
+      return;
+    }
+    const bytes = isData ? 0 : sizeOf(message);
+    this.#queue.push({ message, bytes });
+    this.#bytes += bytes;
+    if (this.#bytes > WAITING_BYTES_MAX) this.#giveUp();
   }
 
   /** Resolves when everything was handed over, or forgotten. */
   idle(): Promise<void> {
-    if (!this.#busy || this.#closed) return Promise.resolve();
+    if (this.isIdle) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#onIdle = resolve;
+      this.#onIdle.push(resolve);
     });
   }
 
   /** Forgets what was not handed over. */
   close(): void {
     this.#closed = true;
-    this.#onIdle?.();
+    this.#ended();
     this.#queue.length = 0;
     this.#head = 0;
+    this.#bytes = 0;
   }
 
-  #send(message: NativeMessage, tries: number): void {
+  #send(message: NativeMessage, tries: number, waitedMs: number): void {
     this.#busy = true;
     this.#channel.send(message).then(this.#sent, (error: unknown) => {
       if (this.#closed) return;
-      if (errnoOf(error) === "EAGAIN" && !this.#channel.closed) return this.#retry(message, tries);
+      if (errnoOf(error) === "EAGAIN" && !this.#channel.closed) {
+        this.#retry(message, tries, waitedMs);
+        return;
+      }
       this.close();
-      this.#onGone();
+      this.#listener.onGone();
     });
   }
 
-  #retry(message: NativeMessage, tries: number): void {
-    const again = (): void => {
-      if (!this.#closed) this.#send(message, tries + 1);
-    };
-    if (tries < TURNS) setImmediate(again);
-    else setTimeout(again, Math.min(PAUSE_MS_MAX, 2 ** Math.min(tries - TURNS, 10)));
+  #retry(message: NativeMessage, tries: number, waitedMs: number): void {
+    if (waitedMs >= STUCK_MS_MAX) {
+      this.#giveUp();
+      return;
+    }
+    const longMs = Math.min(LONG_PAUSE_MS_MAX, waitedMs / 8);
+    const delayMs = Math.max(pauseMs(tries), longMs);
+    afterPause(delayMs, () => {
+      if (!this.#closed) this.#send(message, tries + 1, waitedMs + delayMs);
+    });
+  }
+
+  #giveUp(): void {
+    this.close();
+    this.#listener.onStuck();
+  }
+
+  #ended(): void {
+    for (const call of this.#onIdle.splice(0)) call();
   }
 
   readonly #sent = (): void => {
     this.#busy = false;
     const next = this.#queue[this.#head];
     if (next === undefined) {
-      this.#onIdle?.();
+      if (this.#onIdle.length > 0) this.#ended();
       return;
     }
+    this.#bytes -= next.bytes;
     this.#head += 1;
     if (this.#head === this.#queue.length) {
       this.#queue.length = 0;
@@ -82,6 +128,18 @@ export class LinkWriter {
       this.#queue.splice(0, this.#head);
       this.#head = 0;
     }
-    this.#send(next, 0);
+    this.#send(next.message, 0, 0);
   };
+}
+
+interface Queued {
+  readonly message: NativeMessage;
+  /** What it counts for (bytes). */
+  readonly bytes: number;
+}
+
+function sizeOf(message: NativeMessage): number {
+  let bytes = MESSAGE_BYTES;
+  for (const part of message as readonly Uint8Array[]) bytes += part.length;
+  return bytes;
 }

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { Batch, checkBatch } from "../../lib/batch/batch.ts";
 import { BatchEncoder } from "../../lib/batch/batch-encoder.ts";
 import { mergeBatches, sliceBatch } from "../../lib/batch/batch-split.ts";
 import type { EntryInput } from "../../lib/batch/entry.ts";
-import { BATCH_HEADER_BYTES, streamBytes } from "../../lib/batch/layout.ts";
+import { BATCH, BATCH_HEADER_BYTES, streamBytes } from "../../lib/batch/layout.ts";
 
 const STREAM = "000102030405060708090a0b0c0d0e0f";
 const seal = {
@@ -133,6 +134,27 @@ test("batch: a version of the future is refused by name", () => {
   assert.match(checkBatch(bytes) ?? "", /version 2/);
 });
 
+test("batch: seqs up to 2^53 - 1 are read, and what goes beyond is refused", () => {
+  const last = BigInt(Number.MAX_SAFE_INTEGER);
+  const fault = (seqFirst: bigint, count: number): string | null => {
+    const bytes = encode(Array.from({ length: count }, () => ({ value: Buffer.alloc(1) })));
+    bytes.writeBigUInt64LE(seqFirst, BATCH.seqFirst);
+    bytes.writeUInt32LE(crc32(bytes.subarray(BATCH.bytes)), BATCH.checksum);
+    return checkBatch(bytes);
+  };
+  // The first of each lies within; one more of either number does not.
+  for (const count of [1, 2, 3, 8]) {
+    const highest = last - BigInt(count - 1);
+    assert.equal(fault(highest, count), null, `${count} to 2^53 - 1`);
+    for (const beyond of [1n, 2n, 3n, 2n ** 62n]) {
+      assert.equal(fault(highest + beyond, count), "its seq is wrong", `${count}, ${beyond} more`);
+    }
+  }
+  for (const seq of [0n, 2n ** 53n, 2n ** 53n + 2n, 2n ** 64n - 1n]) {
+    assert.equal(fault(seq, 1), "its seq is wrong", `seq ${seq}`);
+  }
+});
+
 test("batch: slices outside it and merges that do not follow are a TypeError", () => {
   const batch = new Batch(encode([{ value: Buffer.alloc(1) }, { value: Buffer.alloc(1) }]));
   assert.throws(() => sliceBatch(batch, { seqFirst: 40, seqLast: 41 }), TypeError);
@@ -166,10 +188,17 @@ test("batch: keys, headers and times that do not fit are a TypeError", () => {
     { value, key: "k".repeat(65_536) },
     { value, headers: { "": "x" } },
     { value, headers: { x: "t".repeat(65_536) } },
+    // Half of a surrogate pair: what is read would be another text.
+    { value, key: "k\ud800" },
+    { value, headers: { "\udc00": "x" } },
+    { value, headers: { x: "\ude00\ud83d" } },
     { value, notBeforeMs: -1 },
     { value, expiresAtMs: 0.5 },
   ]) {
     assert.throws(() => encoder.addEntry(entry), TypeError);
   }
   assert.equal(encoder.count, 0);
+  // The control: a whole pair, and what halves would become.
+  encoder.addEntry({ value, key: "\ud83d\ude00", headers: { "\ufffd": "\u{1f600}" } });
+  assert.equal(encoder.count, 1);
 });

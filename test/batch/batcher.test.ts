@@ -14,6 +14,7 @@ interface Item {
 
 /** Writes the index into the first four bytes, so that a frame can be read back. */
 const framing: Framing<Item> = {
+  overheadBytes: 0,
   append({ index, bytes }, writer) {
     if (index < 0) throw new RangeError("not encodable");
     const at = writer.reserve(bytes);
@@ -408,4 +409,61 @@ test("batcher: no peer gets more than its share and the slack of one frame", (t)
     }),
     { numRuns: 300 },
   );
+});
+
+/** Headers of so many bytes, head included. */
+const beside = (bytes: number): Buffer => {
+  const block = Buffer.alloc(bytes);
+  block.writeUInt32LE(bytes - 4);
+  return block;
+};
+
+test("batcher: messages with headers and without do not share a frame, and none has those of another", () => {
+  const written: { items: number[]; headers: number | null }[] = [];
+  const sink = {
+    idle: false,
+    peers: 1,
+    write(frame: Buffer, _count: number, _key: string, headers: Buffer | null): void {
+      const items = framing.decode(frame).map(({ index }) => index);
+      written.push({ items, headers: headers === null ? null : headers.length });
+    },
+  };
+  const batcher = new Batcher<Item, string>(framing, sink, { ...LIMITS, key: "" });
+  const add = (index: number, headers?: Buffer): void =>
+    batcher.add({ index, bytes: 8 }, "", framing, headers);
+  add(1);
+  add(2, beside(10));
+  add(3, beside(11));
+  assert.equal(batcher.bytes, 16 + 21);
+  add(4);
+  batcher.flush();
+  assert.deepEqual(written, [
+    { items: [1], headers: null },
+    { items: [2, 3], headers: 4 + 21 },
+    { items: [4], headers: null },
+  ]);
+});
+
+test("batcher: headers count to batchBytesMax, for one peer and for several", () => {
+  for (const peers of [1, 3]) {
+    const loads: number[] = [];
+    let count = 0;
+    const sink = {
+      idle: false,
+      peers,
+      write(frame: Buffer, values: number, _key: string, headers: Buffer | null): void {
+        loads.push(frame.length + headers!.length - 4);
+        count += values;
+      },
+    };
+    const batcher = new Batcher<Item, string>(framing, sink, { ...LIMITS, key: "" });
+    for (const index of range(50)) batcher.add({ index, bytes: 8 }, "", framing, beside(30));
+    batcher.flush();
+    for (const bytes of [45, 45, 4, 4, 4, 4]) {
+      batcher.add({ index: 1, bytes: 8 }, "", framing, beside(bytes));
+    }
+    batcher.flush();
+    assert.equal(count, 56);
+    assert.ok(Math.max(...loads) <= 100, `${peers} peers: ${loads.join(" ")}`);
+  }
 });

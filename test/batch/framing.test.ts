@@ -5,7 +5,7 @@ import { createFraming } from "../../lib/batch/framing.ts";
 import { ByteWriter } from "../../lib/codec/byte-writer.ts";
 import type { Codec } from "../../lib/codec/codec.ts";
 import { json } from "../../lib/codec/json.ts";
-import { msgpack } from "../../lib/codec/msgpack.ts";
+import { msgpack } from "../../lib/codec/msgpack/msgpack.ts";
 import { raw } from "../../lib/codec/raw.ts";
 
 const batched = { batched: true, countMax: 1000 };
@@ -60,15 +60,15 @@ test("framing: a batched raw frame gives its entries back in order", () => {
 
 test("framing: the bytes of a batched frame are those of the documented layout", () => {
   const bytes = (text: string) => Buffer.from(text, "hex");
-  assert.deepEqual(frameOf<unknown>(msgpack(), batched, [1, true]), bytes("01c3"));
-  assert.deepEqual(frameOf<unknown>(json(), batched, [1, true]), Buffer.from("1\ntrue\n"));
+  assert.deepEqual(frameOf<unknown>(msgpack(), batched, [1, true]), bytes("cc01c3"));
+  assert.deepEqual(frameOf<unknown>(json(), batched, [1, true]), Buffer.from("1 \ntrue \n"));
   const entries = [bytes("aabb"), bytes("")];
-  assert.deepEqual(frameOf(raw(), batched, entries), bytes("02000000aabb00000000"));
+  assert.deepEqual(frameOf(raw(), batched, entries), bytes("c1020000aabbc1000000"));
 });
 
 test("framing: an unbatched frame is the bare value", () => {
   assert.deepEqual(frameOf<unknown>(msgpack(), bare, [true]), Buffer.from([0xc3]));
-  assert.deepEqual(frameOf<unknown>(json(), bare, [true]), Buffer.from("true"));
+  assert.deepEqual(frameOf<unknown>(json(), bare, [true]), Buffer.from("true \n"));
   assert.deepEqual(frameOf(raw(), bare, [Buffer.from("ab")]), Buffer.from("ab"));
 });
 

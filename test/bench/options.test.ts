@@ -9,7 +9,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 const REFUSED = [
   { args: ["--scenario", "nope"], says: /unknown scenario "nope"; one of push-pull, / },
-  { args: [], says: /--scenario is missing/ },
+  { args: ["--system", "brokerless"], says: /--system needs --scenario/ },
   { args: ["--scenario"], says: /--scenario/ },
   { args: ["--scenario", "push-pull", "--fast"], says: /--fast/ },
   { args: ["--scenario", "push-pull", "extra"], says: /extra/ },

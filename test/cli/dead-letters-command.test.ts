@@ -4,16 +4,16 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { type Codec, json, msgpack, Pull, Push, raw } from "../../lib/index.ts";
+import { type Codec, json, msgpack, Pull, Push, type RejectOptions, raw } from "../../lib/index.ts";
+import { compiledCommand } from "../support/command.ts";
 import { eventually } from "../support/eventually.ts";
 import { range, take } from "../support/fixtures.ts";
 import { World } from "../support/world.ts";
 
-const MAIN = fileURLToPath(new URL("../../lib/cli/main.ts", import.meta.url));
+const MAIN = compiledCommand();
 
 async function run(...args: string[]) {
-  const child = spawn(process.execPath, ["--import", "tsx", MAIN, "dead-letters", ...args]);
+  const child = spawn(process.execPath, [MAIN, "dead-letters", ...args]);
   const text = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
     child[name].setEncoding("utf8").on("data", (chunk) => {
@@ -25,7 +25,11 @@ async function run(...args: string[]) {
 }
 
 /** A journal whose owner has ended, with the values 0 to 4, of which 1, 2 and 4 are dead. */
-async function deadJournal(world: World, codec: Codec<never> = msgpack()): Promise<string> {
+async function deadJournal(
+  world: World,
+  codec: Codec<never> = msgpack(),
+  options: RejectOptions = {},
+): Promise<string> {
   const directory = world.directory();
   const journal = await world.journal(directory);
   const sender = new Push<unknown>({ journal, codec: codec as Codec<unknown> });
@@ -35,7 +39,7 @@ async function deadJournal(world: World, codec: Codec<never> = msgpack()): Promi
   const sent = range(5).map((index) => sender.send(value(index), { confirm: "processed" }));
   const outcomes = Promise.allSettled(sent);
   void receiver.run((_, delivery) => {
-    if ([2, 3, 5].includes(delivery.seq)) delivery.reject(`no ${delivery.seq}\u001b[31m`);
+    if ([2, 3, 5].includes(delivery.seq)) delivery.reject(`no ${delivery.seq}\u202e`, options);
   });
   await outcomes;
   await receiver.close();
@@ -57,18 +61,28 @@ async function reopen(world: World, directory: string, count: number) {
 
 test("dead-letters: list shows what was given up, and why", async (t) => {
   const world = new World(t);
-  const directory = await deadJournal(world);
+  const error = Object.assign(new RangeError("too far\u001b[31m"), { code: "EFAR" });
+  const directory = await deadJournal(world, msgpack(), { error });
   const { status, stdout, stderr } = await run("list", directory);
   assert.deepEqual([status, stderr], [0, ""]);
   const lines = stdout.trimEnd().split("\n");
   assert.equal(lines.length, 3);
-  assert.match(lines[0]!, /^seq 2 {2}attempts 1 {2}\d{4}-.*Z {2}no 2·\[31m {2}\{"index":1\}$/);
+  const why = String.raw`no 2\u202e: RangeError [EFAR]: too far\u001b[31m`;
+  const [seq, id, attempts, times, ...rest] = lines[0]!.split("  ");
+  assert.deepEqual([seq, attempts, ...rest], ["seq 2", "attempts 1", why, '{"index":1}']);
+  assert.match(id!, /^id [0-9a-f]{32}-[0-9a-f]{8}-2$/);
+  assert.match(times!, /^\d{4}-\S*Z to \d{4}-\S*Z$/);
   const letters = (await run("list", directory, "--json")).stdout.trimEnd().split("\n");
   const [first, , last] = letters.map((line) => JSON.parse(line));
-  assert.deepEqual(Object.keys(first), ["seq", "id", "attempts", "reason", "diedAt", "value"]);
+  const keys = ["seq", "id", "attempts", "reason", "error", "firstAttemptAt", "deadAt", "value"];
+  assert.deepEqual(Object.keys(first), keys);
+  const message = String.raw`too far\u001b[31m`;
+  assert.deepEqual(first.error, { name: "RangeError", message, code: "EFAR" });
+  assert.equal(`${first.firstAttemptAt} to ${first.deadAt}`, times);
+  assert.ok(first.firstAttemptAt <= first.deadAt);
   assert.deepEqual([first.seq, first.attempts, first.value], [2, 1, { index: 1 }]);
-  assert.match(first.id, /^[0-9a-f]{32}-1-2$/);
-  assert.equal(last.reason, "no 5\u001b[31m");
+  assert.equal(`id ${first.id}`, id);
+  assert.equal(last.reason, String.raw`no 5\u202e`);
 });
 
 test("dead-letters: values of each codec are shown", async (t) => {

@@ -5,12 +5,16 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { PassThrough, Writable } from "node:stream";
 import { type TestContext, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { FileJournal } from "../../lib/journal/file-journal.ts";
+import { parseCommand } from "../../lib/cli/arguments.ts";
+import { runJournalCommand } from "../../lib/cli/journal-command.ts";
+import { FileJournal } from "../../lib/journal/file/file-journal.ts";
+import { compiledCommand } from "../support/command.ts";
+import { WATCHDOG_MS } from "../support/watchdog.ts";
 
-const MAIN = fileURLToPath(new URL("../../lib/cli/main.ts", import.meta.url));
-const NODE_ARGS = ["--import", "tsx", MAIN, "journal"];
+const MAIN = compiledCommand();
+const NODE_ARGS = [MAIN, "journal"];
 
 async function directory(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), "brokerless-"));
@@ -54,7 +58,32 @@ test("command: inspect, verify and read show a journal that is being written", a
   assert.deepEqual([verify.status, /nothing is damaged/.test(verify.stdout)], [0, true]);
 });
 
-test("command: read --follow shows what another process stores", { timeout: 30_000 }, async (t) => {
+test("command: read writes nothing that a terminal obeys, and all of it can be read back", async (t) => {
+  const place = await directory(t);
+  const odd = "\u0007\u001b[2J\u009b2J\u007f\u202e\u2066\u2028\u{e0041}\u200d é 🙂";
+  const journal = await FileJournal.open(place);
+  await journal.append([{ value: Buffer.from(odd), key: odd }]);
+  await journal.close();
+  const { stdout } = await run("read", place);
+  assert.doesNotMatch(stdout.slice(0, -1), /[\p{Cc}\p{Cf}\u2028\u2029]/u);
+  assert.match(stdout, /é 🙂/);
+  assert.deepEqual(JSON.parse(stdout), { seq: 1, key: odd, text: odd });
+  // Negative control: what JSON alone escapes.
+  assert.match(JSON.stringify(odd), /\u009b/);
+});
+
+test("command: an error repeats a name without what a terminal obeys", async () => {
+  const { status, stderr } = await run("read", "/nowhere/\u009b2J\u202e");
+  assert.equal(status, 1);
+  const told = "read the journal in /nowhere/·2J·: there is no such directory";
+  assert.equal(stderr, `BROKERLESS_JOURNAL_FAILED: ${told}\n`);
+  const repair = await run("repair", "/nowhere/mistyped");
+  assert.match(repair.stderr, /mistyped: there is no such directory\n$/);
+});
+
+test("command: read --follow shows what another process stores", {
+  timeout: WATCHDOG_MS,
+}, async (t) => {
   const place = await directory(t);
   await using journal = await FileJournal.open(place);
   await journal.append(Buffer.from("1"));
@@ -93,6 +122,51 @@ test("command: verify finds damage, and repair keeps the rest", async (t) => {
   assert.equal((await run("verify", place)).status, 0);
 });
 
+test("command: backup copies a journal whose owner runs", async (t) => {
+  const place = await directory(t);
+  await using journal = await FileJournal.open(join(place, "j"));
+  await journal.append([Buffer.from("a"), Buffer.from("b")]);
+  await journal.sync();
+  const made = await run("backup", join(place, "j"), join(place, "copy"));
+  assert.deepEqual([made.status, made.stderr], [0, ""]);
+  assert.match(
+    made.stdout,
+    /^stream [0-9a-f]{32}, seq 1 to 2\n2 entries in .*\nnothing is damaged\n$/,
+  );
+  await using copy = await FileJournal.open(join(place, "copy"));
+  assert.deepEqual([copy.stream, copy.seqStored], [journal.stream, 2]);
+  assert.equal((await run("backup", join(place, "j"))).status, 2);
+  assert.equal((await run("backup", join(place, "j"), join(place, "copy"))).status, 1);
+});
+
+test("command: read from the start goes on behind what is freed meanwhile, and says so; from a seq it ends", async (t) => {
+  for (const from of ["start", "1"]) {
+    const place = await directory(t);
+    await using journal = await FileJournal.open(place, { segmentBytes: 4096 });
+    for (let seq = 1; seq <= 10; seq++) await journal.append(Buffer.alloc(4096, 65));
+    await journal.sync();
+    const seqs: number[] = [];
+    const out = new Writable({
+      highWaterMark: 1,
+      write(chunk, _encoding, done) {
+        seqs.push(JSON.parse(String(chunk)).seq);
+        void journal.truncateBefore(seqs.length === 1 ? 8 : 1).then(() => done());
+      },
+    });
+    const errors = new PassThrough();
+    const command = parseCommand(["journal", "read", place, "--from", from]);
+    assert.ok(command.topic === "journal");
+    const running = runJournalCommand(command, out, errors);
+    if (from === "start") {
+      assert.equal(await running, 0);
+      assert.deepEqual(seqs, [1, 8, 9, 10]);
+      assert.equal(String(errors.read()), "seq 2 to 7 were freed while the journal was read\n");
+    } else {
+      await assert.rejects(running, /read from seq 2, and the journal keeps 8 and later ones only/);
+    }
+  }
+});
+
 test("command: wrong words are status 2 and say how it goes", async (t) => {
   for (const args of [[], ["erase", "x"], ["read"], ["read", "x", "--from", "soon"]]) {
     const { status, stderr } = await run(...args);
@@ -102,7 +176,7 @@ test("command: wrong words are status 2 and say how it goes", async (t) => {
   assert.deepEqual([status, /holds no journal/.test(stderr)], [1, true]);
 });
 
-test("command: a closed pipe ends it quietly", { timeout: 30_000 }, async (t) => {
+test("command: a closed pipe ends it quietly", { timeout: WATCHDOG_MS }, async (t) => {
   const place = await directory(t);
   const journal = await FileJournal.open(place);
   for (let seq = 1; seq <= 20_000; seq++) journal.append(Buffer.alloc(100, 65));

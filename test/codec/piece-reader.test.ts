@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { type Codec, pieceReader } from "../../lib/codec/codec.ts";
 import { json } from "../../lib/codec/json.ts";
-import { msgpack } from "../../lib/codec/msgpack.ts";
+import { msgpack } from "../../lib/codec/msgpack/msgpack.ts";
 import { raw } from "../../lib/codec/raw.ts";
 import { encodingOf, values } from "./values.ts";
 

@@ -7,9 +7,8 @@ const open = new Float64Array(DEPTH_MAX);
 /**
  * Says which bytes are acceptable MessagePack, by looking at nothing but their structure.
  *
- * A model for the tests, written apart from the decoder; and what would stand before msgpackr if
- * msgpackr did the decoding (bench/codec.ts compares the two). It knows nothing of UTF-8, of the
- * range of timestamps and of keys.
+ * A model for the tests, written apart from the codec. It knows nothing of UTF-8, of the range of timestamps and of
+ * keys.
  *
  * @param start where the first value begins (byte offset)
  * @param end where the last value has to end exactly (byte offset)

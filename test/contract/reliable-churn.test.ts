@@ -1,40 +1,53 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeLinkMessage, type LinkMessageInput } from "../../lib/delivery/link-message.ts";
+import {
+  encodeLinkMessage,
+  type LinkMessageInput,
+} from "../../lib/delivery/protocol/link-message.ts";
 import { MemoryJournal } from "../../lib/journal/index.ts";
-import { FREEING } from "../../lib/socket/reliable/dead-mover.ts";
-import { RELIABLE_SEND_DEFAULTS } from "../../lib/socket/reliable/options.ts";
-import { SenderLinks } from "../../lib/socket/reliable/sender-links.ts";
-import type { LinkPeer } from "../../lib/transport/link-hub.ts";
+import { RELIABLE_SEND_DEFAULTS } from "../../lib/reliable/reliable-options.ts";
+import { FREEING } from "../../lib/reliable/sender/dead-letter-compactor.ts";
+import { DispatchDriver } from "../../lib/reliable/sender/dispatch-driver.ts";
+import { restoreDispatcher } from "../../lib/reliable/sender/restored-state.ts";
+import { SenderEpochs } from "../../lib/reliable/sender-epochs.ts";
+import type { LinkPeer } from "../../lib/transport/link-peer.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 function senderLinks(
   onProblem: (error: Error) => void = (error) => assert.fail(error.message),
-): SenderLinks {
-  return new SenderLinks({
-    journal: new MemoryJournal(),
-    clock: new ManualClock(),
-    random: () => 0.5,
-    rules: RELIABLE_SEND_DEFAULTS,
+): DispatchDriver {
+  const journal = new MemoryJournal();
+  const epochs = new SenderEpochs(journal, "e".repeat(32));
+  const clock = new ManualClock();
+  const rules = RELIABLE_SEND_DEFAULTS;
+  const ports = { rules, clock, random: () => 0.5 };
+  return new DispatchDriver({
+    journal,
+    epochs,
+    isTransient: true,
+    clock,
+    dispatcher: restoreDispatcher(journal, 1, ports).dispatcher,
+    rules,
     codec: "raw",
     messageBytesMax: 1_000,
     cacheBytesMax: 1_000,
     heartbeatMs: 0,
-    wantsReceipts: () => false,
+    name: null,
     freeing: FREEING,
-    flush: () => {},
+    outbound: { waitsForReceipts: false, flush: () => {}, delivered: () => {} },
     onSettled: () => {},
-    onReceipt: () => {},
     onPeer: () => {},
+    onDiverged: () => {},
     onProblem,
   });
 }
 
 /** What a sender thinks of a peer that speaks to it. */
-function meet(links: SenderLinks) {
+function meet(links: DispatchDriver) {
   const state = { isClosed: false, isForgotten: false };
   const peer: LinkPeer = {
     address: "x",
+    name: null,
     send: () => {},
     close: () => {
       state.isClosed = true;

@@ -4,7 +4,7 @@ import {
   encodeLinkMessage,
   LINK_VERSION,
   type LinkMessageInput,
-} from "../../lib/delivery/link-message.ts";
+} from "../../lib/delivery/protocol/link-message.ts";
 import {
   Dealer,
   json,

@@ -3,19 +3,21 @@ import { test } from "node:test";
 import {
   BrokerlessError,
   Pull,
-  type PullOptions,
   Push,
-  type PushOptions,
+  type ReliablePull,
+  type ReliablePullOptions,
+  type ReliablePush,
+  type ReliablePushOptions,
 } from "../../lib/index.ts";
 import { eachTransport, wireOf } from "../support/each-transport.ts";
 import { eventually, turn } from "../support/eventually.ts";
 import { errorsOf, open, range, take } from "../support/fixtures.ts";
 
-function push(options: PushOptions<number> = {}): Push<number> {
+function push(options: Omit<ReliablePushOptions<number>, "reliable"> = {}): ReliablePush<number> {
   return new Push<number>({ reliable: true, retryMs: 1, retryMsMax: 4, ...options });
 }
 
-function pull(options: PullOptions<number> = {}): Pull<number> {
+function pull(options: Omit<ReliablePullOptions<number>, "reliable"> = {}): ReliablePull<number> {
   return new Pull<number>({ reliable: true, ...options });
 }
 
@@ -250,9 +252,9 @@ test("reliable: extend keeps a lease", async (t) => {
   await eventually(() => assert.equal(sender.stats().queuedMessages, 0));
 });
 
-test("reliable: exclusive gives everything to one, in order, and then to the next", async (t) => {
+test("reliable: total order gives everything to one, in order, and then to the next", async (t) => {
   const wire = wireOf(t, "tcp");
-  const sender = open(t, push({ exclusive: true }));
+  const sender = open(t, push({ order: "total" }));
   const [first, second] = [open(t, pull()), open(t, pull())];
   await wire.join(sender, first, second);
   for (const value of range(20)) void sender.send(value);
@@ -267,17 +269,17 @@ test("reliable: exclusive gives everything to one, in order, and then to the nex
 });
 
 test("reliable: bounded memory blocks, rejects, or drops the oldest, as told", async (t) => {
-  const fullOf = (options: PushOptions<number>) =>
+  const fullOf = (options: Omit<ReliablePushOptions<number>, "reliable">) =>
     open(t, push({ backlogMessagesMax: 10, batch: { batchCountMax: 1 }, ...options }));
   const blocking = fullOf({});
   const sent = range(12).map((value) => blocking.send(value));
   await Promise.all(sent.slice(0, 10));
   assert.equal(blocking.stats().waitingSends, 2);
   assert.equal(blocking.trySend(99), false);
-  const rejecting = fullOf({ full: "reject" });
+  const rejecting = fullOf({ overflow: "reject" });
   for (const value of range(10)) await rejecting.send(value);
   await assert.rejects(rejecting.send(10), { code: "BROKERLESS_FULL" });
-  const dropping = fullOf({ full: "dropOldest" });
+  const dropping = fullOf({ overflow: "dropOldest" });
   const dropped: number[] = [];
   dropping.on("dropped", ({ seqFirst, seqLast }) => dropped.push(seqLast - seqFirst + 1));
   for (const value of range(15)) {
@@ -301,12 +303,12 @@ test("reliable: bounded memory blocks, rejects, or drops the oldest, as told", a
 });
 
 test("reliable: options that need an ack layer are refused without one", () => {
-  assert.throws(() => new Push({ leaseMs: 100 }), TypeError);
-  assert.throws(() => new Pull({ prefetch: 10 }), TypeError);
+  assert.throws(() => new Push({ leaseMs: 100 } as never), TypeError);
+  assert.throws(() => new Pull({ prefetch: 10 } as never), TypeError);
   assert.throws(() => new Push({ reliable: true, leaseMs: 1 }), TypeError);
   assert.throws(() => new Push({ journal: {} as never }), TypeError);
   const plain = new Pull();
-  assert.throws(() => plain.deliveries(), TypeError);
+  assert.throws(() => (plain as ReliablePull).deliveries(), TypeError);
   return plain.close();
 });
 

@@ -15,6 +15,7 @@ import {
 import { eachTransport, type Wire } from "../support/each-transport.ts";
 import { eventually } from "../support/eventually.ts";
 import { gate, open, range } from "../support/fixtures.ts";
+import { compute, mostBetweenTurns } from "../support/loop.ts";
 
 const CLOSED = { code: "BROKERLESS_CLOSED" };
 const TIMEOUT = { code: "BROKERLESS_TIMEOUT", retryable: true };
@@ -22,25 +23,25 @@ const TIMEOUT = { code: "BROKERLESS_TIMEOUT", retryable: true };
 const NEVER_MS = 600_000;
 
 /** A requester and a replier that know each other; nobody serves yet. */
-async function pair<Question = number, Answer = number>(
+async function pair<Request = number, Reply = number>(
   t: TestContext,
   wire: Wire,
   options: {
-    readonly requester?: RequesterOptions<Question, Answer>;
-    readonly replier?: ReplierOptions<Question, Answer>;
+    readonly requester?: RequesterOptions<Request, Reply>;
+    readonly replier?: ReplierOptions<Request, Reply>;
   } = {},
 ): Promise<{
-  readonly requester: Requester<Question, Answer>;
-  readonly replier: Replier<Question, Answer>;
+  readonly requester: Requester<Request, Reply>;
+  readonly replier: Replier<Request, Reply>;
   readonly address: string;
 }> {
-  const requester = open(t, new Requester<Question, Answer>(options.requester));
-  const replier = open(t, new Replier<Question, Answer>(options.replier));
+  const requester = open(t, new Requester<Request, Reply>(options.requester));
+  const replier = open(t, new Replier<Request, Reply>(options.replier));
   const address = await wire.join(replier, requester);
   return { requester, replier, address };
 }
 
-eachTransport("requester: thousands in flight each get their own answer", async (t, wire) => {
+eachTransport("requester: thousands in flight each get their own reply", async (t, wire) => {
   const { requester, replier } = await pair(t, wire);
   const backwards: (() => void)[] = [];
   const count = 3_000;
@@ -53,16 +54,16 @@ eachTransport("requester: thousands in flight each get their own answer", async 
     },
     { concurrency: count },
   );
-  const answers = await Promise.all(range(count).map((n) => requester.request(n)));
+  const replies = await Promise.all(range(count).map((n) => requester.request(n)));
   assert.deepEqual(
-    answers,
+    replies,
     range(count).map((n) => n * 2),
   );
   assert.equal(requester.stats().messagesSent, count);
   assert.equal(requester.stats().messagesReceived, count);
 });
 
-eachTransport("requester: one question after another, each awaited", async (t, wire) => {
+eachTransport("requester: one request after another, each awaited", async (t, wire) => {
   const { requester, replier } = await pair(t, wire);
   void replier.serve((n) => n + 1);
   let n = 0;
@@ -81,23 +82,23 @@ eachTransport("requester: either side may bind", async (t, wire) => {
       return -n;
     });
   }
-  const answers = await Promise.all(range(300).map((n) => requester.request(n)));
+  const replies = await Promise.all(range(300).map((n) => requester.request(n)));
   assert.deepEqual(
-    answers,
+    replies,
     range(300).map((n) => -n),
   );
   assert.deepEqual(served, [100, 100, 100]);
 });
 
-eachTransport("requester: questions wait for a replier that comes later", async (t, wire) => {
+eachTransport("requester: requests wait for a replier that comes later", async (t, wire) => {
   const requester = open(t, new Requester<number, number>());
   const address = await requester.bind(wire.address());
-  const answers = range(10).map((n) => requester.request(n));
+  const replies = range(10).map((n) => requester.request(n));
   const replier = open(t, new Replier<number, number>());
   void replier.serve((n) => n * n);
   replier.connect(address);
   assert.deepEqual(
-    await Promise.all(answers),
+    await Promise.all(replies),
     range(10).map((n) => n * n),
   );
 });
@@ -140,7 +141,7 @@ eachTransport(
 );
 
 eachTransport(
-  "requester: a late answer is dropped, counted, and given to nobody",
+  "requester: a late reply is dropped, counted, and given to nobody",
   async (t, wire) => {
     const { requester, replier } = await pair(t, wire);
     const asked = gate();
@@ -165,7 +166,7 @@ eachTransport(
 );
 
 eachTransport(
-  "requester: a question that was given up in the queue is never sent",
+  "requester: a request that was given up in the queue is never sent",
   async (t, wire) => {
     const requester = open(t, new Requester<string, string>());
     const controller = new AbortController();
@@ -193,9 +194,9 @@ eachTransport(
   async (t, wire) => {
     const { requester, replier, address } = await pair(t, wire);
     const asked = gate();
-    let questions = 0;
+    let requests = 0;
     void replier.serve(() => {
-      if (++questions === 3) asked.open();
+      if (++requests === 3) asked.open();
       return gate<number>().promise;
     });
     const again = [1, 2].map((n) => requester.request(n, { resend: true, timeoutMs: NEVER_MS }));
@@ -232,34 +233,31 @@ eachTransport("requester: resend may be asked of the whole socket", async (t, wi
   });
   first.connect(address);
   await requester.ready();
-  const answer = requester.request(1);
+  const reply = requester.request(1);
   await asked.promise;
   await first.close();
   const second = open(t, new Replier<number, string>());
   void second.serve((n) => `${n} from the second`);
   second.connect(address);
-  assert.equal(await answer, "1 from the second");
+  assert.equal(await reply, "1 from the second");
 });
 
-eachTransport(
-  "requester: a peer that answers nonsense harms no other question",
-  async (t, wire) => {
-    const requester = open(t, new Requester<number, number>());
-    const router = open(t, new Router<Uint8Array, Uint8Array>({ codec: raw(), batch: false }));
-    const errors: string[] = [];
-    requester.on("error", ({ code }) => errors.push(code));
-    const refused: string[] = [];
-    router.on("error", ({ code }) => refused.push(code));
-    await wire.join(router, requester);
-    const controller = new AbortController();
-    const unanswered = requester.request(1, { signal: controller.signal });
-    void router.receive();
-    await eventually(() => assert.deepEqual(refused, ["BROKERLESS_PROTOCOL"]));
-    controller.abort();
-    await assert.rejects(unanswered, { name: "AbortError" });
-    assert.deepEqual(errors, []);
-  },
-);
+eachTransport("requester: a peer that replies nonsense harms no other request", async (t, wire) => {
+  const requester = open(t, new Requester<number, number>());
+  const router = open(t, new Router<Uint8Array, Uint8Array>({ codec: raw(), batch: false }));
+  const errors: string[] = [];
+  requester.on("error", ({ code }) => errors.push(code));
+  const refused: string[] = [];
+  router.on("error", ({ code }) => refused.push(code));
+  await wire.join(router, requester);
+  const controller = new AbortController();
+  const noReply = requester.request(1, { signal: controller.signal });
+  void router.receive();
+  await eventually(() => assert.deepEqual(refused, ["BROKERLESS_PROTOCOL"]));
+  controller.abort();
+  await assert.rejects(noReply, { name: "AbortError" });
+  assert.deepEqual(errors, []);
+});
 
 eachTransport(
   "requester: what the handler throws is a RemoteError with name and code",
@@ -291,35 +289,32 @@ eachTransport(
   },
 );
 
-eachTransport(
-  "requester: a question that does not fit the schema is not asked",
-  async (t, wire) => {
-    const { requester, replier } = await pair<unknown, unknown>(t, wire, {
-      requester: { schema: z.object({ n: z.number() }) as never },
-    });
-    void replier.serve((question) => question);
-    await assert.rejects(requester.request({ n: "1" }), (error: { code: string; issues: [] }) => {
-      assert.equal(error.code, "BROKERLESS_SCHEMA");
-      assert.equal(error.issues.length, 1);
-      return true;
-    });
-    assert.deepEqual(await requester.request({ n: 1 }), { n: 1 });
-    assert.equal(replier.stats().messagesReceived, 1);
-  },
-);
-
-eachTransport("requester: an answer that does not fit answerSchema is refused", async (t, wire) => {
-  const answerSchema = v.object({ n: v.number(), at: v.optional(v.string(), "here") });
+eachTransport("requester: a request that does not fit the schema is not asked", async (t, wire) => {
   const { requester, replier } = await pair<unknown, unknown>(t, wire, {
-    requester: { answerSchema: answerSchema as never },
+    requester: { schema: z.object({ n: z.number() }) as never },
   });
-  void replier.serve((question) => question);
+  void replier.serve((request) => request);
+  await assert.rejects(requester.request({ n: "1" }), (error: { code: string; issues: [] }) => {
+    assert.equal(error.code, "BROKERLESS_SCHEMA");
+    assert.equal(error.issues.length, 1);
+    return true;
+  });
+  assert.deepEqual(await requester.request({ n: 1 }), { n: 1 });
+  assert.equal(replier.stats().messagesReceived, 1);
+});
+
+eachTransport("requester: a reply that does not fit replySchema is refused", async (t, wire) => {
+  const replySchema = v.object({ n: v.number(), at: v.optional(v.string(), "here") });
+  const { requester, replier } = await pair<unknown, unknown>(t, wire, {
+    requester: { replySchema: replySchema as never },
+  });
+  void replier.serve((request) => request);
   await assert.rejects(requester.request({ n: null }), { code: "BROKERLESS_SCHEMA" });
   assert.equal(requester.stats().messagesRefused, 1);
   assert.deepEqual(await requester.request({ n: 1 }), { n: 1, at: "here" });
 });
 
-eachTransport("requester: raw and json carry questions and answers", async (t, wire) => {
+eachTransport("requester: raw and json carry requests and replies", async (t, wire) => {
   const bytes = await pair<Uint8Array, Uint8Array>(t, wire, {
     requester: { codec: raw() },
     replier: { codec: raw() },
@@ -332,8 +327,8 @@ eachTransport("requester: raw and json carry questions and answers", async (t, w
     requester: { codec: json() },
     replier: { codec: json() },
   });
-  void texts.replier.serve((question) => ({ question }));
-  assert.deepEqual(await texts.requester.request({ a: ["\n"] }), { question: { a: ["\n"] } });
+  void texts.replier.serve((request) => ({ request }));
+  assert.deepEqual(await texts.requester.request({ a: ["\n"] }), { request: { a: ["\n"] } });
 });
 
 eachTransport(
@@ -346,8 +341,8 @@ eachTransport(
     });
     void replier.serve((body) => body);
     const body = new Uint8Array(limit).map((_, index) => index % 251);
-    const answer = await requester.request(body);
-    assert.equal(Buffer.compare(answer, body), 0);
+    const reply = await requester.request(body);
+    assert.equal(Buffer.compare(reply, body), 0);
     const large = requester.request(new Uint8Array(limit + 1));
     await assert.rejects(large, { code: "BROKERLESS_TOO_LARGE", retryable: false });
     assert.equal((await requester.request(Uint8Array.of(1))).length, 1);
@@ -356,7 +351,7 @@ eachTransport(
 
 eachTransport("requester: what cannot be encoded is refused, and nothing else", async (t, wire) => {
   const { requester, replier } = await pair<unknown, unknown>(t, wire);
-  void replier.serve((question) => question);
+  void replier.serve((request) => request);
   await assert.rejects(
     requester.request(() => {}),
     { code: "BROKERLESS_CODEC" },
@@ -365,35 +360,35 @@ eachTransport("requester: what cannot be encoded is refused, and nothing else", 
 });
 
 eachTransport(
-  "requester: a full queue lets questions wait, and answers them all",
+  "requester: a full queue lets requests wait, and replies them all",
   async (t, wire) => {
     const { requester, replier } = await pair<Uint8Array, number>(t, wire, {
       requester: { queueBytesMax: 10_000 },
     });
-    const answers = range(500).map(() => requester.request(new Uint8Array(1_000)));
+    const replies = range(500).map(() => requester.request(new Uint8Array(1_000)));
     assert.equal(requester.stats().queuedBytes < 20_000, true, "the queue is bounded");
     void replier.serve((body) => body.length);
     assert.deepEqual(
-      await Promise.all(answers),
+      await Promise.all(replies),
       range(500).map(() => 1_000),
     );
   },
 );
 
-eachTransport("requester: drain waits for answers; close rejects who waits", async (t, wire) => {
+eachTransport("requester: drain waits for replies; close rejects who waits", async (t, wire) => {
   const { requester, replier } = await pair(t, wire);
   const release = gate();
   void replier.serve(async (n) => {
     await release.promise;
     return n;
   });
-  const answer = requester.request(1);
+  const reply = requester.request(1);
   await assert.rejects(requester.drain({ timeoutMs: 1 }), TIMEOUT);
   const drained = requester.drain();
   assert.equal(requester.status, "draining");
   release.open();
   await drained;
-  assert.equal(await answer, 1);
+  assert.equal(await reply, 1);
   assert.equal(requester.status, "open");
 
   const lonely = open(t, new Requester<number, number>());
@@ -404,18 +399,18 @@ eachTransport("requester: drain waits for answers; close rejects who waits", asy
   await lonely.drain();
 });
 
-eachTransport("requester: await using waits for answers", async (t, wire) => {
+eachTransport("requester: await using waits for replies", async (t, wire) => {
   const replier = open(t, new Replier<number, number>());
   const address = await replier.bind(wire.address());
   void replier.serve((n) => n + 1);
-  let answers: Promise<number>[];
+  let replies: Promise<number>[];
   {
     await using requester = new Requester<number, number>({ lingerMs: 60_000 });
     requester.connect(address);
-    answers = range(100).map((n) => requester.request(n));
+    replies = range(100).map((n) => requester.request(n));
   }
   assert.deepEqual(
-    await Promise.all(answers),
+    await Promise.all(replies),
     range(100).map((n) => n + 1),
   );
 });
@@ -430,7 +425,7 @@ test("requester: what is refused at request is counted and reported", async (t) 
   assert.deepEqual(codes, ["BROKERLESS_TOO_LARGE", "BROKERLESS_CODEC"]);
 });
 
-test("requester: a question given up before any replier was there is not sent", async (t) => {
+test("requester: a request given up before any replier was there is not sent", async (t) => {
   const requester = open(t, new Requester<string, string>());
   const controller = new AbortController();
   const first = requester.request("given up", { signal: controller.signal });
@@ -447,14 +442,43 @@ test("requester: a question given up before any replier was there is not sent", 
   assert.deepEqual(seen, ["asked"]);
 });
 
-test("requester: questions that were given up take no memory", async (t) => {
+test("requester: requests that were given up take no memory", async (t) => {
   const requester = open(t, new Requester({ codec: raw() as never }));
   for (const _ of range(1_000)) {
     const controller = new AbortController();
-    const question = requester.request(new Uint8Array(10_000), { signal: controller.signal });
+    const request = requester.request(new Uint8Array(10_000), { signal: controller.signal });
     controller.abort();
-    await assert.rejects(question, { name: "AbortError" });
+    await assert.rejects(request, { name: "AbortError" });
   }
   const { queuedMessages } = requester.stats();
-  assert.equal(queuedMessages <= 1, true, `${queuedMessages} questions are kept`);
+  assert.equal(queuedMessages <= 1, true, `${queuedMessages} requests are kept`);
 });
+
+eachTransport(
+  "requester: the loop turns between replies whose callers compute",
+  async (t, wire) => {
+    const { requester, replier } = await pair(t, wire);
+    const count = 300;
+    const { promise, open: release } = gate();
+    let asked = 0;
+    const handle = async (n: number): Promise<number> => {
+      asked += 1;
+      await promise;
+      return n;
+    };
+    void replier.serve(handle, { concurrency: count });
+    let replied = 0;
+    const callers = range(count).map(async (n) => {
+      await requester.request(n);
+      compute();
+      replied += 1;
+    });
+    await eventually(() => assert.equal(asked, count));
+    const most = mostBetweenTurns(t, () => replied);
+    release();
+    await replier.drain();
+    await Promise.all(callers);
+    // Eight computing milliseconds, and what ends beside them.
+    assert.ok(most() <= 32, `${most()} callers in one turn of the event loop`);
+  },
+);

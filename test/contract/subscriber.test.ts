@@ -263,7 +263,7 @@ eachTransport(
     await wire.join(publisher, subscriber);
     await publisher.publish("a", Buffer.from("{"));
     await publisher.publish("a", Buffer.from('"good"\n'));
-    assert.deepEqual(await subscriber.receive(), { topic: "a", value: "good" });
+    assert.deepEqual(await subscriber.receive(), { topic: "a", value: "good", headers: {} });
     assert.equal(subscriber.stats().framesRefused, 1);
     assert.deepEqual(
       errors.map(({ code }) => code),

@@ -8,10 +8,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { eventually } from "../support/eventually.ts";
 import { Random } from "../support/random.ts";
+import { WATCHDOG_MS } from "../support/watchdog.ts";
 import { World } from "../support/world.ts";
 
-/** Only a hang reaches it (milliseconds). */
-const WATCHDOG_MS = 120_000;
 const KILLS = 6;
 
 /** What the processes of a run did, seen from outside. */

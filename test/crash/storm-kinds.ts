@@ -37,11 +37,11 @@ export const STORMS: Readonly<Record<string, Promised>> = {
     },
     never: ["lost", "duplicates"],
   },
-  "exclusive receivers: nothing is lost, and order is kept": {
+  "receivers in total order: nothing is lost, and order is kept": {
     options: {
       senders: 2,
       sender: "journal",
-      senderRules: { exclusive: true, graceMs: 500, leaseMs: 10_000 },
+      senderRules: { order: "total", graceMs: 500, leaseMs: 10_000 },
       receivers: 3,
       receiver: "memory",
       receiverRules: { prefetch: 50 },
@@ -139,7 +139,7 @@ export const CONTROLS: Readonly<
     },
     seen: "duplicates",
   },
-  "without exclusive, receivers in turn overtake each other": {
+  "without total order, receivers in turn overtake each other": {
     options: {
       senders: 1,
       sender: "journal",

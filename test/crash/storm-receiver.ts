@@ -1,6 +1,11 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import { Pull, type PullOptions } from "../../lib/index.ts";
+import {
+  Pull,
+  type PullOptions,
+  type ReliablePull,
+  type ReliablePullOptions,
+} from "../../lib/index.ts";
 import { FileJournal } from "../../lib/journal/index.ts";
 
 /** What a receiver of a storm is told, as JSON. */
@@ -14,7 +19,7 @@ export interface StormReceiver {
   readonly workMs: number;
   /** Whether it acknowledges before the effect. */
   readonly acksFirst: boolean;
-  readonly rules: PullOptions<string>;
+  readonly rules: Omit<ReliablePullOptions<string>, "reliable">;
 }
 
 /**
@@ -69,8 +74,12 @@ async function receive(receiver: StormReceiver): Promise<void> {
   }
 }
 
-function open({ addresses, rules }: StormReceiver, kind: PullOptions<string>): Pull<string> {
-  const pull = new Pull<string>({ ...kind, ...rules });
+function open(
+  { addresses, rules }: StormReceiver,
+  kind: PullOptions<string>,
+): ReliablePull<string> {
+  // Of a plain one nothing is used that it lacks.
+  const pull = new Pull<string>({ ...kind, ...rules } as ReliablePullOptions<string>);
   for (const address of addresses) pull.connect(address);
   process.stdout.write("start\n");
   return pull;

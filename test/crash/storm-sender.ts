@@ -1,7 +1,7 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { Push, type PushOptions } from "../../lib/index.ts";
+import { Push, type ReliablePushOptions } from "../../lib/index.ts";
 import { FileJournal } from "../../lib/journal/index.ts";
 
 /** What a sender of a storm is told, as JSON. */
@@ -13,7 +13,7 @@ export interface StormSender {
   readonly address: string;
   /** With a journal, with an ack layer in memory, or without one. */
   readonly kind: "journal" | "memory" | "plain";
-  readonly rules: PushOptions<string>;
+  readonly rules: Omit<ReliablePushOptions<string>, "reliable">;
 }
 
 /** Messages on their way beyond which it sends no more (count). */
@@ -29,7 +29,10 @@ async function main({ directory, name, life, address, kind, rules }: StormSender
     memory: async () => ({ reliable: true }),
     plain: async () => ({}),
   };
-  const push = new Push<string>({ ...(await kinds[kind]()), ...rules });
+  const push = new Push<string>({
+    ...(await kinds[kind]()),
+    ...rules,
+  } as ReliablePushOptions<string>);
   let isOver = false;
   createInterface({ input: process.stdin }).on("line", () => {
     isOver = true;

@@ -5,7 +5,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import type { PullOptions, PushOptions } from "../../lib/index.ts";
+import type { ReliablePullOptions, ReliablePushOptions } from "../../lib/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { Program } from "../support/program.ts";
 import { Random } from "../support/random.ts";
@@ -23,10 +23,10 @@ export interface StormOptions {
   readonly build: string;
   readonly senders: number;
   readonly sender: StormSender["kind"];
-  readonly senderRules?: PushOptions<string>;
+  readonly senderRules?: Omit<ReliablePushOptions<string>, "reliable">;
   readonly receivers: number;
   readonly receiver: StormReceiver["kind"];
-  readonly receiverRules?: PullOptions<string>;
+  readonly receiverRules?: Omit<ReliablePullOptions<string>, "reliable">;
   /** A receiver's work after an effect, before the acknowledgement (milliseconds). Default 0. */
   readonly workMs?: number;
   /** Default false. */

@@ -8,11 +8,10 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { compile } from "../support/compile.ts";
 import { checkJournal, victimModule } from "../support/victim.ts";
+import { WATCHDOG_MS } from "../support/watchdog.ts";
 
 const APPENDER = fileURLToPath(new URL("appender.mjs", import.meta.url));
 const ROUNDS = 40;
-/** Only a hang reaches it (milliseconds). */
-const WATCHDOG_MS = 60_000;
 const CALLS = "openat,fdatasync,fsync,pwrite64,pwritev,ftruncate,rename,unlink";
 
 /** Which system call fails with what, and the first, second ... time that it is made. */

@@ -1,4 +1,4 @@
-import type { WindowEvent } from "../../lib/delivery/window-events.ts";
+import type { WindowEvent } from "../../lib/delivery/window/window-events.ts";
 
 /** What is true of one message. */
 interface Message {

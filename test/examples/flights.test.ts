@@ -4,6 +4,7 @@ import { closeSync, existsSync, openSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { WATCHDOG_MS } from "../support/watchdog.ts";
 import { run, start } from "./support/program.ts";
 import { temporaryDirectory, temporaryFile } from "./support/temporary.ts";
 
@@ -20,7 +21,7 @@ function assertFlights(stdout: string): void {
 }
 
 test("flights: without journals the real ones come to what is known of them", {
-  timeout: 60_000,
+  timeout: WATCHDOG_MS,
 }, async (t) => {
   const { code, stdout, stderr } = await run(t, MAIN, "--plain");
   assert.equal(code, 0, stderr);
@@ -29,7 +30,7 @@ test("flights: without journals the real ones come to what is known of them", {
 });
 
 test("flights: with a worker and the source killed in the middle they come to the same", {
-  timeout: 60_000,
+  timeout: WATCHDOG_MS,
 }, async (t) => {
   const { code, stdout, stderr } = await run(t, MAIN);
   assert.equal(code, 0, stderr);
@@ -51,7 +52,7 @@ test("flights: with a worker and the source killed in the middle they come to th
   assert.ok(!existsSync(directory!), `${directory} is still there`);
 });
 
-test("flights: one worker and five come to the same", { timeout: 60_000 }, async (t) => {
+test("flights: one worker and five come to the same", { timeout: WATCHDOG_MS }, async (t) => {
   const path = join(DATA, "flights-2k.json");
   const tables: string[] = [];
   for (const workers of ["1", "5"]) {
@@ -66,7 +67,7 @@ test("flights: one worker and five come to the same", { timeout: 60_000 }, async
   for (const table of tables) assert.equal(table, tables[0]);
 });
 
-test("flights: a user's NDJSON file is shown by its shape", { timeout: 60_000 }, async (t) => {
+test("flights: a user's NDJSON file is shown by its shape", { timeout: WATCHDOG_MS }, async (t) => {
   const lines = [
     { id: 1, price: 0.1, tags: [], name: "a" },
     { id: 2, price: 0.2, name: "b" },
@@ -93,7 +94,7 @@ test("flights: a user's NDJSON file is shown by its shape", { timeout: 60_000 },
 });
 
 test("flights: with journals a file without records is counted as empty", {
-  timeout: 60_000,
+  timeout: WATCHDOG_MS,
 }, async (t) => {
   const { code, stdout, stderr } = await run(t, MAIN, temporaryFile(t, "empty.json", "[]"));
   assert.equal(code, 0, stderr);
@@ -102,7 +103,7 @@ test("flights: with journals a file without records is counted as empty", {
 });
 
 test("flights: with journals a pipe loses a worker, and is not read a second time", {
-  timeout: 60_000,
+  timeout: WATCHDOG_MS,
 }, async (t) => {
   const path = join(temporaryDirectory(t), "once.ndjson");
   execFileSync("mkfifo", [path]);
@@ -124,7 +125,7 @@ const faults: readonly (readonly [name: string, content: string, line: string])[
 ];
 
 for (const [name, content, line] of faults) {
-  test(`flights: ${name} gives one line with the place`, { timeout: 60_000 }, async (t) => {
+  test(`flights: ${name} gives one line with the place`, { timeout: WATCHDOG_MS }, async (t) => {
     const path = temporaryFile(t, name, content);
     for (const mode of [[], ["--plain"]]) {
       const { code, stderr } = await run(t, MAIN, ...mode, path);
@@ -135,7 +136,7 @@ for (const [name, content, line] of faults) {
 }
 
 test("flights: a fault behind thousands of good records is found", {
-  timeout: 60_000,
+  timeout: WATCHDOG_MS,
 }, async (t) => {
   const path = temporaryFile(t, "late.ndjson", `${'{"a":1}\n'.repeat(50_000)}{"a":}\n`);
   for (const mode of [[], ["--plain"]]) {
@@ -145,7 +146,7 @@ test("flights: a fault behind thousands of good records is found", {
   }
 });
 
-test("flights: a missing file gives one line", { timeout: 60_000 }, async (t) => {
+test("flights: a missing file gives one line", { timeout: WATCHDOG_MS }, async (t) => {
   const { code, stdout, stderr } = await run(t, MAIN, "/nowhere/x.json");
   assert.equal(stderr, "/nowhere/x.json: cannot be read: there is no such file\n");
   assert.equal(stdout, "");
@@ -162,7 +163,7 @@ test("flights: wrong arguments give one line, and help is given", async (t) => {
 });
 
 test("flights: without journals a killed worker fails the whole, at once", {
-  timeout: 60_000,
+  timeout: WATCHDOG_MS,
 }, async (t) => {
   const program = start(t, MAIN, "--plain", endlessFile(t));
   const pids = await processesOf(program);
@@ -178,14 +179,14 @@ test("flights: without journals a killed worker fails the whole, at once", {
   assert.equal(code, 1);
 });
 
-test("flights: when nothing moves any more it gives up", { timeout: 60_000 }, async (t) => {
+test("flights: when nothing moves any more it gives up", { timeout: WATCHDOG_MS }, async (t) => {
   const { code, stderr } = await run(t, MAIN, "--plain", "--patience", "2", endlessFile(t));
   assert.match(withoutProgress(stderr), /^nothing has moved for 2 s, after 400 records done.*\n$/);
   assert.equal(code, 1);
 });
 
 for (const mode of [[], ["--plain"]]) {
-  test(`flights: no process outlives the main one ${mode}`, { timeout: 60_000 }, async (t) => {
+  test(`flights: no process outlives the main one ${mode}`, { timeout: WATCHDOG_MS }, async (t) => {
     const program = start(t, MAIN, ...mode, endlessFile(t));
     await program.wrote(/ [1-9]\d* records done/);
     program.child.kill("SIGKILL");
@@ -194,16 +195,22 @@ for (const mode of [[], ["--plain"]]) {
   });
 }
 
-test("flights: interrupted, it takes its processes and its journals with it", {
-  timeout: 60_000,
-}, async (t) => {
-  const program = start(t, MAIN, endlessFile(t));
-  await program.wrote(/ [1-9]\d* records done/);
-  const [, directory] = await program.wrote(/^journals in (.*)$/m);
-  program.child.kill("SIGINT");
-  assert.equal((await program.ended()).code, 130);
-  assert.ok(!existsSync(directory!), `${directory} is still there`);
-});
+for (const [signal, status] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+] as const) {
+  test(`flights: ended by ${signal}, it takes its processes and its journals with it`, {
+    timeout: WATCHDOG_MS,
+  }, async (t) => {
+    const program = start(t, MAIN, endlessFile(t));
+    await program.wrote(/ [1-9]\d* records done/);
+    const [, directory] = await program.wrote(/^journals in (.*)$/m);
+    program.child.kill(signal);
+    assert.equal((await program.ended()).code, status);
+    assert.ok(!existsSync(directory!), `${directory} is still there`);
+  });
+}
 
 /** A pipe that holds 400 records and never ends: what reads it is always in the middle. */
 function endlessFile(t: TestContext): string {

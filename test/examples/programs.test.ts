@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { WATCHDOG_MS } from "../support/watchdog.ts";
 import { run } from "./support/program.ts";
 
 /** The examples that are one file each, and all that they print. */
@@ -20,7 +21,7 @@ const programs: Readonly<Record<string, readonly string[]>> = {
 };
 
 for (const [name, lines] of Object.entries(programs)) {
-  test(`examples: ${name} prints what it should and ends`, { timeout: 60_000 }, async (t) => {
+  test(`examples: ${name} prints what it should and ends`, { timeout: WATCHDOG_MS }, async (t) => {
     const { code, signal, stdout, stderr } = await run(t, `examples/${name}.ts`);
     assert.equal(stderr, "");
     assert.equal(stdout, lines.map((line) => `${line}\n`).join(""));

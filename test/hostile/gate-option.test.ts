@@ -1,9 +1,20 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { generateKeyPair, Pull, Push } from "../../lib/index.ts";
+import {
+  type CommonOptions,
+  generateKeyPair,
+  Pull,
+  Push,
+  Replier,
+  Router,
+  type TypedSocket,
+} from "../../lib/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { errorsOf, open } from "../support/fixtures.ts";
-import { frame } from "../support/zmtp-frames.ts";
+import { frame, greeting, property, ready } from "../support/zmtp-frames.ts";
 import { ZmtpPeer } from "../support/zmtp-peer.ts";
 
 /** Empty frames that promise more, in one piece. */
@@ -63,8 +74,101 @@ test("gate: unbind and close free the address at once", async (t) => {
   await assert.rejects(third.bind(address), { code: "BROKERLESS_ADDRESS" });
 });
 
-test("gate: with CURVE it is a TypeError", () => {
+/** Peers of four roles that are ROUTERs on the wire. */
+const ROUTERS = {
+  Router: (options: CommonOptions) => new Router(options),
+  Replier: (options: CommonOptions) => new Replier({ gate: options.gate }),
+  "reliable Push": (options: CommonOptions) => new Push({ ...options, reliable: true }),
+  "reliable Pull": (options: CommonOptions) => new Pull({ ...options, reliable: true }),
+};
+const STRANGERS_ID = "\0\x6b\x8b\x45\x67";
+
+for (const [name, make] of Object.entries(ROUTERS)) {
+  test(`gate: a ${name} meets no routing id of ZeroMQ's own kind, and no two alike`, async (t) => {
+    const socket = open(t, make({ gate: true }));
+    const errors = errorsOf(socket as TypedSocket);
+    const address = await socket.bind("tcp://127.0.0.1:*");
+    const arrive = async (...identity: Buffer[]): Promise<ZmtpPeer> => {
+      const peer = await ZmtpPeer.connect(address);
+      t.after(() => peer.destroy());
+      await peer.write(Buffer.concat([greeting(), ready("DEALER", ...identity)]));
+      return peer;
+    };
+    const named = (id: string): Buffer => property("Identity", Buffer.from(id, "latin1"));
+    for (const [identity, reason] of [
+      [[named(STRANGERS_ID)], /begins with a zero byte/],
+      [[named("a"), named(STRANGERS_ID)], /two routing ids/],
+      [[named("a".repeat(256))], /too long/],
+      [[named("a").subarray(0, -1)], /cut off/],
+    ] as const) {
+      await (await arrive(...identity)).ended();
+      await eventually(() => assert.match(errors.at(-1)?.message ?? "", reason));
+    }
+    const first = await arrive(named("a"));
+    assert.match(String(await first.receiveCommand()), /READY/);
+    await (await arrive(named("a"))).ended();
+    await eventually(() => assert.match(errors.at(-1)?.message ?? "", /another peer has/));
+    assert.equal(first.closed, false);
+    first.end();
+    await eventually(() => assert.equal(socket.stats().connectionsRefused, 5));
+    const nameless = await arrive();
+    assert.match(String(await nameless.receiveCommand()), /READY/);
+  });
+}
+
+test("gate: messages of a reliable Pull and Push pass it, whoever binds", async (t) => {
+  for (const binds of ["pull", "push"] as const) {
+    const pull = open(t, new Pull<number>({ reliable: true, gate: true }));
+    const push = open(t, new Push<number>({ reliable: true, gate: true }));
+    if (binds === "pull") push.connect(await pull.bind("tcp://127.0.0.1:*"));
+    else pull.connect(await push.bind("tcp://127.0.0.1:*"));
+    const sent = push.send(7, { confirm: "processed" });
+    assert.equal(await pull.receive(), 7);
+    await pull.drain();
+    await sent;
+    assert.deepEqual([pull.stats().connectionsRefused, push.stats().connectionsRefused], [0, 0]);
+  }
+});
+
+test("gate: over ipc it lets honest peers pass, and frees the path", async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "brokerless-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const address = `ipc://${directory}/socket`;
+  const pull = open(t, new Pull<number>({ gate: true }));
+  const push = open(t, new Push<number>());
+  for (let round = 0; round < 3; round++) {
+    push.connect(await pull.bind(address));
+    await Promise.all([push.ready(), pull.ready()]);
+    await push.send(round);
+    assert.equal(await pull.receive(), round);
+    push.disconnect(address);
+    await pull.unbind(address);
+  }
+});
+
+test("gate: where there can be none, to ask for it is a TypeError", async (t) => {
   const keys = generateKeyPair();
-  const security = { ...keys, allow: [] };
-  assert.throws(() => new Pull({ gate: true, security }), /gate/);
+  const security = { ...keys, serverKey: keys.publicKey };
+  const pull = open(t, new Pull({ gate: true }));
+  const client = open(t, new Pull({ gate: true, security }));
+  await assert.rejects(pull.bind("ipc://@brokerless.gated"), TypeError);
+  await assert.rejects(client.bind("tcp://127.0.0.1:*"), TypeError);
+});
+
+test("gate: more connections than connectionsMax are refused, told, and counted", async (t) => {
+  const pull = open(t, new Pull<number>({ gate: true, connectionsMax: 2 }));
+  const errors = errorsOf(pull);
+  const address = await pull.bind("tcp://127.0.0.1:*");
+  const peers = [];
+  for (let index = 0; index < 2; index++) {
+    peers.push(await ZmtpPeer.join(address, { socketType: "PUSH" }));
+  }
+  for (let index = 0; index < 50; index++) {
+    const late = await ZmtpPeer.connect(address).catch(() => null);
+    await late?.ended();
+  }
+  assert.equal(pull.stats().connectionsRefused, 50);
+  assert.match(errors[0]?.message ?? "", /more than 2 connections/);
+  assert.ok(errors.length < 50, `${errors.length} events for 50 refusals`);
+  for (const peer of peers) peer.destroy();
 });

@@ -8,12 +8,10 @@ import {
   Push,
   Subscriber,
 } from "../../lib/index.ts";
+import { WATCHDOG_MS } from "../support/watchdog.ts";
 import * as frames from "../support/zmtp-frames.ts";
 import { listenZmtp, type ZmtpPeer } from "../support/zmtp-peer.ts";
 import { FRAME_BYTES_MAX, MESSAGE_BYTES_MAX } from "./roles.ts";
-
-/** Only a hang reaches it: a connection that is not made again (milliseconds). */
-const WATCHDOG_MS = 30_000;
 
 const options = { messageBytesMax: MESSAGE_BYTES_MAX } as const;
 

@@ -225,12 +225,18 @@ export const MODES: Readonly<Record<string, (target: Target) => Promise<void>>> 
     const peer = await join(target);
     const source = noise(target.seed);
     const frames = Array.from({ length: 2000 }, () => frame(source.next().value));
-    for (let i = 0; i < 20; i++) {
-      const wrong = frames.map((each, at) =>
-        at % 3 === i % 3 ? message("a", "", each, "b", each, "c") : each,
-      );
-      if (!(await peer.write(Buffer.concat(wrong)))) break;
+    const floods = Array.from({ length: 20 }, (_, i) =>
+      frames.map((each, at) => (at % 3 === i % 3 ? message("a", "", each, "b", each, "c") : each)),
+    );
+    if (target.socketType === "PULL") {
+      // A Push reads nothing: it takes frames up to ZeroMQ's mark, and then leaves the rest to wait here.
+      await peer.write(Buffer.concat(frames.slice(0, 500)));
+      await takenIn(peer);
+      for (const wrong of floods) void peer.write(Buffer.concat(wrong));
+      peer.reset();
+      return;
     }
+    for (const wrong of floods) if (!(await peer.write(Buffer.concat(wrong)))) break;
     peer.end();
     await peer.ended();
   },
@@ -268,6 +274,21 @@ export const SUBSCRIBER_MODES: typeof MODES = {
     const peer = await join(target);
     const same = Buffer.concat(Array(2000).fill(subscribeMessage("again")));
     for (let i = 0; i < 10; i++) await peer.write(same);
+    peer.reset();
+  },
+  "subscriptions that are made and ended again and again": async (target) => {
+    const peer = await join(target);
+    const both = Buffer.concat([subscribeCommand("x"), command("CANCEL", Buffer.from("x"))]);
+    const many = Buffer.concat(Array(5000).fill(both));
+    for (let i = 0; i < 40; i++) if (!(await peer.write(many))) break;
+    await takenIn(peer);
+    peer.reset();
+  },
+  "messages to one that only sends": async (target) => {
+    const peer = await join(target);
+    const many = Buffer.concat(Array(20_000).fill(frame("\xc1")));
+    for (let i = 0; i < 10; i++) if (!(await peer.write(many))) break;
+    await takenIn(peer);
     peer.reset();
   },
   "subscriptions to topics of a megabyte": async (target) => {

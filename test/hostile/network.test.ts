@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { TcpProxy } from "../support/tcp-proxy.ts";
+import { WATCHDOG_MS } from "../support/watchdog.ts";
 import { type Pair, ROLES } from "./roles.ts";
 
 /** A pair whose messages pass through a proxy. */
@@ -53,17 +54,17 @@ describe("a bad network between honest peers", { concurrency: 4 }, () => {
       });
     });
 
-    test(`${name}: resets, again and again`, { timeout: 60_000 }, async (t) => {
+    test(`${name}: resets, again and again`, { timeout: WATCHDOG_MS }, async (t) => {
       const { pair, proxy } = await apart(t, name);
       for (let round = 0; round < 3; round++) await through(pair, () => proxy.reset());
     });
 
-    test(`${name}: a connection closed in one direction`, { timeout: 60_000 }, async (t) => {
+    test(`${name}: a connection closed in one direction`, { timeout: WATCHDOG_MS }, async (t) => {
       const { pair, proxy } = await apart(t, name);
       await through(pair, () => proxy.halfClose());
     });
 
-    test(`${name}: corrupted bytes`, { timeout: 60_000 }, async (t) => {
+    test(`${name}: corrupted bytes`, { timeout: WATCHDOG_MS }, async (t) => {
       const { pair, proxy } = await apart(t, name);
       proxy.faults.corruptEvery = 7;
       await through(pair, async () => {

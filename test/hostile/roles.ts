@@ -209,7 +209,6 @@ export const ROLES: Readonly<Record<string, Role>> = {
     message: [Buffer.alloc(4), none, value],
     refused: [
       [value],
-      [none],
       [Buffer.alloc(4), text("x"), value],
       [...Array<Buffer>(30).fill(text("e")), none, value],
       ...wrapped([Buffer.alloc(4), none]),

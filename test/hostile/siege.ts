@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { WATCHDOG_MS } from "../support/watchdog.ts";
 import type { Order, Report } from "./attacker.ts";
 import { Probe, type Reading } from "./probe.ts";
 import type { Pair } from "./roles.ts";
@@ -34,11 +35,11 @@ export interface Outcome extends Reading {
 }
 
 /** Modes end by themselves, or when the victim hangs up: only a hang reaches it (milliseconds). */
-const ATTACK_MS_MAX = 60_000;
+const ATTACK_MS_MAX = WATCHDOG_MS;
 /** So long without an exchange is taken for the end (milliseconds). */
-const EXCHANGE_MS_MAX = 30_000;
+const EXCHANGE_MS_MAX = WATCHDOG_MS;
 /** Only a hang reaches it: for a test of one mode, whose own limits say what hung (milliseconds). */
-export const MODE_MS_MAX = 120_000;
+export const MODE_MS_MAX: number = 3 * WATCHDOG_MS;
 
 async function within<T>(ms: number, promise: Promise<T>, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
@@ -69,15 +70,19 @@ export async function besiege(
   let exchanges = 0;
   let silenceMs = 0;
   let lastMs = probe.servedMs;
-  while (!over) {
+  try {
+    while (!over) {
+      await exchange(exchanges + 2);
+      exchanges += 1;
+      silenceMs = Math.max(silenceMs, probe.servedMs - lastMs);
+      lastMs = probe.servedMs;
+      // One exchange each millisecond leaves the processor to the attack.
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await attacking;
     await exchange(exchanges + 2);
-    exchanges += 1;
-    silenceMs = Math.max(silenceMs, probe.servedMs - lastMs);
-    lastMs = probe.servedMs;
-    // One exchange each millisecond leaves the processor to the attack.
-    await new Promise((resolve) => setTimeout(resolve, 1));
+  } finally {
+    probe.stop();
   }
-  await attacking;
-  await exchange(exchanges + 2);
   return { ...probe.stop(), exchanges, silenceMs };
 }

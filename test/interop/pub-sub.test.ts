@@ -13,7 +13,7 @@ for (const at of cases) {
     const peer = await meet(t, publisher, { kind: "sub", at, prefixes: ["quotes.", "trades"] });
     const sent = sampleValues(at.codec, COUNT);
     // A SUB that is bound and does not read, does not send its subscriptions either.
-    const answer = peer.tell({ do: "receive", count: 3 * COUNT });
+    const report = peer.tell({ do: "receive", count: 3 * COUNT });
     await publisher.ready();
     // Topics in runs, which may share frames; one of them is not for this subscriber.
     const topics = ["trades", "quotes.ibm", "other", "quotes.ko"] as const;
@@ -21,7 +21,7 @@ for (const at of cases) {
       for (const value of sent) await publisher.publish(topic, value);
     }
 
-    const { values, around, frames } = await answer;
+    const { values, around, frames } = await report;
     assert.deepEqual(values, [...sent, ...sent, ...sent]);
     const wanted = topics.filter((topic) => topic !== "other");
     assert.deepEqual(
@@ -50,7 +50,7 @@ for (const at of cases) {
     }
     // "trades" is one topic and no prefix, and "*" is one word.
     const expected = ["trades", "quotes.ibm", "quotes.ko"].flatMap((topic) =>
-      values.map(fromPython(at.codec)).map((value) => ({ topic, value })),
+      values.map(fromPython(at.codec)).map((value) => ({ topic, value, headers: {} })),
     );
     assert.deepEqual(await reading, expected);
     assert.equal(subscriber.stats().framesRefused, 0);
@@ -66,7 +66,11 @@ async function join(
   for (;;) {
     await peer.tell({ do: "publish", topic: "joined", values: [value], perFrame: 1 });
     try {
-      assert.deepEqual(await subscriber.receive({ timeoutMs: 20 }), { topic: "joined", value });
+      assert.deepEqual(await subscriber.receive({ timeoutMs: 20 }), {
+        topic: "joined",
+        value,
+        headers: {},
+      });
       return;
     } catch (error) {
       if (!(error instanceof BrokerlessError && error.code === "BROKERLESS_TIMEOUT")) throw error;

@@ -22,16 +22,16 @@ export interface PeerConfig {
   readonly prefixes?: readonly string[];
 }
 
-/** What a Python peer answers; which of it, depends on the command. */
-export interface PeerAnswer {
+/** What a Python peer reports; which of it, depends on the command. */
+export interface PeerReport {
   readonly address?: string;
   readonly values?: readonly unknown[];
   /** Of received values: how many each frame held. Of sent ones: the number of frames. */
   readonly frames?: readonly number[] | number;
   /** For each value, what stood around its frame: a topic, or a peer's id. */
   readonly around?: readonly unknown[];
-  readonly question?: unknown;
-  readonly answer?: unknown;
+  readonly request?: unknown;
+  readonly reply?: unknown;
   readonly error?: unknown;
 }
 
@@ -66,7 +66,7 @@ export class PythonPeer {
     const child = spawn(python.path, ["-B", script, JSON.stringify(config)]);
     t.after(() => child.kill("SIGKILL"));
     const peer = new PythonPeer(child);
-    peer.#address = (await peer.#answer()).address!;
+    peer.#address = (await peer.#report()).address!;
     return peer;
   }
 
@@ -75,13 +75,13 @@ export class PythonPeer {
     return this.#address;
   }
 
-  /** Tells the peer one thing to do; it answers when it is done. */
+  /** Tells the peer one thing to do; it reports when it is done. */
   async tell(command: {
     readonly do: string;
     readonly [key: string]: unknown;
-  }): Promise<PeerAnswer> {
+  }): Promise<PeerReport> {
     this.#child.stdin!.write(`${JSON.stringify(toLine(command))}\n`);
-    return this.#answer();
+    return this.#report();
   }
 
   /** Lets the peer end by itself, with all that it has sent delivered. */
@@ -92,13 +92,13 @@ export class PythonPeer {
     assert.equal(code, 0, this.#stderr);
   }
 
-  async #answer(): Promise<PeerAnswer> {
+  async #report(): Promise<PeerReport> {
     const line = await new Promise<string>((resolve, reject) => {
       if (this.#child.exitCode !== null)
         reject(new Error(`the Python peer has ended: ${this.#stderr}`));
       this.#waiting.push({ resolve, reject });
     });
-    return fromLine(JSON.parse(line)) as PeerAnswer;
+    return fromLine(JSON.parse(line)) as PeerReport;
   }
 }
 

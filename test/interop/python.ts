@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { WATCHDOG_MS } from "../support/watchdog.ts";
 
 const NEEDED = "import zmq, msgpack; assert zmq.zmq_version_info() >= (4, 2)";
 
@@ -29,5 +30,5 @@ export const python: Python = findPython();
 export function needsPython(): { skip: string | false; timeout: number } {
   const isRequired = process.env.CI === "true";
   const skip = "missing" in python && !isRequired ? `no Python peer: ${python.missing}` : false;
-  return { skip, timeout: 60_000 };
+  return { skip, timeout: WATCHDOG_MS };
 }

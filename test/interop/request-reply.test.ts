@@ -17,21 +17,21 @@ for (const at of batched) {
     const peer = await meet(t, requester, { kind: "rep", at });
     await requester.ready();
 
-    // REP answers one after another, however many are asked at once.
-    const questions = sampleValues(at.codec, COUNT);
+    // REP replies one after another, however many are asked at once.
+    const requests = sampleValues(at.codec, COUNT);
     const echoed = peer.tell({ do: "echo", count: COUNT });
-    const answers = await Promise.all(questions.map((question) => requester.request(question)));
-    assert.deepEqual(answers, questions);
+    const replies = await Promise.all(requests.map((request) => requester.request(request)));
+    assert.deepEqual(replies, requests);
     await echoed;
 
-    // An answer that Python has made, and not only passed back.
-    const [question, value] = sampleValues(at.codec, COUNT).slice(-2);
-    const answer = requester.request(question);
-    assert.deepEqual((await peer.tell({ do: "receive" })).question, question);
-    await peer.tell({ do: "answer", value });
-    assert.deepEqual(await answer, fromPython(at.codec)(value));
+    // A reply that Python has made, and not only passed back.
+    const [request, value] = sampleValues(at.codec, COUNT).slice(-2);
+    const reply = requester.request(request);
+    assert.deepEqual((await peer.tell({ do: "receive" })).request, request);
+    await peer.tell({ do: "reply", value });
+    assert.deepEqual(await reply, fromPython(at.codec)(value));
 
-    const refused = requester.request(question);
+    const refused = requester.request(request);
     await peer.tell({ do: "receive" });
     const error = { name: "ValueError", message: "no such thing", code: "E_NONE" };
     const rejected = assert.rejects(refused, (reason) => {
@@ -54,17 +54,17 @@ for (const [kind, options] of [
       const replier = new Replier(optionsOf(at));
       const peer = await meet(t, replier, { kind: "req", at, options });
       const seen: unknown[] = [];
-      const serving = replier.serve((question) => {
-        seen.push(question);
-        return question;
+      const serving = replier.serve((request) => {
+        seen.push(request);
+        return request;
       });
 
-      const questions = sampleValues(at.codec, COUNT);
-      for (const question of questions) {
-        await peer.tell({ do: "send", question });
-        assert.deepEqual((await peer.tell({ do: "receive" })).answer, question);
+      const requests = sampleValues(at.codec, COUNT);
+      for (const request of requests) {
+        await peer.tell({ do: "send", request });
+        assert.deepEqual((await peer.tell({ do: "receive" })).reply, request);
       }
-      assert.deepEqual(seen, questions.map(fromPython(at.codec)));
+      assert.deepEqual(seen, requests.map(fromPython(at.codec)));
       await replier.close();
       await serving;
     });
@@ -78,7 +78,7 @@ test("interop: an error of a Replier's handler reaches a REQ", needsPython(), as
   void replier.serve(() => {
     throw Object.assign(new RangeError("too far"), { code: "E_FAR" });
   });
-  await peer.tell({ do: "send", question: 1 });
+  await peer.tell({ do: "send", request: 1 });
   assert.deepEqual((await peer.tell({ do: "receive" })).error, {
     name: "RangeError",
     message: "too far",
@@ -86,20 +86,20 @@ test("interop: an error of a Replier's handler reaches a REQ", needsPython(), as
   });
 });
 
-test("interop: a relaxed REQ gets the answer to its last question", needsPython(), async (t) => {
+test("interop: a relaxed REQ gets the reply to its last request", needsPython(), async (t) => {
   const at = cases[0]!;
   const replier = new Replier<string, string>();
   const peer = await meet(t, replier, { kind: "req", at, options: RELAXED });
   const first = latch();
-  void replier.serve(async (question) => {
-    // The first answer goes out after the second one was asked: REQ has to tell them apart.
-    if (question === "second") first.open();
+  void replier.serve(async (request) => {
+    // The first reply goes out after the second one was asked: REQ has to tell them apart.
+    if (request === "second") first.open();
     else await first.opened;
-    return `answer to ${question}`;
+    return `reply to ${request}`;
   });
-  await peer.tell({ do: "send", question: "first" });
-  await peer.tell({ do: "send", question: "second" });
-  assert.equal((await peer.tell({ do: "receive" })).answer, "answer to second");
+  await peer.tell({ do: "send", request: "first" });
+  await peer.tell({ do: "send", request: "second" });
+  assert.equal((await peer.tell({ do: "receive" })).reply, "reply to second");
 });
 
 /** Something to wait for until it is opened. */

@@ -2,10 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { FileJournal } from "../../lib/journal/file-journal.ts";
-import type { FileJournalOptions } from "../../lib/journal/file-journal-options.ts";
+import { FileJournal } from "../../lib/journal/file/file-journal.ts";
+import type { FileJournalOptions } from "../../lib/journal/file/file-journal-options.ts";
 import type { Journal } from "../../lib/journal/journal.ts";
-import { LmdbJournal } from "../../lib/journal/lmdb-journal.ts";
+import { LmdbJournal } from "../../lib/journal/lmdb/lmdb-journal.ts";
 import { MemoryJournal } from "../../lib/journal/memory-journal.ts";
 import { journalConformance } from "../../lib/testing/journal-conformance.ts";
 

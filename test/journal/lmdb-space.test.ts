@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LmdbJournal } from "../../lib/journal/index.ts";
-import { lmdbFailure } from "../../lib/journal/lmdb-failure.ts";
-import { checkRoom } from "../../lib/journal/lmdb-room.ts";
+import { lmdbFailure } from "../../lib/journal/lmdb/lmdb-failure.ts";
+import { checkRoom } from "../../lib/journal/lmdb/lmdb-room.ts";
 import { World } from "../support/world.ts";
 
 const MAP_BYTES = 2 ** 20;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FileJournal } from "../../lib/journal/file-journal.ts";
+import { FileJournal } from "../../lib/journal/file/file-journal.ts";
 import { SimDisk } from "../support/sim-disk.ts";
 import { simPorts } from "../support/sim-ports.ts";
 import { VECTORS } from "./vectors.ts";

@@ -1,9 +1,11 @@
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { WATCHDOG_MS } from "../support/watchdog.ts";
 
 const run = promisify(execFile);
 
@@ -12,7 +14,13 @@ export const root: string = fileURLToPath(new URL("../..", import.meta.url));
 const programs = fileURLToPath(new URL("programs", import.meta.url));
 
 /** What is not needed to pack, and may change meanwhile. */
-const LEFT = [".git", "bench", "dist", "examples", "node_modules", "test"];
+const LEFT = [
+  ...[".git", "bench", "dist", "examples", "node_modules", "test"],
+  ...["docs/api", "scripts/api/node_modules"],
+];
+
+/** What npm may take for hundreds of packages over a slow line (milliseconds): only a hang reaches it. */
+const INSTALL_MS_MAX = 1_800_000;
 
 /** What a program printed. */
 export interface Output {
@@ -34,15 +42,20 @@ export interface Consumer {
   remove(): Promise<void>;
 }
 
-/** Packs the package, and installs it into a new folder with its install scripts blocked. */
-export async function installPackage(): Promise<Consumer> {
+/**
+ * Packs the package, and installs it into a new folder with its install scripts blocked.
+ *
+ * @param from programs that use it; with a package.json of their own, what that names is installed too
+ */
+export async function installPackage(from: string = programs): Promise<Consumer> {
   const temporary = await mkdtemp(join(tmpdir(), "brokerless-package-"));
   const remove = (): Promise<void> => rm(temporary, { recursive: true, force: true });
   try {
     const tarball = await pack(temporary);
     const folder = join(temporary, "consumer");
-    await cp(programs, folder, { recursive: true });
-    await writeFile(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
+    await cp(from, folder, { recursive: true });
+    const manifest = join(folder, "package.json");
+    if (!existsSync(manifest)) await writeFile(manifest, '{ "private": true, "type": "module" }\n');
     const quiet = ["--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"];
     await runIn(folder, "npm", ["install", ...quiet, tarball]);
     const runHere = (file: string, ...args: readonly string[]): Promise<Output> =>
@@ -72,7 +85,10 @@ async function pack(temporary: string): Promise<string> {
 
 async function runIn(folder: string, file: string, args: readonly string[]): Promise<Output> {
   try {
-    return await run(file, args, { cwd: folder, timeout: 120_000 });
+    return await run(file, args, {
+      cwd: folder,
+      timeout: file === "npm" ? INSTALL_MS_MAX : WATCHDOG_MS,
+    });
   } catch (error) {
     const { message, stdout } = error as Error & Output;
     throw new Error(`${message}\n${stdout}`, { cause: error });

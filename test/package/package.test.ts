@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { after, before, test } from "node:test";
-import { type Consumer, installPackage, root } from "./consumer.ts";
+import { type Consumer, installPackage, type Output, root } from "./consumer.ts";
 
-const DEPENDENCIES = ["@standard-schema/spec", "zeromq"];
+const DEPENDENCIES = ["@standard-schema/spec", "fs-native-extensions", "msgpackr", "zeromq"];
+/** Parts of dependencies that are imported by a path of their own. */
+const PARTS = ["msgpackr/index-no-eval"];
 /** Imported only by who asks for it, and installed by them. */
 const OPTIONAL = ["lmdb"];
 const ENTRIES = ["", "/journal", "/testing", "/patterns/pipeline", "/patterns/work-queue"];
@@ -30,7 +32,7 @@ function tool(name: string): string {
   return join(root, "node_modules", ".bin", name);
 }
 
-test("package: depends on zeromq and the Standard Schema types, and nothing else", () => {
+test("package: depends on zeromq, msgpackr, the lock of files and the Standard Schema types, and nothing else", () => {
   const manifest = JSON.parse(readFileSync(join(installed(), "package.json"), "utf8"));
   assert.deepEqual(Object.keys(manifest.dependencies).sort(), DEPENDENCIES);
   assert.deepEqual(Object.keys(manifest.peerDependencies), OPTIONAL);
@@ -40,7 +42,7 @@ test("package: depends on zeromq and the Standard Schema types, and nothing else
 });
 
 test("package: every module it imports is its own, Node's, or a dependency", () => {
-  const allowed = new Set([...DEPENDENCIES, ...OPTIONAL]);
+  const allowed = new Set([...DEPENDENCIES, ...PARTS, ...OPTIONAL]);
   const files = [...filesOf(installed(), ".js"), ...filesOf(installed(), ".d.ts")];
   assert.ok(files.length > 50, `only ${files.length} files`);
   for (const file of files) {
@@ -53,9 +55,43 @@ test("package: every module it imports is its own, Node's, or a dependency", () 
   }
 });
 
-test("package: holds no sources, tests or lock file", () => {
+test("package: holds the sources that its maps lead to, and no tests or lock file", () => {
   const names = readdirSync(installed()).sort();
-  assert.deepEqual(names, ["CHANGELOG.md", "LICENSE", "README.md", "dist", "docs", "package.json"]);
+  assert.deepEqual(names, [
+    "CHANGELOG.md",
+    "LICENSE",
+    "README.md",
+    "SECURITY.md",
+    "dist",
+    "docs",
+    "lib",
+    "package.json",
+    "patterns",
+  ]);
+});
+
+test("package: each file of code has a map, and each map leads to a source that is there", () => {
+  const dist = join(installed(), "dist");
+  const code = [...filesOf(dist, ".js"), ...filesOf(dist, ".d.ts")];
+  assert.ok(code.length > 100, `only ${code.length} files`);
+  for (const file of code) {
+    const map = JSON.parse(readFileSync(`${file}.map`, "utf8"));
+    const [, named] = readFileSync(file, "utf8").match(/^\/\/# sourceMappingURL=(.+)$/m) ?? [];
+    assert.equal(named, basename(`${file}.map`), file);
+    for (const source of map.sources) {
+      assert.ok(existsSync(join(dirname(file), source)), `${file} leads to ${source}`);
+    }
+  }
+});
+
+test("package: a stack leads to a line of the source", async () => {
+  const program = 'import { Push } from "brokerless"; new Push({ nme: 1 })';
+  const wrong = ["--enable-source-maps", "--input-type=module", "-e", program];
+  const place = /brokerless\/lib\/options\.ts:\d+/;
+  await assert.rejects(consumer.run(process.execPath, ...wrong), place);
+  const [, ...unmapped] = wrong;
+  const control = await consumer.run(process.execPath, ...unmapped).catch(String);
+  assert.doesNotMatch(String(control), place);
 });
 
 test("package: an ES module pushes, pulls and asks, though install scripts were blocked", async () => {
@@ -71,16 +107,18 @@ test("package: an ES module keeps a journal, without lmdb, and the command reads
   assert.deepEqual(JSON.parse(read.stdout), { seq: 1, text: "written" });
 });
 
-test("package: CommonJS requires it", async () => {
-  const { stdout } = await consumer.run(process.execPath, "required.cjs");
-  assert.equal(stdout, "open function\nclosed\n");
+test("package: CommonJS requires it, without a warning", async () => {
+  const { stdout, stderr } = await consumer.run(process.execPath, "required.cjs");
+  assert.deepEqual({ stdout, stderr }, { stdout: "open function\nclosed\n", stderr: "" });
 });
 
-for (const [module, moduleResolution] of [
-  ["nodenext", "nodenext"],
-  ["esnext", "bundler"],
+for (const [module, moduleResolution, program] of [
+  ["nodenext", "nodenext", "typed.ts"],
+  ["esnext", "bundler", "typed.ts"],
+  ["node20", "node16", "typed-required.cts"],
+  ["commonjs", "bundler", "typed-required.cts"],
 ]) {
-  test(`package: a strict TypeScript program compiles, resolving like ${moduleResolution}`, async () => {
+  test(`package: a strict TypeScript program compiles to ${module}, resolving like ${moduleResolution}`, async () => {
     const options = {
       target: "es2022",
       lib: "es2023,esnext.disposable",
@@ -90,7 +128,25 @@ for (const [module, moduleResolution] of [
       types: "node",
     };
     const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
-    await consumer.run(tool("tsc"), "--noEmit", "--strict", ...flags, "typed.ts");
+    await consumer.run(tool("tsc"), "--noEmit", "--strict", ...flags, program!);
+  });
+}
+
+const EXTERNAL = "--external:zeromq";
+const BUNDLED = "pushed\n1 stored\n";
+
+for (const format of ["esm", "cjs"]) {
+  test(`package: a bundle in the format ${format} works where zeromq is external, journals too`, async () => {
+    const file = `bundle-${format}.${format === "esm" ? "mjs" : "cjs"}`;
+    const flags = ["--bundle", "--platform=node", `--format=${format}`, `--outfile=${file}`];
+    const bundle = (...external: readonly string[]): Promise<Output> =>
+      consumer.run(tool("esbuild"), "bundled.mjs", "--log-level=error", ...flags, ...external);
+    await bundle(EXTERNAL);
+    const { stdout } = await consumer.run(process.execPath, file);
+    assert.equal(stdout, BUNDLED);
+    await bundle();
+    const said = /Dynamic require of "module"|Manifest file not found/;
+    await assert.rejects(consumer.run(process.execPath, file), said);
   });
 }
 
@@ -100,10 +156,19 @@ test("package: publint finds nothing", async () => {
 });
 
 test("package: the types are right, for every entry and way to resolve them", async () => {
-  const flags = ["--profile", "esm-only", "--no-definitely-typed", "--format", "ascii"];
-  const { stdout } = await consumer.run(tool("attw"), consumer.tarball, ...flags);
+  // CommonJS gets an ES module; every Node that is supported requires those.
+  const flags = ["--ignore-rules", "cjs-resolves-to-esm", "--no-definitely-typed"];
+  const { stdout } = await consumer.run(
+    tool("attw"),
+    consumer.tarball,
+    ...flags,
+    "--format",
+    "ascii",
+  );
   for (const entry of ENTRIES) {
-    const right = `\n"brokerless${entry}"\n\nnode16 (from ESM): 🟢 (ESM)\nbundler: 🟢`;
-    assert.ok(stdout.includes(right), stdout);
+    const [, ways = ""] = stdout.split(`\n"brokerless${entry}"\n\n`);
+    for (const way of ["node10: 🟢", "node16 (from ESM): 🟢 (ESM)", "bundler: 🟢"]) {
+      assert.ok(ways.split("\n***")[0]!.includes(way), stdout);
+    }
   }
 });

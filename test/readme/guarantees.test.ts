@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { COMMON_DEFAULTS } from "../../lib/core/socket-options.ts";
 import { BrokerlessError, type ErrorCode } from "../../lib/index.ts";
-import { COMMON_DEFAULTS } from "../../lib/socket/options.ts";
 
 function textOf(path: string): string {
   return readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
@@ -34,4 +34,11 @@ test("docs/guarantees.md: gives the limits that sockets have by default", () => 
   assert.equal(shown("heartbeatMs"), `${heartbeatMs.toLocaleString("en-US")} ms`);
   assert.ok(batch !== false);
   assert.equal(shown("batch.batchBytesMax"), `${batch.batchBytesMax / 1_024} KiB`);
+});
+
+test("docs/troubleshooting.md: has a row for every error code, with cause and remedy", () => {
+  const codes = [...textOf("lib/errors.ts").matchAll(/^ {2}(BROKERLESS_\w+): \{/gm)];
+  const text = textOf("docs/troubleshooting.md");
+  const rows = [...text.matchAll(/^\| `(BROKERLESS_\w+)` \| [^|]+ \| [^|]+ \|$/gm)];
+  assert.deepEqual(rows.map(([, code]) => code).sort(), codes.map(([, code]) => code).sort());
 });

@@ -1,5 +1,5 @@
-import type { Hello, Welcome } from "../../lib/delivery/handshake.ts";
-import type { LinkMessageInput } from "../../lib/delivery/link-message.ts";
+import { encodeWelcome, type Hello, type Welcome } from "../../lib/delivery/protocol/handshake.ts";
+import type { LinkMessageInput } from "../../lib/delivery/protocol/link-message.ts";
 
 const STREAM = "00112233445566778899aabbccddeeff";
 const RECEIVER = "ffeeddccbbaa99887766554433221100";
@@ -8,6 +8,7 @@ const SESSION = 0x0102_0304_0506;
 /** What each side says of itself in the examples of docs/wire-format.md. */
 export const HELLO: Hello = {
   receiver: RECEIVER,
+  incarnation: "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
   codec: "msgpack",
   prefetch: 16_384,
   prefetchBytesMax: 33_554_432,
@@ -15,9 +16,10 @@ export const HELLO: Hello = {
 };
 export const WELCOME: Welcome = {
   stream: STREAM,
-  epoch: 1,
-  epochSeqFirst: 1,
-  epochsBefore: [],
+  epochs: [
+    { epoch: 1, seqFirst: 1, id: "000102030405060708090a0b0c0d0e0f" },
+    { epoch: 2, seqFirst: 3, id: "f0e0d0c0b0a090807060504030201000" },
+  ],
   floor: 4,
   codec: "msgpack",
   leaseMs: 30_000,
@@ -30,9 +32,9 @@ const session = SESSION;
 
 /** The examples of docs/wire-format.md, by the first cell of their rows; one of each type at least. */
 export const LINK_VECTORS: Readonly<Record<string, LinkMessageInput>> = {
-  offer: { type: "offer", session: 0, text: JSON.stringify(WELCOME) },
+  offer: { type: "offer", session: 0, text: encodeWelcome(WELCOME) },
   hello: { type: "hello", session, text: JSON.stringify(HELLO) },
-  welcome: { type: "welcome", session, text: JSON.stringify(WELCOME) },
+  welcome: { type: "welcome", session, text: encodeWelcome(WELCOME) },
   "claim: holds 7 and 9 to 10, has done 5 to 6": {
     type: "claim",
     session,
@@ -46,6 +48,8 @@ export const LINK_VECTORS: Readonly<Record<string, LinkMessageInput>> = {
     number: 2,
   },
   "data: attempt 3, a receipt is wanted": { type: "data", session, word: 3, flags: 1 },
+  "data: attempt 2, guarded": { type: "data", session, word: 2, flags: 2 },
+  "data: attempt 1, watched": { type: "data", session, word: 1, flags: 4 },
   "ack 2: 5 to 8 and 10 are processed": {
     type: "ack",
     session,
@@ -59,10 +63,24 @@ export const LINK_VECTORS: Readonly<Record<string, LinkMessageInput>> = {
     word: 0xffff_ffff,
     ranges: one(11),
   },
+  "nack: 11 again, with the handler's error": {
+    type: "nack",
+    session,
+    word: 0xffff_ffff,
+    text: '{"name":"RangeError","message":"no picture","code":null}',
+    ranges: one(11),
+  },
   'reject: 12 never again, "bad é"': {
     type: "reject",
     session,
     text: "bad é",
+    ranges: one(12),
+  },
+  "reject: 12 never again, with the handler's error": {
+    type: "reject",
+    session,
+    flags: 1,
+    text: '{"reason":"bad","error":{"name":"Error","message":"no","code":"E"}}',
     ranges: one(12),
   },
   "release: 13 to 20 untouched": { type: "release", session, ranges: one(13, 20) },
@@ -78,6 +96,12 @@ export const LINK_VECTORS: Readonly<Record<string, LinkMessageInput>> = {
   "lost: 13 is no longer yours": { type: "lost", session, ranges: one(13) },
   "gone: 14 will not come again": { type: "gone", session, ranges: one(14) },
   "order: keep it, and wait for 15": { type: "order", session, word: 1, ranges: one(15) },
+  "diverged: 3 to 4 were other messages": { type: "diverged", session, ranges: one(3, 4) },
+  "begun: 13 to 14 are in hand": { type: "begun", session, ranges: one(13, 14) },
+  "begun: 13, after a go": { type: "begun", session, word: 1, ranges: one(13) },
+  "go: 13 may be begun": { type: "go", session, ranges: one(13) },
   bye: { type: "bye", session },
+  "bye: the stream ends too": { type: "bye", session, word: 1 },
   'refuse: "no"': { type: "refuse", session, text: "no" },
+  'refuse: another has it, "no"': { type: "refuse", session, word: 1, text: "no" },
 };

@@ -1,145 +1,87 @@
+/** The programs of all documents: those that run by themselves are run, and all are compiled. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
 import { promisify } from "node:util";
-import {
-  RELIABLE_RECEIVE_DEFAULTS,
-  RELIABLE_SEND_DEFAULTS,
-} from "../../lib/socket/reliable/options.ts";
-import { snippetsOf } from "./snippets.ts";
+import { WATCHDOG_MS } from "../support/watchdog.ts";
+import { blocksOf, sessionsOf, snippetsOf } from "./snippets.ts";
+import { documents, makeWorkplace, root, textOf } from "./workplace.ts";
 
 const run = promisify(execFile);
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const documents = [
-  ...["README.md", "CONTRIBUTING.md", "CHANGELOG.md"],
-  ...markdownIn("docs"),
-  ...markdownIn("docs/decisions"),
-];
-
-const folder = mkdtempSync(join(tmpdir(), "brokerless-readme-"));
-after(() => rmSync(folder, { recursive: true, force: true }));
-const tsconfig = join(folder, "tsconfig.json");
-writeFileSync(join(folder, "package.json"), '{ "type": "module" }\n');
-symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
-writeFileSync(
-  tsconfig,
-  JSON.stringify({
-    extends: join(root, "tsconfig.json"),
-    // Programs import the package by its name; they get the sources.
-    compilerOptions: { paths: sourcesOfEntries(), rootDir: "/" },
-    include: ["*.ts"],
-    exclude: [],
-  }),
-);
-
-/** The source file behind each entry of the package: `./dist/lib/index.d.ts` is `lib/index.ts`. */
-function sourcesOfEntries(): Record<string, string[]> {
-  const exported = Object.entries<{ types?: string }>(JSON.parse(textOf("package.json")).exports);
-  const paths = exported.flatMap(([entry, { types }]) => {
-    const source = types?.replace(/^\.\/dist\//, "").replace(/\.d\.ts$/, ".ts");
-    return source === undefined ? [] : [[entry.replace(/^\./, "brokerless"), [join(root, source)]]];
-  });
-  return Object.fromEntries(paths);
-}
-
-function markdownIn(path: string): string[] {
-  return readdirSync(join(root, path))
-    .filter((name) => name.endsWith(".md"))
-    .map((name) => join(path, name));
-}
-
-function textOf(document: string): string {
-  return readFileSync(join(root, document), "utf8");
-}
+/** What zeromq.js says at the end of a process whose sockets linger for longer than it likes: on a busy machine. */
+const SLOW_EXIT = /^.*Waiting for queued ZeroMQ messages.*\n?/gm;
+/** Languages of blocks that no test runs or compiles, since they are no programs of ours. */
+const SHOWN = ["", "sh", "text", "console", "mermaid", "yaml", "dockerfile", "json"];
+const { folder, tsconfig, env } = makeWorkplace();
 
 for (const document of documents) {
-  for (const { line, code, output } of snippetsOf(textOf(document))) {
-    const program = join(folder, `${document.replace(/\W/g, "-")}-${line}.ts`);
+  const stem = document.replace(/\W/g, "-");
+  for (const { line, language, code, output, compileOnly } of snippetsOf(textOf(document))) {
+    const program = join(folder, `${stem}-${line}.${language === "js" ? "mjs" : "ts"}`);
     writeFileSync(program, code);
+    if (compileOnly) continue;
 
     test(`${document}: the program at line ${line} runs and prints what is said`, async () => {
-      const env = { ...process.env, TSX_TSCONFIG_PATH: tsconfig };
       const args = ["--import", import.meta.resolve("tsx"), program];
-      const options = { cwd: folder, env, timeout: 60_000 };
-      const { stdout, stderr } = await run(process.execPath, args, options);
-      assert.equal(stderr, "");
+      const { stdout, stderr } = await run(process.execPath, args, {
+        ...{ cwd: folder, env, timeout: WATCHDOG_MS },
+      });
+      assert.equal(stderr.replaceAll(SLOW_EXIT, ""), "");
       if (output !== null) assert.equal(stdout, output);
     });
   }
 
-  test(`${document}: its links lead somewhere`, () => {
-    for (const [, link] of textOf(document).matchAll(/\]\(([^)#]+)[^)]*\)/g)) {
-      if (/^https?:/.test(link!)) continue;
-      assert.ok(existsSync(join(root, dirname(document), link!)), `${link} does not exist`);
+  test(`${document}: a program that no other test runs or compiles is in no block`, () => {
+    for (const { line, language, mark } of blocksOf(textOf(document))) {
+      assert.ok(["ts", "js", ...SHOWN].includes(language), `line ${line}: ${language}`);
+      const isMarked = mark === "" || (mark === "compile" && language === "ts");
+      assert.ok(isMarked, `line ${line}: ${mark}`);
     }
   });
 
-  test(`${document}: names no npm script that does not exist`, () => {
-    const { scripts } = JSON.parse(textOf("package.json"));
-    for (const [, script] of textOf(document).matchAll(/\bnpm (?:run )?([a-z][\w:-]*)/g)) {
-      const known = ["ci", "install", "pack", "package", ...Object.keys(scripts)];
-      assert.ok(known.includes(script!), `npm run ${script}`);
-    }
-  });
-}
-
-test("docs/decisions/README.md: names each record once", () => {
-  const records = markdownIn("docs/decisions").filter((path) => !path.endsWith("README.md"));
-  const links = [...textOf("docs/decisions/README.md").matchAll(/\]\(([^)]+)\)/g)];
-  assert.deepEqual(
-    links.map(([, link]) => join("docs/decisions", link!)).sort(),
-    [...records].sort(),
-  );
-});
-
-test("README.md: the defaults of reliable sockets are those of the code", () => {
-  const rows = textOf("README.md").matchAll(/^\| (`\w+`(?:, `\w+`)*) \| `\w+` \| ([^|]+) \|/gm);
-  const said = new Map([...rows].map(([, names, value]) => [names!.replaceAll("`", ""), value]));
-  const send = RELIABLE_SEND_DEFAULTS;
-  const { prefetch, prefetchBytesMax } = RELIABLE_RECEIVE_DEFAULTS;
-  const count = prefetch.toLocaleString("en-US");
-  const seconds = (ms: number) => `${ms / 1_000} s`;
-  for (const [names, value] of Object.entries({
-    "prefetch, prefetchBytesMax": `${count}; ${prefetchBytesMax / 2 ** 20} MiB`,
-    leaseMs: seconds(send.leaseMs),
-    graceMs: seconds(send.graceMs),
-    attemptsMax: `${send.attemptsMax}`,
-    "retryMs, retryMsMax": `${seconds(send.retryMs)}; ${seconds(send.retryMsMax)}`,
-    exclusive: `\`${send.exclusive}\``,
-    full: `\`"${send.full}"\``,
-  })) {
-    assert.equal(said.get(names), value, names);
+  for (const [index, { files }] of sessionsOf(textOf(document)).entries()) {
+    const subfolder = join(folder, `${stem}-${index}`);
+    mkdirSync(subfolder);
+    for (const [name, code] of files) writeFileSync(join(subfolder, name), code);
   }
-});
+}
 
 test("the programs of all documents are well typed", async () => {
   const tsc = join(root, "node_modules", ".bin", "tsc");
-  await run(tsc, ["-p", tsconfig], { timeout: 60_000 }).catch((error: Error & { stdout: string }) =>
-    assert.fail(error.stdout),
+  await run(tsc, ["-p", tsconfig], { timeout: WATCHDOG_MS }).catch(
+    (error: Error & { stdout: string }) => assert.fail(error.stdout),
   );
 });
 
+const fence = "```";
+
 test("snippets: output belongs to the program right before it, and to no other", () => {
-  const fence = "```";
   const markdown = [
     `${fence}ts\na\n${fence}\n\n${fence}text\nA\n${fence}`,
     `${fence}sh\nx\n${fence}\n${fence}text\nX\n${fence}`,
-    `${fence}ts\nb\n${fence}\nwords\n${fence}text\nB\n${fence}`,
+    `${fence}ts compile\nb\n${fence}\nwords\n${fence}text\nB\n${fence}`,
   ].join("\n");
   assert.deepEqual(snippetsOf(markdown), [
-    { line: 2, code: "a\n", output: "A\n" },
-    { line: 15, code: "b\n", output: null },
+    { line: 2, language: "ts", code: "a\n", output: "A\n", compileOnly: false },
+    { line: 15, language: "ts", code: "b\n", output: null, compileOnly: true },
   ]);
+});
+
+test("snippets: files and terminals of a section belong together, and are no programs by themselves", () => {
+  const markdown = [
+    `## One\n${fence}js\n// a.mjs\na\n${fence}\n${fence}console\n$ node a.mjs\nA\n^C\n${fence}`,
+    `### Two\n${fence}js\n// b.mjs\nb\n${fence}\n## Three\n${fence}console\n$ node b.mjs\n${fence}`,
+  ].join("\n");
+  const [one, three] = sessionsOf(markdown);
+  const line = 7;
+  assert.deepEqual(one, {
+    heading: "One",
+    files: new Map([["a.mjs", "// a.mjs\na\n"]]),
+    terminals: [{ line, command: "node a.mjs", output: "A\n", interrupted: true }],
+  });
+  assert.equal(three?.heading, "Three");
+  assert.deepEqual([...three.files.keys()], ["a.mjs", "b.mjs"]);
+  assert.deepEqual(snippetsOf(markdown), []);
 });

@@ -3,14 +3,14 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { shownReceiver, shownSender } from "../../lib/socket/reliable/explain.ts";
+import { shownReceiver, shownSender } from "../../lib/socket/explain.ts";
 import { withGuarantees } from "../../scripts/guarantees.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const KINDS = ["memory", "journal"] as const;
 const ROWS = [
   ...KINDS.flatMap((kind) =>
-    [true, false].flatMap((exclusive) => shownSender({ kind, exclusive })),
+    (["total", "perReceiver"] as const).flatMap((order) => shownSender({ kind, order })),
   ),
   ...shownReceiver("memory"),
   ...shownReceiver("inbox"),
@@ -38,9 +38,9 @@ test("docs/guarantees.md: every claim names a test that is there", () => {
   }
 });
 
-test("docs/guarantees.md: with exclusive nothing is out of order", () => {
+test("docs/guarantees.md: in total order nothing is out of order", () => {
   for (const kind of KINDS) {
-    for (const { failure, reordered } of shownSender({ kind, exclusive: true })) {
+    for (const { failure, reordered } of shownSender({ kind, order: "total" })) {
       assert.match(reordered, /^nothing/, failure);
     }
   }

@@ -4,10 +4,10 @@ import { test } from "node:test";
 import { createFraming } from "../../lib/batch/framing.ts";
 import { ByteWriter } from "../../lib/codec/byte-writer.ts";
 import { type Codec, json, msgpack, raw } from "../../lib/index.ts";
-import { Announcer } from "../../lib/socket/announcer.ts";
-import { errorFrames, openAnswer } from "../../lib/socket/request-wire.ts";
-import { MARK, SubscriberCensus } from "../../lib/socket/subscriber-census.ts";
-import { TopicPattern } from "../../lib/socket/topic-pattern.ts";
+import { errorFrames, openReply } from "../../lib/plain/request/request-envelope.ts";
+import { MARK, SubscriberCounter } from "../../lib/plain/topic/subscriber-counter.ts";
+import { SubscriptionAnnouncer } from "../../lib/plain/topic/subscription-announcer.ts";
+import { TopicPattern } from "../../lib/plain/topic/topic-pattern.ts";
 
 const document = readFileSync(new URL("../../docs/wire-format.md", import.meta.url), "utf8");
 
@@ -61,7 +61,10 @@ test("docs/wire-format.md: the mark has the form of those that subscribers send"
   const [hex] = hexOf("the first mark of `AAAAAAAAAAAAAAAA`, who asks for 2 prefixes");
   const message = fromHex(hex);
   const asked: string[] = [];
-  const announcer = new Announcer({ subscribe: (text) => asked.push(text), unsubscribe() {} });
+  const announcer = new SubscriptionAnnouncer({
+    subscribe: (text) => asked.push(text),
+    unsubscribe() {},
+  });
   announcer.add("a");
   announcer.add("b");
   announcer.flush();
@@ -69,23 +72,25 @@ test("docs/wire-format.md: the mark has the form of those that subscribers send"
   const name = mark.slice(MARK.length, MARK.length + 16);
   assert.match(name, /^[\w-]{16}$/);
   assert.equal(message.toString("latin1"), `\x01${mark.replace(name, "A".repeat(16))}`);
-  assert.deepEqual(new SubscriberCensus().read(message), { type: "mark" });
+  const came = { id: "A".repeat(16), name: null };
+  assert.deepEqual(new SubscriberCounter().read(message), { type: "mark", came });
 });
 
-test("docs/wire-format.md: the answers are what a requester reads", () => {
-  const [id, question] = hexOf('question 7, `"ping"`, msgpack');
-  assert.equal(question, framed(msgpack(), false, ["ping"]));
+test("docs/wire-format.md: the replies are what a requester reads", () => {
+  const [id, request] = hexOf('request 7, `"ping"`, msgpack');
+  assert.equal(request, framed(msgpack(), false, ["ping"]));
   const empty = Buffer.alloc(0);
 
-  const [answerId, answer] = hexOf('its answer, `"pong"`');
-  assert.deepEqual([answerId, answer], [id, framed(msgpack(), false, ["pong"])]);
-  const opened = openAnswer([fromHex(answerId), empty, fromHex(answer)]);
-  assert.deepEqual([opened.id, opened.body?.toString("hex"), opened.error], [7, answer, null]);
+  const [answerId, reply] = hexOf('its reply, `"pong"`');
+  assert.deepEqual([answerId, reply], [id, framed(msgpack(), false, ["pong"])]);
+  const opened = openReply([fromHex(answerId), empty, fromHex(reply)]);
+  assert.deepEqual([opened.id.toString("hex"), opened.body?.toString("hex")], [id, reply]);
+  assert.equal(opened.error, null);
 
   const [errorId, ...frames] = hexOf('a `RangeError("no")` instead');
   assert.equal(errorId, id);
   const expected = errorFrames(new RangeError("no")).map((frame) => frame.toString("hex"));
   assert.deepEqual(frames, expected);
-  const { error } = openAnswer([fromHex(errorId), empty, ...frames.map(fromHex)]);
+  const { error } = openReply([fromHex(errorId), empty, ...frames.map(fromHex)]);
   assert.deepEqual([error?.remoteName, error?.message], ["RangeError", "no"]);
 });

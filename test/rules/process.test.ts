@@ -50,6 +50,20 @@ for (const how of ["exit", "throw", "close", "close and exit"]) {
   });
 }
 
+for (const how of ["closed at once", "closed in turn", "disposed"]) {
+  test(`rule 4: a thread whose sockets are ${how} can be terminated`, async (t) => {
+    const ending = await run(t, "thread-terminated", { args: [how] });
+    assertClean(ending);
+    assert.equal(ending.stdout, "went on\n");
+  });
+}
+
+test("rule 4: control: a thread whose sockets are open takes the process with it", async (t) => {
+  const { signal, stdout } = await run(t, "thread-terminated", { args: ["open"] });
+  assert.match(String(signal), /SIGABRT|SIGSEGV/);
+  assert.equal(stdout, "");
+});
+
 test("rules 4 and 11: threads talk over inproc both ways, and end by themselves", async (t) => {
   const ending = await run(t, "thread-inproc");
   assertClean(ending);

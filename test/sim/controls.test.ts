@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Disk, DiskFile } from "../../lib/journal/disk.ts";
-import { FileJournal } from "../../lib/journal/file-journal.ts";
+import type { Disk, DiskFile } from "../../lib/journal/disk/disk.ts";
+import { FileJournal } from "../../lib/journal/file/file-journal.ts";
 import { checkCrashes, DIRECTORY, entryValue, OPTIONS, recordRun } from "../support/crash-model.ts";
 import { Random } from "../support/random.ts";
 import { resealed } from "../support/reseal.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BrokerlessError } from "../../lib/errors.ts";
-import { FileJournal } from "../../lib/journal/file-journal.ts";
+import { FileJournal } from "../../lib/journal/file/file-journal.ts";
 import { DIRECTORY, entryValue, OPTIONS } from "../support/crash-model.ts";
 import { Random } from "../support/random.ts";
 import { SimDisk } from "../support/sim-disk.ts";

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { raw } from "../../lib/codec/raw.ts";
-import type { Appended } from "../../lib/journal/appended.ts";
-import { FileJournal } from "../../lib/journal/file-journal.ts";
+import { COMMON_DEFAULTS } from "../../lib/core/socket-options.ts";
+import type { Appended } from "../../lib/journal/commit/appended.ts";
+import { FileJournal } from "../../lib/journal/file/file-journal.ts";
 import type { Journal } from "../../lib/journal/journal.ts";
-import { COMMON_DEFAULTS } from "../../lib/socket/options.ts";
-import { RELIABLE_SEND_DEFAULTS } from "../../lib/socket/reliable/options.ts";
-import { ReliableReceiver } from "../../lib/socket/reliable/reliable-receiver.ts";
-import { ReliableSender } from "../../lib/socket/reliable/reliable-sender.ts";
+import { ReliableReceiver } from "../../lib/reliable/receiver/reliable-receiver.ts";
+import { RELIABLE_SEND_DEFAULTS } from "../../lib/reliable/reliable-options.ts";
+import { ReliableSender } from "../../lib/reliable/sender/reliable-sender.ts";
 import { changed } from "../support/changed.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { Random } from "../support/random.ts";
@@ -47,7 +47,8 @@ class Pair {
       id: () => String(++made).padStart(32, "0"),
     };
     const rules = { ...RELIABLE_SEND_DEFAULTS, journal, graceMs: 0 };
-    const quiet = { ...NOBODY, onDead: () => {}, onDropped: () => {} };
+    const none = (): void => {};
+    const quiet = { ...NOBODY, onDead: none, onDropped: none, onLost: none, onDiverged: none };
     this.sender = new ReliableSender<Uint8Array>(
       {
         common: COMMON,
@@ -68,6 +69,7 @@ class Pair {
         rules: receive,
         ...NOBODY,
         onLost: () => {},
+        onDiverged: () => {},
         onRetry: () => {},
       },
       ports,
@@ -185,8 +187,9 @@ test("dead letters: copied first and told apart later, they come again (negative
     changed(journal, {
       appendDraft: (draft, options) => {
         const appended = journal.appendDraft(draft);
-        if (options?.values !== undefined) journal.set(options.values);
-        return appended;
+        if (options?.values === undefined) return appended;
+        const { values } = options;
+        return appended.then(() => journal.set(values)) as unknown as Appended;
       },
     });
   const { deadAt } = await play(disk, inTwoSteps);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeSenderState, encodeSenderState } from "../../lib/delivery/saved-state.ts";
-import { Appended, Commit } from "../../lib/journal/appended.ts";
+import { SUSPECTS_EMPTY } from "../../lib/delivery/attempts/suspects.ts";
+import { decodeSenderState, encodeSenderState } from "../../lib/delivery/saved/saved-state.ts";
+import { Appended, Commit } from "../../lib/journal/commit/appended.ts";
 import type { Journal, Values } from "../../lib/journal/journal.ts";
 import { changed } from "../support/changed.ts";
 import { DeliveryWorld, type Sabotage, type WorldOptions } from "../support/delivery-world.ts";
@@ -67,15 +68,14 @@ function floorAhead({ socket, journal }: SimSender): void {
 
 /** What receivers know of seqs that were given anew is never void. */
 function ignoreEpoch({ socket }: SimSender): void {
-  Object.assign(socket!.links.keeper.state, { epochSeqFirst: Number.MAX_SAFE_INTEGER });
+  Object.assign(socket!.epochs, { all: [{ epoch: 1, seqFirst: 1, id: "0".repeat(32) }] });
 }
 
 /** A dead letter is settled first, and becomes one with the next write. */
 function deadInTwoSteps(journal: Journal): Journal {
   const set = (values: Values): Appended => {
-    const state = values.delivery && decodeSenderState(values.delivery);
-    if (!state) return journal.set(values);
-    const settled = { delivery: encodeSenderState({ ...state, dead: [] }) };
+    const { "delivery-dead": dead, ...settled } = values;
+    if (!dead) return journal.set(values);
     // More than once, so that the moment in between is long enough to be hit.
     let before: Promise<unknown> = Promise.resolve();
     for (let times = 0; times < 6; times++) before = before.then(() => journal.set(settled));
@@ -84,12 +84,13 @@ function deadInTwoSteps(journal: Journal): Journal {
   return changed(journal, { set });
 }
 
-/** What is handed out is not counted before it is given back. */
+/** What is handed out, and what is said to be begun, is not counted before it is given back. */
 function forgetHandedOut(journal: Journal): Journal {
   const set = (values: Values): Appended => {
     const state = values.delivery && decodeSenderState(values.delivery);
     if (!state) return journal.set(values);
-    return journal.set({ delivery: encodeSenderState({ ...state, leased: [] }) });
+    const forgetful = { ...state, leased: [], suspects: SUSPECTS_EMPTY };
+    return journal.set({ ...values, delivery: encodeSenderState(forgetful) });
   };
   return changed(journal, { set });
 }
@@ -105,6 +106,43 @@ function effectInTwoSteps(inbox: Journal): Journal {
     return stored as unknown as Appended;
   };
   return changed(inbox, { append });
+}
+
+/** Receivers may begin what they say that they begin, and it does not count. */
+function forgetBegun({ socket }: SimSender): void {
+  const { dispatcher } = socket!.links;
+  const step = dispatcher.step.bind(dispatcher);
+  dispatcher.step = (event, nowMs) => {
+    if (event.type !== "begun") return step(event, nowMs);
+    const actions = step({ type: "tick" }, nowMs);
+    const { link, ranges, wantsGo } = event;
+    return wantsGo ? [...actions, { type: "go", link, ranges }] : actions;
+  };
+}
+
+/** What may have killed a receiver is begun together with everything else. */
+function guardNothing({ socket }: SimSender): void {
+  const { dispatcher } = socket!.links;
+  const step = dispatcher.step.bind(dispatcher);
+  dispatcher.step = (event, nowMs) =>
+    step(event, nowMs).map((action) =>
+      action.type === "send" ? { ...action, guarded: false } : action,
+    );
+}
+
+/** Whatever was handed out to a receiver that died has been tried. */
+function countHandedOut({ socket }: SimSender): void {
+  const { dispatcher } = socket!.links;
+  const step = dispatcher.step.bind(dispatcher);
+  dispatcher.step = (event, nowMs) => {
+    const actions = step(event, nowMs);
+    for (const action of actions) {
+      if (action.type !== "send" || action.guarded) continue;
+      const { link, first, last } = action;
+      step({ type: "begun", link, ranges: [{ first, last }], wantsGo: false }, nowMs);
+    }
+    return actions;
+  };
 }
 
 interface Control {
@@ -152,10 +190,35 @@ const CONTROLS: Readonly<Record<string, Control>> = {
     sabotage: { sender: ignoreEpoch },
     caught: /and was not|is lost/,
   },
+  "a restored backup that is taken for the stream that it was": {
+    run: "backups that are restored, and old machines that come back",
+    sabotage: { sender: ignoreEpoch },
+    caught: /and was not|is lost/,
+  },
+  "lives that have one id": {
+    run: "backups that are restored, and old machines that come back",
+    sabotage: { sender: ignoreEpoch },
+    caught: /were not told apart/,
+  },
   "an attempt that is not counted before it is made": {
     run: "poison that kills receiver and sender",
     sabotage: { journal: forgetHandedOut },
-    caught: /for ever/,
+    caught: /for ever|stuck/,
+  },
+  "begins that do not count": {
+    run: "poison that kills receiver and sender",
+    sabotage: { sender: forgetBegun },
+    caught: /for ever|stuck/,
+  },
+  "suspects that are not begun alone": {
+    run: "poison that kills receiver and sender",
+    sabotage: { sender: guardNothing },
+    caught: /for ever|stuck|killed nobody/,
+  },
+  "attempts that count when a message is sent ahead": {
+    run: "poison that kills receiver and sender",
+    sabotage: { sender: countHandedOut },
+    caught: /and \d+ count|killed nobody/,
   },
   "an effect that is stored before its acknowledgement": {
     run: "one receiver that stores effects with acks",

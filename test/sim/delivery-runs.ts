@@ -3,7 +3,7 @@ import type { WorldOptions } from "../support/delivery-world.ts";
 const BASE: WorldOptions = {
   senders: 1,
   receivers: 1,
-  exclusive: false,
+  order: "perReceiver",
   prefetch: 4,
   prefetchBytesMax: 2 ** 25,
   receiverCrashes: false,
@@ -45,16 +45,16 @@ export const RUNS: Readonly<Record<string, WorldOptions>> = {
     graceMs: 100,
     heartbeatMs: 100,
   },
-  "exclusive receivers that die": {
+  "receivers in total order that die": {
     ...BASE,
     receivers: 3,
-    exclusive: true,
+    order: "total",
     ordered: true,
     inbox: true,
     receiverCrashes: true,
   },
   // What a receiver whose lease ended still finishes may come late: order is not checked.
-  "exclusive, short leases": { ...BASE, receivers: 2, exclusive: true, leaseMs: 200 },
+  "total order, short leases": { ...BASE, receivers: 2, order: "total", leaseMs: 200 },
   "two senders, two inboxes, few attempts": {
     ...BASE,
     senders: 2,
@@ -63,10 +63,10 @@ export const RUNS: Readonly<Record<string, WorldOptions>> = {
     receiverCrashes: true,
     attemptsMax: 3,
   },
-  "exclusive, with credit for few bytes": {
+  "total order, with credit for few bytes": {
     ...BASE,
     receivers: 2,
-    exclusive: true,
+    order: "total",
     ordered: true,
     inbox: true,
     receiverCrashes: true,
@@ -76,8 +76,30 @@ export const RUNS: Readonly<Record<string, WorldOptions>> = {
     ...BASE,
     receivers: 2,
     receiverCrashes: true,
-    attemptsMax: 3,
+    // Longer than the receiver that lives needs to come back.
+    graceMs: 1_000,
+    attemptsMax: 2,
     poison: true,
+  },
+  "handlers that fail often, receivers that die": {
+    ...BASE,
+    senders: 2,
+    receivers: 3,
+    receiverCrashes: true,
+    attemptsMax: 2,
+    failing: true,
+  },
+  "backups that are restored, and old machines that come back": {
+    ...BASE,
+    receivers: 2,
+    restores: true,
+    inbox: true,
+    receiverCrashes: true,
+  },
+  "backups of a disk that forgets, receivers without an inbox": {
+    ...BASE,
+    sync: "never",
+    restores: true,
   },
   "a sender's disk that forgets": { ...BASE, sync: "never", once: true, inbox: true },
 };

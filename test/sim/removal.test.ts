@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Disk } from "../../lib/journal/disk.ts";
-import { FileJournal } from "../../lib/journal/file-journal.ts";
+import type { Disk } from "../../lib/journal/disk/disk.ts";
+import { FileJournal } from "../../lib/journal/file/file-journal.ts";
 import { DIRECTORY, entryValue, OPTIONS } from "../support/crash-model.ts";
 import { eventually } from "../support/eventually.ts";
 import { gate } from "../support/fixtures.ts";

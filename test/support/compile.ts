@@ -20,6 +20,7 @@ export function compile(outDir: string, tests: readonly string[]): string {
     rootDir: ROOT,
     outDir,
     declaration: false,
+    declarationMap: false,
     isolatedDeclarations: false,
     typeRoots: [join(ROOT, "node_modules/@types")],
   };

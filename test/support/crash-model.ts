@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { Disk } from "../../lib/journal/disk.ts";
-import { FileJournal } from "../../lib/journal/file-journal.ts";
-import type { SyncLevel } from "../../lib/journal/file-journal-options.ts";
+import type { Disk } from "../../lib/journal/disk/disk.ts";
+import { FileJournal } from "../../lib/journal/file/file-journal.ts";
+import type { SyncLevel } from "../../lib/journal/file/file-journal-options.ts";
 import { Random } from "./random.ts";
 import { DurableState, SimDisk } from "./sim-disk.ts";
 import { simPorts } from "./sim-ports.ts";

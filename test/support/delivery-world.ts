@@ -1,20 +1,25 @@
 import { createHash } from "node:crypto";
+import type { WhyDead } from "../../lib/core/events/why-dead.ts";
+import type { ConfirmLevel } from "../../lib/core/send-options.ts";
 import type { ErrorCode } from "../../lib/errors.ts";
-import type { SyncLevel } from "../../lib/journal/file-journal-options.ts";
+import type { SyncLevel } from "../../lib/journal/file/file-journal-options.ts";
 import type { Journal } from "../../lib/journal/journal.ts";
-import type { ConfirmLevel } from "../../lib/socket/reliable/options.ts";
-import type { ReliablePorts } from "../../lib/socket/reliable/reliable-ports.ts";
+import type { ReliablePorts } from "../../lib/reliable/ports.ts";
+import type { ResolvedReliableSend } from "../../lib/reliable/reliable-options.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { Random } from "./random.ts";
 import { SimReceiver } from "./sim-receiver.ts";
 import { CACHE_BYTES, SimSender } from "./sim-sender.ts";
 import { SimWire } from "./sim-wire.ts";
 
+/** A lease that no handler of a run outlives (milliseconds). */
+const LEASE_LONG_MS = 10_000;
+
 /** What a run is like. */
 export interface WorldOptions {
   readonly senders: number;
   readonly receivers: number;
-  readonly exclusive: boolean;
+  readonly order: ResolvedReliableSend["order"];
   readonly prefetch: number;
   readonly prefetchBytesMax: number;
   /** Whether receivers are killed. */
@@ -32,6 +37,10 @@ export interface WorldOptions {
   readonly once: boolean;
   /** Effects are stored with their acknowledgements, and the application does not look for an id. */
   readonly together?: boolean;
+  /** Senders go on from backups, and old machines of theirs come back. */
+  readonly restores?: boolean;
+  /** Handlers fail, and reject, often, and to the end. */
+  readonly failing?: boolean;
   /** Some messages kill who takes them, and their sender too. */
   readonly poison?: boolean;
 }
@@ -49,7 +58,7 @@ export interface Sabotage {
 /** Steps without a message that gets on after which one is stuck (count): longer than all leases and graces. */
 const CALM_STEPS = 1_500;
 /** Deaths by poison after which it has killed for too long (count). */
-const DEATHS_MAX = 60;
+const DEATHS_MAX = 200;
 /** The largest frame that is cached beyond the bound (bytes). */
 const FRAME_BYTES = 400;
 
@@ -70,10 +79,16 @@ export class DeliveryWorld {
   readonly #confirmed = new Map<string, ConfirmLevel>();
   /** Effects of each message (count). */
   readonly #effects = new Map<string, number>();
+  /** How often each message was begun (count). */
+  readonly #begins = new Map<string, number>();
+  /** When each message was sent (ms since 1970). */
+  readonly #sentMs = new Map<string, number>();
   /** What a receiver did not want; should that word be lost with its connection, another may. */
   readonly #unwanted = new Set<string>();
   /** Of each sender, the number of the newest message that had its effect. */
   readonly #newest = new Map<string, number>();
+  /** Values by the ids of their messages. */
+  readonly #named = new Map<string, string>();
   #sessions = 0;
   /** Who took poison, and whose it was: they die at the end of the step. */
   readonly #victims = new Set<SimSender | SimReceiver>();
@@ -114,6 +129,18 @@ export class DeliveryWorld {
     await this.#checkEnd();
   }
 
+  /** Whether a sender's disk has all that it had said to be stored. */
+  get isExact(): boolean {
+    return this.options.sync === "always" && this.options.restores !== true;
+  }
+
+  /** A receiver was given a message: its id names no other. */
+  names(id: string, value: string): void {
+    const before = this.#named.get(id) ?? value;
+    this.#named.set(id, value);
+    this.check(before === value, `${before} and ${value} were not told apart: both are ${id}`);
+  }
+
   note(text: string): void {
     this.#trace.update(`${text}\n`);
     if (process.env.TRACE !== undefined) console.log(text);
@@ -121,6 +148,12 @@ export class DeliveryWorld {
 
   check(isKept: boolean, violation: string): void {
     if (!isKept) this.violations.push(violation);
+  }
+
+  /** A sender has a message to send. */
+  sent(value: string, level: ConfirmLevel): void {
+    this.note(`send ${value} ${level}`);
+    this.#sentMs.set(value, this.clock.timeMs());
   }
 
   /** A `send` resolved. */
@@ -140,10 +173,21 @@ export class DeliveryWorld {
 
   /** A receiver took a message. @returns whether that kills it, and its sender, before either can save anything */
   poisons(value: string, receiver: SimReceiver): boolean {
-    const [sender, number] = value.split(":") as [string, string];
-    if (this.options.poison !== true || Number(number) % 8 !== 4) return false;
+    if (!this.#isPoison(value)) return false;
+    const [sender] = value.split(":") as [string, string];
     this.#victims.add(receiver).add(this.#senders[Number(sender)]!);
     return true;
+  }
+
+  /** An application has a message in its hands. */
+  begun(value: string, attempt: number): void {
+    const begins = this.#begins.get(value) ?? 0;
+    this.#begins.set(value, begins + 1);
+    if (this.options.poison !== true) return;
+    this.check(
+      attempt <= begins + 1,
+      `${value} was begun ${begins} times, and ${attempt - 1} count`,
+    );
   }
 
   /** A receiver rejected a message. */
@@ -167,6 +211,10 @@ export class DeliveryWorld {
     this.#newest.set(sender, Math.max(newest, Number(number)));
   }
 
+  #isPoison(value: string): boolean {
+    return this.options.poison === true && Number(value.split(":")[1]) % 8 === 4;
+  }
+
   get #isAtRest(): boolean {
     return this.#senders.every((sender) => sender.isAtRest);
   }
@@ -177,13 +225,15 @@ export class DeliveryWorld {
     const sender = this.#senders[random.below(this.#senders.length)]!;
     const receiver = this.#receivers[random.below(this.#receivers.length)]!;
     if (roll < 0.4) this.#carry(sender, receiver);
-    else if (roll < 0.62) receiver.work(false);
+    else if (roll < 0.62) receiver.work(this.options.poison === true);
     else if (roll < 0.74) this.clock.advance(random.below(60));
     else if (roll < 0.84) sender.send();
     else if (roll < 0.9) this.#connect(sender, receiver);
-    else if (roll < 0.93) this.#cut(sender, receiver);
+    // Where poison kills, nothing else does, so that it is clear what each death is to be blamed on.
+    else if (roll < 0.93 && this.options.poison !== true) this.#cut(sender, receiver);
     else if (roll < 0.94) await this.#crashSender(sender);
-    else if (roll < 0.95) await this.#crashReceiver(receiver);
+    else if (roll < 0.95 && this.options.poison !== true) await this.#crashReceiver(receiver);
+    else if (roll < 0.97 && this.options.restores === true) sender.backup();
     for (const { machine } of this.#programs) if (random.chance(0.4)) machine.work(2);
     await this.#endStep();
   }
@@ -263,6 +313,7 @@ export class DeliveryWorld {
     this.note(`sender ${sender.index} crashes ${isPower}`);
     sender.crash(isPower);
     for (const receiver of this.#receivers) this.#cut(sender, receiver);
+    if (this.options.restores === true && this.random.chance(0.5)) sender.restore();
     await sender.start();
   }
 
@@ -287,20 +338,46 @@ export class DeliveryWorld {
     }
   }
 
+  /** A letter says what was said at its last attempt, and has the id and the times of what happened. */
+  #checkWhy(text: string, letter: WhyDead & { readonly id: string }): void {
+    const { id, attempts, reason, error, firstAttemptAt, deadAt } = letter;
+    this.check((this.#named.get(id) ?? text) === text, `the letter of ${text} has another's id`);
+    const isLost = reason.startsWith("the lease ended");
+    const said = error?.message ?? null;
+    // A handler that outlived its lease speaks of an earlier attempt than the sender counts; a sender that lost its newest
+    // state, or was restored, counts fewer than the handler was told.
+    const { leaseMs, restores, sync } = this.options;
+    const isCounted = leaseMs >= LEASE_LONG_MS && restores !== true && sync === "always";
+    const isSaid = isLost
+      ? said === null
+      : said === `${text} #${attempts}` || (!isCounted && said?.startsWith(`${text} #`) === true);
+    this.check(
+      isSaid,
+      `${text} died at attempt ${attempts} (${reason}), and its letter says ${said}`,
+    );
+    const sentMs = Math.floor(this.#sentMs.get(text)!);
+    const firstMs = firstAttemptAt?.getTime() ?? sentMs;
+    const isTimely = sentMs <= firstMs && firstMs <= deadAt.getTime();
+    this.check(isTimely, `${text} was sent at ${sentMs}, and its letter says ${firstMs}`);
+  }
+
   async #checkEnd(): Promise<void> {
     if (this.violations.length > 0) return;
     this.check(this.#isAtRest, "a message is stuck though everybody is there");
     const dead = new Set<string>();
     for (const { socket } of this.#senders) {
-      for await (const { value } of socket!.deadLetters) {
-        const text = Buffer.from(value).toString().replace(/\.+$/, "");
+      for await (const letter of socket!.deadLetters) {
+        const text = Buffer.from(letter.value).toString().replace(/\.+$/, "");
+        this.#checkWhy(text, letter);
         this.check(!dead.has(text), `${text} is a dead letter twice`);
+        const isWrong = this.options.poison === true && !this.#isPoison(text);
+        this.check(!isWrong, `${text} is a dead letter, and killed nobody`);
         dead.add(text);
       }
     }
     for (const [value, level] of this.#confirmed) {
       // Where the disk may forget, the others say less.
-      if (this.options.sync !== "always" && level !== "processed") continue;
+      if (!this.isExact && level !== "processed") continue;
       const isThere = this.#effects.has(value) || dead.has(value);
       this.check(isThere, `${value} was confirmed as ${level}, and is lost`);
     }

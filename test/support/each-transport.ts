@@ -3,13 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { TypedSocket } from "../../lib/index.ts";
+import { WATCHDOG_MS } from "./watchdog.ts";
 
 /** Every transport on which all roles must behave alike. */
 export const TRANSPORTS = ["tcp", "ipc", "inproc"] as const;
 export type Transport = (typeof TRANSPORTS)[number];
-
-/** Only a hang reaches it (milliseconds). */
-const WATCHDOG_MS = 60_000;
 
 let names = 0;
 

@@ -1,7 +1,7 @@
+import "./plain-ok.ts";
 import { setTimeout as delay } from "node:timers/promises";
+import { WATCHDOG_MS } from "./watchdog.ts";
 
-/** Far longer than anything that a test waits for takes; only a hang reaches it (milliseconds). */
-const WATCHDOG_MS = 20_000;
 const PAUSE_MS = 2;
 
 /**

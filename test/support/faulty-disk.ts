@@ -1,4 +1,4 @@
-import type { Disk, DiskFile } from "../../lib/journal/disk.ts";
+import type { Disk, DiskFile } from "../../lib/journal/disk/disk.ts";
 import { errno } from "./sim-disk.ts";
 
 /** The calls of a disk and its files, by name. */

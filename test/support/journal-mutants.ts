@@ -1,13 +1,4 @@
-/** One protection of the journal, taken away from the compiled library. */
-export interface Mutant {
-  /** The rule of docs/journal-format.md that the protection keeps. */
-  readonly rule: string;
-  readonly name: string;
-  /** File of the library, then what to replace in it, and by what; each stands there once. */
-  readonly edits: readonly (readonly [file: string, from: string, to: string])[];
-  /** The test that must fail then: its file, and a part of its name. */
-  readonly hunt: readonly [file: string, name: string];
-}
+import type { Mutant } from "./mutation.ts";
 
 const POWER_CUT = ["sim/power-cut", "nothing stored is lost"] as const;
 const FLIPS = ["sim/damage", "a closed journal, a larger one"] as const;
@@ -19,23 +10,27 @@ export const MUTANTS: readonly Mutant[] = [
     rule: "J1",
     name: "acknowledge before the sync has ended",
     edits: [
-      ["journal/segment-log", "await this.sync();\n        // Readers", "void this.sync();\n//"],
+      [
+        "journal/segment/segment-log",
+        "await this.sync();\n        // Readers",
+        "void this.sync();\n//",
+      ],
     ],
     hunt: POWER_CUT,
   },
   {
     rule: "J2",
     name: "count what came during a sync as synced",
-    edits: [["journal/tail-file", "Math.max(this.#durable, end)", "this.#written"]],
+    edits: [["journal/segment/tail-file", "Math.max(this.#durable, end)", "this.#written"]],
     hunt: POWER_CUT,
   },
   {
     rule: "J3",
     name: "go on after a failed sync",
     edits: [
-      ["journal/file-journal", "this.#failure = failure;", ""],
-      ["journal/file-journal", "this.intake.refuse(failure);", ""],
-      ["journal/intake", 'error.code !== "BROKERLESS_NO_SPACE"', "false"],
+      ["journal/file/file-journal", "this.#failure = failure;", ""],
+      ["journal/file/file-journal", "this.intake.refuse(failure);", ""],
+      ["journal/commit/intake", 'error.code !== "BROKERLESS_NO_SPACE"', "false"],
     ],
     hunt: POISONED,
   },
@@ -44,7 +39,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "overlook that the sync of a directory failed",
     edits: [
       [
-        "journal/begin-segment",
+        "journal/segment/begin-segment",
         "ports.disk.syncDirectory(directory);",
         "ports.disk.syncDirectory(directory).catch(() => {});",
       ],
@@ -54,33 +49,79 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: "J5",
     name: "do not sync the directory of a new segment",
-    edits: [["journal/begin-segment", "await ports.disk.syncDirectory(directory);", ""]],
+    edits: [["journal/segment/begin-segment", "await ports.disk.syncDirectory(directory);", ""]],
     hunt: POWER_CUT,
   },
   {
     rule: "J6",
     name: "leave what a full disk cut short",
-    edits: [["journal/tail-file", "await this.#takeBack(error);\n            const", "const"]],
+    edits: [
+      ["journal/segment/tail-file", "await this.#takeBack(error);\n            const", "const"],
+    ],
     hunt: ["sim/disk-faults", "not even the part that fitted"],
   },
   {
     rule: "J6",
     name: "overlook short writes",
-    edits: [["journal/disk", "if (written === bytes)", "if (written > 0)"]],
+    edits: [["journal/disk/disk", "if (written === bytes)", "if (written > 0)"]],
     hunt: ["sim/disk-faults", "short writes are finished"],
   },
   {
     rule: "J6",
     name: "keep no room for acknowledgements",
-    edits: [["journal/segment-log", "await this.#giveReserve()", "false"]],
+    edits: [["journal/segment/segment-log", "(await this.#giveReserve())", "false"]],
     hunt: ["sim/disk-faults", "stored from the reserve"],
+  },
+  {
+    rule: "0029",
+    name: "end with a lack of descriptors when a new segment's name is synced",
+    edits: [
+      ["journal/segment/begin-segment", "throw lackOrPoisoned(error", "throw poisoned(error"],
+    ],
+    hunt: ["sim/disk-lacks", "each call of a new segment fails once"],
+  },
+  {
+    rule: "0029",
+    name: "go on in the old segment while the next has its name",
+    edits: [["journal/segment/segment-log", "(wants || this.#begun !== null)", "wants"]],
+    hunt: ["sim/disk-lacks", "each call of a new segment fails once"],
+  },
+  {
+    rule: "J6",
+    name: "let values wait for a new segment on a full disk",
+    edits: [["journal/segment/segment-log", "!isLack(error) || !what.isValues || !fits", "true"]],
+    hunt: ["sim/disk-lacks", "behind a full segment"],
+  },
+  {
+    rule: "J6",
+    name: "forget what an earlier run has kept for values",
+    edits: [["journal/segment/reserve", "await this.#isThere()", "false"]],
+    hunt: ["sim/full-restarts", "(many segments)"],
+  },
+  {
+    rule: "J6",
+    name: "let entries take what the reserve gave",
+    edits: [["journal/segment/segment-log", "await this.#keepReserve(bytes);", ";"]],
+    hunt: ["sim/full-restarts", "(many segments)"],
+  },
+  {
+    rule: "J6",
+    name: "keep a segment that nobody needs on a full disk",
+    edits: [["journal/segment/segment-log", "!(await this.#freeSpent())", "true"]],
+    hunt: ["sim/full-restarts", "(one segment)"],
+  },
+  {
+    rule: "J6",
+    name: "a lack of descriptors is the end",
+    edits: [["journal/disk/disk-errors", "NO_DESCRIPTOR.has(code)", "false"]],
+    hunt: ["sim/disk-lacks", "no descriptor (EMFILE)"],
   },
   {
     rule: "J7",
     name: "write while a write is under way",
     edits: [
       [
-        "journal/commit-pipeline",
+        "journal/commit/commit-pipeline",
         "this.#writing !== null || this.#written !== null || this.#writeFailure !== null",
         "false",
       ],
@@ -104,7 +145,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "checksum of records off",
     edits: [
       [
-        "journal/record",
+        "journal/format/record",
         "crc32(bytes.subarray(at + 4, at + 24), place.seed) !== getU32(bytes, at)",
         "false",
       ],
@@ -114,14 +155,18 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: "J8",
     name: "checksum of values off",
-    edits: [["journal/values", "crc32(body.subarray(4)) !== getU32(body, 0)", "false"]],
+    edits: [["journal/format/values", "crc32(body.subarray(4)) !== getU32(body, 0)", "false"]],
     hunt: FLIPS,
   },
   {
     rule: "J8",
     name: "salt off",
     edits: [
-      ["journal/segment-header", 'return crc32(Buffer.from(header.salt, "hex"));', "return 1;"],
+      [
+        "journal/format/segment-header",
+        'return crc32(Buffer.from(header.salt, "hex"));',
+        "return 1;",
+      ],
     ],
     hunt: ["sim/forged", "another life of the same segment"],
   },
@@ -129,8 +174,12 @@ export const MUTANTS: readonly Mutant[] = [
     rule: "J9",
     name: "believe lengths (and checksums, which see them too)",
     edits: [
-      ["journal/record", "bodyBytes < BODY_BYTES_MIN || bodyBytes > BODY_BYTES_MAX", "false"],
-      ["journal/record", "RECORD_HEADER_BYTES + bodyBytes > place.bytesThere", "false"],
+      [
+        "journal/format/record",
+        "bodyBytes < BODY_BYTES_MIN || bodyBytes > BODY_BYTES_MAX",
+        "false",
+      ],
+      ["journal/format/record", "RECORD_HEADER_BYTES + bodyBytes > place.bytesThere", "false"],
       ["batch/batch", "getU32(bytes, BATCH.bytes) !== bytesThere", "false"],
       [
         "batch/batch",
@@ -145,7 +194,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "report zeros behind the end",
     edits: [
       [
-        "journal/segment-scan",
+        "journal/segment/segment-scan",
         "while (dataEnd > faultAt && bytes[dataEnd - 1] === 0)",
         "while (false)",
       ],
@@ -155,19 +204,21 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: "J11",
     name: "records without a durable mark",
-    edits: [["journal/seal-units", "offset, durableOffset }", "offset, durableOffset: 0 }"]],
+    edits: [
+      ["journal/segment/seal-records", "offset, durableOffset }", "offset, durableOffset: 0 }"],
+    ],
     hunt: ["sim/damage", "durable mark tells"],
   },
   {
     rule: "J12",
     name: "cut below the durable mark",
-    edits: [["journal/recovery", "if (scan.end < durable)", "if (false)"]],
+    edits: [["journal/recovery/judge-segment", "if (scan.end < durable)", "if (false)"]],
     hunt: ["sim/damage", "whose process died, truncated"],
   },
   {
     rule: "J12",
     name: "never cut",
-    edits: [["journal/recovery", "if (scan.end < durable)", "if (true)"]],
+    edits: [["journal/recovery/judge-segment", "if (scan.end < durable)", "if (true)"]],
     hunt: POWER_CUT,
   },
   {
@@ -175,7 +226,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "do not report what was cut",
     edits: [
       [
-        "journal/open-log",
+        "journal/recovery/open-log",
         "tail === null || savedAs === null ? null : { ...tail, savedAs }",
         "null",
       ],
@@ -185,7 +236,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: "J14",
     name: "set nothing aside",
-    edits: [["journal/set-aside", "await writeAll(file, [bytes], 0);", ""]],
+    edits: [["journal/recovery/quarantine", "await writeAll(file, [bytes], 0);", ""]],
     hunt: ["sim/damage", "garbage behind the end"],
   },
   {
@@ -193,7 +244,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "do not write again what is above the mark",
     edits: [
       [
-        "journal/open-log",
+        "journal/recovery/open-log",
         "await writeAll(file, [bytes.subarray(0, newest.end - from)], from);",
         ";",
       ],
@@ -203,22 +254,28 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: "J15",
     name: "duplicate check off",
-    edits: [["journal/segment-scan", "if (batch.seqFirst !== state.seqNext)", "if (false)"]],
+    edits: [
+      ["journal/segment/segment-scan", "if (batch.seqFirst !== state.seqNext)", "if (false)"],
+    ],
     hunt: ["sim/forged", "repeats a seq"],
   },
   {
     rule: "J15",
     name: "no check from segment to segment",
-    edits: [["journal/scan-log", "checkNext(headers[index + 1], state);", ""]],
+    edits: [["journal/recovery/scan-log", "checkNext(headers[index + 1], state);", ""]],
     hunt: ["sim/forged", "does not go on"],
   },
   {
     rule: "J15",
     name: "a missing segment is nothing",
     edits: [
-      ["journal/segment-list", "previous !== undefined && number !== previous.number + 1", "false"],
       [
-        "journal/segment-list",
+        "journal/segment/segment-list",
+        "previous !== undefined && number !== previous.number + 1",
+        "false",
+      ],
+      [
+        "journal/segment/segment-list",
         "previous !== undefined && header.previousBytes !== previousBytes",
         "false",
       ],
@@ -230,7 +287,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "refuse where the mark cannot be read",
     edits: [
       [
-        "journal/mark",
+        "journal/format/durable-mark",
         "!MAGIC.equals(bytes.subarray(0, 8)))\n        return null;",
         "!MAGIC.equals(bytes.subarray(0, 8)))\n        throw new Error('unreadable');",
       ],
@@ -242,7 +299,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "remove segments before it is durable that they are free",
     edits: [
       [
-        "journal/file-journal",
+        "journal/file/file-journal",
         "await this.intake.appendAll([], seqFirstChange(seq));",
         "await this.#log.dropBefore(seq); await this.intake.appendAll([], seqFirstChange(seq));",
       ],
@@ -253,7 +310,11 @@ export const MUTANTS: readonly Mutant[] = [
     rule: "J18",
     name: "values apart from their entries",
     edits: [
-      ["journal/seal-units", "RECORD_TYPE.batch, values !== null)", "RECORD_TYPE.batch, false)"],
+      [
+        "journal/segment/seal-records",
+        "RECORD_TYPE.batch, values !== null)",
+        "RECORD_TYPE.batch, false)",
+      ],
     ],
     hunt: POWER_CUT,
   },
@@ -262,7 +323,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a segment without the values of those before it",
     edits: [
       [
-        "journal/begin-segment",
+        "journal/segment/begin-segment",
         "encodeValues(parts.table.entries(), true)",
         "encodeValues(new Map(), true)",
       ],
@@ -272,21 +333,21 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: "J19",
     name: "epoch check off",
-    edits: [["journal/segment-scan", "if (batch.epoch !== state.epoch)", "if (false)"]],
+    edits: [["journal/segment/segment-scan", "if (batch.epoch !== state.epoch)", "if (false)"]],
     hunt: ["sim/forged", "of another epoch"],
   },
   {
     rule: "J19",
     name: "stream check off",
-    edits: [["journal/segment-scan", "if (batch.stream !== state.stream)", "if (false)"]],
+    edits: [["journal/segment/segment-scan", "if (batch.stream !== state.stream)", "if (false)"]],
     hunt: ["sim/forged", "of another stream"],
   },
   {
     rule: "J19",
     name: "the epoch stays where seen entries can be lost",
     edits: [
-      ["journal/open-log", "return mark.lazy && mark.bootId !== bootId;", "return false;"],
-      ["journal/open-log", "if (mark === null)\n        return true;", ""],
+      ["journal/recovery/open-log", "return mark.lazy && mark.bootId !== bootId;", "return false;"],
+      ["journal/recovery/open-log", "return !isClean;", "return false;"],
     ],
     hunt: ["sim/power-cut", "the epoch rises"],
   },
@@ -294,16 +355,52 @@ export const MUTANTS: readonly Mutant[] = [
     rule: "J20",
     name: "no lock",
     edits: [
-      ["journal/ports", "lock: lockDirectory,", "lock: async () => ({ release: async () => {} }),"],
+      [
+        "journal/disk/ports",
+        "lock: lockDirectory,",
+        "lock: async () => ({ assertHeld: () => {}, release: async () => {} }),",
+      ],
     ],
-    hunt: ["journal/file-journal", "a second writer is refused"],
+    hunt: ["journal/file/file-journal", "a second writer is refused"],
+  },
+  {
+    rule: "J20",
+    name: "a lock that is not asked of the system",
+    edits: [["journal/disk/directory-lock", "locks.tryLock(fd, ...range())", "fd > 0"]],
+    hunt: ["journal/one-writer", "one of many takes it"],
+  },
+  {
+    rule: "J20",
+    name: "a lock on a file that another one has just removed",
+    edits: [
+      ["journal/disk/directory-lock", "if (!leadsTo(place.path, { dev, ino }))", "if (false)"],
+    ],
+    hunt: ["journal/one-writer", "between the open and the lock"],
+  },
+  {
+    rule: "J20",
+    name: "do not look again whether the directory is there",
+    edits: [
+      [
+        "journal/segment/segment-log",
+        "this.#options.lock.assertHeld();\n        this.syncs++;",
+        "this.syncs++;",
+      ],
+      // On a slow machine the mark is due, which looks too.
+      [
+        "journal/file/file-journal",
+        "await this.#guard(async () => this.#lock.assertHeld());\n            this.#putMark();",
+        "this.#putMark();",
+      ],
+    ],
+    hunt: ["journal/one-writer", "file: what is appended after the directory was removed"],
   },
   {
     rule: "J21",
     name: "a read error is the end",
     edits: [
       [
-        "journal/segment-cursor",
+        "journal/segment/segment-cursor",
         "throw diskFailure(error, `read ",
         "segment.end = this.#offset; void (`",
       ],
@@ -315,7 +412,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "read every version",
     edits: [
       [
-        "journal/segment-header",
+        "journal/format/segment-header",
         "version !== SEGMENT_VERSION || (flags & ~FLAG_GAP) !== 0",
         "false",
       ],
@@ -327,30 +424,60 @@ export const MUTANTS: readonly Mutant[] = [
     name: "show what is written and not synced",
     edits: [
       [
-        "journal/segment-log",
+        "journal/segment/segment-log",
         "this.bytesWritten += sealed.bytes;",
         "this.newest.end = this.#tail.written;",
       ],
     ],
-    hunt: ["journal/file-journal", "a follower sees nothing"],
+    hunt: ["journal/file/file-journal", "a follower sees nothing"],
   },
   {
     rule: "J23",
     name: "a view that reads past the mark",
     edits: [
       [
-        "journal/journal-view",
+        "journal/file/journal-view",
         "if (mark !== null && mark.stream === stream && mark.segment === number)",
         "if (false)",
       ],
-      ["journal/journal-view", "else if (mark !== null)", "else if (false)"],
+      ["journal/file/journal-view", "else if (mark !== null)", "else if (false)"],
     ],
-    hunt: ["journal/file-journal", "a view stops at the mark"],
+    hunt: ["journal/file/file-journal", "a view stops at the mark"],
   },
   {
     rule: "J24",
     name: "verify sees no damage",
-    edits: [["journal/verify", "return { ok: damage.length === 0,", "return { ok: true,"]],
+    edits: [["journal/recovery/verify", "return { ok: damage.length === 0,", "return { ok: true,"]],
     hunt: FLIPS,
+  },
+  {
+    rule: "J25",
+    name: "find a time by the clock of the headers",
+    edits: [
+      [
+        "journal/segment/seek-time",
+        "(await firstTime(view, segments.slice(middle)))",
+        "segments[middle].header.createdAtMs",
+      ],
+    ],
+    hunt: ["sim/clock", "wherever the clock was set"],
+  },
+  {
+    rule: "J25",
+    name: "begin times anew behind a segment without entries",
+    edits: [["journal/recovery/open-log", "!scan.clean && state.timeMs === 0", "false"]],
+    hunt: ["sim/clock", "the time does not fall"],
+  },
+  {
+    rule: "J25",
+    name: "believe a clock that was ahead",
+    edits: [["journal/file/retention", "createdAtMs > nowMs ||", "false ||"]],
+    hunt: ["sim/clock", "years ahead"],
+  },
+  {
+    rule: "J25",
+    name: "believe a clock that was behind",
+    edits: [["journal/file/retention", "|| createdAtMs < latestMs", ""]],
+    hunt: ["sim/clock", "lived long before"],
   },
 ];

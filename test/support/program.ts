@@ -12,21 +12,26 @@ export class Program {
   readonly lines: string[] = [];
   readonly #t: TestContext;
   readonly #file: string;
+  readonly #wrap: readonly string[];
   #waits: { readonly word: string; readonly resolve: () => void }[] = [];
   #child: ChildProcess | null = null;
 
-  /** @param file beside the test, as a URL; or compiled */
-  constructor(t: TestContext, file: URL) {
+  /**
+   * @param file beside the test, as a URL; or compiled
+   * @param wrap a command, with arguments, that runs the rest of its line
+   */
+  constructor(t: TestContext, file: URL, wrap: readonly string[] = []) {
     this.#t = t;
     this.#file = fileURLToPath(file);
+    this.#wrap = wrap;
     t.after(() => this.kill());
   }
 
   /** @returns what follows the word `start` */
   async start(args: readonly string[]): Promise<string> {
     const loader = this.#file.endsWith(".ts") ? ["--import", "tsx"] : [];
-    const all = [...loader, this.#file, ...args];
-    const child = spawn(process.execPath, all, { stdio: ["pipe", "pipe", "pipe"] });
+    const line = [...this.#wrap, process.execPath, ...loader, this.#file, ...args];
+    const child = spawn(line[0]!, line.slice(1), { stdio: ["pipe", "pipe", "pipe"] });
     this.#child = child;
     child.stdin!.on("error", () => {});
     child.stderr!.on("data", (bytes: Buffer) => this.#t.diagnostic(String(bytes).trim()));

@@ -5,12 +5,12 @@ import {
   RECORD_TYPE,
   readRecord,
   recordFault,
-} from "../../lib/journal/record.ts";
+} from "../../lib/journal/format/record.ts";
 import {
   decodeSegmentHeader,
   SEGMENT_HEADER_BYTES,
   segmentSeed,
-} from "../../lib/journal/segment-header.ts";
+} from "../../lib/journal/format/segment-header.ts";
 
 /** Makes all checksums match what is there: what damage looks like to who does not check. */
 export function resealed(bytes: Buffer): Buffer {

@@ -1,4 +1,4 @@
-import type { Disk, DiskFile } from "../../lib/journal/disk.ts";
+import type { Disk, DiskFile } from "../../lib/journal/disk/disk.ts";
 import type { Random } from "./random.ts";
 
 /** A change to a simulated disk, as it was asked for. */

@@ -1,6 +1,6 @@
-import type { Disk, DiskFile } from "../../lib/journal/disk.ts";
-import { FileJournal } from "../../lib/journal/file-journal.ts";
-import type { SyncLevel } from "../../lib/journal/file-journal-options.ts";
+import type { Disk, DiskFile } from "../../lib/journal/disk/disk.ts";
+import { FileJournal } from "../../lib/journal/file/file-journal.ts";
+import type { SyncLevel } from "../../lib/journal/file/file-journal-options.ts";
 import type { Random } from "./random.ts";
 import { DurableState, SimDisk } from "./sim-disk.ts";
 import { simPorts } from "./sim-ports.ts";
@@ -38,6 +38,17 @@ export class SimMachine {
   kill(): void {
     this.#work = [];
     this.#disk = this.#disk.clone();
+  }
+
+  /** What is on the disk, as a copy or a snapshot has it. */
+  backup(): SimDisk {
+    return this.#disk.clone();
+  }
+
+  /** Another disk is put into the machine, while nothing runs on it. */
+  restore(backup: SimDisk): void {
+    this.#work = [];
+    this.#disk = backup.clone();
   }
 
   /** The power fails: what was not synced may be there, in part, or not. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { raw } from "../../lib/codec/raw.ts";
+import { COMMON_DEFAULTS } from "../../lib/core/socket-options.ts";
 import type { Journal } from "../../lib/journal/journal.ts";
-import { COMMON_DEFAULTS } from "../../lib/socket/options.ts";
-import type { ReliableDelivery } from "../../lib/socket/reliable/delivery.ts";
-import { ReliableReceiver } from "../../lib/socket/reliable/reliable-receiver.ts";
+import type { ReliableDelivery } from "../../lib/reliable/receiver/delivery.ts";
+import { ReliableReceiver } from "../../lib/reliable/receiver/reliable-receiver.ts";
 import type { DeliveryWorld } from "./delivery-world.ts";
 import { SimMachine } from "./sim-machine.ts";
 
@@ -57,6 +57,7 @@ export class SimReceiver {
         rules: { ...RECEIVE, prefetch, prefetchBytesMax, inbox: this.#inbox },
         onPeer: () => {},
         onLost: () => {},
+        onDiverged: () => {},
         onRetry: () => {},
         onError: (error) => this.#world.errors.push(error.message),
       },
@@ -73,12 +74,16 @@ export class SimReceiver {
     const message = this.#inHand.splice(random.below(this.#inHand.length), 1)[0];
     if (message === undefined) return;
     const roll = random.next();
+    // Those that fail often do so to the end: dead letters end them.
+    const failures = options.failing === true ? 4 : Number(!isCalm);
     if (sabotage.ackFirst === true) message.ack();
     // Another may have it by now: it is given up, and so comes again if nobody has.
     if (!message.isHeld && sabotage.ackFirst !== true) message.nack();
-    else if (!isCalm && roll < 0.08) message.nack(roll < 0.04 ? {} : { delayMs: random.below(50) });
-    else if (!isCalm && roll < 0.1) {
-      message.reject("unwanted");
+    else if (roll < 0.08 * failures) {
+      const error = new Error(`${textOf(message)} #${message.attempt}`);
+      message.nack(roll < 0.04 * failures ? { error } : { error, delayMs: random.below(50) });
+    } else if (roll < 0.1 * failures) {
+      message.reject("unwanted", { error: new Error(`${textOf(message)} #${message.attempt}`) });
       this.#world.unwanted(textOf(message));
     } else if (!isCalm && roll < 0.4) {
       if (roll < 0.12) message.extend(1 + random.below(1_000));
@@ -110,9 +115,11 @@ export class SimReceiver {
   #take(message: Message): void {
     const { id, seq, attempt } = message;
     this.#world.note(`${this.index} takes ${seq} ${attempt}`);
+    this.#world.begun(textOf(message), attempt);
     if (this.#world.poisons(textOf(message), this)) return;
     // A sender's disk that forgets acknowledgements repeats messages; the id tells.
-    if (this.#world.options.sync === "always") {
+    this.#world.names(id, textOf(message));
+    if (this.#world.isExact) {
       this.#world.check(!this.#done.has(id), `${id} came again after it was done`);
       this.#world.check(!this.#remembered.has(id), `${id} came again after that was remembered`);
     }

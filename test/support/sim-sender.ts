@@ -1,11 +1,13 @@
 import { raw } from "../../lib/codec/raw.ts";
-import { countAll, type SeqRange } from "../../lib/delivery/range.ts";
+import type { ConfirmLevel } from "../../lib/core/send-options.ts";
+import { COMMON_DEFAULTS } from "../../lib/core/socket-options.ts";
+import { countAll, type SeqRange } from "../../lib/delivery/range/range.ts";
 import type { BrokerlessError } from "../../lib/errors.ts";
 import type { Journal } from "../../lib/journal/journal.ts";
-import { COMMON_DEFAULTS } from "../../lib/socket/options.ts";
-import { type ConfirmLevel, RELIABLE_SEND_DEFAULTS } from "../../lib/socket/reliable/options.ts";
-import { ReliableSender } from "../../lib/socket/reliable/reliable-sender.ts";
+import { RELIABLE_SEND_DEFAULTS } from "../../lib/reliable/reliable-options.ts";
+import { ReliableSender } from "../../lib/reliable/sender/reliable-sender.ts";
 import type { DeliveryWorld } from "./delivery-world.ts";
+import type { SimDisk } from "./sim-disk.ts";
 import { SimMachine } from "./sim-machine.ts";
 
 const LEVELS: readonly ConfirmLevel[] = ["queued", "stored", "delivered", "processed"];
@@ -24,6 +26,7 @@ export class SimSender {
   readonly #world: DeliveryWorld;
   #sent = 0;
   #lives = 0;
+  readonly #backups: SimDisk[] = [];
 
   constructor(world: DeliveryWorld, index: number) {
     this.#world = world;
@@ -45,7 +48,7 @@ export class SimSender {
     const opened = await this.machine.open(options.sync);
     const journal = sabotage.journal?.(opened) ?? opened;
     this.#lives += 1;
-    const { leaseMs, graceMs, exclusive, attemptsMax, heartbeatMs } = options;
+    const { leaseMs, graceMs, order, attemptsMax, heartbeatMs } = options;
     this.journal = journal;
     this.socket = new ReliableSender<Uint8Array>(
       {
@@ -66,11 +69,13 @@ export class SimSender {
           leaseMs,
           graceMs,
           attemptsMax,
-          exclusive,
+          order,
         },
         onPeer: () => {},
         onDead: () => {},
         onDropped: () => {},
+        onLost: () => {},
+        onDiverged: () => {},
         onError: (error) => this.#world.errors.push(error.message),
         freeing: FREEING,
       },
@@ -92,8 +97,22 @@ export class SimSender {
         () => this.#life(life) && this.#world.confirmed(value, confirm),
         (error: BrokerlessError) => this.#life(life) && this.#world.failed(value, error.code),
       );
-      this.#world.note(`send ${value} ${confirm}`);
+      this.#world.sent(value, confirm);
     }
+  }
+
+  /** Keeps a copy of the disk: as a backup, or since an old machine may come back with it. */
+  backup(): void {
+    this.#backups.push(this.machine.backup());
+  }
+
+  /** Goes on from one of the copies, while nothing runs. */
+  restore(): void {
+    const { random } = this.#world;
+    // The machine that is replaced may come back, too.
+    this.backup();
+    const backup = this.#backups[random.below(this.#backups.length)]!;
+    this.machine.restore(backup);
   }
 
   /** The process dies, or its machine loses power. Nothing is said, and nothing saved. */

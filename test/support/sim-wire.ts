@@ -1,4 +1,4 @@
-import type { LinkPeer } from "../../lib/transport/link-hub.ts";
+import type { LinkPeer } from "../../lib/transport/link-peer.ts";
 
 /** A message of the simulated wire. */
 export type Parts = readonly Buffer[];
@@ -14,6 +14,7 @@ export class SimWire {
   #end(queue: Parts[]): LinkPeer {
     return {
       address: "simulated",
+      name: null,
       send: (parts) => {
         if (!this.isCut) queue.push(parts.map((part) => Buffer.from(part)));
       },

@@ -3,14 +3,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { FileJournal } from "../../lib/journal/file-journal.ts";
+import { FileJournal } from "../../lib/journal/file/file-journal.ts";
 import { entryValue } from "./crash-model.ts";
 
 const APPENDER = fileURLToPath(new URL("../crash/appender.mjs", import.meta.url));
 
 /** What an appender of a compiled tree imports: less than the index, so that it starts sooner. */
 export function victimModule(tree: string): string {
-  return `${tree}/lib/journal/file-journal.js`;
+  return `${tree}/lib/journal/file/file-journal.js`;
 }
 
 /** What was seen of a process from outside. */

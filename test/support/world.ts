@@ -10,9 +10,12 @@ export class World {
   readonly #ends: (() => unknown)[] = [];
 
   constructor(t: TestContext) {
-    t.after(async () => {
-      for (const end of this.#ends.reverse()) await end();
-    });
+    t.after(() => this.end());
+  }
+
+  /** Ends everything before the test does. */
+  async end(): Promise<void> {
+    for (const end of this.#ends.splice(0).reverse()) await end();
   }
 
   directory(): string {

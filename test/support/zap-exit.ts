@@ -1,8 +1,8 @@
 /** A process that binds a CURVE server, closes it, and has nothing else to do. */
 import { Pull } from "zeromq";
-import { generateKeyPair } from "../../lib/transport/curve.ts";
-import { securityOption } from "../../lib/transport/security.ts";
-import { applySecurity, nativeOptions } from "../../lib/transport/zap.ts";
+import { generateKeyPair } from "../../lib/transport/curve/curve.ts";
+import { securityOption } from "../../lib/transport/curve/security.ts";
+import { applySecurity, nativeOptions } from "../../lib/transport/curve/zap.ts";
 
 const security = securityOption({ ...generateKeyPair(), allow: [] }, "security");
 for (let round = 0; round < 2; round++) {

@@ -15,9 +15,9 @@ if (isMainThread) {
   }
 } else {
   const { Pull } = await import("zeromq");
-  const { generateKeyPair } = await import("../../lib/transport/curve.ts");
-  const { securityOption } = await import("../../lib/transport/security.ts");
-  const { applySecurity, nativeOptions } = await import("../../lib/transport/zap.ts");
+  const { generateKeyPair } = await import("../../lib/transport/curve/curve.ts");
+  const { securityOption } = await import("../../lib/transport/curve/security.ts");
+  const { applySecurity, nativeOptions } = await import("../../lib/transport/curve/zap.ts");
   const security = securityOption({ ...generateKeyPair(), allow: [] }, "security");
   const pull = new Pull(nativeOptions(security));
   const guard = applySecurity(pull, security, () => {});

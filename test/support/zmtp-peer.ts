@@ -111,6 +111,15 @@ export class ZmtpPeer {
     while (!this.closed) await this.#wait();
   }
 
+  /** Reads nothing more of what comes, until {@link resume}. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   /** Says goodbye as TCP does. */
   end(): void {
     this.#socket.end();

@@ -1,18 +1,23 @@
 /** Compiled by test/types/types.test.ts and never run: what must type-check, and what must not. */
+import type { Writable } from "node:stream";
 import { z } from "zod";
 import {
   Dealer,
   json,
+  type MessageHeaders,
   type Publication,
   Publisher,
   Pull,
   Push,
+  type ReliablePull,
+  type ReliablePush,
   Replier,
   Requester,
   Router,
   raw,
   Subscriber,
 } from "../../lib/index.ts";
+import type { Journal } from "../../lib/journal/index.ts";
 
 interface Trade {
   readonly price: number;
@@ -65,14 +70,30 @@ export async function topics(): Promise<void> {
   same<Awaited<ReturnType<typeof untyped.receive>>["value"], unknown>(true);
 }
 
+export function streams(): void {
+  const publisher = new Publisher<Topics>();
+  same<ReturnType<typeof publisher.writable>, Writable>(true);
+  publisher.writable("trades", { highWaterMark: 5 });
+  // @ts-expect-error a topic that is not in the map
+  publisher.writable("orders");
+  // @ts-expect-error a publisher has no levels
+  publisher.writable("trades", { confirm: "stored" });
+  const reliable = new Push<Trade>({ reliable: true });
+  reliable.writable({ confirm: "processed", deduplicationId: ({ price }) => `${price}` });
+  // @ts-expect-error no such level
+  reliable.writable({ confirm: "read" });
+  // @ts-expect-error a plain socket has no levels
+  new Push<Trade>().writable({ confirm: "stored" });
+}
+
 export async function pushPull(): Promise<void> {
   const push = new Push<Trade>();
   await push.send({ price: 1 });
   // @ts-expect-error not a trade
   await push.send({ cost: 1 });
-  await push.send({ price: 1 }, { confirm: "processed" });
-  // @ts-expect-error no such level
-  await push.send({ price: 1 }, { confirm: "read" });
+  await push.send({ price: 1 }, { confirm: "queued", timeoutMs: 5, headers: { tenant: "a" } });
+  // @ts-expect-error a header is a text
+  await push.send({ price: 1 }, { headers: { tenant: 1 } });
   same<ReturnType<typeof push.trySend>, boolean>(true);
   const pull = new Pull<Trade>();
   for await (const trade of pull) same<typeof trade, Trade>(true);
@@ -98,18 +119,100 @@ export async function pushPull(): Promise<void> {
   push.on("error", ({ retryable }) => same<typeof retryable, boolean>(true));
 }
 
+/** What throws at run time on a plain socket does not compile. */
+export async function plainOrReliable(journal: Journal, isReliable: boolean): Promise<void> {
+  const plain = new Push<Trade>();
+  same<typeof plain, Push<Trade>>(true);
+  // @ts-expect-error nobody confirms that
+  await plain.send({ price: 1 }, { confirm: "processed" });
+  // @ts-expect-error nothing is remembered
+  await plain.send({ price: 1 }, { deduplicationId: "a" });
+  // @ts-expect-error nothing is given up
+  plain.deadLetters;
+  // @ts-expect-error nothing is leased
+  new Push<Trade>({ leaseMs: 100 });
+  // @ts-expect-error nobody stands by
+  new Push<Trade>({ order: "total" });
+  // @ts-expect-error no level above "queued"
+  new Push<Trade>({ confirm: "stored" });
+
+  for (const push of [new Push<Trade>({ reliable: true }), new Push<Trade>({ journal })]) {
+    same<typeof push, ReliablePush<Trade>>(true);
+    await push.send({ price: 1 }, { confirm: "processed", deduplicationId: "a" });
+    for await (const { value, headers } of push.deadLetters) {
+      same<typeof value, Trade>(true);
+      same<typeof headers, MessageHeaders>(true);
+    }
+    const either: Push<Trade> = push;
+    await either.send({ price: 1 });
+  }
+  new Push<Trade>({ journal, order: "total", leaseMs: 100, confirm: "delivered" });
+  // @ts-expect-error not a trade
+  await new Push<Trade>({ journal }).send({ cost: 1 }, { confirm: "processed" });
+  // @ts-expect-error no such level
+  await new Push<Trade>({ journal }).send({ price: 1 }, { confirm: "read" });
+  // @ts-expect-error no such option
+  new Push<Trade>({ reliable: true, leaseMS: 100 });
+
+  const pull = new Pull<Trade>();
+  // @ts-expect-error nothing is acknowledged
+  pull.deliveries();
+  // @ts-expect-error nobody counts
+  new Pull<Trade>({ prefetch: 10 });
+  // @ts-expect-error nothing is acknowledged
+  await pull.run((_, delivery) => delivery.ack());
+  await pull.run((_, { headers }) => same<typeof headers, MessageHeaders>(true));
+  for await (const { value, headers } of pull.messages()) {
+    same<typeof value, Trade>(true);
+    same<typeof headers, MessageHeaders>(true);
+  }
+  // @ts-expect-error a plain message has no number
+  for await (const { seq } of pull.messages()) same<typeof seq, number>(true);
+
+  for (const reliable of [
+    new Pull<Trade>({ reliable: true }),
+    new Pull<Trade>({ inbox: journal }),
+  ]) {
+    same<typeof reliable, ReliablePull<Trade>>(true);
+    for await (const delivery of reliable.deliveries()) delivery.nack({ delayMs: 5 });
+    for await (const { seq } of reliable.messages()) same<typeof seq, number>(true);
+    await reliable.run((_, delivery) => delivery.extend(5));
+  }
+  new Pull<Trade>({ reliable: true, prefetch: 10 });
+
+  const unknown = new Push<Trade>({ reliable: isReliable });
+  same<typeof unknown, Push<Trade>>(true);
+  // @ts-expect-error what it is, is not known before it runs
+  unknown.deadLetters;
+}
+
+export async function otherRoles(): Promise<void> {
+  const publisher = new Publisher<Topics>();
+  await publisher.publish("trades", { price: 1 }, { headers: { a: "1" }, timeoutMs: 5 });
+  // @ts-expect-error nobody confirms that
+  await publisher.publish("trades", { price: 1 }, { confirm: "processed" });
+  const dealer = new Dealer<string>();
+  await dealer.send("a", { headers: { a: "1" } });
+  // @ts-expect-error nobody confirms that
+  await dealer.send("a", { confirm: "delivered" });
+  const router = new Router<string>();
+  // @ts-expect-error nothing is remembered
+  await router.send("peer", "a", { deduplicationId: "a" });
+  for await (const { headers } of router) same<typeof headers, MessageHeaders>(true);
+}
+
 export async function requestReply(): Promise<void> {
   const requester = new Requester<{ n: number }, string>();
   same<Awaited<ReturnType<typeof requester.request>>, string>(true);
   await requester.request({ n: 1 }, { timeoutMs: 5, resend: true });
-  // @ts-expect-error not a question
+  // @ts-expect-error not a request
   await requester.request("n");
-  // @ts-expect-error questions are not batched
+  // @ts-expect-error requests are not batched
   new Requester({ batch: false });
   const replier = new Replier<{ n: number }, string>();
   await replier.serve(({ n }, { peer }) => `${n} ${peer}`);
   await replier.serve(async ({ n }) => String(n), { concurrency: 5 });
-  // @ts-expect-error not an answer
+  // @ts-expect-error not a reply
   await replier.serve(({ n }) => n);
 }
 

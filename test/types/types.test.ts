@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { WATCHDOG_MS } from "../support/watchdog.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const fixtures = join(root, "test", "types", "fixtures.ts");
@@ -25,12 +26,14 @@ function compile(t: TestContext, file: string): string {
   return spawnSync(tsc, ["-p", config], { encoding: "utf8", cwd: root }).stdout;
 }
 
-test("types: what must type-check does, and what must not does not", { timeout: 120_000 }, (t) => {
+test("types: what must type-check does, and what must not does not", {
+  timeout: WATCHDOG_MS,
+}, (t) => {
   assert.equal(compile(t, fixtures), "");
 });
 
 test("types: control: without the expectations every forbidden line is an error", {
-  timeout: 120_000,
+  timeout: WATCHDOG_MS,
 }, (t) => {
   const text = readFileSync(fixtures, "utf8");
   const expected = text.match(/@ts-expect-error/g)?.length ?? 0;

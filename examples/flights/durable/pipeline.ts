@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import type { Arguments } from "../arguments.ts";
 import { Crew, type Member } from "../crew.ts";
@@ -10,6 +10,8 @@ import { fileBytes } from "../records.ts";
 import { formatNumber } from "../table.ts";
 
 const ANYWHERE = "tcp://127.0.0.1:*";
+/** From the keyboard, from a supervisor, from a terminal that is closed. */
+const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
  * The pipeline with journals: source.ts, worker.ts and sink.ts in processes of their own, of which a worker
@@ -22,18 +24,18 @@ export async function runDurable(args: Arguments): Promise<Outcome> {
   const directory = await mkdtemp(join(tmpdir(), "brokerless-flights-"));
   const pipeline = new DurablePipeline(args, { directory, bytesTotal });
   const remove = () => rmSync(directory, { recursive: true, force: true });
-  const giveUp = () => {
+  const giveUp = (signal: NodeJS.Signals) => {
     pipeline.kill();
     remove();
-    process.exit(130);
+    process.exit(128 + constants.signals[signal]);
   };
-  process.once("SIGINT", giveUp).once("SIGTERM", giveUp);
+  for (const signal of ENDINGS) process.once(signal, giveUp);
   try {
     return await pipeline.run();
   } finally {
     pipeline.kill();
     remove();
-    process.off("SIGINT", giveUp).off("SIGTERM", giveUp);
+    for (const signal of ENDINGS) process.off(signal, giveUp);
   }
 }
 

@@ -63,9 +63,20 @@ export class Program {
 
 /** Starts a TypeScript program; it is killed after the test if it still runs. */
 export function start(t: TestContext, file: string, ...args: readonly string[]): Program {
+  return startWith(t, {}, file, ...args);
+}
+
+/** The same with something more in its environment. */
+export function startWith(
+  t: TestContext,
+  env: Readonly<Record<string, string>>,
+  file: string,
+  ...args: readonly string[]
+): Program {
   const child = spawn(process.execPath, ["--import", "tsx", file, ...args], {
     cwd: ROOT,
     stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
   });
   t.after(() => child.kill("SIGKILL"));
   return new Program(child);

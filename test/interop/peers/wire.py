@@ -37,7 +37,7 @@ def encode_frame(codec, values):
     if codec == "json":
         return b"".join(part + b"\n" for part in parts)
     if codec == "raw":
-        return b"".join(struct.pack("<I", len(part)) + part for part in parts)
+        return b"".join(struct.pack("<I", len(part) << 8 | 0xC1) + part for part in parts)
     return b"".join(parts)
 
 
@@ -49,7 +49,9 @@ def decode_frame(codec, data):
         return [json.loads(line) for line in data.decode().splitlines()]
     values, at = [], 0
     while at < len(data):
-        (length,) = struct.unpack_from("<I", data, at)
+        (head,) = struct.unpack_from("<I", data, at)
+        assert head & 0xFF == 0xC1, "no mark of a value"
+        length = head >> 8
         at += 4
         assert at + length <= len(data), "an entry longer than its frame"
         values.append(data[at : at + length])

@@ -8,7 +8,7 @@ console.log(await pull.receive());
 
 const replier = new Replier();
 const requester = new Requester();
-void replier.serve((question) => question.toUpperCase());
+void replier.serve((request) => request.toUpperCase());
 requester.connect(await replier.bind("tcp://127.0.0.1:*"));
 console.log(await requester.request("installed"));
 

@@ -3,7 +3,7 @@ import { openCouples } from "./every-role.ts";
 
 for (const address of [
   "tcp://127.0.0.1:*",
-  "ipc://@brokerless-closes-pending",
+  `ipc://@brokerless-closes-pending-${process.pid}`,
   "inproc://closes",
 ]) {
   for (const { bound, connected, begin } of openCouples()) {

@@ -1,0 +1,54 @@
+import { BrokerlessError, type ErrorCode } from "../../errors.ts";
+import { cleanError } from "../../peer-text.ts";
+
+/** Events of one code within a second, beyond which they are only counted (count). */
+const EVENTS_MAX = 64;
+const SECOND_MS = 1_000;
+
+/** The events of one code in the second that runs. */
+interface Second {
+  count: number;
+  last: BrokerlessError;
+}
+
+/**
+ * The `error` events of a socket: the first ones of each code in a second are told, the rest is counted, and
+ * told together when the second is over. A peer decides how often some of them happen, and applications log them.
+ */
+export class ErrorEvents {
+  readonly #emit: (error: BrokerlessError) => void;
+  readonly #seconds = new Map<ErrorCode, Second>();
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(emit: (error: BrokerlessError) => void) {
+    this.#emit = emit;
+  }
+
+  report(error: BrokerlessError): void {
+    const second = this.#seconds.get(error.code);
+    if (second !== undefined && second.count >= EVENTS_MAX) {
+      second.count += 1;
+      second.last = error;
+      return;
+    }
+    if (second === undefined) this.#seconds.set(error.code, { count: 1, last: error });
+    else second.count += 1;
+    this.#timer ??= setTimeout(() => this.end(), SECOND_MS).unref();
+    cleanError(error);
+    this.#emit(error);
+  }
+
+  /** Tells what was only counted. */
+  end(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const seconds = [...this.#seconds];
+    this.#seconds.clear();
+    for (const [code, { count, last }] of seconds) {
+      if (count <= EVENTS_MAX) continue;
+      cleanError(last);
+      const message = `${count - EVENTS_MAX} more errors with this code within a second, the last: ${last.message}`;
+      this.#emit(new BrokerlessError(code, message, { cause: last }));
+    }
+  }
+}

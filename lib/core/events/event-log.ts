@@ -1,0 +1,210 @@
+import { BrokerlessError } from "../../errors.ts";
+import { handlerError } from "../../handler-error.ts";
+import { peerLabel, peerMessage } from "../../peer-text.ts";
+import type { Role } from "../../role.ts";
+import type { LogFields, Logger, LogLevel } from "./logger.ts";
+import type { MessageRange, PublisherEvents } from "./socket-events.ts";
+
+/** All events of all roles. */
+type AnyEvents = PublisherEvents;
+type EventName = keyof AnyEvents;
+
+/** Fields that depend on the event. */
+type Details = Partial<Omit<LogFields, "socket" | "name" | "event">>;
+
+/** How an event is written. */
+interface Entry<E> {
+  readonly level: LogLevel;
+  readonly text: (event: E) => string;
+  readonly details: (event: E) => { readonly [K in keyof Details]: Details[K] | null };
+}
+
+/** Entries of one event within a second, beyond which they are only counted (count). */
+const ENTRIES_MAX = 64;
+const SECOND_MS = 1_000;
+/** Longest text of what a handler threw (characters). */
+const THROWN_MAX = 1_000;
+/** Calls of a stack that are written (count). */
+const CALLS_MAX = 10;
+
+/** A level, a text and fields for each event: a new event does not compile without. */
+const ENTRIES: { readonly [K in EventName]: Entry<AnyEvents[K]> } = {
+  peer: {
+    level: "info",
+    text: (peer) => `a peer came: ${peerLabel(peer)}`,
+    details: ({ address, id, name, peers }) => ({ peer: name, peerId: id, address, peers }),
+  },
+  peerLost: {
+    level: "info",
+    text: (peer) => `a peer left: ${peerLabel(peer)}`,
+    details: ({ address, id, name, peers }) => ({ peer: name, peerId: id, address, peers }),
+  },
+  subscriberJoined: {
+    level: "info",
+    text: ({ name }) => `a subscriber came: ${name === null ? "no name" : JSON.stringify(name)}`,
+    details: ({ id, name }) => ({ peer: name, peerId: id }),
+  },
+  subscriberLeft: {
+    level: "info",
+    text: ({ name }) => `a subscriber left: ${name === null ? "no name" : JSON.stringify(name)}`,
+    details: ({ id, name }) => ({ peer: name, peerId: id }),
+  },
+  subscribers: {
+    level: "debug",
+    text: ({ count }) => `subscribers: ${count}`,
+    details: ({ count }) => ({ peers: count }),
+  },
+  subscribe: {
+    level: "debug",
+    text: ({ prefix }) => `a subscription came: ${JSON.stringify(prefix)}`,
+    details: ({ prefix }) => ({ prefix }),
+  },
+  unsubscribe: {
+    level: "debug",
+    text: ({ prefix }) => `a subscription ended: ${JSON.stringify(prefix)}`,
+    details: ({ prefix }) => ({ prefix }),
+  },
+  error: {
+    level: "error",
+    text: ({ message }) => message,
+    details: ({ code, retryable, message, cause }) => ({
+      code,
+      retryable,
+      error: message,
+      cause: cause === undefined ? null : messageOf(cause),
+    }),
+  },
+  deadLetter: {
+    level: "error",
+    text: (event) => `${seqsOf(event)} dead letters now: ${event.reason}`,
+    details: ({ ids, attempts, reason, error, ...range }) => ({
+      ...placeOf(range),
+      id: ids.length === 1 ? ids[0]! : null,
+      attempt: attempts,
+      reason,
+      error: error === null ? null : `${error.name}: ${error.message}`,
+      code: error?.code ?? null,
+    }),
+  },
+  dropped: {
+    level: "warn",
+    text: (range) => `${seqsOf(range)} given up to make room`,
+    details: placeOf,
+  },
+  lost: {
+    level: "error",
+    text: (range) => `${seqsOf(range)} lost: damaged, or freed before they were processed`,
+    details: placeOf,
+  },
+  leaseLost: {
+    level: "warn",
+    text: (range) => `${seqsOf(range)} given to others: the lease is over`,
+    details: placeOf,
+  },
+  diverged: {
+    level: "error",
+    text: ({ stream }) => `the history of stream ${stream} is not the one that was known`,
+    details: ({ stream, ranges }) => ({
+      stream,
+      seqFirst: ranges[0]?.seqFirst ?? null,
+      seqLast: ranges.at(-1)?.seqLast ?? null,
+    }),
+  },
+  retry: {
+    level: "warn",
+    text: ({ attempt, error }) => `attempt ${attempt} failed: ${messageOf(error)}`,
+    details: ({ id, attempt, error }) => ({
+      id,
+      attempt,
+      error: messageOf(error),
+      code: handlerError(error, THROWN_MAX).code,
+      stack: stackOf(error),
+    }),
+  },
+};
+
+/**
+ * Writes the events of a socket to a logger, each with its level, a text and a fixed set of fields. No option of the
+ * socket but its name is among them, and so no key.
+ *
+ * Of each event the first 64 of a second are written, and how many more there were when it is over: peers decide how
+ * often some of them happen. `error` events are limited where they are made, by their codes.
+ */
+export class EventLog {
+  readonly #logger: Logger;
+  readonly #who: { readonly socket: Role; readonly name?: string };
+  readonly #counts = new Map<EventName, number>();
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(logger: Logger, socket: Role, name: string | null) {
+    this.#logger = logger;
+    this.#who = name === null ? { socket } : { socket, name };
+  }
+
+  /** @throws what the logger throws */
+  write<K extends EventName>(event: K, value: AnyEvents[K]): void {
+    if (event !== "error" && !this.#counted(event)) return;
+    const { level, text, details } = ENTRIES[event];
+    this.#put(level, text(value), { event, ...cleaned(details(value)) });
+  }
+
+  /** Writes what was only counted. */
+  end(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const counts = [...this.#counts];
+    this.#counts.clear();
+    for (const [event, count] of counts) {
+      if (count <= ENTRIES_MAX) continue;
+      const more = count - ENTRIES_MAX;
+      const text = `${more} more events "${event}" within a second`;
+      this.#put(ENTRIES[event].level, text, { event, more });
+    }
+  }
+
+  /** @returns whether the event is one of the first in its second */
+  #counted(event: EventName): boolean {
+    const count = (this.#counts.get(event) ?? 0) + 1;
+    this.#counts.set(event, count);
+    this.#timer ??= setTimeout(() => this.end(), SECOND_MS).unref();
+    return count <= ENTRIES_MAX;
+  }
+
+  #put(level: LogLevel, text: string, fields: Details & { readonly event: EventName }): void {
+    const { socket, name } = this.#who;
+    const who = name === undefined ? socket : `${socket} ${JSON.stringify(name)}`;
+    this.#logger[level]({ ...this.#who, ...fields }, `${who}: ${peerMessage(text)}`);
+  }
+}
+
+function placeOf({ stream, seqFirst, seqLast }: MessageRange): Required<MessageRange> {
+  return { stream, seqFirst, seqLast };
+}
+
+function seqsOf({ seqFirst, seqLast }: MessageRange): string {
+  return seqFirst === seqLast ? `message ${seqFirst} is` : `messages ${seqFirst} to ${seqLast} are`;
+}
+
+function messageOf(thrown: unknown): string {
+  const { name, message } = handlerError(thrown, THROWN_MAX);
+  return thrown instanceof BrokerlessError ? message : `${name}: ${message}`;
+}
+
+/** The calls in the stack of an error, without its message. */
+function stackOf(thrown: unknown): string | null {
+  const stack = thrown instanceof Error ? thrown.stack : undefined;
+  if (typeof stack !== "string") return null;
+  const calls = stack.split("\n").filter((line) => /^ {4}at /.test(line));
+  return calls.slice(0, CALLS_MAX).map(peerMessage).join("\n");
+}
+
+/** Without what is null; texts cut, and fit to be seen. */
+function cleaned(details: object): Details {
+  const fields: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(details)) {
+    if (value === null) continue;
+    // A stack has its lines, each of them clean.
+    fields[key] = typeof value === "string" && key !== "stack" ? peerMessage(value) : value;
+  }
+  return fields;
+}

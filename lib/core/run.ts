@@ -1,0 +1,62 @@
+import { checkNames, expected } from "../options.ts";
+import { checkWaitOptions } from "../wait.ts";
+
+/** Options of `run` and `serve`. */
+export interface RunOptions {
+  /**
+   * Calls of the handler under way at the same time (count).
+   *
+   * @defaultValue 1 for `run`, 64 for `serve`
+   */
+  readonly concurrency?: number | undefined;
+  /** Takes nothing more when it aborts; the calls under way end first, then `signal.reason` is thrown. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The names of {@link RunOptions}. */
+export const RUN_OPTIONS: readonly string[] = ["concurrency", "signal"];
+
+/** Most calls under way at the same time (count). */
+const CONCURRENCY_MAX = 100_000;
+
+/**
+ * Calls `handle` for every item, `concurrency` at a time.
+ *
+ * @returns resolves when the items end
+ * @throws the first error of `handle`, or the signal's reason; in either case when all calls have ended
+ */
+export async function runEach<V>(
+  items: AsyncIterator<V, undefined>,
+  handle: (item: V) => unknown,
+  options: RunOptions,
+): Promise<void> {
+  checkNames("run", options, RUN_OPTIONS);
+  const concurrency = checkConcurrency(options.concurrency ?? 1);
+  const { signal } = checkWaitOptions("run", { signal: options.signal });
+  signal?.throwIfAborted();
+  let failure: { readonly error: unknown } | null = null;
+  const stop = (): void => void items.return?.();
+  signal?.addEventListener("abort", stop, { once: true });
+  const lane = async (): Promise<void> => {
+    try {
+      for (;;) {
+        const { done, value } = await items.next();
+        if (done === true) return;
+        await handle(value);
+      }
+    } catch (error) {
+      failure ??= { error };
+      stop();
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, lane));
+  signal?.removeEventListener("abort", stop);
+  if (failure !== null) throw (failure as { readonly error: unknown }).error;
+  signal?.throwIfAborted();
+}
+
+/** @throws TypeError unless it is a whole number of calls that is allowed */
+export function checkConcurrency(value: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= CONCURRENCY_MAX) return value;
+  throw expected("concurrency", `a whole number from 1 to ${CONCURRENCY_MAX}`, value);
+}

@@ -1,0 +1,391 @@
+import type { Writable } from "node:stream";
+import { BrokerlessError } from "../errors.ts";
+import { checkNames, expected } from "../options.ts";
+import type { Role } from "../role.ts";
+import { assertNode } from "../runtime.ts";
+import { Channel, type ChannelOptions } from "../transport/channel.ts";
+import type { Addresses } from "../transport/monitor/address-book.ts";
+import { type Address, checkAddress } from "../transport/native/address.ts";
+import type { NativeKind } from "../transport/native/native.ts";
+import { checkWaitOptions, quiet, WAIT_OPTIONS, type WaitOptions, wait } from "../wait.ts";
+import { ErrorEvents } from "./events/error-events.ts";
+import { EventLog } from "./events/event-log.ts";
+import { Events, type Listener } from "./events/events.ts";
+import { type Peer, strangerAt } from "./events/peer.ts";
+import type { SocketEvents } from "./events/socket-events.ts";
+import { warnOfUnheard } from "./events/unheard-error.ts";
+import { showAs } from "./inspection.ts";
+import { closedError } from "./queue/receive-queue.ts";
+import type { ResolvedCommon } from "./socket-options.ts";
+import type { SocketStats, SocketStatus } from "./socket-stats.ts";
+import { createWritable, type WritableTarget } from "./writable.ts";
+
+const EVENTS: Readonly<Record<keyof SocketEvents, true>> = {
+  peer: true,
+  peerLost: true,
+  error: true,
+  deadLetter: true,
+  dropped: true,
+  lost: true,
+  leaseLost: true,
+  diverged: true,
+  retry: true,
+};
+const READY_OPTIONS = [...WAIT_OPTIONS, "peers"];
+
+/** Options of `ready`. */
+export interface ReadyOptions extends WaitOptions {
+  /** So many peers must have completed the handshake (count). Default 1. */
+  readonly peers?: number | undefined;
+}
+
+/** What a role has of its own. */
+export interface RoleTraits {
+  /** Frames that ZeroMQ may hold for each peer (count). Default: by `batch`. */
+  readonly peerFramesMax?: number;
+  /** Frames of a message that its peers send, ids that ZeroMQ adds not counted (count). Default 1. */
+  readonly partsMax?: number;
+  /** All that a peer of a gated publisher may be subscribed to (bytes). Default 0: nobody subscribes. */
+  readonly topicBytesMax?: number;
+  /** Events beside those of all sockets. */
+  readonly events?: readonly string[];
+}
+
+/** Frames that ZeroMQ holds for each peer where a frame is a batch, so that memory stays bounded (count). */
+const PEER_FRAMES_BATCHED = 64;
+/** The same where a frame is one message: ZeroMQ's own default (count). */
+const PEER_FRAMES_SINGLE = 1_000;
+/** What a frame may have beside one message of the longest kind: its length field, or a batch (bytes). */
+const FRAME_BYTES_SPARE = 2 ** 20;
+
+/** The ways of a socket into the network: one native socket, or what takes its place. */
+export interface Endpoints {
+  /** Peers that have completed the handshake and are still there (count). */
+  readonly peers: number;
+  /** The same one by one. */
+  list(): readonly Peer[];
+  readonly addresses: Addresses;
+  /** Connections that a gate has refused or cut off (count). */
+  readonly connectionsRefused: number;
+  bind(address: Address): Promise<string>;
+  connect(address: Address): void;
+  unbind(address: string): Promise<void>;
+  disconnect(address: string): void;
+  close(): Promise<void>;
+}
+
+/** Makes the {@link Endpoints} of a socket that is more than one native socket. */
+export type OpenEndpoints = (options: ChannelOptions) => Endpoints;
+
+/**
+ * What all eight roles share: addresses, life cycle, peers and events. Roles add how to send and receive.
+ *
+ * Life cycle: `open` -> `draining` -> `closed`; `drain` alone returns to `open`. An open socket keeps the
+ * process alive, as a listening server does: close it, or declare it with `await using`.
+ */
+export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
+  static {
+    showAs<TypedSocket>(TypedSocket, (socket) => {
+      const { role, status } = socket;
+      const { name } = socket.#common;
+      return { role, name, status, addresses: socket.#endpoints.addresses, stats: socket.stats() };
+    });
+  }
+
+  readonly #endpoints: Endpoints;
+  protected readonly events: Events<M>;
+  readonly #errors = new ErrorEvents((error) => this.#tell(error));
+  #hasWarned = false;
+  readonly #common: ResolvedCommon;
+  readonly #readies = new Set<() => void>();
+  /** Told when the socket closes. */
+  readonly #ends = new Set<() => void>();
+  readonly #log: EventLog | null;
+  #draining = 0;
+  #closing: Promise<void> | null = null;
+
+  protected constructor(
+    kind: NativeKind | OpenEndpoints,
+    common: ResolvedCommon,
+    traits: RoleTraits = {},
+  ) {
+    assertNode("a socket");
+    this.#common = common;
+    const names = [...Object.keys(EVENTS), ...(traits.events ?? [])];
+    this.events = new Events<M>(names as (keyof M & string)[]);
+    this.#log = this.#openLog(common);
+    const batched = common.batch === false ? PEER_FRAMES_SINGLE : PEER_FRAMES_BATCHED;
+    const options: ChannelOptions = {
+      security: common.security,
+      settings: {
+        lingerMs: common.lingerMs,
+        heartbeatMs: common.heartbeatMs,
+        frameBytesMax: common.messageBytesMax + FRAME_BYTES_SPARE,
+        peerFramesMax: common.peerFramesMax ?? traits.peerFramesMax ?? batched,
+        name: common.name,
+      },
+      gate: common.gate,
+      gateLimits: {
+        partsMax: traits.partsMax ?? 1,
+        messageBytesMax: common.messageBytesMax + FRAME_BYTES_SPARE,
+        topicBytesMax: traits.topicBytesMax ?? 0,
+        connectionsMax: common.connectionsMax,
+      },
+      listener: {
+        onPeer: ({ type, address, peers }) => this.onPeerChange(type, address, peers),
+        onProblem: (error) => this.report(error),
+        onUnguarded: (error) => {
+          this.report(error);
+          void this.close();
+        },
+      },
+    };
+    this.#endpoints = typeof kind === "string" ? new Channel(kind, options) : kind(options);
+  }
+
+  /** `"draining"` while `drain` or the end of `await using` is under way. */
+  get status(): SocketStatus {
+    if (this.#closing !== null) return "closed";
+    return this.#draining > 0 ? "draining" : "open";
+  }
+
+  /**
+   * Accepts peers at an address: `tcp://127.0.0.1:5555`, `tcp://127.0.0.1:*`, `ipc:///path`, `inproc://name`.
+   *
+   * @returns the address with its wildcard resolved
+   * @throws TypeError for a malformed address; BrokerlessError `BROKERLESS_ADDRESS` (in use, not ours),
+   * `BROKERLESS_SECURITY` (neither loopback nor secured), `BROKERLESS_CLOSED`
+   */
+  async bind(address: string): Promise<string> {
+    const checked = checkAddress(address, "bind", "bind: address");
+    this.assertOpen();
+    return await this.#endpoints.bind(checked);
+  }
+
+  /**
+   * Connects to an address, at once or when a peer appears there, and again whenever the connection is
+   * lost, with a growing, jittered pause.
+   *
+   * @throws TypeError for a malformed address; BrokerlessError `BROKERLESS_CLOSED`
+   */
+  connect(address: string): void {
+    const checked = checkAddress(address, "connect", "connect: address");
+    this.assertOpen();
+    this.#endpoints.connect(checked);
+  }
+
+  /**
+   * Stops accepting peers at an address that `bind` returned; those connected over it are cut off.
+   *
+   * @returns resolves when the address can be bound again
+   * @throws BrokerlessError `BROKERLESS_ADDRESS` when it is not bound
+   */
+  async unbind(address: string): Promise<void> {
+    this.assertOpen();
+    await this.#endpoints.unbind(address);
+  }
+
+  /** @throws BrokerlessError `BROKERLESS_ADDRESS` when the socket is not connected there */
+  disconnect(address: string): void {
+    this.assertOpen();
+    this.#endpoints.disconnect(address);
+  }
+
+  /**
+   * Resolves when enough peers have completed the handshake. Right after an address was given up and connected
+   * again, that may for a moment be the connection from before.
+   *
+   * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason
+   */
+  ready(options?: ReadyOptions): Promise<void> {
+    return quiet(this.#ready(options));
+  }
+
+  async #ready(options?: ReadyOptions): Promise<void> {
+    checkNames("ready", options, READY_OPTIONS);
+    const peers = options?.peers ?? 1;
+    if (!Number.isInteger(peers) || peers < 0) {
+      throw expected("ready: peers", "a whole number from 0", peers);
+    }
+    this.assertOpen();
+    if (this.peerCount >= peers) return;
+    await wait<void>(`ready with ${peers} peers`, options, ({ resolve, reject }) => {
+      const check = (): void => {
+        if (this.status === "closed") reject(closedError());
+        else if (this.peerCount >= peers) resolve();
+        else return;
+        this.#readies.delete(check);
+      };
+      this.#readies.add(check);
+      return () => {
+        this.#readies.delete(check);
+      };
+    });
+  }
+
+  /**
+   * Resolves when every message accepted before the call has reached its level: here, is with ZeroMQ,
+   * which goes on delivering for `lingerMs` after `close`.
+   *
+   * @throws BrokerlessError `BROKERLESS_TIMEOUT`; or the signal's reason
+   */
+  drain(options?: WaitOptions): Promise<void> {
+    return quiet(this.#drain(options));
+  }
+
+  async #drain(options?: WaitOptions): Promise<void> {
+    checkWaitOptions("drain", options, WAIT_OPTIONS);
+    this.#draining += 1;
+    try {
+      await this.flushAll(options);
+    } finally {
+      this.#draining -= 1;
+    }
+  }
+
+  /**
+   * Closes now: iterations end, pending calls reject with `BROKERLESS_CLOSED`, messages not yet with
+   * ZeroMQ are dropped. A second call waits for the first.
+   *
+   * @returns resolves when every bound address can be bound again; in a worker thread, when the thread can be
+   * terminated: at most `lingerMs` later
+   */
+  close(): Promise<void> {
+    if (this.#closing === null) {
+      this.#closing = this.#endpoints.close();
+      this.stop();
+      this.checkReady();
+      this.#errors.end();
+      this.#log?.end();
+      for (const end of [...this.#ends]) end();
+    }
+    return this.#closing;
+  }
+
+  /**
+   * Drains for at most `lingerMs`, then closes. What is left then is reported as an `error` event with
+   * `BROKERLESS_TIMEOUT`.
+   */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.status === "closed") return this.close();
+    try {
+      await this.drain({ timeoutMs: this.#common.lingerMs });
+    } catch (error) {
+      this.report(error as BrokerlessError);
+    }
+    await this.close();
+  }
+
+  /** Counters and gauges, as a plain object. Cheap. */
+  abstract stats(): SocketStats;
+
+  /**
+   * The peers that `ready` counts, one by one, as far as this socket knows them: what each calls itself is a claim.
+   * Takes time for each peer; `stats().peers` is their number.
+   */
+  peers(): readonly Peer[] {
+    return this.#endpoints.list();
+  }
+
+  /**
+   * @returns removes the listener again
+   * @throws TypeError for an unknown event
+   */
+  on<K extends keyof M>(event: K, listener: Listener<M[K]>): () => void {
+    return this.events.on(event, listener);
+  }
+
+  /**
+   * Resolves with the next event of this name; those of before do not count. For `"error"` it is the error.
+   *
+   * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED` where the socket closes first; or the signal's
+   * reason
+   */
+  once<K extends keyof M>(event: K, options?: WaitOptions): Promise<M[K]> {
+    if (this.#closing !== null) return quiet(Promise.reject(closedError()));
+    const whenClosed = (end: () => void) => this.whenClosed(end);
+    return quiet(this.events.next(event, options, whenClosed));
+  }
+
+  protected abstract get role(): Role;
+
+  /** Peers that `ready` counts (count). */
+  protected get peerCount(): number {
+    return this.#endpoints.peers;
+  }
+
+  /** Connections that a gate has refused or cut off (count). */
+  protected get connectionsRefused(): number {
+    return this.#endpoints.connectionsRefused;
+  }
+
+  /** The native socket of a role that has one. */
+  protected get channel(): Channel {
+    return this.#endpoints as Channel;
+  }
+
+  /** Hands over what is queued; nothing for roles that only receive. */
+  protected abstract flushAll(options: WaitOptions | undefined): Promise<void>;
+
+  /** Ends what waits, when the socket closes. */
+  protected abstract stop(): void;
+
+  /** A connection came or went. */
+  protected onPeerChange(type: "peer" | "peerLost", address: string, peers: number): void {
+    this.reportPeers(type, strangerAt(address), peers);
+  }
+
+  protected reportPeers(type: "peer" | "peerLost", peer: Peer, peers: number): void {
+    this.events.emit(type, { ...peer, peers } as M[typeof type]);
+    this.checkReady();
+  }
+
+  protected report(error: BrokerlessError): void {
+    this.#errors.report(error);
+  }
+
+  #tell(error: BrokerlessError): void {
+    if (this.events.emit("error", error as M["error"]) || this.#hasWarned) return;
+    this.#hasWarned = true;
+    warnOfUnheard(this.role, error);
+  }
+
+  /** ZeroMQ refused a frame that it should have taken. */
+  protected reportFailure(cause: unknown): void {
+    const message = `ZeroMQ refused a message: ${cause instanceof Error ? cause.message : cause}`;
+    this.report(new BrokerlessError("BROKERLESS_PROTOCOL", message, { cause }));
+  }
+
+  #openLog({ logger, name }: ResolvedCommon): EventLog | null {
+    if (logger === null) return null;
+    const log = new EventLog(logger, this.role, name);
+    // A role has no events that the log does not know.
+    this.events.tap((event, value) => log.write(event as "error", value as SocketEvents["error"]));
+    return log;
+  }
+
+  /** @returns forgets it again */
+  protected whenClosed(end: () => void): () => void {
+    this.#ends.add(end);
+    return () => {
+      this.#ends.delete(end);
+    };
+  }
+
+  /** @throws BrokerlessError `BROKERLESS_CLOSED` */
+  protected openWritable(target: Omit<WritableTarget, "drain" | "whenClosed">): Writable {
+    this.assertOpen();
+    const drain = (signal: AbortSignal) => this.drain({ signal });
+    return createWritable({ ...target, drain, whenClosed: (end) => this.whenClosed(end) });
+  }
+
+  /** Ends the `ready` calls whose number of peers has been reached. */
+  protected checkReady(): void {
+    for (const check of [...this.#readies]) check();
+  }
+
+  /** @throws BrokerlessError `BROKERLESS_CLOSED` */
+  protected assertOpen(): void {
+    if (this.#closing !== null) throw closedError();
+  }
+}

@@ -1,0 +1,123 @@
+import type { Handed } from "../attempts/leases.ts";
+import type { SeqRange } from "../range/range.ts";
+import { type Consumer, creditOf, creditWhole, hasCredit } from "./consumer.ts";
+import type { MessageTables } from "./message-tables.ts";
+
+/** Where much is remembered already, a receiver that holds so much gets nothing new (count). */
+const HELD_FEW = 4_096;
+
+/** Hands a range, which is in no table any more, to a receiver. */
+export type HandOut = (link: Consumer, range: SeqRange, handed: Handed) => void;
+
+/**
+ * Who gets which messages next: the lowest seqs first, to the receivers with credit, round-robin. Where there are
+ * fewer batches than receivers, batches are cut into equal parts; else they stay whole.
+ *
+ * Pure.
+ *
+ * @see docs/decisions/0041-dispatcher.md
+ */
+export class Assignment {
+  readonly #tables: MessageTables;
+  readonly #handOut: HandOut;
+  /** Receivers with credit, in the order of their turns. */
+  readonly #willing = new Set<Consumer>();
+
+  constructor(tables: MessageTables, handOut: HandOut) {
+    this.#tables = tables;
+    this.#handOut = handOut;
+  }
+
+  /** The receiver may get messages. */
+  add(link: Consumer): void {
+    this.#willing.add(link);
+  }
+
+  /** The receiver gets nothing more. */
+  remove(link: Consumer): void {
+    this.#willing.delete(link);
+  }
+
+  /** Hands out what is ready, as far as there is credit. */
+  run(): void {
+    let left = 0;
+    while (this.#willing.size > 0) {
+      const next = this.#lowest();
+      if (next === null) return;
+      if (left <= 0) left = this.#willing.size;
+      const link: Consumer = this.#willing.values().next().value!;
+      this.#willing.delete(link);
+      const granted = next === "ready" ? this.#handReady(link, left) : this.#handFresh(link, left);
+      left -= 1;
+      if (granted && hasCredit(link)) this.#willing.add(link);
+    }
+  }
+
+  /**
+   * A receiver that keeps order can do nothing with what it holds before a lower message comes again: that one
+   * is sent beyond its credit, at most as much again. Only the lowest of all: with another below it that still rests
+   * it would wait too, and then that one would be beyond what the receiver has room for.
+   */
+  runAwaited(link: Consumer): void {
+    if (link.ordered !== true || link.silent || link.graceEndMs !== null) return;
+    const held = link.leases.lowest;
+    const kind = this.#lowest();
+    if (held === null || kind === null) return;
+    const { first, last, value } = this.#tables[kind].lowest!;
+    const { bytesEach } = value;
+    if (first > held.first || first > this.#tables.floor + 1) return;
+    if (creditOf(link, bytesEach) > 0) return;
+    const end = Math.min(last, held.first - 1, first + creditWhole(link, bytesEach) - 1);
+    this.#tables[kind].take(first, end);
+    this.#handOut(link, { first, last: end }, { attempt: value.attempts + 1, bytesEach });
+  }
+
+  /**
+   * The table with the lowest seq that can be handed out; null where there is none. What a process before this
+   * one handed out waits until all before it is fed, so that the order of seqs is kept.
+   */
+  #lowest(): "ready" | "fresh" | null {
+    const { ready, fresh, fed } = this.#tables;
+    const again = ready.lowest?.first ?? Number.POSITIVE_INFINITY;
+    const next = fresh.lowest?.first ?? Number.POSITIVE_INFINITY;
+    if (next < again) return "fresh";
+    return again <= fed ? "ready" : null;
+  }
+
+  #handReady(link: Consumer, shares: number): boolean {
+    const { ready, fed } = this.#tables;
+    const { first, last, value } = ready.lowest!;
+    const { attempts, bytesEach } = value;
+    const credit = creditOf(link, bytesEach);
+    if (credit <= 0) return false;
+    const share = Math.ceil(ready.count / shares);
+    const end = Math.min(last, fed, first + Math.min(share, credit) - 1);
+    ready.take(first, end);
+    this.#handOut(link, { first, last: end }, { attempt: attempts + 1, bytesEach });
+    return true;
+  }
+
+  #handFresh(link: Consumer, shares: number): boolean {
+    const { fresh } = this.#tables;
+    const { first, last, value } = fresh.lowest!;
+    const { bytesEach } = value;
+    // Who answers for every second message makes the tables long, and is to answer for the others first.
+    if (link.leases.count >= HELD_FEW && this.#tables.isFull) return false;
+    const credit = creditOf(link, bytesEach);
+    if (credit <= 0) return false;
+    let count = last - first + 1;
+    if (fresh.size < shares) count = Math.ceil((count * fresh.size) / shares);
+    if (count > credit) {
+      // Rather wait for more credit than cut a batch, unless little is to be gained by waiting, or the receiver
+      // waits for these before it goes on with what it holds, where order is kept.
+      const isAwaited = link.ordered === true && first < (link.leases.lowest?.first ?? 0);
+      const isLittle = credit * 2 < creditWhole(link, bytesEach);
+      if (isLittle && link.leases.count > 0 && !isAwaited) return false;
+      count = credit;
+    }
+    const end = first + count - 1;
+    fresh.take(first, end);
+    this.#handOut(link, { first, last: end }, { attempt: 1, bytesEach });
+    return true;
+  }
+}

@@ -1,0 +1,27 @@
+import type { SeqRange } from "../range/range.ts";
+import { DeadLetterIndex, type Move } from "./dead-letter-index.ts";
+import type { DispatcherState } from "./dispatcher-events.ts";
+
+/**
+ * What a dispatcher's state will be when copies of dead letters are stored: to be saved with them, all or none.
+ * Pure.
+ *
+ * @param moves not empty; the copies lie one behind the other, behind all that there is
+ */
+export function stateWithCopies(state: DispatcherState, moves: readonly Move[]): DispatcherState {
+  const dead = new DeadLetterIndex(state.dead);
+  dead.move(moves);
+  return { ...state, dead: [...dead], settled: [...state.settled, copiesOf(moves)] };
+}
+
+/** What a dispatcher's state will be when dead letters are forgotten. Pure. */
+export function stateWithout(state: DispatcherState, ranges: readonly SeqRange[]): DispatcherState {
+  const dead = new DeadLetterIndex(state.dead);
+  for (const range of ranges) dead.delete(range);
+  return { ...state, dead: [...dead] };
+}
+
+/** The seqs of copies. Pure. */
+export function copiesOf(moves: readonly Move[]): SeqRange {
+  return { first: moves[0]!.to, last: moves[moves.length - 1]!.to };
+}

@@ -1,0 +1,65 @@
+import type { Death } from "./dead-letter.ts";
+
+/** What a letter died of, in texts. */
+type Cause = Pick<Death, "reason" | "error">;
+
+/** Stands where the rest of a reason was. */
+const ELLIPSIS = "…";
+const ELLIPSIS_BYTES = 3;
+
+/**
+ * The longest that texts may be so that all of them fit together: short ones stay whole, and the long ones share what
+ * those leave. Pure.
+ *
+ * @param lengths of the texts (bytes)
+ * @returns the length beyond which a text is to be cut (bytes); infinite where all fit whole
+ */
+export function fairLength(lengths: Iterable<number>, bytesMax: number): number {
+  const sorted = [...lengths].sort((a, b) => a - b);
+  let left = bytesMax;
+  for (const [index, length] of sorted.entries()) {
+    const share = Math.floor(left / (sorted.length - index));
+    if (length > share) return share;
+    left -= length;
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+/** Pure. @returns the text, or as much of its beginning as fits, with an ellipsis behind it */
+export function cutText(text: string, bytesMax: number): string {
+  // A UTF-16 unit has three bytes at most.
+  if (text.length * 3 <= bytesMax) return text;
+  const bytes = Buffer.from(text);
+  if (bytes.length <= bytesMax) return text;
+  if (bytesMax < ELLIPSIS_BYTES) return "";
+  let end = bytesMax - ELLIPSIS_BYTES;
+  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end -= 1;
+  return bytes.toString("utf8", 0, end) + ELLIPSIS;
+}
+
+/** Whether two died of the same. Pure. */
+export function isSameCause(a: Cause, b: Cause): boolean {
+  if (a.reason !== b.reason) return false;
+  if (a.error === b.error) return true;
+  if (a.error === null || b.error === null) return false;
+  const { name, message, code } = a.error;
+  return name === b.error.name && message === b.error.message && code === b.error.code;
+}
+
+/** The texts of a cause. Pure. */
+export function textsOf({ reason, error }: Cause): string[] {
+  if (error === null) return [reason];
+  const { name, message, code } = error;
+  return code === null ? [reason, name, message] : [reason, name, message, code];
+}
+
+/** A cause with other texts. Pure but for `change`. */
+export function mapTexts({ reason, error }: Cause, change: (text: string) => string): Cause {
+  if (error === null) return { reason: change(reason), error };
+  const { name, message, code } = error;
+  const changed = { name: change(name), message: change(message) };
+  return {
+    reason: change(reason),
+    error: { ...changed, code: code === null ? null : change(code) },
+  };
+}

@@ -1,0 +1,210 @@
+import { getU16, getU32, getU64, putU16, putU32, putU64 } from "../../batch/layout.ts";
+import type { SeqRange } from "../range/range.ts";
+
+/**
+ * What reliable peers say to each other. R is the receiver's word, S the sender's.
+ *
+ * | type | by | meaning                                                                                  |
+ * |------|----|------------------------------------------------------------------------------------------|
+ * | 1  offer   | S | "I send; say hello." Where the sender connects, and so speaks first. Text: JSON      |
+ * | 2  hello   | R | opens a session, which the receiver names. Text: JSON                                |
+ * | 3  welcome | S | accepts it. Text: JSON                                                               |
+ * | 4  refuse  | * | the session is not, or no longer, wanted. Text: why. word 1: another has what is asked for |
+ * | 5  claim   | R | answers a welcome: ranges still held, then (from index `word` on) ranges processed   |
+ * | 6  data    | S | a batch follows as the next frame. word: attempt; number: acks known durably; flags: 1: a receipt is wanted; 2: guarded; 4: watched |
+ * | 7  ack     | R | ranges processed. number: counts the acks of the session, from 1                     |
+ * | 8  nack    | R | ranges to be tried again. word: after so many ms, or `WORD_NONE`. Text: the error, JSON |
+ * | 9  reject  | R | ranges never to be tried again. Text: why; flag 1: JSON, with the error              |
+ * | 10 release | R | ranges given back untouched: not counted as an attempt                               |
+ * | 11 extend  | R | the lease of the ranges lasts at least `word` ms from now. Without ranges: only a sign of life |
+ * | 12 receipt | R | ranges held                                                                          |
+ * | 13 news    | S | number as with data. Range: 1 to the settled floor. Also a sign of life              |
+ * | 14 lost    | S | the lease of the ranges is over: what was said of them does not count                |
+ * | 15 gone    | S | ranges that will not come again                                                      |
+ * | 16 bye     | * | the session ends. By S, word 1: its stream too, and it will never be continued       |
+ * | 17 order   | S | word 1: keep the order of seqs, and wait for the ranges, which come again; 0: no need |
+ * | 18 diverged | R | what was known of the ranges is of another history of the stream                    |
+ * | 19 begun   | R | ranges that the application has in its hands. word 1: or takes after a go            |
+ * | 20 go      | S | what was said up to a begun of word 1 is saved; what of its ranges is the receiver's  |
+ */
+export const LINK_MESSAGES = [
+  "offer",
+  "hello",
+  "welcome",
+  "refuse",
+  "claim",
+  "data",
+  "ack",
+  "nack",
+  "reject",
+  "release",
+  "extend",
+  "receipt",
+  "news",
+  "lost",
+  "gone",
+  "bye",
+  "order",
+  "diverged",
+  "begun",
+  "go",
+] as const;
+
+/** One of {@link LINK_MESSAGES}. */
+export type LinkMessageType = (typeof LINK_MESSAGES)[number];
+
+/**
+ * A message of the link protocol, decoded:
+ *
+ * | at | bytes | field                                       |
+ * |----|-------|---------------------------------------------|
+ * |  0 |     2 | `42 4c`, "BL"                               |
+ * |  2 |     1 | version, 1                                  |
+ * |  3 |     1 | type                                        |
+ * |  4 |     4 | word                                        |
+ * |  8 |     8 | session; 0 in an offer                      |
+ * | 16 |     8 | number                                      |
+ * | 24 |     2 | flags                                       |
+ * | 26 |     2 | length of the text (bytes)                  |
+ * | 28 |     4 | count of ranges                             |
+ * | 32 |       | text (UTF-8), then a u64 pair for each range |
+ */
+export interface LinkMessage {
+  readonly type: LinkMessageType;
+  /** A random number that the receiver chose; 1 to 2^53 - 1, or 0 in an offer. */
+  readonly session: number;
+  readonly word: number;
+  readonly number: number;
+  readonly flags: number;
+  readonly text: string;
+  readonly ranges: readonly SeqRange[];
+}
+
+/** The link protocol's only version; another one is refused. */
+export const LINK_VERSION = 1;
+/** "No number": the peer decides. */
+export const WORD_NONE = 0xffff_ffff;
+/** Of a begun: the receiver waits for a go. */
+export const WORD_GO = 1;
+/** Of a sender's bye: its stream ends. */
+export const WORD_STREAM_ENDS = 1;
+/** Flags of data. `watched`: a receiver died of nobody knows which message; what is begun is to be said soon. */
+export const LINK_FLAG = { receipt: 1, guarded: 2, watched: 4 } as const;
+/** Flags of a reject. `error`: the text is JSON, which has an error too. */
+export const REJECT_FLAG = { error: 1 } as const;
+/** Words of a refusal. `rival`: somebody else is there who has what is asked for. */
+export const REFUSED = { rival: 1 } as const;
+/** Ranges of one message; more are split over several (count). */
+export const RANGES_MAX = 8_192;
+/** Longest text (bytes). */
+export const TEXT_BYTES_MAX = 4_096;
+
+const MAGIC = 0x4c42;
+const HEADER_BYTES = 32;
+const RANGE_BYTES = 16;
+const NO_RANGES: readonly SeqRange[] = Object.freeze([]);
+const NUMBERS = new Map(LINK_MESSAGES.map((type, index) => [type, index + 1]));
+
+/** What a caller of {@link encodeLinkMessage} says; what is left out is 0 or empty. */
+export type LinkMessageInput = Pick<LinkMessage, "type" | "session"> & Partial<LinkMessage>;
+
+/**
+ * Pure.
+ *
+ * @param message at most `RANGES_MAX` ranges; a longer text is cut
+ */
+export function encodeLinkMessage(message: LinkMessageInput): Buffer {
+  const { text = "", ranges = NO_RANGES } = message;
+  let textBytes = text === "" ? null : Buffer.from(text);
+  if (textBytes !== null && textBytes.length > TEXT_BYTES_MAX) {
+    textBytes = textBytes.subarray(0, TEXT_BYTES_MAX);
+  }
+  const textLength = textBytes?.length ?? 0;
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + textLength + RANGE_BYTES * ranges.length);
+  putU16(bytes, 0, MAGIC);
+  bytes[2] = LINK_VERSION;
+  bytes[3] = NUMBERS.get(message.type)!;
+  putU32(bytes, 4, message.word ?? 0);
+  putU64(bytes, 8, message.session);
+  putU64(bytes, 16, message.number ?? 0);
+  putU16(bytes, 24, message.flags ?? 0);
+  putU16(bytes, 26, textLength);
+  putU32(bytes, 28, ranges.length);
+  if (textBytes !== null) bytes.set(textBytes, HEADER_BYTES);
+  let at = HEADER_BYTES + textLength;
+  for (const { first, last } of ranges) {
+    putU64(bytes, at, first);
+    putU64(bytes, at + 8, last);
+    at += RANGE_BYTES;
+  }
+  return bytes;
+}
+
+/** Why bytes are no message of this protocol. */
+export interface LinkFault {
+  readonly fault: string;
+  /** The peer's version where it speaks another one, so that the refusal can say so. */
+  readonly version: number | null;
+}
+
+/**
+ * Reads what a peer sent. Pure; never throws; allocates nothing that the bytes do not pay for. Ranges are
+ * sorted, disjoint, and within 1 to 2^53 - 1, or the message is refused (a claim has two such lists).
+ */
+export function decodeLinkMessage(bytes: Uint8Array): LinkMessage | LinkFault {
+  if (bytes.length < 4 || getU16(bytes, 0) !== MAGIC) return faulty("it does not start like one");
+  const version = bytes[2]!;
+  if (version !== LINK_VERSION) {
+    const fault = `it has version ${version}, and this program speaks version ${LINK_VERSION}`;
+    return { fault, version };
+  }
+  if (bytes.length < HEADER_BYTES) return faulty("it is shorter than one");
+  const type = LINK_MESSAGES[bytes[3]! - 1];
+  if (type === undefined) return faulty(`it has the unknown type ${bytes[3]}`);
+  const textLength = getU16(bytes, 26);
+  const count = getU32(bytes, 28);
+  if (textLength > TEXT_BYTES_MAX || count > RANGES_MAX) return faulty("it is too long");
+  if (bytes.length !== HEADER_BYTES + textLength + count * RANGE_BYTES) {
+    return faulty("its length does not match");
+  }
+  const session = getU64(bytes, 8);
+  const number = getU64(bytes, 16);
+  if (!Number.isSafeInteger(session) || !Number.isSafeInteger(number)) {
+    return faulty("a number is out of range");
+  }
+  if ((session === 0) !== (type === "offer")) return faulty("its session is wrong");
+  const word = getU32(bytes, 4);
+  if (type === "claim" && word > count) return faulty("its ranges are wrong");
+  const ranges = decodeRanges(bytes, HEADER_BYTES + textLength, {
+    count,
+    restartAt: type === "claim" ? word : count,
+  });
+  if (ranges === null) return faulty("its ranges are wrong");
+  const text =
+    textLength === 0 ? "" : Buffer.from(bytes.buffer, bytes.byteOffset + HEADER_BYTES, textLength);
+  return { type, session, word, number, flags: getU16(bytes, 24), text: text.toString(), ranges };
+}
+
+function decodeRanges(
+  bytes: Uint8Array,
+  start: number,
+  { count, restartAt }: { readonly count: number; readonly restartAt: number },
+): readonly SeqRange[] | null {
+  if (count === 0) return NO_RANGES;
+  const ranges: SeqRange[] = [];
+  let before = 0;
+  for (let index = 0; index < count; index++) {
+    if (index === restartAt) before = 0;
+    const at = start + index * RANGE_BYTES;
+    const first = getU64(bytes, at);
+    const last = getU64(bytes, at + 8);
+    if (!(first > before && last >= first && last <= Number.MAX_SAFE_INTEGER)) return null;
+    before = last;
+    ranges.push({ first, last });
+  }
+  return ranges;
+}
+
+function faulty(fault: string): LinkFault {
+  return { fault, version: null };
+}

@@ -1,0 +1,158 @@
+import type { HandlerError } from "../../handler-error.ts";
+import type { Death } from "../dispatch/dead-letter.ts";
+import { cutText, fairLength, isSameCause, textsOf } from "../dispatch/reasons.ts";
+import { NumberReader, NumberWriter } from "../numbers.ts";
+import type { Segment } from "../range/range-map.ts";
+
+/** The version of what {@link encodeDead} makes; it is the first number of it. */
+export const DEAD_VERSION = 3;
+/** The last time that a `Date` can be (ms since 1970). */
+const TIME_MS_MAX = 8.64e15;
+/** In place of the index of a text: there is none. */
+const NONE = 0;
+
+/** Reasons and errors, each once, and the texts that they are made of, each once. */
+interface Causes {
+  readonly texts: readonly string[];
+  readonly encoded: Buffer;
+  /** Which one each of the letters has. */
+  readonly indexes: readonly number[];
+}
+
+/**
+ * Encodes dead letters, as they are kept beside their journal. Pure. Numbers as in the rest of the state.
+ *
+ * | part                                                                                                       |
+ * |------------------------------------------------------------------------------------------------------------|
+ * | version 3                                                                                                  |
+ * | count; texts, each once: length (bytes), UTF-8                                                             |
+ * | count; causes, each once: texts of the reason, and of the error its name, message and code. A text is its   |
+ * | index from 1; 0: none. Without a name there is no error, and nothing behind that                           |
+ * | time of the first death (ms since 1970)                                                                    |
+ * | count; ranges: distance from the end of the one before, length, attempts, index of the cause, time since    |
+ * | the first, how long before its death it was begun for the first time (ms, and 1; 0: not known), size of     |
+ * | each message, offset, epoch                                                                                |
+ *
+ * @param bytesMax texts are cut, each to a fair share, so that no more is needed; the letters themselves never are
+ */
+export function encodeDead(dead: Iterable<Segment<Death>>, bytesMax: number): Buffer {
+  const segments = [...dead];
+  const { texts, encoded, indexes } = causesOf(segments);
+  const letters = encodeLetters(segments, indexes);
+  const lengths = texts.map((text) => Buffer.byteLength(text));
+  // Each has its length before it.
+  const used = encoded.length + letters.length + 2 * lengths.length + 16;
+  const lengthMax = fairLength(lengths, Math.max(0, bytesMax - used));
+  const head = new NumberWriter();
+  head.add(DEAD_VERSION);
+  head.add(texts.length);
+  for (const text of texts) head.addBytes(Buffer.from(cutText(text, lengthMax)));
+  return Buffer.concat([head.take(), encoded, letters]);
+}
+
+function causesOf(segments: readonly Segment<Death>[]): Causes {
+  const places = new Map<string, number>();
+  const placeOf = (text: string): number => {
+    if (!places.has(text)) places.set(text, places.size + 1);
+    return places.get(text)!;
+  };
+  const numbers = new NumberWriter();
+  const known = new Map<string, number>();
+  let before: Death | null = null;
+  const indexes: number[] = [];
+  for (const { value } of segments) {
+    if (before !== null && isSameCause(before, value)) {
+      indexes.push(indexes.at(-1)!);
+      continue;
+    }
+    before = value;
+    const [reason, name, message, code] = textsOf(value).map(placeOf) as [number, ...number[]];
+    const cause = name === undefined ? [reason, NONE] : [reason, name, message!, code ?? NONE];
+    const key = cause.join();
+    if (!known.has(key)) {
+      known.set(key, known.size);
+      for (const number of cause) numbers.add(number);
+    }
+    indexes.push(known.get(key)!);
+  }
+  const count = new NumberWriter();
+  count.add(known.size);
+  const encoded = Buffer.concat([count.take(), numbers.take()]);
+  return { texts: [...places.keys()], encoded, indexes };
+}
+
+function encodeLetters(segments: readonly Segment<Death>[], causes: readonly number[]): Buffer {
+  const numbers = new NumberWriter();
+  const startMs = segments.reduce((least, { value }) => Math.min(least, value.timeMs), Infinity);
+  numbers.add(segments.length === 0 ? 0 : startMs);
+  numbers.add(segments.length);
+  let before = 0;
+  for (const [index, { first, last, value }] of segments.entries()) {
+    numbers.add(first - before);
+    numbers.add(last - first);
+    numbers.add(value.attempts);
+    numbers.add(causes[index]!);
+    numbers.add(value.timeMs - startMs);
+    // A clock that was set back makes no time negative.
+    numbers.add(value.firstMs === null ? 0 : 1 + Math.max(0, value.timeMs - value.firstMs));
+    numbers.add(value.bytesEach);
+    numbers.add(value.offset);
+    numbers.add(value.epoch);
+    before = last;
+  }
+  return numbers.take();
+}
+
+/** Pure. @returns null where the bytes are none that {@link encodeDead} made */
+export function decodeDead(bytes: Uint8Array): Segment<Death>[] | null {
+  const numbers = new NumberReader(bytes);
+  if (numbers.next() !== DEAD_VERSION) return null;
+  const causes = decodeCauses(numbers);
+  const startMs = numbers.next();
+  const dead: Segment<Death>[] = [];
+  let before = 0;
+  for (let left = numbers.next(); left > 0 && !numbers.isBad; left--) {
+    const first = before + numbers.next();
+    const last = first + numbers.next();
+    const attempts = numbers.next();
+    const cause = causes[numbers.next()];
+    const timeMs = startMs + numbers.next();
+    const firstMs = timeBefore(timeMs, numbers.next());
+    const [bytesEach, offset, epoch] = [numbers.next(), numbers.next(), numbers.next()];
+    const isSound = first > before && Number.isSafeInteger(last + offset);
+    const isTimely = timeMs <= TIME_MS_MAX && (firstMs ?? 0) >= 0;
+    if (cause === undefined || !isSound || !isTimely) return null;
+    const times = { firstMs, timeMs };
+    dead.push({ first, last, value: { attempts, ...cause, ...times, bytesEach, offset, epoch } });
+    before = last;
+  }
+  return numbers.isBad || numbers.at !== bytes.length ? null : dead;
+}
+
+/** @param ms so long before, and 1; 0: null */
+function timeBefore(timeMs: number, ms: number): number | null {
+  return ms === 0 ? null : timeMs - (ms - 1);
+}
+
+function decodeCauses(numbers: NumberReader): Pick<Death, "reason" | "error">[] {
+  const texts: string[] = [];
+  for (let left = numbers.next(); left > 0 && !numbers.isBad; left--) {
+    texts.push(Buffer.from(numbers.nextBytes()).toString());
+  }
+  const next = (): string | null => {
+    const place = numbers.next();
+    if (place > texts.length) numbers.isBad = true;
+    return texts[place - 1] ?? null;
+  };
+  const causes: Pick<Death, "reason" | "error">[] = [];
+  for (let left = numbers.next(); left > 0 && !numbers.isBad; left--) {
+    const [reason, name] = [next(), next()];
+    if (reason === null) numbers.isBad = true;
+    causes.push({ reason: reason ?? "", error: name === null ? null : errorOf(name, next) });
+  }
+  return causes;
+}
+
+function errorOf(name: string, next: () => string | null): HandlerError {
+  return { name, message: next() ?? "", code: next() };
+}

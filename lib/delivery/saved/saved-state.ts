@@ -1,0 +1,224 @@
+import type { SuspectsState } from "../attempts/suspects.ts";
+import type { DispatcherState } from "../dispatch/dispatcher-events.ts";
+import { NumberReader, NumberWriter } from "../numbers.ts";
+import { type Epoch, parseEpochs } from "../protocol/epochs.ts";
+import { countOf, type SeqRange } from "../range/range.ts";
+import type { WindowState } from "../window/window-events.ts";
+
+/** What a sender keeps beside its journal and its dead letters, which are kept by themselves: they change less often. */
+export interface SenderState extends Omit<DispatcherState, "dead"> {
+  /** When it was saved (ms since 1970): rests go on while no process runs. */
+  readonly timeMs: number;
+}
+
+/** The version of what {@link encodeSenderState} makes; it is the first number of it. */
+export const SENDER_STATE_VERSION = 6;
+const WINDOW_VERSION = 2;
+/** What is more is no version, but damage. */
+const VERSION_MAX = 99;
+/** Bytes of an epoch's id. */
+const ID_BYTES = 16;
+
+/**
+ * Encodes what a sender has to know again after a restart. Pure. All numbers are of variable length, and
+ * ranges are distances, so that most take two or three bytes.
+ *
+ * | part                                                                        |
+ * |-----------------------------------------------------------------------------|
+ * | version 6, time (ms since 1970), floor                                      |
+ * | count; settled ranges: distance from the end of the one before, length      |
+ * | count; the same of messages begun before, then how often                    |
+ * | count; the same of messages that are handed out; settled ones may lie in it |
+ * | count; the same of messages that rest, then for how long yet (ms)           |
+ * | three times: count; ranges that are begun, guarded, exposed. Deaths         |
+ * | count; the same of messages begun, then how long before the time that was   |
+ * | for the first time (ms)                                                     |
+ * | receivers, as JSON                                                          |
+ */
+export function encodeSenderState(state: SenderState): Buffer {
+  const numbers = new NumberWriter();
+  numbers.add(SENDER_STATE_VERSION);
+  numbers.add(state.timeMs);
+  numbers.add(state.floor);
+  putRanges(numbers, state.settled);
+  putRanges(numbers, state.attempts, ({ value }) => [value]);
+  putRanges(numbers, state.leased, ({ value }) => [value]);
+  putRanges(numbers, state.rests, ({ value }) => [value.attempts, value.restMs]);
+  const { begun, guarded, exposed, deaths } = state.suspects;
+  for (const ranges of [begun, guarded, exposed]) putRanges(numbers, ranges);
+  numbers.add(deaths);
+  // A clock that was set back makes no time negative.
+  putRanges(numbers, state.firsts, ({ value }) => [Math.max(0, state.timeMs - value)]);
+  const text = state.receivers.length === 0 ? "" : JSON.stringify(state.receivers);
+  return Buffer.concat([numbers.take(), Buffer.from(text)]);
+}
+
+/**
+ * Encodes a state so that it fits. Where it does not, what costs least is left out first: of each table the shortest
+ * ranges, halved until it fits. What is left out is sent again, or counted less, after a restart. Before that, the
+ * times of first attempts are left out, which nothing depends on. Pure.
+ *
+ * @returns the bytes, and whether something but times was left out
+ */
+export function encodeWithin(
+  whole: SenderState,
+  bytesMax: number,
+): { readonly bytes: Buffer; readonly isWhole: boolean } {
+  let bytes = encodeSenderState(whole);
+  if (bytes.length <= bytesMax) return { bytes, isWhole: true };
+  const state = { ...whole, firsts: [] };
+  bytes = encodeSenderState(state);
+  const isWhole = bytes.length <= bytesMax;
+  const { settled, attempts, leased, rests, receivers } = state;
+  const { begun, guarded, exposed, deaths } = state.suspects;
+  const sizes = [settled, attempts, leased, rests, receivers, begun, guarded, exposed].map(
+    ({ length }) => length,
+  );
+  for (let most = Math.max(...sizes); bytes.length > bytesMax && most > 0; ) {
+    most >>= 1;
+    bytes = encodeSenderState({
+      ...state,
+      settled: longest(settled, most),
+      attempts: longest(attempts, most),
+      leased: longest(leased, most),
+      rests: longest(rests, most),
+      suspects: {
+        begun: longest(begun, most),
+        guarded: longest(guarded, most),
+        exposed: longest(exposed, most),
+        deaths,
+      },
+      receivers: receivers.slice(0, most),
+    });
+  }
+  return { bytes, isWhole };
+}
+
+/** Pure. @returns the version of a state, of whatever version it is; 0 where the bytes are none */
+export function versionOfState(bytes: Uint8Array): number {
+  const numbers = new NumberReader(bytes);
+  const version = numbers.next();
+  return numbers.isBad || version > VERSION_MAX ? 0 : version;
+}
+
+/** Pure. @returns null where the bytes are none that {@link encodeSenderState} made */
+export function decodeSenderState(bytes: Uint8Array): SenderState | null {
+  const numbers = new NumberReader(bytes);
+  if (numbers.next() !== SENDER_STATE_VERSION) return null;
+  const timeMs = numbers.next();
+  const floor = numbers.next();
+  const settled = getRanges(numbers, () => 0);
+  const attempts = getRanges(numbers, () => numbers.next());
+  const leased = getRanges(numbers, () => numbers.next());
+  const rests = getRanges(numbers, () => ({ attempts: numbers.next(), restMs: numbers.next() }));
+  const suspects = getSuspects(numbers);
+  const firsts = getRanges(numbers, () => timeMs - numbers.next());
+  if (numbers.isBad || firsts.some(({ value }) => value < 0)) return null;
+  const receivers = parseReceivers(Buffer.from(bytes.subarray(numbers.at)).toString());
+  if (receivers === null) return null;
+  return { timeMs, floor, settled, attempts, leased, rests, suspects, firsts, receivers };
+}
+
+/**
+ * What a receiver remembers of one stream. Pure.
+ *
+ * | part                                                                        |
+ * |-----------------------------------------------------------------------------|
+ * | version 2, floor                                                            |
+ * | count; ranges done: distance from the end of the one before, length         |
+ * | count; epochs of the stream: number, first seq, 1 where there is an id      |
+ * | the ids, 16 bytes each                                                      |
+ */
+export function encodeWindowState({ epochs, floor, done }: WindowState): Buffer {
+  const numbers = new NumberWriter();
+  numbers.add(WINDOW_VERSION);
+  numbers.add(floor);
+  putRanges(numbers, done);
+  numbers.add(epochs.length);
+  for (const { epoch, seqFirst, id } of epochs) {
+    for (const number of [epoch, seqFirst, id === "" ? 0 : 1]) numbers.add(number);
+  }
+  return Buffer.concat([numbers.take(), Buffer.from(epochs.map(({ id }) => id).join(""), "hex")]);
+}
+
+/** Pure. @returns null where the bytes are none that {@link encodeWindowState} made */
+export function decodeWindowState(bytes: Uint8Array): WindowState | null {
+  const numbers = new NumberReader(bytes);
+  if (numbers.next() !== WINDOW_VERSION) return null;
+  const floor = numbers.next();
+  const done = getRanges(numbers, () => 0);
+  const starts = getEpochs(numbers);
+  if (numbers.isBad) return null;
+  const epochs: Epoch[] = [];
+  let { at } = numbers;
+  for (const { hasId, ...start } of starts) {
+    const end = hasId ? at + ID_BYTES : at;
+    epochs.push({ ...start, id: Buffer.from(bytes.subarray(at, end)).toString("hex") });
+    at = end;
+  }
+  return at === bytes.length && parseEpochs(epochs) !== null ? { epochs, floor, done } : null;
+}
+
+function getEpochs(
+  numbers: NumberReader,
+): { readonly epoch: number; readonly seqFirst: number; readonly hasId: boolean }[] {
+  const starts: { epoch: number; seqFirst: number; hasId: boolean }[] = [];
+  const count = numbers.next();
+  for (let index = 0; index < count && !numbers.isBad; index++) {
+    const [epoch, seqFirst] = [numbers.next(), numbers.next()];
+    starts.push({ epoch, seqFirst, hasId: numbers.next() === 1 });
+  }
+  return starts;
+}
+
+function parseReceivers(text: string): string[] | null {
+  if (text === "") return [];
+  try {
+    const receivers: unknown = JSON.parse(text);
+    if (!Array.isArray(receivers)) return null;
+    return receivers.every((name) => typeof name === "string") ? receivers : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @returns the longest of the ranges, in order */
+function longest<R extends SeqRange>(ranges: readonly R[], count: number): R[] {
+  if (ranges.length <= count) return [...ranges];
+  const chosen = [...ranges].sort((a, b) => countOf(b) - countOf(a)).slice(0, count);
+  return chosen.sort((a, b) => a.first - b.first);
+}
+
+function putRanges<R extends SeqRange>(
+  numbers: NumberWriter,
+  ranges: readonly R[],
+  values?: (range: R) => readonly number[],
+): void {
+  numbers.add(ranges.length);
+  let before = 0;
+  for (const range of ranges) {
+    numbers.add(range.first - before);
+    numbers.add(range.last - range.first);
+    if (values !== undefined) for (const value of values(range)) numbers.add(value);
+    before = range.last;
+  }
+}
+
+function getRanges<V>(numbers: NumberReader, value: () => V): (SeqRange & { readonly value: V })[] {
+  const ranges: (SeqRange & { readonly value: V })[] = [];
+  const count = numbers.next();
+  let before = 0;
+  for (let index = 0; index < count && !numbers.isBad; index++) {
+    const distance = numbers.next();
+    const first = before + distance;
+    before = first + numbers.next();
+    if (distance === 0 || before > Number.MAX_SAFE_INTEGER) numbers.isBad = true;
+    ranges.push({ first, last: before, value: value() });
+  }
+  return ranges;
+}
+
+function getSuspects(numbers: NumberReader): SuspectsState {
+  const plain = () => getRanges(numbers, () => 0).map(({ first, last }) => ({ first, last }));
+  return { begun: plain(), guarded: plain(), exposed: plain(), deaths: numbers.next() };
+}

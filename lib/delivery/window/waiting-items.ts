@@ -1,0 +1,161 @@
+import type { SeqRange } from "../range/range.ts";
+import { RangeSet } from "../range/range-set.ts";
+import type { WindowItem } from "./window-events.ts";
+
+/**
+ * Messages that wait for the application, in order of seq.
+ *
+ * Pure. Invariant: items are not empty, do not overlap, and are sorted. Adding at the end and taking at the
+ * front, which is what happens without failures, take constant time.
+ */
+export class WaitingItems<P> {
+  /** Those before `#head` are gone. */
+  readonly #items: (WindowItem<P> | null)[] = [];
+  #head = 0;
+  #count = 0;
+  /** Of each batch that something waits of, how many items (count). */
+  readonly #batches = new Map<P, number>();
+  #bytes = 0;
+  readonly #bytesOf: (batch: P) => number;
+
+  /** @param bytesOf what a batch takes in memory (bytes), for as long as anything of it waits */
+  constructor(bytesOf: (batch: P) => number) {
+    this.#bytesOf = bytesOf;
+  }
+
+  /** Messages (count). */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** All batches that something waits of (bytes). */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The lowest seq; null where nothing waits. */
+  get first(): number | null {
+    return this.#items[this.#head]?.first ?? null;
+  }
+
+  /** Whether the lowest is guarded. */
+  get isGuarded(): boolean {
+    return this.#items[this.#head]?.guarded ?? false;
+  }
+
+  /** The seqs of all that waits, in order. */
+  ranges(): SeqRange[] {
+    const ranges = new RangeSet();
+    for (const { first, last } of this.#waiting()) ranges.add(first, last);
+    return [...ranges];
+  }
+
+  /** The parts of a range that do not wait here, in order. */
+  gaps({ first, last }: SeqRange): SeqRange[] {
+    const gaps: SeqRange[] = [];
+    let next = first;
+    for (let at = this.#find(first); at < this.#items.length; at++) {
+      const item = this.#items[at]!;
+      if (item.first > last) break;
+      if (item.first > next) gaps.push({ first: next, last: item.first - 1 });
+      next = item.last + 1;
+    }
+    if (next <= last) gaps.push({ first: next, last });
+    return gaps;
+  }
+
+  /** Adds messages of which none waits here. */
+  insert(item: WindowItem<P>): void {
+    const { first, last, attempt, guarded, batch } = item;
+    const added = { first, last, attempt, guarded, batch };
+    const at = this.#find(first);
+    if (at === this.#items.length) this.#items.push(added);
+    else this.#items.splice(at, 0, added);
+    this.#count += last - first + 1;
+    const items = this.#batches.get(batch) ?? 0;
+    this.#batches.set(batch, items + 1);
+    if (items === 0) this.#bytes += this.#bytesOf(batch);
+  }
+
+  /**
+   * Takes the lowest messages out: an item, or the part of it up to a bound.
+   *
+   * @param limits most messages (count), and the last seq that may be among them, which is not below `first`
+   * @returns null where nothing waits
+   */
+  take(limits: { readonly count: number; readonly last: number }): WindowItem<P> | null {
+    const item = this.#items[this.#head] ?? null;
+    if (item === null) return null;
+    const { first } = item;
+    const last = Math.min(item.last, first + limits.count - 1, limits.last);
+    this.#count -= last - first + 1;
+    if (last < item.last) {
+      this.#items[this.#head] = { ...item, first: last + 1 };
+      return { ...item, last };
+    }
+    this.#shift(item.batch);
+    return item;
+  }
+
+  /** Forgets what waits of a range. */
+  drop(first: number, last: number): void {
+    this.dropAll([{ first, last }]);
+  }
+
+  /** Forgets what waits of any of these ranges: together, since each would cost as much as all. */
+  dropAll(ranges: readonly SeqRange[]): void {
+    if (this.#count === 0) return;
+    const dropped = new RangeSet();
+    dropped.addAll(ranges);
+    const items = this.#waiting();
+    this.clear();
+    for (const item of items) {
+      for (const kept of dropped.gaps(item.first, item.last)) this.insert({ ...item, ...kept });
+    }
+  }
+
+  clear(): void {
+    this.#items.length = 0;
+    this.#head = 0;
+    this.#count = 0;
+    this.#batches.clear();
+    this.#bytes = 0;
+  }
+
+  /** The index of the first item that ends at or behind a seq. */
+  #find(seq: number): number {
+    const items = this.#items;
+    let low = this.#head;
+    let high = items.length;
+    if (low === high || items[high - 1]!.last < seq) return high;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (items[middle]!.last < seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #waiting(): WindowItem<P>[] {
+    return this.#items.slice(this.#head) as WindowItem<P>[];
+  }
+
+  #shift(batch: P): void {
+    const items = this.#batches.get(batch)! - 1;
+    if (items > 0) this.#batches.set(batch, items);
+    else {
+      this.#batches.delete(batch);
+      this.#bytes -= this.#bytesOf(batch);
+    }
+    // What is taken must not be kept in memory by its place.
+    this.#items[this.#head] = null;
+    this.#head += 1;
+    if (this.#head === this.#items.length) {
+      this.#items.length = 0;
+      this.#head = 0;
+    } else if (this.#head > 64 && this.#head * 2 > this.#items.length) {
+      this.#items.splice(0, this.#head);
+      this.#head = 0;
+    }
+  }
+}

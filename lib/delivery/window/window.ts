@@ -1,0 +1,391 @@
+import {
+  type Epoch,
+  type EpochStart,
+  partingSeq,
+  voidFrom,
+  withStart,
+} from "../protocol/epochs.ts";
+import type { SeqRange } from "../range/range.ts";
+import { RangeSet } from "../range/range-set.ts";
+import { UnconfirmedAcks } from "./unconfirmed-acks.ts";
+import { WaitingItems } from "./waiting-items.ts";
+import type { WindowEvent, WindowItem, WindowState } from "./window-events.ts";
+
+/** Ranges that are done or rejected, and not known to the sender, beyond which nothing is handed out (count). */
+const REMEMBERED_MAX = 65_536;
+
+/**
+ * What a receiver holds of one stream, and what it has done.
+ *
+ * The memory of what is done is exact: it forgets a message only when the sender has said that it knows
+ * durably, and so will never send it again. A duplicate therefore never reaches the application, and is
+ * acknowledged at once.
+ *
+ * Pure: no clock, no socket, no disk. Invariants: a seq is waiting, in hand, or done, never two of them;
+ * items are handed out in order of seq; while `ordered`, none is handed out before one that was given
+ * back and is lower.
+ *
+ * @see docs/decisions/0040-link-protocol.md
+ */
+export class Window<P> {
+  /** The stream's lives, as of the newest session. */
+  #epochs: readonly Epoch[] = [];
+  /** Where history parted while this process lives, and how often. */
+  #partings: readonly EpochStart[] = [];
+  #epoch = 0;
+  #floor = 0;
+  /** The highest seq that was ever received or remembered here. */
+  #highest = 0;
+  /** What was known and is void since the newest session. */
+  #void = new RangeSet();
+  #ordered = false;
+  #isOpen = false;
+  readonly #items: WaitingItems<P>;
+  readonly #inHand = new RangeSet();
+  readonly #done = new RangeSet();
+  /** Done and not yet told to the sender. */
+  readonly #unsaid = new RangeSet();
+  /** Given back by the application, and expected again. */
+  readonly #returned = new RangeSet();
+  /** Of these, what the sender of this session may not have heard of when it last told us what to await. */
+  readonly #given = new RangeSet();
+  /** In hand, and no longer ours: should they come again, the application has them already. */
+  readonly #orphaned = new RangeSet();
+  /** Of these, what comes again and goes first where order is kept, unless the application has done it. */
+  readonly #missed = new RangeSet();
+  /** Rejected by the application, and perhaps not known to the sender: not to be shown again. */
+  readonly #rejected = new RangeSet();
+  readonly #acks = new UnconfirmedAcks();
+  #duplicates = 0;
+
+  /** @param bytesOf what a batch takes in memory (bytes) */
+  constructor(state: WindowState | null, bytesOf: (batch: P) => number = () => 0) {
+    this.#items = new WaitingItems(bytesOf);
+    if (state === null) return;
+    this.#epochs = state.epochs;
+    this.#floor = state.floor;
+    this.#done.addAll(state.done);
+    this.#highest = Math.max(state.floor, this.#done.highest?.last ?? 0);
+  }
+
+  /** Whether the sender may be spoken to. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Messages waiting for the application (count). */
+  get waitingCount(): number {
+    return this.#items.count;
+  }
+
+  /** Batches of which something waits for the application (bytes). */
+  get waitingBytes(): number {
+    return this.#items.bytes;
+  }
+
+  /** Messages that the application has and has not answered for (count). */
+  get inHandCount(): number {
+    return this.#inHand.count;
+  }
+
+  /** Messages that came again and were kept from the application (count). */
+  get duplicates(): number {
+    return this.#duplicates;
+  }
+
+  /** Messages in acks that are still to be said (count). */
+  get unsaidCount(): number {
+    return this.#unsaid.count;
+  }
+
+  /** The lives of the stream, as of the newest session; oldest first. */
+  get epochs(): readonly Epoch[] {
+    return this.#epochs;
+  }
+
+  /** How often history parted below a seq that is known here: a seq means a message only together with it. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get ordered(): boolean {
+    return this.#ordered;
+  }
+
+  /** Ranges that are done, and perhaps not known to the sender (count). */
+  get doneSize(): number {
+    return this.#done.size;
+  }
+
+  /**
+   * Whether so much is to be remembered that nothing more is handed out before the sender says what it knows: one that
+   * says nothing, and sends what leaves gaps, would have it grow without end.
+   */
+  get isSaturated(): boolean {
+    return this.#done.size + this.#rejected.size >= REMEMBERED_MAX;
+  }
+
+  /** Whether nothing is held, nothing is in the application's hands, and nothing has to be said again. */
+  get isIdle(): boolean {
+    const held = this.#items.count + this.#inHand.count + this.#orphaned.count;
+    return held + this.#rejected.count === 0;
+  }
+
+  /**
+   * Of a range that was handed out in `epoch`, what still means the same messages: behind the place where history
+   * parted since are others now. Null where nothing is left.
+   */
+  valid({ first, last }: SeqRange, epoch: number): SeqRange | null {
+    if (epoch === this.#epoch) return { first, last };
+    const end = Math.min(last, voidFrom(this.#partings, epoch) - 1);
+    return end < first ? null : { first, last: end };
+  }
+
+  /** The message that `next` would give, where it is guarded; else 0. */
+  get guardedNext(): number {
+    if (!this.#items.isGuarded) return 0;
+    const seq = this.#items.first!;
+    return (this.#returned.lowest?.first ?? seq + 1) <= seq ? 0 : seq;
+  }
+
+  /** What must be saved so that nothing done is done again after a restart. */
+  state(): WindowState {
+    return { epochs: this.#epochs, floor: this.#floor, done: [...this.#done] };
+  }
+
+  /** What was known, and is of another history than that of the newest session; told once. */
+  takeVoid(): SeqRange[] {
+    const ranges = [...this.#void].map(({ first, last }) => ({ first, last }));
+    this.#void.clear();
+    return ranges;
+  }
+
+  /** Held but for the application's hands: what the sender must go on keeping for us. */
+  waiting(): SeqRange[] {
+    return this.#items.ranges();
+  }
+
+  /** In the application's hands. */
+  inHand(): SeqRange[] {
+    return [...this.#inHand];
+  }
+
+  /**
+   * What a new session claims: everything held, and what is done that the sender may not know. It counts
+   * as the session's first ack.
+   *
+   * @param rangesMax ranges that fit the message (count); what does not fit comes again as a duplicate
+   */
+  claim(rangesMax: number): { readonly held: SeqRange[]; readonly done: SeqRange[] } {
+    const held = new RangeSet();
+    held.addAll(this.waiting());
+    held.addAll(this.#inHand);
+    held.addAll(this.#rejected);
+    const claimed = [...held].slice(0, rangesMax);
+    const done = [...this.#done].slice(0, rangesMax - claimed.length);
+    this.#unsaid.clear();
+    this.#given.clear();
+    this.#missed.clear();
+    this.#acks.add(done);
+    return { held: claimed, done };
+  }
+
+  /** Takes one event into account; what is to be said afterwards is in `unsaidCount`. */
+  step(event: WindowEvent<P>): void {
+    switch (event.type) {
+      case "opened":
+        this.#open(event);
+        return;
+      case "closed":
+        this.#isOpen = false;
+        return;
+      case "data":
+        this.#take(event);
+        return;
+      case "news":
+        this.#raiseFloor(event.floor);
+        for (const { first, last } of this.#acks.known(event.acks)) this.#done.delete(first, last);
+        return;
+      case "order":
+        this.#ordered = event.ordered;
+        this.#returned.clear();
+        this.#missed.clear();
+        // What is done need not come first: should it come at all, it is only acknowledged.
+        for (const { first, last } of event.awaited) {
+          this.#returned.addAll(this.#done.gaps(first, last));
+        }
+        if (event.ordered) this.#returned.addAll(this.#given);
+        else this.#given.clear();
+        return;
+      case "lost":
+        this.#lose(event.ranges);
+        return;
+      case "gone":
+        for (const { first, last } of event.ranges) this.#arrived(first, last);
+        return;
+      case "go":
+        return;
+      case "done":
+        this.#finish(event);
+        return;
+      case "unread":
+        for (const part of this.#inHand.delete(event.first, event.last)) {
+          this.#items.insert({ ...event, first: part.first, last: part.last });
+        }
+        return;
+      case "returned":
+        this.#giveUp(event);
+        for (const part of this.#inHand.delete(event.first, event.last)) {
+          if (!this.#ordered) continue;
+          this.#returned.add(part.first, part.last);
+          this.#given.add(part.first, part.last);
+        }
+        return;
+      case "rejected":
+        this.#giveUp(event);
+        this.#rejected.addAll(this.#inHand.delete(event.first, event.last));
+        return;
+    }
+  }
+
+  /**
+   * Hands the lowest messages to the application: a batch's, or one where it is guarded.
+   *
+   * @param countMax most messages (count)
+   * @returns null when there are none, or a lower one is expected again first
+   */
+  next(countMax: number): WindowItem<P> | null {
+    const lowest = this.#items.first;
+    if (lowest === null || this.isSaturated) return null;
+    const awaited = this.#returned.lowest?.first ?? Number.POSITIVE_INFINITY;
+    if (awaited <= lowest) return null;
+    const count = this.#items.isGuarded ? 1 : countMax;
+    const item = this.#items.take({ count, last: awaited - 1 })!;
+    this.#inHand.add(item.first, item.last);
+    return item;
+  }
+
+  /** What of a range was rejected, and has to be rejected again should the sender ask. */
+  rejectedOf(first: number, last: number): SeqRange[] {
+    return this.#rejected.parts(first, last);
+  }
+
+  /** Whether the application still has the right to answer for a message. */
+  holds(seq: number): boolean {
+    return this.#inHand.has(seq);
+  }
+
+  /** The parts of a range that the application still has the right to answer for. */
+  heldOf(first: number, last: number): SeqRange[] {
+    return this.#inHand.parts(first, last);
+  }
+
+  /** @returns everything that waits for the application, which gives it up */
+  release(): SeqRange[] {
+    const ranges = this.waiting();
+    this.#items.clear();
+    return ranges;
+  }
+
+  /**
+   * What is to be said in the session's next ack; then it counts as said.
+   *
+   * @param rangesMax ranges that fit the message (count)
+   */
+  takeAck(rangesMax: number): SeqRange[] {
+    const ranges: SeqRange[] = [];
+    for (const range of this.#unsaid) {
+      if (ranges.length === rangesMax) break;
+      ranges.push(range);
+    }
+    if (ranges.length === 0) return ranges;
+    for (const { first, last } of ranges) this.#unsaid.delete(first, last);
+    this.#acks.add(ranges);
+    return ranges;
+  }
+
+  #open(event: Extract<WindowEvent<P>, { readonly type: "opened" }>): void {
+    this.#part(partingSeq(this.#epochs, event.epochs));
+    this.#epochs = event.epochs;
+    this.#raiseFloor(event.floor);
+    this.#isOpen = true;
+    this.#acks.clear();
+    this.#unsaid.clear();
+  }
+
+  /** From `seq` on the sender's history is another one: what is known there is not of its messages. */
+  #part(seq: number): void {
+    if (seq > this.#highest) return;
+    const known = [this.#done, this.#inHand, this.#orphaned, this.#rejected, this.#returned];
+    for (const set of known) this.#void.addAll(set.delete(seq, Number.MAX_SAFE_INTEGER));
+    this.#void.addAll(this.#items.ranges().filter(({ last }) => last >= seq));
+    if (this.#floor >= seq) this.#void.add(seq, this.#floor);
+    this.#void.delete(1, seq - 1);
+    this.#items.drop(seq, Number.MAX_SAFE_INTEGER);
+    this.#floor = Math.min(this.#floor, seq - 1);
+    this.#highest = seq - 1;
+    this.#epoch += 1;
+    this.#partings = withStart(this.#partings, { epoch: this.#epoch, seqFirst: seq });
+  }
+
+  #raiseFloor(floor: number): void {
+    if (floor <= this.#floor) return;
+    this.#floor = floor;
+    this.#highest = Math.max(this.#highest, floor);
+    this.#done.delete(1, floor);
+    this.#rejected.delete(1, floor);
+  }
+
+  #take(event: Extract<WindowEvent<P>, { readonly type: "data" }>): void {
+    const { first, last } = event;
+    if (last > this.#highest) this.#highest = last;
+    this.#arrived(first, last);
+    for (const part of this.#orphaned.delete(first, last)) this.#inHand.add(part.first, part.last);
+    for (const part of this.#done.parts(first, last)) {
+      this.#unsaid.add(part.first, part.last);
+      this.#duplicates += part.last - part.first + 1;
+    }
+    const unseen = this.#done
+      .gaps(first, last)
+      .flatMap((gap) => this.#inHand.gaps(gap.first, gap.last))
+      .flatMap((gap) => this.#rejected.gaps(gap.first, gap.last))
+      .flatMap((gap) => this.#items.gaps(gap));
+    for (const part of unseen) this.#items.insert({ ...event, first: part.first, last: part.last });
+  }
+
+  #arrived(first: number, last: number): void {
+    this.#returned.delete(first, last);
+    this.#given.delete(first, last);
+    this.#missed.delete(first, last);
+  }
+
+  /** The application is not interested any more in what is no longer ours. */
+  #giveUp({ first, last }: SeqRange): void {
+    this.#orphaned.delete(first, last);
+    this.#returned.addAll(this.#missed.delete(first, last));
+  }
+
+  #lose(ranges: readonly SeqRange[]): void {
+    // An ack that was refused does not become known: what it said must be remembered further.
+    this.#acks.refuse(ranges);
+    const before = this.#ordered ? new RangeSet() : null;
+    before?.addAll(this.waiting());
+    this.#items.dropAll(ranges);
+    for (const { first, last } of ranges) {
+      if (before !== null) this.#returned.addAll(before.parts(first, last));
+      for (const part of this.#inHand.delete(first, last)) {
+        this.#orphaned.add(part.first, part.last);
+        if (this.#ordered) this.#missed.add(part.first, part.last);
+      }
+    }
+  }
+
+  /** Also what is no longer ours is remembered as done: should it come again, it has been done. */
+  #finish({ first, last }: SeqRange): void {
+    const held = this.#inHand.delete(first, last);
+    this.#orphaned.delete(first, last);
+    this.#arrived(first, last);
+    this.#done.add(first, last);
+    for (const part of held) this.#unsaid.add(part.first, part.last);
+  }
+}

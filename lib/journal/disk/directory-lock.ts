@@ -1,0 +1,192 @@
+import fs from "node:fs";
+import { BrokerlessError } from "../../errors.ts";
+import { assertNode } from "../../runtime.ts";
+import { readHolder, sayHolder } from "./lock-holder.ts";
+import { checkNames, checkOneName } from "./one-name.ts";
+
+/** The right to write to a directory. */
+export interface DirectoryLock {
+  /**
+   * Looks whether the directory's path still leads to what is locked: cheap enough for every sync.
+   *
+   * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED where it was removed, moved or replaced
+   */
+  assertHeld(): void;
+  release(): Promise<void>;
+}
+
+/** Name of the file that carries the lock; it is there while a writer is, and after a crash. */
+export const LOCK_NAME = "lock";
+/** What is locked lies behind the holder's name (byte offset). */
+const LOCK_OFFSET = 4096;
+/** Neither waits for the other end of a pipe, nor follows a link out of the directory. */
+const FLAGS =
+  fs.constants.O_RDWR |
+  fs.constants.O_CREAT |
+  (fs.constants.O_NOFOLLOW ?? 0) |
+  (fs.constants.O_NONBLOCK ?? 0);
+/** What file systems without locks say. */
+const NO_LOCKS = new Set(["ENOLCK", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL"]);
+
+/** What is used of the package, which has no types of its own. */
+interface Locks {
+  /** @returns whether the lock was granted; on macOS always on the whole file */
+  tryLock(fd: number, offset: number, length: number): boolean;
+  unlock(fd: number, offset: number, length: number): void;
+}
+
+/** No literal in the import: bundlers would take its code along, and not the native part that this looks for beside itself. */
+const LOCKS_PACKAGE: string = "fs-native-extensions";
+
+/**
+ * Takes the directory for one opener: a lock of the kernel on a file in it, which belongs to the
+ * open file. So it holds between processes of all namespaces, threads, and two opens of one thread;
+ * it ends with the process, however that ends, and only who may write to the directory can take it.
+ *
+ * The files in it must have no other name: whoever opens those has the lock of another directory.
+ *
+ * @throws BrokerlessError BROKERLESS_LOCKED naming the holder, BROKERLESS_JOURNAL_FAILED where the
+ *   file system or the platform has no locks, or a file of the journal has more than one name,
+ *   BROKERLESS_UNSUPPORTED where the runtime is not Node
+ * @see docs/decisions/0026-one-writer.md and 0028-the-lock.md
+ */
+export async function lockDirectory(directory: string): Promise<DirectoryLock> {
+  const locks = await loadLocks();
+  closeToOthers(directory);
+  const path = `${directory}/${LOCK_NAME}`;
+  for (;;) {
+    const lock = tryToLock(locks, { directory, path });
+    if (lock !== null) return withOneName(lock, directory);
+    // Whoever had it has just removed the file: the lock is on one that nobody else will find.
+  }
+}
+
+/** Under the lock: who links to the files later finds them with two names when he opens his. */
+async function withOneName(lock: DirectoryLock, directory: string): Promise<DirectoryLock> {
+  try {
+    checkNames(directory);
+    return lock;
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** Only when a journal is opened: sockets without one need no native code but their own. */
+async function loadLocks(): Promise<Locks> {
+  assertNode("a journal on a disk");
+  try {
+    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ LOCKS_PACKAGE)).default;
+  } catch (error) {
+    const message = `the package ${LOCKS_PACKAGE}, which locks a journal's directory, cannot be loaded on ${process.platform}-${process.arch}: ${(error as Error).message}`;
+    throw new BrokerlessError("BROKERLESS_JOURNAL_FAILED", message, { cause: error });
+  }
+}
+
+interface Place {
+  readonly directory: string;
+  readonly path: string;
+}
+
+function tryToLock(locks: Locks, place: Place): DirectoryLock | null {
+  const fd = fs.openSync(place.path, FLAGS, 0o600);
+  try {
+    const { dev, ino } = checkFile(place, fs.fstatSync(fd));
+    if (!grant(locks, place, fd)) throw locked(place);
+    if (!leadsTo(place.path, { dev, ino })) {
+      fs.closeSync(fd);
+      return null;
+    }
+    sayHolder(fd);
+    return new HeldLock({ locks, place, fd, dev, ino });
+  } catch (error) {
+    fs.closeSync(fd);
+    throw error;
+  }
+}
+
+/** A granted lock, and the file that it is on. */
+interface Held {
+  readonly locks: Locks;
+  readonly place: Place;
+  readonly fd: number;
+  readonly dev: number;
+  readonly ino: number;
+}
+
+class HeldLock implements DirectoryLock {
+  readonly #held: Held;
+  #isReleased = false;
+
+  constructor(held: Held) {
+    this.#held = held;
+  }
+
+  assertHeld(): void {
+    const { place } = this.#held;
+    if (leadsTo(place.path, this.#held)) return;
+    const message = `${place.directory} was removed, moved or replaced, or the file "${LOCK_NAME}" in it, while it was being written; nothing more is stored. Put it back, or open the journal anew`;
+    throw new BrokerlessError("BROKERLESS_JOURNAL_FAILED", message);
+  }
+
+  async release(): Promise<void> {
+    const { locks, place, fd } = this.#held;
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    try {
+      // While it is still locked, so that nobody else's file is removed.
+      if (leadsTo(place.path, this.#held)) fs.unlinkSync(place.path);
+    } catch {
+      // A file that stays has no meaning without its lock.
+    }
+    try {
+      // Closing would leave it to a child that is just being started, and has the file open until then.
+      locks.unlock(fd, ...range());
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+}
+
+function grant(locks: Locks, { directory }: Place, fd: number): boolean {
+  try {
+    return locks.tryLock(fd, ...range());
+  } catch (error) {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    if (!NO_LOCKS.has(code)) throw error;
+    const text = `${directory} lies on a file system without locks (${message}); a journal needs them to have one writer, take a directory on a local disk`;
+    throw new BrokerlessError("BROKERLESS_JOURNAL_FAILED", text, { cause: error });
+  }
+}
+
+/** Windows lets nobody read what is locked, so the holder's name is not; macOS locks whole files. */
+function range(): [number, number] {
+  return process.platform === "darwin" ? [0, 0] : [LOCK_OFFSET, 1];
+}
+
+function checkFile({ path }: Place, stats: fs.Stats): fs.Stats {
+  if (!stats.isFile()) {
+    const message = `${path} must be a file of the journal's own, and is none; remove it`;
+    throw new BrokerlessError("BROKERLESS_JOURNAL_FAILED", message);
+  }
+  checkOneName(path, stats);
+  return stats;
+}
+
+function leadsTo(path: string, file: { readonly dev: number; readonly ino: number }): boolean {
+  const stats = fs.lstatSync(path, { throwIfNoEntry: false });
+  return stats !== undefined && stats.ino === file.ino && stats.dev === file.dev;
+}
+
+function locked({ directory, path }: Place): BrokerlessError {
+  const message = `${directory} is being written by ${readHolder(path)}; a journal has one writer, close that one or take another directory`;
+  return new BrokerlessError("BROKERLESS_LOCKED", message);
+}
+
+/** What everybody may write to, anybody may replace files in. Where it is not ours, its owner decides. */
+function closeToOthers(directory: string): void {
+  const { mode, uid } = fs.statSync(directory);
+  const isSticky = (mode & 0o1000) !== 0;
+  if ((mode & 0o002) === 0 || isSticky || uid !== process.getuid?.()) return;
+  fs.chmodSync(directory, 0o700);
+}

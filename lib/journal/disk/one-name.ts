@@ -1,0 +1,37 @@
+import fs from "node:fs";
+import { BrokerlessError } from "../../errors.ts";
+import { CHECKPOINT_NAME, MARK_NAME, RESERVE_NAME, segmentNumber } from "./file-names.ts";
+
+/** What LMDB keeps in its directory, and opens by itself. */
+const LMDB_NAMES = new Set(["data.mdb", "lock.mdb"]);
+const FILE_NAMES = new Set([CHECKPOINT_NAME, MARK_NAME, RESERVE_NAME]);
+
+/**
+ * Looks whether each file of a journal has one name. A lock is on a directory: who opens a copy that
+ * is made of hard links holds another one, and would write to the same files.
+ *
+ * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED where a file has more names, or where one that
+ *   LMDB would open is a link
+ */
+export function checkNames(directory: string): void {
+  for (const name of fs.readdirSync(directory)) {
+    const isLmdb = LMDB_NAMES.has(name);
+    if (!isLmdb && !FILE_NAMES.has(name) && segmentNumber(name) === null) continue;
+    const path = `${directory}/${name}`;
+    const stats = fs.lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) continue;
+    if (isLmdb && !stats.isFile()) {
+      const message = `${path} must be a file of the journal's own, and no link to another; copy the file itself into the directory`;
+      throw new BrokerlessError("BROKERLESS_JOURNAL_FAILED", message);
+    }
+    checkOneName(path, stats);
+  }
+}
+
+/** @throws BrokerlessError BROKERLESS_JOURNAL_FAILED where the file has more than one name */
+export function checkOneName(path: string, { nlink }: fs.Stats): void {
+  // A file without any was removed by its owner, and some file systems do not count.
+  if (nlink <= 1) return;
+  const message = `${path} has ${nlink} names (hard links), and a file of a journal has one: what is written to it would be written to another journal, too. Nothing was changed; copy the files themselves into a new directory (cp -r, without -l) and open that, or remove the other names`;
+  throw new BrokerlessError("BROKERLESS_JOURNAL_FAILED", message);
+}

@@ -1,0 +1,56 @@
+import type { Segment } from "../segment/segment.ts";
+import type { Retention } from "./file-journal-options.ts";
+
+/**
+ * Says which whole segments a retention no longer wants.
+ *
+ * Pure. The newest segment always stays; holds are the caller's matter.
+ *
+ * @returns the first seq to keep, or `null` where all is kept
+ */
+export function retainFrom(
+  retention: Retention,
+  log: {
+    readonly segments: readonly Segment[];
+    readonly seqNext: number;
+    readonly nowMs: number;
+  },
+): number | null {
+  const { ageMs, bytes, count } = retention;
+  const oldBefore = ageMs === undefined ? 0 : oldSegments(log, ageMs);
+  let bytesKept = log.segments.reduce((sum, segment) => sum + segment.end, 0);
+  let seq: number | null = null;
+  for (let index = 0; index + 1 < log.segments.length; index++) {
+    const next = log.segments[index + 1]!.header;
+    const isTooMuch = bytes !== undefined && bytesKept > bytes;
+    const isTooMany = count !== undefined && log.seqNext - next.seqBase >= count;
+    if (index >= oldBefore && !isTooMuch && !isTooMany) break;
+    bytesKept -= log.segments[index]!.end;
+    seq = next.seqBase;
+  }
+  return seq;
+}
+
+/**
+ * Every entry of a segment is older than a segment that follows, by the clock of then, which may
+ * have been wrong. A time in the future says nothing, else one moment ahead would stop retention
+ * until then; one that is lower than an earlier time says nothing either, else one moment behind
+ * would free what is new.
+ *
+ * @returns how many segments, from the oldest on, hold nothing but old entries (count)
+ */
+function oldSegments(
+  { segments, nowMs }: { readonly segments: readonly Segment[]; readonly nowMs: number },
+  ageMs: number,
+): number {
+  let count = 0;
+  let latestMs = Number.NEGATIVE_INFINITY;
+  for (const [index, { header }] of segments.entries()) {
+    const { createdAtMs } = header;
+    if (createdAtMs > nowMs || createdAtMs < latestMs) continue;
+    latestMs = createdAtMs;
+    if (createdAtMs > nowMs - ageMs) break;
+    count = index;
+  }
+  return count;
+}

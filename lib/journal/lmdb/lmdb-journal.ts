@@ -1,0 +1,304 @@
+import { randomBytes } from "node:crypto";
+import { resolve } from "node:path";
+import type { Key, RootDatabase } from "lmdb";
+import { Batch, checkBatch } from "../../batch/batch.ts";
+import { streamBytes } from "../../batch/layout.ts";
+import type { Damage } from "../../errors.ts";
+import { expected, integer, resolveOptions } from "../../options.ts";
+import type { Group } from "../commit/group-queue.ts";
+import { type DirectoryLock, lockDirectory } from "../disk/directory-lock.ts";
+import { corruptError } from "../disk/disk-errors.ts";
+import { ensureDirectory } from "../disk/ensure-directory.ts";
+import { nodeDisk } from "../disk/node-disk.ts";
+import { type ValueChanges, ValueTable } from "../format/values.ts";
+import { readSeqFirst, seqFirstChange } from "../holds.ts";
+import type { JournalStats, VerifyReport } from "../journal.ts";
+import { closedError, LocalJournal } from "../local-journal.ts";
+import { type BatchCursor, gap } from "../reader.ts";
+import { lmdbFailure } from "./lmdb-failure.ts";
+import { bytesInUse, checkRoom, type StoreStats } from "./lmdb-room.ts";
+
+/** How an {@link LmdbJournal} keeps its stream. */
+export interface LmdbJournalOptions {
+  /** Entries go to the next batch when one has this much. Default 65 536: one frame on the wire. */
+  readonly batchBytesMax?: number | undefined;
+  /** What may wait to be stored; beyond it appends are refused. Default 268 435 456. */
+  readonly pendingBytesMax?: number | undefined;
+  /** Most bytes that the pages in use may take; beyond it appends are refused. Default 2^40: address space, not disk. */
+  readonly mapBytesMax?: number | undefined;
+}
+
+const SPEC = {
+  rules: {
+    batchBytesMax: integer(256, 2 ** 28),
+    pendingBytesMax: integer(65_536, 2 ** 30),
+    mapBytesMax: integer(2 ** 20, 2 ** 46),
+  },
+  defaults: { batchBytesMax: 65_536, pendingBytesMax: 2 ** 28, mapBytesMax: 2 ** 40 },
+};
+
+/** Bytes of a batch, by the seq of its first entry, and values by name. */
+const BATCH = "batch";
+const VALUE = "value";
+const STREAM = "stream";
+const SEQ_END = Number.MAX_SAFE_INTEGER;
+type Store = RootDatabase<Buffer, Key>;
+
+/**
+ * A stream in an LMDB database: for programs that have one already and want their own rows in the
+ * same transactions, or reads by position without segments. Each commit is one transaction, synced.
+ *
+ * The epoch is 1 for ever: it rises where history can be lost that somebody has seen, and here
+ * nobody sees an entry before the transaction that holds it is on the disk; there is no repair, and
+ * no lazier sync level. Who puts an older copy of the files in place is not noticed, as with every
+ * journal whose files are replaced as a whole.
+ *
+ * `stats().bytesKept` is what the pages of the database take, rows of others in it included.
+ *
+ * Needs the npm package `lmdb`, which brokerless does not install.
+ */
+export class LmdbJournal extends LocalJournal {
+  /** The id of the stream (32 hex digits). */
+  readonly stream: string;
+  /** Always 1: lmdb loses nothing that it has stored. */
+  readonly epoch = 1;
+  readonly #store: Store;
+  readonly #lock: DirectoryLock;
+  readonly #place: { readonly directory: string; readonly mapBytesMax: number };
+  readonly #streamBytes: Uint8Array;
+  readonly #counts = { bytesWritten: 0, commits: 0 };
+  #timeMs: number;
+  #isClosed = false;
+
+  /**
+   * Opens or makes the database in a directory.
+   *
+   * @throws TypeError for a wrong option
+   * @throws BrokerlessError BROKERLESS_LOCKED, BROKERLESS_JOURNAL_FAILED where `lmdb` is missing or
+   *   refuses
+   */
+  static async open(path: string, options?: LmdbJournalOptions): Promise<LmdbJournal> {
+    const { mapBytesMax, ...bounds } = resolveOptions("LmdbJournal", options, SPEC);
+    if (typeof path !== "string" || path === "") {
+      throw expected("LmdbJournal: directory", "a path", path);
+    }
+    const directory = resolve(path);
+    let store: Store | null = null;
+    let lock: DirectoryLock | null = null;
+    try {
+      const lmdb = await import(/* webpackIgnore: true */ /* @vite-ignore */ "lmdb");
+      await ensureDirectory(nodeDisk, directory);
+      lock = await lockDirectory(directory);
+      store = lmdb.open<Buffer, Key>({
+        path: directory,
+        // Whatever dots its name has.
+        noSubdir: false,
+        encoding: "binary",
+        mapSize: mapBytesMax,
+        // Without it a transaction resolves before it is on the disk.
+        overlappingSync: false,
+      });
+      let id = store.get(STREAM);
+      if (id === undefined) {
+        id = randomBytes(16);
+        await store.put(STREAM, id);
+      }
+      const found = { store, lock, id, last: lastBatch(store), table: readTable(store) };
+      return new LmdbJournal({ ...found, directory, mapBytesMax }, bounds);
+    } catch (error) {
+      await store?.close();
+      await lock?.release();
+      throw await lmdbFailure(error, `open the LMDB journal in ${directory}`);
+    }
+  }
+
+  private constructor(
+    found: {
+      readonly store: Store;
+      readonly lock: DirectoryLock;
+      readonly id: Buffer;
+      readonly last: Batch | null;
+      readonly table: ValueTable;
+      readonly directory: string;
+      readonly mapBytesMax: number;
+    },
+    bounds: { readonly batchBytesMax: number; readonly pendingBytesMax: number },
+  ) {
+    const { store, id, last, table, directory, mapBytesMax } = found;
+    super(table, {
+      ...bounds,
+      aheadBytes: 2 ** 20,
+      recycles: true,
+      seqNext: Math.max(last === null ? 1 : last.seqLast + 1, readSeqFirst(table)),
+      commitBytesMax: 2 ** 22,
+      store: (group) => this.#commit(group),
+    });
+    this.#store = store;
+    this.#lock = found.lock;
+    this.#place = { directory, mapBytesMax };
+    this.stream = id.toString("hex");
+    this.#streamBytes = streamBytes(this.stream);
+    this.#timeMs = last?.timeMs ?? 0;
+  }
+
+  /** The first seq that is kept. */
+  get seqFirst(): number {
+    return readSeqFirst(this.table);
+  }
+
+  /** Counters and gauges. Cheap. */
+  stats(): JournalStats {
+    const bytesKept = bytesInUse(this.#store.getStats() as StoreStats);
+    const { bytesWritten, commits } = this.#counts;
+    const entriesKept = this.seqStored + 1 - this.seqFirst;
+    const { pendingBytes } = this;
+    return { entriesKept, bytesKept, pendingBytes, bytesWritten, commits, syncs: commits };
+  }
+
+  protected async freeBefore(seq: number): Promise<void> {
+    await this.intake.appendAll([], seqFirstChange(seq));
+    const removals: Promise<boolean>[] = [];
+    for (const { value } of this.#store.getRange({ start: [BATCH, 1], end: [BATCH, seq] })) {
+      const { seqFirst, seqLast } = new Batch(value);
+      if (seqLast < seq) removals.push(this.#store.remove([BATCH, seqFirst]));
+    }
+    await Promise.all(removals);
+  }
+
+  protected async check(): Promise<VerifyReport> {
+    const damage: (Damage & { readonly reason: string })[] = [];
+    const sum = { batches: 0, entries: 0, bytes: 0 };
+    for (const { key, value } of this.#store.getRange({
+      start: [BATCH, 0],
+      end: [BATCH, SEQ_END],
+    })) {
+      const seqFirst = (key as [string, number])[1];
+      const reason = checkBatch(value);
+      sum.batches++;
+      sum.bytes += value.length;
+      if (reason === null) sum.entries += new Batch(value).count;
+      else damage.push({ file: "data.mdb", offset: 0, seqFirst, seqLast: null, reason });
+    }
+    return { ok: damage.length === 0, ...sum, damage };
+  }
+
+  protected async letGo(): Promise<void> {
+    this.#isClosed = true;
+    try {
+      await this.#store.close();
+    } finally {
+      await this.#lock.release();
+    }
+  }
+
+  /** By halves: times of batches do not fall within a stream. */
+  protected async seqAt(timeMs: number): Promise<number> {
+    let low = this.seqFirst;
+    let high = this.seqStored + 1;
+    while (low < high) {
+      const middle = low + Math.floor((high - low) / 2);
+      const batch = this.#batchWith(middle);
+      if (batch === null) throw missing(middle);
+      if (batch.timeMs < timeMs) low = batch.seqLast + 1;
+      else high = Math.max(low, batch.seqFirst);
+    }
+    return high;
+  }
+
+  protected cursorAt(from: number): BatchCursor {
+    let seq = from;
+    return {
+      next: async () => {
+        if (seq > this.seqStored) return null;
+        if (this.#isClosed) throw unread(seq, this.seqStored);
+        if (seq < this.seqFirst) throw gap(seq, this.seqFirst);
+        const batch = this.#batchWith(seq);
+        if (batch === null) throw missing(seq);
+        const reason = checkBatch(batch.bytes);
+        if (reason !== null) throw damaged(seq, reason);
+        seq = batch.seqLast + 1;
+        return batch;
+      },
+      close: async () => {},
+    };
+  }
+
+  async #commit(group: Group): Promise<void> {
+    this.#timeMs = Math.max(this.#timeMs, Date.now());
+    const durableBefore = this.seqStored;
+    const puts: (readonly [Key, Buffer])[] = [];
+    const changes = new Map<string, Uint8Array | null>();
+    for (const { draft, seqFirst, values } of group.units) {
+      for (const [name, value] of values ?? []) changes.set(name, value);
+      if (draft === null) continue;
+      const { epoch } = this;
+      const stream = this.#streamBytes;
+      draft.seal({ stream, epoch, seqFirst, durableBefore, timeMs: this.#timeMs });
+      puts.push([[BATCH, seqFirst], draft.batch]);
+      this.#counts.bytesWritten += draft.batch.length;
+    }
+    const lengths = [...puts.map(([, { length }]) => length), ...valueLengths(changes)];
+    const wanted = { lengths, hasEntries: puts.length > 0 };
+    try {
+      this.#lock.assertHeld();
+      checkRoom(this.#place, wanted, this.#store.getStats() as StoreStats);
+      await this.#store.batch(() => this.#put(puts, changes));
+      // What is stored must be where the next open looks.
+      this.#lock.assertHeld();
+    } catch (error) {
+      throw await lmdbFailure(error, `write the LMDB journal in ${this.#place.directory}`);
+    }
+    this.table.apply(changes);
+    this.#counts.commits++;
+    process.nextTick(() => this.signal.notify());
+  }
+
+  /** Each change has a promise of its own: the transaction's is the one that is waited for. */
+  #put(puts: readonly (readonly [Key, Buffer])[], changes: ValueChanges): void {
+    for (const [key, bytes] of puts) this.#store.put(key, bytes).catch(ignore);
+    for (const [name, value] of changes) {
+      if (value === null) this.#store.remove([VALUE, name]).catch(ignore);
+      else this.#store.put([VALUE, name], Buffer.from(value)).catch(ignore);
+    }
+  }
+
+  #batchWith(seq: number): Batch | null {
+    const batch = lastBatch(this.#store, seq);
+    return batch !== null && batch.seqLast >= seq ? batch : null;
+  }
+}
+
+/** @returns the batch that starts at `seqMax`, or the last one before it */
+function lastBatch(store: Store, seqMax: number = SEQ_END): Batch | null {
+  const range = { start: [BATCH, seqMax], end: [BATCH, 0], reverse: true, limit: 1 };
+  for (const { value } of store.getRange(range)) return new Batch(Buffer.from(value));
+  return null;
+}
+
+function ignore(): void {}
+
+function valueLengths(changes: ValueChanges): number[] {
+  return [...changes.values()].map((value) => value?.length ?? 0);
+}
+
+function readTable(store: Store): ValueTable {
+  const changes = new Map<string, Uint8Array>();
+  for (const { key, value } of store.getRange({ start: [VALUE], end: [VALUE, "\uffff"] })) {
+    changes.set((key as [string, string])[1], Buffer.from(value));
+  }
+  const table = new ValueTable();
+  table.apply(changes);
+  return table;
+}
+
+function unread(seq: number, seqStored: number): Error {
+  return closedError(`before entries ${seq} to ${seqStored} were read`);
+}
+
+function missing(seq: number): Error {
+  return damaged(seq, "a batch is missing");
+}
+
+function damaged(seq: number, reason: string): Error {
+  return corruptError({ file: "data.mdb", offset: 0, seqFirst: seq, seqLast: null }, reason);
+}

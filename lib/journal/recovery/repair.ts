@@ -1,0 +1,265 @@
+import { resolve } from "node:path";
+import type { Batch } from "../../batch/batch.ts";
+import { BATCH_HEADROOM_BYTES } from "../../batch/layout.ts";
+import { BrokerlessError } from "../../errors.ts";
+import { checkNames } from "../../options.ts";
+import type { DirectoryLock } from "../disk/directory-lock.ts";
+import { readWhole, writeAll } from "../disk/disk.ts";
+import { directoryFailure, diskFailure } from "../disk/disk-errors.ts";
+import { CHECKPOINT_NAME, MARK_NAME, segmentNumber } from "../disk/file-names.ts";
+import { type JournalPorts, nodePorts } from "../disk/ports.ts";
+import { decodeCheckpoint } from "../format/checkpoint.ts";
+import { decodeMark } from "../format/durable-mark.ts";
+import { RECORD_HEADER_BYTES, RECORD_TYPE, sealRecord } from "../format/record.ts";
+import { decodeSegmentHeader, type SegmentHeader, segmentSeed } from "../format/segment-header.ts";
+import { ValueTable } from "../format/values.ts";
+import { readSeqFirst, seqFirstChange } from "../holds.ts";
+import { IDENTITY_VALUES, ofStream } from "../identity.ts";
+import { beginSegment } from "../segment/begin-segment.ts";
+import { setAside } from "./quarantine.ts";
+import { salvage } from "./salvage.ts";
+
+/** How to repair. */
+export interface RepairOptions {
+  /**
+   * The journal becomes a stream of its own, or an inbox of another receiver: for a copy that is to be used beside the
+   * journal that it was copied from. What it holds stays, and what is settled stays settled.
+   */
+  readonly newStream?: boolean | undefined;
+}
+
+/** What a repair kept, and what is lost for good. */
+export interface RepairReport {
+  /** Entries that the repaired journal holds (count). */
+  readonly entriesKept: number;
+  /** Id of the stream (32 hex digits). */
+  readonly stream: string;
+  /** Ranges of seq that are lost. */
+  readonly lost: readonly { readonly seqFirst: number; readonly seqLast: number }[];
+  /** Copies of the files as they were, inside the directory. */
+  readonly savedAs: readonly string[];
+}
+
+/**
+ * Keeps what is good in a damaged journal: every whole batch, in order, with gaps where entries are
+ * lost, so that a read across one fails with `BROKERLESS_GAP` and never in silence. The epoch rises.
+ *
+ * The files as they were are copied to `broken/` first. A repair that a crash interrupts can be run
+ * again: until the last file is replaced the journal does not open, and the copies have all there
+ * was.
+ *
+ * @throws BrokerlessError BROKERLESS_LOCKED while a writer has it, BROKERLESS_JOURNAL_FAILED
+ */
+export async function repairJournal(
+  directory: string,
+  ports: JournalPorts = nodePorts,
+  options: RepairOptions = {},
+): Promise<RepairReport> {
+  checkNames("repairJournal", options, ["newStream"]);
+  const place = resolve(directory);
+  let lock: DirectoryLock | null = null;
+  try {
+    await ports.disk.list(place).catch((error: unknown) => {
+      throw directoryFailure(error, `repair the journal in ${place}`);
+    });
+    lock = await ports.lock(place);
+    return await repair(place, ports, options);
+  } catch (error) {
+    throw diskFailure(error, `repair the journal in ${place}`);
+  } finally {
+    await lock?.release();
+  }
+}
+
+interface Good {
+  readonly batches: Batch[];
+  readonly table: ValueTable;
+  readonly stream: string;
+  readonly epoch: number;
+  /** What the next append must get at least. */
+  readonly seqNext: number;
+  readonly number: number;
+}
+
+async function repair(
+  directory: string,
+  ports: JournalPorts,
+  options: RepairOptions,
+): Promise<RepairReport> {
+  const { disk } = ports;
+  const names = (await disk.list(directory)).filter((name) => segmentNumber(name) !== null).sort();
+  const files = new Map<string, Buffer>();
+  const savedAs: string[] = [];
+  for (const name of names) {
+    const bytes = await readWhole(disk, `${directory}/${name}`);
+    files.set(name, bytes);
+    savedAs.push(await setAside({ directory, ports }, { file: name, offset: 0 }, bytes));
+  }
+  const found = await collect(directory, ports, files);
+  const good = options.newStream === true ? renewed(found, ports.randomHex(16)) : found;
+  const runs = split(good.batches);
+  const lost = findLost(good, runs);
+  // The aids go first: a half repaired journal must not look like one that was closed in order.
+  for (const name of await disk.list(directory)) {
+    const isAid = name === CHECKPOINT_NAME || name === MARK_NAME;
+    if (isAid) await disk.unlink(`${directory}/${name}`);
+  }
+  for (const name of names) await disk.unlink(`${directory}/${name}`);
+  await disk.syncDirectory(directory);
+  await writeRuns({ directory, ports }, good, runs);
+  const entriesKept = good.batches.reduce((sum, batch) => sum + batch.count, 0);
+  return { entriesKept, stream: good.stream, lost, savedAs };
+}
+
+/** The same entries and values as a stream of its own. */
+function renewed(good: Good, stream: string): Good {
+  good.table.apply(new Map(IDENTITY_VALUES.map((name) => [name, null])));
+  return { ...good, stream, batches: good.batches.map((batch) => ofStream(batch, stream)) };
+}
+
+async function collect(
+  directory: string,
+  ports: JournalPorts,
+  files: ReadonlyMap<string, Buffer>,
+): Promise<Good> {
+  const headers = new Map<string, SegmentHeader>();
+  for (const [name, bytes] of files) {
+    const result = decodeSegmentHeader(bytes);
+    if (result.kind === "version") throw new BrokerlessError("BROKERLESS_VERSION", result.reason);
+    if (result.kind === "header") headers.set(name, result.header);
+  }
+  const mark = await read(directory, ports, MARK_NAME, decodeMark);
+  const checkpoint = await read(directory, ports, CHECKPOINT_NAME, decodeCheckpoint);
+  const anyHeader = [...headers.values()].at(-1);
+  const stream = anyHeader?.stream ?? mark?.stream ?? checkpoint?.stream;
+  if (stream === undefined) {
+    const message = `${directory}: no segment, mark or checkpoint tells which stream this is`;
+    throw new BrokerlessError("BROKERLESS_JOURNAL_FAILED", message);
+  }
+  const table = new ValueTable();
+  if (checkpoint !== null) table.replace(checkpoint.values);
+  const batches: Batch[] = [];
+  let epoch = anyHeader?.epoch ?? 1;
+  for (const [name, bytes] of files) {
+    const header = headers.get(name);
+    const found = salvage(bytes, stream, header === undefined ? null : segmentSeed(header));
+    for (const batch of found.batches) {
+      const last = batches.at(-1);
+      // What does not go on is a copy in a wrong place.
+      if (last !== undefined && (batch.seqFirst <= last.seqLast || batch.epoch < last.epoch))
+        continue;
+      batches.push(batch);
+      epoch = Math.max(epoch, batch.epoch);
+    }
+    for (const { all, changes } of found.values) {
+      if (all) table.replace(changes);
+      else table.apply(changes);
+    }
+  }
+  const seqNext = Math.max(
+    (batches.at(-1)?.seqLast ?? 0) + 1,
+    (mark?.seqStored ?? 0) + 1,
+    checkpoint?.seqNext ?? 1,
+    anyHeader?.seqBase ?? 1,
+  );
+  return { batches, table, stream, epoch, seqNext, number: Math.max(1, numberOf(files)) };
+}
+
+function numberOf(files: ReadonlyMap<string, Buffer>): number {
+  return Math.max(0, ...[...files.keys()].map((name) => segmentNumber(name) ?? 0));
+}
+
+/** Runs of batches that follow each other, in one epoch. */
+function split(batches: readonly Batch[]): Batch[][] {
+  const runs: Batch[][] = [];
+  for (const batch of batches) {
+    const last = runs.at(-1)?.at(-1);
+    const follows = last?.seqLast === batch.seqFirst - 1 && last.epoch === batch.epoch;
+    if (follows) runs.at(-1)!.push(batch);
+    else runs.push([batch]);
+  }
+  return runs;
+}
+
+function findLost(good: Good, runs: readonly Batch[][]): { seqFirst: number; seqLast: number }[] {
+  const lost: { seqFirst: number; seqLast: number }[] = [];
+  let seqNext = readSeqFirst(good.table);
+  for (const run of runs) {
+    const { seqFirst } = run[0]!;
+    if (seqFirst > seqNext) lost.push({ seqFirst: seqNext, seqLast: seqFirst - 1 });
+    seqNext = run.at(-1)!.seqLast + 1;
+  }
+  if (good.seqNext > seqNext) lost.push({ seqFirst: seqNext, seqLast: good.seqNext - 1 });
+  return lost;
+}
+
+/** A segment for each run, and an empty one with the new epoch at the end. */
+async function writeRuns(
+  at: { readonly directory: string; readonly ports: JournalPorts },
+  good: Good,
+  runs: readonly Batch[][],
+): Promise<void> {
+  const { ports } = at;
+  const seqFirst = runs[0]?.[0]?.seqFirst ?? good.seqNext;
+  const { table } = good;
+  if (seqFirst > readSeqFirst(table)) {
+    table.apply(seqFirstChange(seqFirst));
+  }
+  let number = good.number + 1;
+  let previousBytes = 0;
+  let seqNext = 1;
+  const places = [
+    ...runs.map((run) => ({ run, seqBase: run[0]!.seqFirst, epoch: run[0]!.epoch })),
+    { run: [], seqBase: good.seqNext, epoch: good.epoch + 1 },
+  ];
+  for (const { run, seqBase, epoch } of places) {
+    const header: SegmentHeader = {
+      number,
+      hasGap: seqBase !== seqNext,
+      stream: good.stream,
+      salt: ports.randomHex(16),
+      epoch,
+      bornBytes: 0,
+      seqBase,
+      previousBytes,
+      epochSeqFirst: seqBase,
+      createdAtMs: run[0]?.timeMs ?? ports.now(),
+    };
+    previousBytes = await writeRun(at, { header, table }, run);
+    seqNext = run.at(-1) === undefined ? seqBase : run.at(-1)!.seqLast + 1;
+    number++;
+  }
+}
+
+async function writeRun(
+  at: { readonly directory: string; readonly ports: JournalPorts },
+  parts: { readonly header: SegmentHeader; readonly table: ValueTable },
+  run: readonly Batch[],
+): Promise<number> {
+  const { segment, file } = await beginSegment({ ...at, ...parts });
+  try {
+    let offset = segment.end;
+    for (const { bytes } of run) {
+      const record = Buffer.concat([Buffer.alloc(BATCH_HEADROOM_BYTES), bytes]);
+      const bodyBytes = bytes.length;
+      const fields = { bodyBytes, type: RECORD_TYPE.batch, joined: false, offset };
+      sealRecord(record, 0, { ...fields, durableOffset: segment.end }, segment.seed);
+      await writeAll(file, [record], offset);
+      offset += RECORD_HEADER_BYTES + bodyBytes;
+    }
+    await file.sync();
+    return offset;
+  } finally {
+    await file.close();
+  }
+}
+
+async function read<T>(
+  directory: string,
+  ports: JournalPorts,
+  name: string,
+  decode: (bytes: Buffer) => T | null,
+): Promise<T | null> {
+  if (!(await ports.disk.list(directory)).includes(name)) return null;
+  return decode(await readWhole(ports.disk, `${directory}/${name}`));
+}

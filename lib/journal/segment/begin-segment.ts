@@ -1,0 +1,103 @@
+import { type DiskFile, writeAll } from "../disk/disk.ts";
+import { diskFailure, isOutOfDescriptors, lackOrPoisoned, poisoned } from "../disk/disk-errors.ts";
+import { segmentName, TEMPORARY_SUFFIX } from "../disk/file-names.ts";
+import type { JournalPorts } from "../disk/ports.ts";
+import { RECORD_HEADER_BYTES, RECORD_TYPE, sealRecord } from "../format/record.ts";
+import {
+  encodeSegmentHeader,
+  SEGMENT_HEADER_BYTES,
+  type SegmentHeader,
+  segmentSeed,
+} from "../format/segment-header.ts";
+import { encodeValues, type ValueTable } from "../format/values.ts";
+import { Segment } from "./segment.ts";
+
+/** What a segment is made of. */
+export interface SegmentParts {
+  readonly ports: JournalPorts;
+  readonly directory: string;
+  /** Its `bornBytes` is filled in. */
+  readonly header: SegmentHeader;
+  readonly table: ValueTable;
+}
+
+/** A segment that has its name, open for writing. */
+export interface BegunSegment {
+  readonly segment: Segment;
+  readonly file: DiskFile;
+}
+
+/**
+ * Makes a segment with its header and all named values, durable before it has its name, and its name
+ * durable, too.
+ *
+ * @throws BrokerlessError BROKERLESS_NO_SPACE: what is there then has nothing to lose, and the next
+ *   open goes on from it
+ */
+export async function beginSegment(parts: SegmentParts): Promise<BegunSegment> {
+  const begun = await nameSegment(parts);
+  try {
+    await settleName(parts, begun);
+    return begun;
+  } catch (error) {
+    await begun.file.close().catch(() => {});
+    throw error;
+  }
+}
+
+/**
+ * The same, but for the name: it is durable after {@link settleName}. Until then nothing may be
+ * written to the segment before, whose length the new one knows.
+ *
+ * @throws BrokerlessError BROKERLESS_NO_SPACE with nothing changed
+ */
+export async function nameSegment(parts: SegmentParts): Promise<BegunSegment> {
+  const { ports, directory } = parts;
+  const values = encodeValues(parts.table.entries(), true);
+  const bornBytes = SEGMENT_HEADER_BYTES + values.length;
+  const header: SegmentHeader = { ...parts.header, bornBytes };
+  const offset = SEGMENT_HEADER_BYTES;
+  const bodyBytes = values.length - RECORD_HEADER_BYTES;
+  const fields = { bodyBytes, type: RECORD_TYPE.values, joined: false, offset, durableOffset: 0 };
+  sealRecord(values, 0, fields, segmentSeed(header));
+  const path = `${directory}/${segmentName(header.number)}`;
+  let file: DiskFile | null = null;
+  try {
+    file = await ports.disk.open(path + TEMPORARY_SUFFIX, "create");
+    await writeAll(file, [encodeSegmentHeader(header), values], 0);
+  } catch (error) {
+    await file?.close().catch(() => {});
+    // What cannot be removed now has no name that counts; the next open removes it.
+    await ports.disk.unlink(path + TEMPORARY_SUFFIX).catch(() => {});
+    throw diskFailure(error, `begin ${segmentName(header.number)}`);
+  }
+  try {
+    await file.sync();
+    await ports.disk.rename(path + TEMPORARY_SUFFIX, path);
+  } catch (error) {
+    await file.close().catch(() => {});
+    const what = `begin ${segmentName(header.number)}`;
+    if (!isOutOfDescriptors(error)) throw poisoned(error, what);
+    // Made anew by the next try: what a failed sync left is not relied on.
+    await ports.disk.unlink(path + TEMPORARY_SUFFIX).catch(() => {});
+    throw diskFailure(error, what);
+  }
+  return { segment: new Segment(header, bornBytes), file };
+}
+
+/**
+ * Makes a segment's name durable; after a lack it can be done again.
+ *
+ * @throws BrokerlessError BROKERLESS_NO_SPACE where the directory cannot be opened for lack of a
+ *   descriptor: the name is there, and may be gone after a power cut
+ */
+export async function settleName(
+  { ports, directory }: Pick<SegmentParts, "ports" | "directory">,
+  { segment }: BegunSegment,
+): Promise<void> {
+  try {
+    await ports.disk.syncDirectory(directory);
+  } catch (error) {
+    throw lackOrPoisoned(error, `begin ${segment.name}`);
+  }
+}

@@ -1,0 +1,146 @@
+import { type DiskFile, writeAll } from "../disk/disk.ts";
+import { diskFailure, isNoSpace, lackOrPoisoned, poisoned } from "../disk/disk-errors.ts";
+
+/** A commit above this gains nothing from blocks that are allocated before (bytes). */
+const PREALLOCATE_COMMIT_BYTES = 32 * 1024;
+
+/** What is appended to a {@link TailFile}. */
+export interface TailWrite {
+  readonly pieces: readonly Uint8Array[];
+  /** Of all pieces together (bytes). */
+  readonly bytes: number;
+  /** Gives space back to a disk that is full. @returns whether there was some */
+  makeRoom(): Promise<boolean>;
+}
+
+/** A file to go on in, open for writing. */
+export interface TailStart {
+  readonly file: DiskFile;
+  readonly name: string;
+  /** Where it ends, and up to where it is durable (byte offset). */
+  readonly end: number;
+  /** Written behind a commit that passes the end of what is allocated (zeros). */
+  readonly zeros: Uint8Array;
+}
+
+/**
+ * The file that a log grows in: allocates ahead of small commits, takes back writes that a full
+ * disk cut short, and knows how far the disk has it.
+ *
+ * One `write`, `trim` or `close` at a time; `sync` may run beside them. Invariant:
+ * `durable <= written <= allocated` (byte offsets).
+ *
+ * @see docs/decisions/0025-failing-disks.md
+ */
+export class TailFile {
+  readonly #file: DiskFile;
+  readonly #name: string;
+  readonly #zeros: Uint8Array;
+  /** Syncs in flight: the file must not be closed under them. */
+  #syncing: Promise<unknown> = Promise.resolve();
+  #written: number;
+  #durable: number;
+  #allocated: number;
+
+  constructor({ file, name, end, zeros }: TailStart) {
+    this.#file = file;
+    this.#name = name;
+    this.#zeros = zeros;
+    this.#written = end;
+    this.#durable = end;
+    this.#allocated = end;
+  }
+
+  /** End of what is in the file, zeros of the allocation left out (byte offset). */
+  get written(): number {
+    return this.#written;
+  }
+
+  get durable(): number {
+    return this.#durable;
+  }
+
+  /**
+   * Appends the pieces with one write.
+   *
+   * @throws BrokerlessError BROKERLESS_NO_SPACE with nothing changed; after another one the file
+   *   must not be used
+   */
+  async write(work: TailWrite): Promise<void> {
+    const { pieces, bytes } = work;
+    const end = this.#written + bytes;
+    const grows = end > this.#allocated && bytes <= PREALLOCATE_COMMIT_BYTES;
+    try {
+      await writeAll(this.#file, grows ? [...pieces, this.#zeros] : pieces, this.#written);
+      this.#allocated = grows ? end + this.#zeros.length : Math.max(this.#allocated, end);
+    } catch (error) {
+      await this.#takeBack(error);
+      const hasRoom = await work.makeRoom();
+      if (!hasRoom && !grows) throw diskFailure(error, `write ${bytes} bytes to ${this.#name}`);
+      await this.#writeTight(work);
+    }
+    this.#written = end;
+  }
+
+  /**
+   * Makes durable what is written by now; what is written after the call has begun is not covered.
+   *
+   * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED, even for a full disk: after a failed sync
+   *   nobody knows what the disk holds
+   */
+  async sync(): Promise<void> {
+    const end = this.#written;
+    const syncing = this.#file.sync();
+    this.#syncing = Promise.allSettled([this.#syncing, syncing]);
+    try {
+      await syncing;
+    } catch (error) {
+      throw poisoned(error, `sync ${this.#name}`);
+    }
+    this.#durable = Math.max(this.#durable, end);
+  }
+
+  /**
+   * Cuts off what was allocated ahead.
+   *
+   * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED, BROKERLESS_NO_SPACE for a lack of descriptors,
+   *   with nothing changed
+   */
+  async trim(): Promise<void> {
+    if (this.#allocated === this.#written) return;
+    try {
+      await this.#file.truncate(this.#written);
+      this.#allocated = this.#written;
+    } catch (error) {
+      throw lackOrPoisoned(error, `trim ${this.#name}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#syncing;
+    await this.#file.close();
+  }
+
+  /** Without allocating: on a full disk the last bytes are for what is acknowledged. */
+  async #writeTight({ pieces, bytes }: TailWrite): Promise<void> {
+    try {
+      await writeAll(this.#file, pieces, this.#written);
+      this.#allocated = this.#written + bytes;
+    } catch (error) {
+      await this.#takeBack(error);
+      throw diskFailure(error, `write ${bytes} bytes to ${this.#name}`);
+    }
+  }
+
+  /** A short write must not be found by a recovery: its appends are reported as not stored. */
+  async #takeBack(cause: unknown): Promise<void> {
+    if (!isNoSpace(cause)) throw poisoned(cause, `write ${this.#name}`);
+    try {
+      await this.#file.truncate(this.#written);
+      await this.#file.sync();
+      this.#allocated = this.#written;
+    } catch (error) {
+      throw poisoned(error, `take back a short write in ${this.#name}`);
+    }
+  }
+}

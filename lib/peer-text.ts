@@ -1,0 +1,66 @@
+/** Characters that a terminal or a log may obey, or that turn text around; and halves of surrogate pairs. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
+/** Longest text of a peer in an error (characters). */
+const PEER_TEXT_MAX = 200;
+/** Longest name of a peer (characters). */
+export const NAME_CHARS_MAX = 64;
+/** Longest message of an error (characters). */
+const MESSAGE_MAX = 1_000;
+
+/** What a peer said, for an error text: cut, and with escapes in place of what cannot be seen. Pure. */
+export function peerText(text: string): string {
+  return visible(text, PEER_TEXT_MAX);
+}
+
+/** The same of a text that is kept, and shown to people: as long as the message of an error may be. Pure. */
+export function peerMessage(text: string): string {
+  return visible(text, MESSAGE_MAX);
+}
+
+/** Whether a text may be a name: something in it, not too much, and nothing that cannot be seen. Pure. */
+export function isName(text: string): boolean {
+  return text !== "" && text.trim() === text && visible(text, NAME_CHARS_MAX) === text;
+}
+
+/**
+ * How a peer calls itself, as it may be shown: cut, and with escapes in place of what cannot be seen. A claim, no
+ * proof. Pure.
+ *
+ * @returns null for no name
+ */
+export function peerName(said: string): string | null {
+  return said === "" ? null : visible(said, NAME_CHARS_MAX);
+}
+
+/** A peer in an error text: its name, where it has said one, and the address. Pure. */
+export function peerLabel(peer: {
+  readonly name: string | null;
+  readonly address: string;
+}): string {
+  return peer.name === null ? peer.address : `${JSON.stringify(peer.name)} at ${peer.address}`;
+}
+
+/**
+ * Makes an error fit for a log, its causes too: their texts may have come from a peer, by way of a codec or a
+ * schema.
+ */
+export function cleanError(error: Error): void {
+  let cause: unknown = error;
+  for (let depth = 0; depth < 4 && cause instanceof Error; depth++) {
+    const { message, stack } = cause;
+    const clean = visible(message, MESSAGE_MAX);
+    if (clean !== message) {
+      cause.message = clean;
+      if (stack !== undefined) cause.stack = stack.replace(message, () => clean);
+    }
+    cause = cause.cause;
+  }
+}
+
+function visible(text: string, max: number): string {
+  const whole = text.length > max ? `${text.slice(0, max - 3)}...` : text;
+  return whole.replace(UNSEEN, (character) => {
+    const units = [...Array(character.length).keys()].map((at) => character.charCodeAt(at));
+    return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
+  });
+}

@@ -1,0 +1,46 @@
+import type { FrameSink } from "../batch/batcher.ts";
+import type { FrameWriter } from "../transport/native/frame-writer.ts";
+import type { NativeMessage } from "../transport/native/native.ts";
+
+/** What {@link AddressedFrameSink} ask for each frame. */
+export interface Addressing<K> {
+  /** Peers among which a burst is dealt out (count). */
+  readonly peers: () => number;
+  /** Puts what ZeroMQ needs before a frame of the run `key`, such as its topic. */
+  readonly address: (frame: Buffer, key: K) => NativeMessage;
+}
+
+/**
+ * From a batcher to the writer of a native socket.
+ *
+ * A class, and not an object with two getters: of such an object the engine looks each up anew, and the batcher
+ * asks for every message (a tenth of the whole cost of sending one).
+ */
+export class AddressedFrameSink<K> implements FrameSink<K> {
+  readonly #writer: FrameWriter;
+  readonly #addressing: Addressing<K>;
+
+  constructor(writer: FrameWriter, addressing: Addressing<K>) {
+    this.#writer = writer;
+    this.#addressing = addressing;
+  }
+
+  get idle(): boolean {
+    return this.#writer.idle;
+  }
+
+  get peers(): number {
+    return this.#addressing.peers();
+  }
+
+  write(frame: Buffer, count: number, key: K, headers: Buffer | null): void {
+    const message = this.#addressing.address(frame, key);
+    if (headers === null) this.#writer.write(message, count, frame.length);
+    else this.#writer.write(behind(message, headers), count, frame.length + headers.length);
+  }
+}
+
+/** Headers are the last frame of a message. */
+function behind(message: NativeMessage, headers: Buffer): NativeMessage {
+  return Array.isArray(message) ? [...message, headers] : [message as Buffer, headers];
+}

@@ -1,0 +1,163 @@
+import { createFraming, type Framing } from "../batch/framing.ts";
+import {
+  type HeaderLimits,
+  type MessageHeaders,
+  NO_HEADERS,
+  splitHeaders,
+} from "../batch/headers.ts";
+import type { Codec } from "../codec/codec.ts";
+import { type Received, ReceiveQueue } from "../core/queue/receive-queue.ts";
+import { filterIncoming, type Schema } from "../core/schema.ts";
+import { framingOptions, type ResolvedCommon } from "../core/socket-options.ts";
+import { BrokerlessError } from "../errors.ts";
+
+/** A received message taken apart: the body, and what is to be made of its values. */
+export interface Envelope<V> {
+  readonly body: Buffer;
+  /** The frame behind the body; null where there is none. */
+  readonly headers: Buffer | null;
+  /** Adds to each value what stands around the body, such as its topic; null where nothing does. */
+  readonly wrap: ((value: unknown, headers: MessageHeaders) => V) | null;
+}
+
+/** Dependencies of {@link Inbound}. */
+export interface InboundOptions<V> {
+  readonly common: ResolvedCommon;
+  readonly codec: Codec<unknown>;
+  readonly schema: Schema | null;
+  readonly receive: () => Promise<Buffer[]>;
+  /**
+   * Takes a message apart.
+   *
+   * @returns null when it is not for us, and is skipped without a word
+   * @throws BrokerlessError `BROKERLESS_PROTOCOL` when it has not the parts that the role expects
+   */
+  readonly open: (parts: Buffer[]) => Envelope<V> | null;
+  readonly onRefused: (error: BrokerlessError) => void;
+}
+
+/** What a frame that was refused leaves. */
+const NOTHING: Received<never> = Object.freeze({ values: [], headers: null });
+
+/** Counters of an {@link Inbound}. */
+export interface InboundStats {
+  readonly messagesReceived: number;
+  readonly framesReceived: number;
+  readonly bytesReceived: number;
+  readonly framesRefused: number;
+  readonly messagesRefused: number;
+}
+
+/**
+ * The way into a socket, in order: transport, envelope, batch, codec, schema, inbox.
+ *
+ * A frame that cannot be read is counted, reported and skipped as a whole; a value that does not fit
+ * the schema alone.
+ */
+export class Inbound<V> {
+  /** Where the values wait for those who ask. */
+  readonly inbox: ReceiveQueue<V>;
+  readonly #options: InboundOptions<V>;
+  readonly #framing: Framing<unknown>;
+  readonly #limits: HeaderLimits;
+  #messages = 0;
+  #frames = 0;
+  #bytes = 0;
+  #framesRefused = 0;
+  #messagesRefused = 0;
+
+  constructor(options: InboundOptions<V>) {
+    this.#options = options;
+    this.#framing = createFraming(options.codec, framingOptions(options.common));
+    this.#limits = options.common;
+    this.inbox = new ReceiveQueue(() => this.#read());
+  }
+
+  stats(): InboundStats {
+    return {
+      messagesReceived: this.#messages,
+      framesReceived: this.#frames,
+      bytesReceived: this.#bytes,
+      framesRefused: this.#framesRefused,
+      messagesRefused: this.#messagesRefused,
+    };
+  }
+
+  async #read(): Promise<Received<V>> {
+    const parts = await this.#options.receive();
+    let envelope: Envelope<V> | null;
+    let values: unknown[];
+    let headers: MessageHeaders[] | null = null;
+    try {
+      envelope = this.#options.open(parts);
+      if (envelope === null) return NOTHING;
+      values = this.#framing.decode(envelope.body);
+      if (envelope.headers !== null) {
+        headers = splitHeaders(envelope.headers, values.length, this.#limits);
+      }
+    } catch (error) {
+      if (!(error instanceof BrokerlessError)) throw error;
+      this.#framesRefused += 1;
+      this.#options.onRefused(error);
+      return NOTHING;
+    }
+    const { body, wrap } = envelope;
+    this.#frames += 1;
+    this.#bytes += body.length + (envelope.headers?.length ?? 0);
+    const { schema } = this.#options;
+    if (schema !== null && headers !== null) {
+      ({ values, headers } = await this.#checkWithHeaders(schema, values, headers));
+    } else if (schema !== null) values = await filterIncoming(schema, values, this.#onBad);
+    this.#messages += values.length;
+    if (wrap === null) return { values: values as V[], headers };
+    const found = headers;
+    const wrapped =
+      found === null
+        ? values.map((value) => wrap(value, NO_HEADERS))
+        : values.map((value, index) => wrap(value, found[index]!));
+    return { values: wrapped, headers };
+  }
+
+  /** Keeps to each value that fits the schema its headers. */
+  async #checkWithHeaders(
+    schema: Schema,
+    values: readonly unknown[],
+    headers: readonly MessageHeaders[],
+  ): Promise<{ values: unknown[]; headers: MessageHeaders[] }> {
+    const kept: { values: unknown[]; headers: MessageHeaders[] } = { values: [], headers: [] };
+    for (const [index, value] of values.entries()) {
+      const fit = await filterIncoming(schema, [value], this.#onBad);
+      if (fit.length === 0) continue;
+      kept.values.push(fit[0]);
+      kept.headers.push(headers[index]!);
+    }
+    return kept;
+  }
+
+  readonly #onBad = (error: BrokerlessError): void => {
+    this.#messagesRefused += 1;
+    this.#options.onRefused(error);
+  };
+}
+
+/** A body, and perhaps headers. @throws BrokerlessError `BROKERLESS_PROTOCOL` when there are more frames */
+export function bodyAlone<V>(parts: Buffer[]): Envelope<V> {
+  return bodyBehind(0, parts, null);
+}
+
+/**
+ * A body behind so many frames, and perhaps headers.
+ *
+ * @throws BrokerlessError `BROKERLESS_PROTOCOL` when there are fewer frames, or more
+ */
+export function bodyBehind<V>(
+  before: number,
+  parts: Buffer[],
+  wrap: Envelope<V>["wrap"],
+): Envelope<V> {
+  const behind = parts.length - before;
+  if (behind === 1) return { body: parts[before]!, headers: null, wrap };
+  if (behind === 2) return { body: parts[before]!, headers: parts[before + 1]!, wrap };
+  const message = `a message must have ${before + 1} frame${before === 0 ? "" : "s"}, or one more with headers, got ${parts.length}`;
+  throw new BrokerlessError("BROKERLESS_PROTOCOL", message);
+}

@@ -1,0 +1,210 @@
+import { Batcher, ENCODED } from "../batch/batcher.ts";
+import { createFraming } from "../batch/framing.ts";
+import { encodeHeaders, type HeaderLimits } from "../batch/headers.ts";
+import type { Codec } from "../codec/codec.ts";
+import { ACCEPTED, Admission, type Admitted } from "../core/admission.ts";
+import type { OutboundStats } from "../core/outbound-stats.ts";
+import type { Schema } from "../core/schema.ts";
+import { SEND_OPTIONS, type SendOptions } from "../core/send-options.ts";
+import { framingOptions, type ResolvedCommon } from "../core/socket-options.ts";
+import type { BrokerlessError } from "../errors.ts";
+import { describe } from "../options.ts";
+import { FrameWriter } from "../transport/native/frame-writer.ts";
+import type { NativeMessage } from "../transport/native/native.ts";
+import { checkWaitOptions, quiet, type WaitOptions } from "../wait.ts";
+import { AddressedFrameSink, type Addressing } from "./frame-sink.ts";
+
+/** Dependencies of {@link Outbound}. */
+export interface OutboundOptions<K> extends Addressing<K> {
+  readonly common: ResolvedCommon;
+  readonly codec: Codec<unknown>;
+  readonly schema: Schema | null;
+  readonly send: (message: NativeMessage) => Promise<void>;
+  readonly firstKey: K;
+  readonly onFailed: (error: unknown, count: number) => void;
+  /** A message was refused at `send`; its promise rejects too, but perhaps nobody looks at it. */
+  readonly onRefused: (error: BrokerlessError) => void;
+}
+
+/** What a call asks for beside its value. */
+interface Terms<K> {
+  readonly key: K;
+  /** Encoded, as they were at the call; null for none. */
+  readonly headers: Buffer | null;
+}
+
+/** A frame that exceeds no limit of bytes, for `batch: false` (bytes). */
+const UNBATCHED = Object.freeze({ batchBytesMax: 1, batchCountMax: 1 });
+/** What a queued frame takes beside its bytes, about: the queue of small frames is bounded too (bytes). */
+const FRAME_BYTES = 256;
+
+/**
+ * The way out of a socket, in order: schema, codec, batch, bounded queue, transport.
+ *
+ * `key` separates runs that must not share a frame (a publisher's topics); order is kept across keys.
+ * Invariant: messages leave in the order in which their `send` was called; while one `send` waits, all
+ * later ones wait behind it.
+ */
+export class Outbound<K> {
+  readonly #admission: Admission<Terms<K>>;
+  readonly #batcher: Batcher<unknown, K>;
+  readonly #writer: FrameWriter;
+  readonly #queueBytesMax: number;
+  readonly #headerLimits: HeaderLimits;
+  #accepted = 0;
+  #settled = 0;
+  #framesSent = 0;
+  #bytesSent = 0;
+  #failed = 0;
+
+  constructor(options: OutboundOptions<K>) {
+    const { common, codec } = options;
+    this.#queueBytesMax = common.queueBytesMax;
+    this.#headerLimits = common;
+    const batch = common.batch === false ? UNBATCHED : common.batch;
+    const framing = createFraming(codec, framingOptions(common));
+    this.#writer = new FrameWriter({
+      send: options.send,
+      onIdle: () => this.#batcher.onIdle(),
+      onSent: (count, bytes) => this.#onSent(count, bytes),
+      onFailed: (error, count) => {
+        this.#failed += count;
+        this.#onSettled(count);
+        options.onFailed(error, count);
+      },
+    });
+    const sink = new AddressedFrameSink(this.#writer, options);
+    const limits = { ...batch, messageBytesMax: common.messageBytesMax, key: options.firstKey };
+    this.#batcher = new Batcher(framing, sink, limits);
+    this.#admission = new Admission({
+      schema: options.schema,
+      isFull: () => this.#isFull,
+      makeRoom: () => false,
+      fullError: () => null,
+      encode: (value) => this.#batcher.encode(value),
+      add: (message) => this.#admit(message),
+      onRefused: options.onRefused,
+    });
+  }
+
+  /**
+   * Takes the message when there is room.
+   *
+   * @returns resolves when the message is in bounded memory; rejects with `BROKERLESS_CODEC`,
+   * `_SCHEMA`, `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT` or the signal's reason
+   */
+  send(value: unknown, key: K, options: SendOptions | undefined): Promise<void> {
+    try {
+      if (options !== undefined) {
+        return this.#admission.send(value, this.#termsOf(key, options), options);
+      }
+      if (!this.#admission.isOpen || this.#isFull) {
+        return this.#admission.send(value, { key, headers: null });
+      }
+      this.#add(value, key, null);
+    } catch (error) {
+      return quiet(Promise.reject(this.#admission.refuse(error)));
+    }
+    return this.#turn();
+  }
+
+  /**
+   * @returns false when there is no room
+   * @throws BrokerlessError as `send` rejects; TypeError where the schema is asynchronous
+   */
+  trySend(value: unknown, key: K): boolean {
+    if (!this.#admission.hasRoomFor(value)) return false;
+    this.#add(value, key, null);
+    return true;
+  }
+
+  /** Resolves when all that was accepted before the call, or waits to be, is with ZeroMQ. */
+  drain(options: WaitOptions | undefined): Promise<void> {
+    this.#batcher.flush();
+    return this.#admission.drain(options, () => {
+      const accepted = this.#accepted;
+      return () => this.#settled >= accepted;
+    });
+  }
+
+  /** Drops what is queued; every waiting `send` rejects. */
+  close(): void {
+    this.#writer.close();
+    this.#admission.close();
+  }
+
+  stats(): OutboundStats {
+    return {
+      messagesSent: this.#settled - this.#failed,
+      messagesDropped: this.#failed,
+      messagesLost: 0,
+      sendsRefused: this.#admission.refused,
+      framesSent: this.#framesSent,
+      bytesSent: this.#bytesSent,
+      queuedMessages: this.#accepted - this.#settled,
+      queuedBytes: this.#batcher.bytes + this.#writer.bytes,
+      waitingSends: this.#admission.waiting,
+    };
+  }
+
+  get #isFull(): boolean {
+    const { bytes, frames } = this.#writer;
+    return this.#batcher.bytes + bytes + frames * FRAME_BYTES >= this.#queueBytesMax;
+  }
+
+  #admit({ value, isEncoded, terms: { key, headers } }: Admitted<Terms<K>>): Promise<void> {
+    if (!isEncoded) {
+      this.#add(value, key, headers);
+      return this.#turn();
+    }
+    // It was encoded before, so nothing can be wrong with it.
+    this.#accepted += 1;
+    this.#batcher.add(value, key, ENCODED, headers);
+    return ACCEPTED;
+  }
+
+  #termsOf(key: K, options: SendOptions): Terms<K> {
+    const { headers } = checkSendOptions(options);
+    if (headers === undefined) return { key, headers: null };
+    return { key, headers: encodeHeaders("send", headers, this.#headerLimits) };
+  }
+
+  #add(value: unknown, key: K, headers: Buffer | null): void {
+    this.#accepted += 1;
+    try {
+      this.#batcher.add(value, key, undefined, headers);
+    } catch (error) {
+      this.#accepted -= 1;
+      throw error;
+    }
+  }
+
+  /** A loop that awaits every send never leaves its turn otherwise, and starves everything else. */
+  #turn(): Promise<void> {
+    return this.#batcher.overlong ? new Promise((resolve) => setImmediate(resolve)) : ACCEPTED;
+  }
+
+  #onSent(count: number, bytes: number): void {
+    this.#framesSent += 1;
+    this.#bytesSent += bytes;
+    this.#onSettled(count);
+  }
+
+  #onSettled(count: number): void {
+    this.#settled += count;
+    this.#admission.admit();
+  }
+}
+
+function checkSendOptions(options: SendOptions): SendOptions {
+  if (options.confirm !== undefined && options.confirm !== "queued") {
+    throw new TypeError(
+      `confirm: ${describe(options.confirm)} needs a reliable socket; a plain one confirms "queued"`,
+    );
+  }
+  if (options.deduplicationId !== undefined) {
+    throw new TypeError("deduplicationId needs a reliable socket");
+  }
+  checkWaitOptions("send", options, SEND_OPTIONS);
+  return options;
+}

@@ -1,0 +1,59 @@
+import { checkConcurrency, RUN_OPTIONS, type RunOptions } from "../../core/run.ts";
+import { checkNames } from "../../options.ts";
+import { checkWaitOptions } from "../../wait.ts";
+
+/** Calls of a handler at the same time unless `serve` is told otherwise (count). */
+const CONCURRENCY = 64;
+
+/**
+ * One call of `serve`: a handler and how many requests it may have at a time.
+ *
+ * Ends when it was stopped and the last call under way has ended.
+ */
+export class HandlerSlots<H> {
+  readonly handler: H;
+  /** Resolves at the end; rejects with the signal's reason where that was the cause. */
+  readonly ended: Promise<void>;
+  readonly #concurrency: number;
+  readonly #signal: AbortSignal | undefined;
+  #settle: () => void = () => {};
+  #active = 0;
+  #stopped = false;
+
+  /** @throws TypeError for wrong options; the signal's reason when it has aborted */
+  constructor(handler: H, options: RunOptions) {
+    if (typeof handler !== "function") throw new TypeError("serve: handler must be a function");
+    checkNames("serve", options, RUN_OPTIONS);
+    this.handler = handler;
+    this.#concurrency = checkConcurrency(options.concurrency ?? CONCURRENCY);
+    const { signal } = checkWaitOptions("serve", { signal: options.signal });
+    this.#signal = signal;
+    signal?.throwIfAborted();
+    this.ended = new Promise((resolve, reject) => {
+      this.#settle = () => (signal?.aborted ? reject(signal.reason) : resolve());
+    });
+    signal?.addEventListener("abort", this.stop, { once: true });
+  }
+
+  /** Whether it takes another request. */
+  get free(): boolean {
+    return !this.#stopped && this.#active < this.#concurrency;
+  }
+
+  begin(): void {
+    this.#active += 1;
+  }
+
+  end(): void {
+    this.#active -= 1;
+    if (this.#stopped && this.#active === 0) this.#settle();
+  }
+
+  /** Takes no more requests. */
+  readonly stop = (): void => {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#signal?.removeEventListener("abort", this.stop);
+    if (this.#active === 0) this.#settle();
+  };
+}

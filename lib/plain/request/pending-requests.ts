@@ -1,0 +1,221 @@
+import { OpenWork } from "../../core/queue/open-work.ts";
+import { closedError } from "../../core/queue/receive-queue.ts";
+import { WaitQueue } from "../../core/queue/wait-queue.ts";
+import { BrokerlessError } from "../../errors.ts";
+import { lastLook } from "../../last-look.ts";
+import { FrameWriter } from "../../transport/native/frame-writer.ts";
+import type { NativeMessage } from "../../transport/native/native.ts";
+import type { WaitOptions } from "../../wait.ts";
+import { DELIMITER } from "./request-envelope.ts";
+import { numberOf, RequestIds } from "./request-ids.ts";
+
+/** What {@link PendingRequests} are made of. */
+export interface PendingRequestsOptions {
+  /** Encodes one request. */
+  readonly encode: (request: unknown) => Buffer;
+  readonly send: (message: NativeMessage) => Promise<void>;
+  /** Whether somebody may be there to reply. What ZeroMQ has can not be taken back when it is given up. */
+  readonly isReachable: () => boolean;
+  /** Whether there may be replies that were not looked at. */
+  readonly isReading: () => boolean;
+  readonly queueBytesMax: number;
+  readonly onFailed: (error: unknown) => void;
+}
+
+/** A request of a caller, and how long the caller waits for its reply. */
+export interface OutgoingRequest {
+  readonly value: unknown;
+  /** Their frame, encoded; null for none. */
+  readonly headers: Buffer | null;
+  /** Whether it may be sent again when a connection was lost before the reply came. */
+  readonly resend: boolean;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly resolve: (reply: unknown) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** A request on its way. */
+interface PendingRequest {
+  readonly id: Buffer;
+  /** The number in its id. */
+  readonly key: number;
+  /** What {@link OpenWork} knows it by. */
+  readonly number: number;
+  readonly request: OutgoingRequest;
+  readonly body: Buffer;
+  /** Whether its encoding counts: those that wait for room do not yet. */
+  isCounted: boolean;
+  /** Whether ZeroMQ has it. */
+  sent: boolean;
+  timer: NodeJS.Timeout | null;
+  /** Its time is up, and it looks for the last time whether its reply is there. */
+  forgetLook: (() => void) | null;
+  onAbort: (() => void) | null;
+}
+
+/**
+ * The requests of a requester that have no reply yet.
+ *
+ * Every request settles exactly once: by its reply, its time limit, its signal, or `close`. One that
+ * was given up before ZeroMQ had it is never sent. What is sent is the request as it was at the call. Requests
+ * beyond the bound in bytes wait at their callers, in the order of the calls.
+ */
+export class PendingRequests {
+  readonly #options: PendingRequestsOptions;
+  readonly #writer: FrameWriter;
+  readonly #open = new Map<number, PendingRequest>();
+  /** Not yet with ZeroMQ. */
+  readonly #queue = new WaitQueue<PendingRequest>();
+  #queuedBytes = 0;
+  readonly #work = new OpenWork();
+  readonly #ids = new RequestIds();
+  #lastKey = Math.floor(Math.random() * 2 ** 32);
+  #sent = 0;
+  #bytesSent = 0;
+
+  constructor(options: PendingRequestsOptions) {
+    this.#options = options;
+    this.#writer = new FrameWriter({
+      send: options.send,
+      onIdle: () => this.pump(),
+      onSent: (_count, bytes) => {
+        this.#sent += 1;
+        this.#bytesSent += bytes;
+      },
+      onFailed: options.onFailed,
+    });
+  }
+
+  stats(): {
+    readonly messagesSent: number;
+    readonly framesSent: number;
+    readonly bytesSent: number;
+    readonly queuedMessages: number;
+    readonly queuedBytes: number;
+    readonly pendingRequests: number;
+  } {
+    return {
+      messagesSent: this.#sent,
+      framesSent: this.#sent,
+      bytesSent: this.#bytesSent,
+      queuedMessages: this.#queue.size + this.#writer.count,
+      queuedBytes: this.#queuedBytes + this.#writer.bytes,
+      pendingRequests: this.#open.size,
+    };
+  }
+
+  /**
+   * @param body the request, encoded already; default: it is now
+   * @throws what the codec throws
+   */
+  add(request: OutgoingRequest, body: Buffer = this.#options.encode(request.value)): void {
+    const key = this.#freeKey();
+    const id = this.#ids.next(key);
+    const number = this.#work.begin();
+    const isCounted = this.#queuedBytes < this.#options.queueBytesMax;
+    const waiting = { isCounted, sent: false, timer: null, forgetLook: null, onAbort: null };
+    const pending = { id, key, number, request, body, ...waiting };
+    if (isCounted) this.#queuedBytes += bytesOf(pending);
+    this.#open.set(key, pending);
+    this.#limit(pending);
+    this.#queue.join(pending);
+    this.pump();
+  }
+
+  /**
+   * A reply came.
+   *
+   * @returns the request, which is settled by the caller; null when nobody waits for it any more
+   */
+  take(id: Buffer): OutgoingRequest | null {
+    const pending = this.#open.get(numberOf(id));
+    if (pending === undefined || !pending.sent || !pending.id.equals(id)) return null;
+    this.#close(pending);
+    return pending.request;
+  }
+
+  /** A connection was lost: what may have been on it, and may be sent again, is. */
+  resend(): void {
+    for (const pending of this.#open.values()) {
+      if (!pending.sent || !pending.request.resend) continue;
+      pending.sent = false;
+      pending.isCounted = true;
+      this.#queuedBytes += bytesOf(pending);
+      this.#queue.join(pending);
+    }
+    this.pump();
+  }
+
+  /** Resolves when every request made so far has settled. */
+  drain(options: WaitOptions | undefined): Promise<void> {
+    return this.#work.drain(options);
+  }
+
+  /** Hands over what waits, as far as there is somebody to take it. */
+  pump(): void {
+    while (this.#writer.idle && this.#queue.size > 0 && this.#options.isReachable()) {
+      const pending = this.#queue.next()!;
+      this.#uncount(pending);
+      pending.sent = true;
+      const { id, body, request } = pending;
+      const { headers } = request;
+      const frames = headers === null ? [id, DELIMITER, body] : [id, DELIMITER, body, headers];
+      this.#writer.write(frames, 1, bytesOf(pending));
+    }
+  }
+
+  close(): void {
+    this.#writer.close();
+    for (const pending of [...this.#open.values()]) this.#fail(pending, closedError());
+  }
+
+  #limit(pending: PendingRequest): void {
+    const { timeoutMs, signal } = pending.request;
+    pending.timer = setTimeout(this.#expire, timeoutMs, pending);
+    if (signal === undefined) return;
+    pending.onAbort = () => this.#fail(pending, signal.reason);
+    signal.addEventListener("abort", pending.onAbort, { once: true });
+  }
+
+  readonly #expire = (pending: PendingRequest): void => {
+    const message = `request: no reply within ${pending.request.timeoutMs} ms`;
+    const giveUp = () => this.#fail(pending, new BrokerlessError("BROKERLESS_TIMEOUT", message));
+    // What was not sent has no reply, and shall not be sent any more.
+    if (!pending.sent) giveUp();
+    else pending.forgetLook = lastLook(giveUp, this.#options.isReading);
+  };
+
+  #uncount(pending: PendingRequest): void {
+    if (pending.isCounted) this.#queuedBytes -= bytesOf(pending);
+    pending.isCounted = false;
+  }
+
+  #fail(pending: PendingRequest, reason: unknown): void {
+    this.#close(pending);
+    pending.request.reject(reason);
+  }
+
+  #close(pending: PendingRequest): void {
+    this.#open.delete(pending.key);
+    this.#queue.leave(pending);
+    this.#uncount(pending);
+    if (pending.timer !== null) clearTimeout(pending.timer);
+    pending.forgetLook?.();
+    if (pending.onAbort !== null) {
+      pending.request.signal?.removeEventListener("abort", pending.onAbort);
+    }
+    this.#work.end(pending.number);
+  }
+
+  #freeKey(): number {
+    do this.#lastKey = (this.#lastKey + 1) >>> 0;
+    while (this.#open.has(this.#lastKey));
+    return this.#lastKey;
+  }
+}
+
+/** What a request takes of the queue (bytes). */
+function bytesOf({ body, request: { headers } }: PendingRequest): number {
+  return headers === null ? body.length : body.length + headers.length;
+}

@@ -1,0 +1,122 @@
+import type { Framing } from "../../batch/framing.ts";
+import { ByteWriter } from "../../codec/byte-writer.ts";
+import { BrokerlessError, RemoteError } from "../../errors.ts";
+import { handlerError } from "../../handler-error.ts";
+import { REQUEST_ID_BYTES } from "./request-ids.ts";
+
+/** Separates the envelope, by which a reply finds its way back, from the body. */
+export const DELIMITER: Buffer = Buffer.alloc(0);
+/** First of the two frames that stand for the body of a reply when the replier failed. */
+const FAILED = Buffer.from("brokerless-error");
+/** Frames of an envelope: the request id, and one for each device on the way (count). */
+const ENVELOPE_FRAMES_MAX = 16;
+/** Longest error text that travels (characters). */
+const ERROR_CHARS_MAX = 4_096;
+
+/**
+ * A request as a ROUTER receives it.
+ *
+ * | frames   | what                                                     |
+ * |----------|----------------------------------------------------------|
+ * | 1        | the peer                                                 |
+ * | 0 to 16  | what the way back needs: request ids, ids of devices     |
+ * | 1        | empty: the first such frame                              |
+ * | 1        | the body: exactly one value                              |
+ * | 0 or 1   | headers                                                  |
+ */
+export interface Request {
+  /** The peer and everything up to and with the empty frame: goes back before the reply. */
+  readonly envelope: readonly Buffer[];
+  readonly body: Buffer;
+  /** The frame of its headers; null where there is none. */
+  readonly headers: Buffer | null;
+}
+
+/** @throws BrokerlessError `BROKERLESS_PROTOCOL` */
+export function openRequest(parts: readonly Buffer[]): Request {
+  // As REP reads it: the first empty frame behind the peer ends the envelope.
+  const bodyAt = parts.findIndex((part, index) => index > 0 && part.length === 0) + 1;
+  const behind = parts.length - bodyAt;
+  const isRequest = bodyAt >= 2 && (behind === 1 || behind === 2);
+  if (!isRequest || bodyAt > ENVELOPE_FRAMES_MAX + 2) {
+    const wanted = "an envelope, an empty frame and one frame of body, or one more with headers";
+    throw wrong(`a request must be ${wanted}`, parts);
+  }
+  const headers = behind === 2 ? parts[bodyAt + 1]! : null;
+  return { envelope: parts.slice(0, bodyAt), body: parts[bodyAt]!, headers };
+}
+
+/** A reply: the body, or the error of the replier. */
+export type WireReply =
+  | { readonly id: Buffer; readonly body: Buffer; readonly error: null }
+  | { readonly id: Buffer; readonly body: null; readonly error: RemoteError };
+
+/**
+ * A reply as a DEALER receives it: request id (12 bytes), empty, then the body, or two frames for
+ * an error: `brokerless-error`, and JSON `{ name, message, code }`.
+ *
+ * @throws BrokerlessError `BROKERLESS_PROTOCOL`
+ */
+export function openReply(parts: readonly Buffer[]): WireReply {
+  const [id, delimiter, body, error] = parts;
+  const fits = parts.length === 3 || (parts.length === 4 && body!.equals(FAILED));
+  if (!fits || id!.length !== REQUEST_ID_BYTES || delimiter!.length > 0) {
+    throw wrong("a reply must be a request id, an empty frame and one frame of body", parts);
+  }
+  if (error === undefined) return { id: id!, body: body!, error: null };
+  return { id: id!, body: null, error: readError(error) };
+}
+
+/** Encodes requests and replies, each as a frame of its own. */
+export class SingleEncoder {
+  readonly #framing: Framing<unknown>;
+  readonly #messageBytesMax: number;
+  readonly #writer = new ByteWriter();
+
+  constructor(framing: Framing<unknown>, messageBytesMax: number) {
+    this.#framing = framing;
+    this.#messageBytesMax = messageBytesMax;
+  }
+
+  /** @throws BrokerlessError `BROKERLESS_CODEC`, or `BROKERLESS_TOO_LARGE` */
+  encode(value: unknown): Buffer {
+    this.#framing.append(value, this.#writer);
+    const length = this.#writer.length - this.#framing.overheadBytes;
+    if (length <= this.#messageBytesMax) return this.#writer.take();
+    this.#writer.rewind(0);
+    throw new BrokerlessError(
+      "BROKERLESS_TOO_LARGE",
+      `the encoded message has ${length} bytes; messageBytesMax is ${this.#messageBytesMax}`,
+    );
+  }
+}
+
+/** The frames that stand for the body when the handler threw `error`. */
+export function errorFrames(error: unknown): Buffer[] {
+  return [FAILED, Buffer.from(JSON.stringify(handlerError(error, ERROR_CHARS_MAX)))];
+}
+
+function readError(frame: Buffer): RemoteError {
+  let init: unknown;
+  try {
+    init = JSON.parse(frame.toString());
+  } catch {
+    init = null;
+  }
+  const { name, message, code } = (typeof init === "object" && init !== null ? init : {}) as {
+    [key: string]: unknown;
+  };
+  return new RemoteError({
+    message: typeof message === "string" ? cut(message) : "the replier failed without a reason",
+    remoteName: typeof name === "string" ? cut(name) : "Error",
+    remoteCode: typeof code === "string" ? cut(code) : null,
+  });
+}
+
+function cut(text: string): string {
+  return String(text).slice(0, ERROR_CHARS_MAX);
+}
+
+function wrong(expected: string, parts: readonly Buffer[]): BrokerlessError {
+  return new BrokerlessError("BROKERLESS_PROTOCOL", `${expected}, got ${parts.length} frames`);
+}

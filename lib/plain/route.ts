@@ -1,0 +1,71 @@
+import type { SendOptions } from "../core/send-options.ts";
+import type { BrokerlessError } from "../errors.ts";
+import { quiet } from "../wait.ts";
+import { Outbound, type OutboundOptions } from "./outbound.ts";
+
+/** Dependencies of {@link Route}. */
+export interface RouteOptions
+  extends Pick<OutboundOptions<null>, "common" | "codec" | "schema" | "send"> {
+  readonly id: Buffer;
+  /** Says that messages were dropped because the peer is not there (count). */
+  readonly onUnroutable: (cause: unknown, count: number) => BrokerlessError;
+  readonly onRefused: (error: BrokerlessError) => void;
+}
+
+/**
+ * The way from a ROUTER to one peer, with a queue and batches of its own, so that a stuck peer holds back
+ * nobody else.
+ */
+export class Route {
+  readonly outbound: Outbound<null>;
+  #error: BrokerlessError | null = null;
+  /** Settles when ZeroMQ has said for the first time whether the peer is there; null from then on. */
+  #first: Promise<void> | null;
+  #firstSettled: () => void = () => {};
+
+  constructor(options: RouteOptions) {
+    this.#first = new Promise((resolve) => {
+      this.#firstSettled = resolve;
+    });
+    this.outbound = new Outbound<null>({
+      common: options.common,
+      codec: options.codec,
+      schema: options.schema,
+      peers: () => 1,
+      send: async (message) => {
+        try {
+          await options.send(message);
+        } finally {
+          this.#first = null;
+          this.#firstSettled();
+        }
+      },
+      address: (frame) => [options.id, frame],
+      firstKey: null,
+      onFailed: (cause, count) => {
+        this.#error = options.onUnroutable(cause, count);
+      },
+      onRefused: options.onRefused,
+    });
+  }
+
+  /** Whether nothing waits here, so that the route can be forgotten and made again later. */
+  get idle(): boolean {
+    const { queuedMessages, waitingSends } = this.outbound.stats();
+    return queuedMessages === 0 && waitingSends === 0 && this.#first === null;
+  }
+
+  /** While it is not known whether the peer is there, waits for ZeroMQ's word. */
+  send(value: unknown, options: SendOptions | undefined): Promise<void> {
+    const accepted = this.outbound.send(value, null, options);
+    return this.#first === null ? accepted : quiet(this.#sendFirst(accepted));
+  }
+
+  async #sendFirst(accepted: Promise<void>): Promise<void> {
+    await accepted;
+    await this.#first;
+    // The writer reports a failure one microtask after it has happened.
+    await null;
+    if (this.#error !== null) throw this.#error;
+  }
+}

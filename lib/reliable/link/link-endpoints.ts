@@ -1,0 +1,60 @@
+import type { Peer } from "../../core/events/peer.ts";
+import type { Endpoints } from "../../core/typed-socket.ts";
+import type { ChannelOptions } from "../../transport/channel.ts";
+import { LINK_PARTS_MAX, LinkHub, type LinkHubListener } from "../../transport/link-hub.ts";
+
+/** The sessions of one end: what the network has to say goes there. */
+export interface LinkDriver
+  extends Pick<LinkHubListener, "onConnect" | "onMessage" | "onGone" | "onSuspect"> {
+  /** Sessions that messages may go over (count). */
+  readonly peers: number;
+  list(): readonly Peer[];
+}
+
+/** Frames that ZeroMQ may hold for a peer (count): our credit bounds what is in them. */
+const PEER_FRAMES = 1_000;
+
+/**
+ * The ways of a reliable socket into the network, the same for both ends.
+ *
+ * @param close ends the sessions, and then the hub
+ */
+export function openLinkEndpoints(
+  driver: LinkDriver,
+  { settings, security, gate, gateLimits, listener }: ChannelOptions,
+  close: (hub: LinkHub) => Promise<void>,
+): Endpoints {
+  const hub = new LinkHub(
+    {
+      settings: { ...settings, peerFramesMax: Math.max(settings.peerFramesMax, PEER_FRAMES) },
+      security,
+      gate,
+      gateLimits: { ...gateLimits, partsMax: LINK_PARTS_MAX },
+    },
+    {
+      onConnect: (peer) => driver.onConnect(peer),
+      onMessage: (peer, parts) => driver.onMessage(peer, parts),
+      onGone: (peer) => driver.onGone(peer),
+      onSuspect: () => driver.onSuspect(),
+      onProblem: listener.onProblem,
+      onUnguarded: listener.onUnguarded,
+    },
+  );
+  return {
+    get peers() {
+      return driver.peers;
+    },
+    get addresses() {
+      return hub.addresses;
+    },
+    list: () => driver.list(),
+    get connectionsRefused() {
+      return hub.connectionsRefused;
+    },
+    bind: (address) => hub.bind(address),
+    connect: (address) => hub.connect(address),
+    unbind: (address) => hub.unbind(address),
+    disconnect: (address) => hub.disconnect(address),
+    close: () => close(hub),
+  };
+}

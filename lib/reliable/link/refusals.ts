@@ -1,0 +1,98 @@
+import type { Clock } from "../../clock.ts";
+import {
+  decodeLinkMessage,
+  type LinkMessage,
+  type LinkMessageInput,
+  REFUSED,
+} from "../../delivery/protocol/link-message.ts";
+import { BrokerlessError } from "../../errors.ts";
+import { peerLabel, peerText } from "../../peer-text.ts";
+import type { LinkPeer } from "../../transport/link-peer.ts";
+import { AnswerLimit } from "./answer-limit.ts";
+
+const COPY =
+  'stop it, or make the copy one of its own by "npx brokerless journal repair --new-stream DIRECTORY"';
+
+/** Dependencies of {@link Refusals}. */
+export interface RefusalsOptions {
+  readonly clock: Clock;
+  /** What peers are to this end. */
+  readonly peers: "sender" | "receiver";
+  readonly say: (peer: LinkPeer, message: LinkMessageInput) => void;
+  readonly onProblem: (error: BrokerlessError) => void;
+}
+
+/** The messages of a link that end a session, or refuse one, and what each end tells of them. */
+export class Refusals {
+  readonly #options: RefusalsOptions;
+  readonly #answers: AnswerLimit;
+
+  constructor(options: RefusalsOptions) {
+    this.#options = options;
+    this.#answers = new AnswerLimit(options.clock);
+  }
+
+  /** @returns whether the connection gets one more answer now */
+  allows(peer: LinkPeer): boolean {
+    return this.#answers.allows(peer);
+  }
+
+  /** Refuses what a peer says, and tells of it on both sides. */
+  refuse(peer: LinkPeer, session: number, text: string): void {
+    if (this.allows(peer)) this.#options.say(peer, { type: "refuse", session, text });
+    const message = `refused a peer (${peerLabel(peer)}): ${text}`;
+    this.#options.onProblem(new BrokerlessError("BROKERLESS_PROTOCOL", message));
+  }
+
+  /** Tells a peer that the session of its message is over. */
+  noSession(peer: LinkPeer, session: number): void {
+    if (!this.allows(peer)) return;
+    const text = "no such session: it has ended, or never was";
+    this.#options.say(peer, { type: "refuse", session: session || 1, text });
+  }
+
+  /** Refuses a peer that asks for what another has. */
+  refuseRival(peer: LinkPeer, session: number, text: string): void {
+    const { peers, say, onProblem } = this.#options;
+    say(peer, { type: "refuse", session, word: REFUSED.rival, text });
+    onProblem(rivalError(peers, `refused a peer: ${text}`));
+  }
+
+  /** A peer refuses us. @returns whether it is since another has what we ask for */
+  refused(peer: LinkPeer, { text, word }: LinkMessage): boolean {
+    const { peers, onProblem } = this.#options;
+    const message = `refused by a peer (${peerLabel(peer)}): ${peerText(text)}`;
+    const isRival = word === REFUSED.rival;
+    const own = peers === "sender" ? "receiver" : "sender";
+    onProblem(
+      isRival ? rivalError(own, message) : new BrokerlessError("BROKERLESS_PROTOCOL", message),
+    );
+    return isRival;
+  }
+}
+
+/**
+ * Reads the first frame of a message. Pure.
+ *
+ * @param partsMax frames that this end takes (count)
+ * @returns the message, or what is wrong with it
+ */
+export function readLinkMessage(parts: readonly Buffer[], partsMax: number): LinkMessage | string {
+  const isFew = parts.length >= 1 && parts.length <= partsMax;
+  const message = isFew ? decodeLinkMessage(parts[0]!) : null;
+  if (message !== null && !("fault" in message)) return message;
+  const fault = message === null ? `it has ${parts.length} frames` : message.fault;
+  return `not a message of the link protocol: ${fault}`;
+}
+
+/**
+ * What both sides are told when two of something of which there is one are there at the same time. Pure.
+ *
+ * @param kind of which there are two
+ * @param text names both
+ */
+function rivalError(kind: "sender" | "receiver", text: string): BrokerlessError {
+  const what = kind === "sender" ? "journal" : "inbox";
+  const message = `${text}. One of them runs on a copy of the other's ${what}: ${COPY}`;
+  return new BrokerlessError("BROKERLESS_LOCKED", message);
+}

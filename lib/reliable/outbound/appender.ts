@@ -1,0 +1,343 @@
+import { Batch } from "../../batch/batch.ts";
+import type { BatchDraft } from "../../batch/batch-encoder.ts";
+import type { Codec } from "../../codec/codec.ts";
+import { closedError } from "../../core/queue/receive-queue.ts";
+import type { ConfirmLevel } from "../../core/send-options.ts";
+import type { Outcome } from "../../delivery/dispatch/dispatcher-events.ts";
+import type { SeqRange } from "../../delivery/range/range.ts";
+import { BrokerlessError } from "../../errors.ts";
+import type { Journal, Values } from "../../journal/journal.ts";
+import { quiet } from "../../wait.ts";
+import { outcomeError } from "../outcome-error.ts";
+import { BacklogSize, type BatchSize } from "./backlog-size.ts";
+import { Confirmations } from "./confirmations.ts";
+import { Deduplicator, hasDeduplicationIds } from "./deduplicator.ts";
+import type { DurableOutboundOptions } from "./durable-outbound-options.ts";
+import { type AddOptions, confirmed, OpenBatch } from "./open-batch.ts";
+import type { KnownId, Pending } from "./pending.ts";
+
+/** A turn of the event loop longer than this is too long for timers and other sockets (milliseconds). */
+const TURN_MS_MAX = 8;
+const ACCEPTED: Promise<void> = Promise.resolve();
+
+/** What a call of `send` asks for. */
+export interface SendTerms {
+  readonly level: ConfirmLevel;
+  readonly deduplicationId: string | undefined;
+  /** Encoded; null for none. */
+  readonly headers: Buffer | null;
+}
+
+/** Told how an {@link Appender} gets on. */
+export interface AppenderListener {
+  /** A batch is on its way into the journal: there is less room. */
+  readonly onAppended: () => void;
+  /** A batch is stored, or could not be: there may be more. */
+  readonly onDone: () => void;
+}
+
+/**
+ * The way of messages into the journal, batch by batch, and of what becomes of them back to those who wait.
+ *
+ * A batch is closed when it is full, when the turn ends while the journal is idle, or when the journal has
+ * stored the ones before it: so a lone message leaves at once, and under load a batch takes all that came
+ * while the disk was busy. The draft that is appended is the batch that is sent.
+ */
+export class Appender {
+  readonly size: BacklogSize = new BacklogSize();
+  readonly #options: DurableOutboundOptions;
+  readonly #journal: Journal;
+  readonly #open: OpenBatch;
+  readonly #listener: AppenderListener;
+  readonly #delivered = new Confirmations();
+  readonly #processed = new Confirmations();
+  /** Null until an id is given, where none is remembered. */
+  #deduplication: Deduplicator | null = null;
+  #isSavingIds = false;
+  #appending = 0;
+  #scheduled = false;
+  #turnStartMs = 0;
+  #closed = false;
+  #failed = 0;
+  #frames = 0;
+  #bytesStored = 0;
+
+  constructor(options: DurableOutboundOptions, listener: AppenderListener) {
+    this.#options = options;
+    this.#journal = options.journal;
+    this.#listener = listener;
+    this.#open = new OpenBatch(options.codec, options.common, () => this.flush());
+    if (hasDeduplicationIds(this.#journal)) this.#deduplication = this.#newDeduplication();
+  }
+
+  /** What is not appended yet, and the counters of what was. */
+  get counts(): {
+    readonly openMessages: number;
+    readonly openBytes: number;
+    readonly failed: number;
+    readonly frames: number;
+    readonly bytes: number;
+  } {
+    return {
+      openMessages: this.#open.count,
+      openBytes: this.openBytes,
+      failed: this.#failed,
+      frames: this.#frames,
+      bytes: this.#bytesStored,
+    };
+  }
+
+  /** Messages that are accepted and not appended (count). */
+  get openCount(): number {
+    return this.#open.count;
+  }
+
+  /** All of these together (bytes). */
+  get openBytes(): number {
+    // An empty batch has a header already.
+    return this.#open.count === 0 ? 0 : this.#open.bytes;
+  }
+
+  /** Messages that a batch may have (count). */
+  get batchCountMax(): number {
+    return this.#open.countMax;
+  }
+
+  /** Calls of `send` that wait to hear that a receiver holds their message (count). */
+  get waitsForReceipts(): boolean {
+    return this.#delivered.count > 0;
+  }
+
+  /** Encodes a message that has to wait. @returns what `add` takes with `ENCODED` @throws BrokerlessError as `add` */
+  encode(value: unknown): Buffer {
+    return this.#open.encode(value);
+  }
+
+  /**
+   * Encodes the message behind what is open.
+   *
+   * @param codec `ENCODED` for a message that is encoded already
+   * @returns resolves at its level
+   * @throws BrokerlessError `BROKERLESS_CODEC`, `_TOO_LARGE`
+   */
+  add(
+    value: unknown,
+    { level, deduplicationId, headers }: SendTerms,
+    codec?: Codec<unknown>,
+  ): Promise<void> {
+    if (deduplicationId === undefined) {
+      return this.#add(value, { level, known: null, headers }, codec);
+    }
+    return this.#addOnce(value, { level, id: deduplicationId, headers }, codec);
+  }
+
+  /** Appends now what waits for more to come. */
+  flush(): void {
+    const { count } = this.#open;
+    if (count === 0) return;
+    const { draft, pending } = this.#open.take();
+    this.#appending += 1;
+    const first = this.#journal.seqNext;
+    const size = this.size.appended(first + count - 1, draft.bytes.length, count);
+    for (const { known, index } of pending.ids) this.#dedup.placed(known, first + index);
+    const lives = this.#options.epochs.valuesOfMessages();
+    const ids = pending.ids.length > 0 ? this.#dedup.values() : null;
+    const values = ids === null && lives === null ? undefined : { values: { ...ids, ...lives } };
+    this.#journal.appendDraft(draft, values).then(
+      (seq) => {
+        if (lives !== null) this.#options.epochs.stored();
+        this.#onStored(draft, seq, pending);
+      },
+      (error: unknown) => this.#onFailed(error, { count, size, pending }),
+    );
+    this.#listener.onAppended();
+  }
+
+  /**
+   * Sends messages that were sent before anew, encoded already, and stores values with them, all or none. Their
+   * deduplication ids go with them.
+   *
+   * @param from the seqs that they had
+   * @throws BrokerlessError as the journal's append does
+   */
+  async append(draft: BatchDraft, values: Values, from: readonly number[]): Promise<void> {
+    this.flush();
+    const { count } = draft;
+    const first = this.#journal.seqNext;
+    const moved = this.#deduplication?.moved(from, first) ?? null;
+    try {
+      const lives = this.#options.epochs.valuesOfMessages();
+      const all = { ...values, ...moved?.values, ...lives };
+      const appended = this.#journal.appendDraft(draft, { values: all });
+      const size = this.size.appended(first + count - 1, draft.bytes.length, count);
+      try {
+        await appended;
+        if (lives !== null) this.#options.epochs.stored();
+      } catch (error) {
+        this.size.failed(size, count);
+        throw error;
+      }
+    } catch (error) {
+      moved?.undo();
+      throw error;
+    }
+  }
+
+  /** A range will not be sent again. @param error null: it was processed */
+  settled(first: number, last: number, error: BrokerlessError | null): void {
+    this.size.settled(last - first + 1);
+    this.#delivered.settle(first, last, error);
+    this.#processed.settle(first, last, error);
+  }
+
+  /** Messages ended, and only their deduplication ids will tell how: stored soon. */
+  ended(range: SeqRange, end: Exclude<Outcome, "processed" | "copy">): void {
+    if (this.#deduplication?.ended(range, end) !== true || this.#isSavingIds) return;
+    this.#isSavingIds = true;
+    queueMicrotask(() => {
+      if (!this.#closed) this.saveIds();
+    });
+  }
+
+  /** Stores what `ended` was told, before anything that is stored later. */
+  saveIds(): void {
+    this.#isSavingIds = false;
+    void this.#deduplication?.save();
+  }
+
+  /** A receiver holds a range. */
+  delivered(first: number, last: number): void {
+    this.#delivered.settle(first, last, null);
+  }
+
+  /** Appends what is open; every wait for more than that rejects. */
+  close(): void {
+    this.flush();
+    this.#closed = true;
+    this.#endWaits();
+  }
+
+  get #dedup(): Deduplicator {
+    this.#deduplication ??= this.#newDeduplication();
+    return this.#deduplication;
+  }
+
+  #newDeduplication(): Deduplicator {
+    return new Deduplicator(this.#journal, this.#options.rules.deduplicationIdsMax);
+  }
+
+  #add(value: unknown, options: AddOptions, codec?: Codec<unknown>): Promise<void> {
+    const confirmed = this.#open.add(value, options, codec);
+    if (this.#open.isFull) {
+      this.flush();
+      return confirmed ?? this.#endTurn();
+    }
+    if (!this.#scheduled && this.#appending === 0) {
+      this.#scheduled = true;
+      process.nextTick(this.#onTurn);
+    }
+    return confirmed ?? ACCEPTED;
+  }
+
+  /** What was sent with the id before is not sent again. */
+  #addOnce(
+    value: unknown,
+    {
+      level,
+      id,
+      headers,
+    }: {
+      readonly level: ConfirmLevel;
+      readonly id: string;
+      readonly headers: Buffer | null;
+    },
+    codec?: Codec<unknown>,
+  ): Promise<void> {
+    const before = this.#dedup.find(id);
+    if (before !== null) return this.#again(before, level);
+    const known = this.#dedup.add(id);
+    try {
+      return this.#add(value, { level, known, headers }, codec);
+    } catch (error) {
+      this.#dedup.remove(known);
+      throw error;
+    }
+  }
+
+  /** Resolves, or rejects, at the level that is asked for, with what becomes of the first message of an id. */
+  #again({ seq, end, first }: KnownId, level: ConfirmLevel): Promise<void> {
+    if (level === "queued") return ACCEPTED;
+    if (first !== null) return confirmed(first.pending, first.index, level);
+    if (level === "stored") return ACCEPTED;
+    const outcome = end ?? this.#options.outcomeOf(seq);
+    if (outcome === null) {
+      const confirms = level === "delivered" ? this.#delivered : this.#processed;
+      return quiet(new Promise((resolve, reject) => confirms.wait(seq, { resolve, reject })));
+    }
+    const error = outcomeError(outcome, this.#options.deathOf(seq));
+    return error === null ? ACCEPTED : quiet(Promise.reject(error));
+  }
+
+  /** A loop that awaits every send never leaves its turn otherwise, and starves everything else. */
+  #endTurn(): Promise<void> {
+    const nowMs = this.#options.clock.nowMs();
+    if (this.#turnStartMs === 0) {
+      this.#turnStartMs = nowMs;
+      setImmediate(() => {
+        this.#turnStartMs = 0;
+      });
+      return ACCEPTED;
+    }
+    if (nowMs - this.#turnStartMs < TURN_MS_MAX) return ACCEPTED;
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
+  readonly #onTurn = (): void => {
+    this.#scheduled = false;
+    if (!this.#closed) this.flush();
+  };
+
+  #onStored(draft: BatchDraft, seq: number, pending: Pending): void {
+    this.#appending -= 1;
+    this.#frames += 1;
+    this.#bytesStored += draft.bytes.length;
+    for (const { known } of pending.ids) known.first = null;
+    for (const { index, level, settle } of pending.later) {
+      (level === "delivered" ? this.#delivered : this.#processed).wait(seq + index, settle);
+    }
+    pending.stored?.settle.resolve();
+    if (this.#closed) {
+      this.#endWaits();
+      return;
+    }
+    this.#options.onStored(new Batch(draft.batch));
+    if (this.#appending === 0) this.flush();
+    this.#listener.onDone();
+  }
+
+  #onFailed(
+    cause: unknown,
+    lost: { readonly count: number; readonly size: BatchSize; readonly pending: Pending },
+  ): void {
+    const { count, size, pending } = lost;
+    this.#appending -= 1;
+    const error =
+      cause instanceof BrokerlessError
+        ? cause
+        : new BrokerlessError("BROKERLESS_JOURNAL_FAILED", "the journal failed", { cause });
+    this.#failed += count;
+    this.size.failed(size, count);
+    for (const { known } of pending.ids) this.#dedup.remove(known);
+    for (const { settle } of pending.later) settle.reject(error);
+    pending.stored?.settle.reject(error);
+    if (this.#closed) return;
+    this.#options.onFailed(error, count);
+    if (this.#appending === 0) this.flush();
+    this.#listener.onDone();
+  }
+
+  #endWaits(): void {
+    this.#delivered.close(closedError());
+    this.#processed.close(closedError());
+  }
+}

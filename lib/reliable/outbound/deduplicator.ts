@@ -1,0 +1,246 @@
+import { createHash } from "node:crypto";
+import { isWellFormed } from "../../codec/well-formed.ts";
+import type { Outcome } from "../../delivery/dispatch/dispatcher-events.ts";
+import type { SeqRange } from "../../delivery/range/range.ts";
+import { BrokerlessError } from "../../errors.ts";
+import type { Journal, Values } from "../../journal/journal.ts";
+import { expected } from "../../options.ts";
+import { decodeIdPage, encodeIdPage, ID_BYTES } from "./id-page.ts";
+import type { KnownId } from "./pending.ts";
+
+/** Ids of one page; a page is stored as a whole whenever one is added (count). */
+const PAGE_IDS = 256;
+/**
+ * Places of pages among the named values, whatever `deduplicationIdsMax` is: so another one at a restart finds
+ * every page, and keeps the newest (count).
+ */
+const PLACES = 66;
+/** Longest id (bytes of UTF-8). */
+const ID_TEXT_BYTES_MAX = 512;
+
+/**
+ * The newest deduplication ids, remembered beside the journal together with the messages that had them: the
+ * seq of each, so that a repeated id tells what became of the first message.
+ *
+ * Pages of 256 ids are named values in a ring: an append stores the open page with it, all or none.
+ *
+ * @see docs/decisions/0050-calls-of-send.md
+ */
+export class Deduplicator {
+  readonly #journal: Journal;
+  /** By number, oldest first; the numbers count on for ever, a page's place in the ring is the rest. */
+  readonly #pages = new Map<number, KnownId[]>();
+  readonly #pagesMax: number;
+  readonly #known = new Map<string, KnownId>();
+  readonly #bySeq = new Map<number, KnownId>();
+  /** Pages of which something has changed that is not stored yet. */
+  readonly #dirty = new Set<number>();
+  /** Places of pages that are forgotten, to be cleared with the next append. */
+  readonly #cleared = new Set<number>();
+  /** Number of the page that ids are added to. */
+  #page: number;
+
+  /**
+   * @param idsMax ids that are remembered at least (count)
+   * @throws BrokerlessError `BROKERLESS_VERSION` where another version of this package wrote the pages
+   */
+  constructor(journal: Journal, idsMax: number) {
+    this.#journal = journal;
+    this.#pagesMax = Math.ceil(idsMax / PAGE_IDS) + 1;
+    this.#page = this.#restore();
+    this.#evict();
+  }
+
+  /** What is known of an id; null when it was never sent, or is forgotten. */
+  find(id: string): KnownId | null {
+    return this.#known.get(hashOf(id)) ?? null;
+  }
+
+  /** Remembers an id that is not known. Its seq is told by `placed`. */
+  add(id: string): KnownId {
+    const known: KnownId = { hash: hashOf(id), page: null, seq: 0, end: null, first: null };
+    this.#known.set(known.hash, known);
+    return known;
+  }
+
+  /** The message of an id has its seq, and is about to be appended: the id is stored with it. */
+  placed(known: KnownId, seq: number): void {
+    known.seq = seq;
+    this.#bySeq.set(seq, known);
+    if (known.page !== null) return;
+    known.page = this.#page;
+    this.#open.push(known);
+  }
+
+  /** Forgets an id again: its message could not be stored. */
+  remove(known: KnownId): void {
+    this.#forget(known);
+    const page = known.page === null ? undefined : this.#pages.get(known.page);
+    const at = page?.indexOf(known) ?? -1;
+    if (at >= 0) page!.splice(at, 1);
+  }
+
+  /**
+   * Messages will not be sent again and nothing else remembers why: kept with their ids.
+   *
+   * @returns whether there is something to be stored
+   */
+  ended({ first, last }: SeqRange, end: Exclude<Outcome, "processed" | "copy">): boolean {
+    const seqs = last - first < this.#bySeq.size ? seqsOf(first, last) : [...this.#bySeq.keys()];
+    for (const seq of seqs) {
+      const known = seq >= first && seq <= last ? this.#bySeq.get(seq) : undefined;
+      if (known === undefined || known.page === null || known.end !== null) continue;
+      known.end = end;
+      this.#dirty.add(known.page);
+    }
+    return this.#dirty.size > 0;
+  }
+
+  /**
+   * Messages are sent anew, in a row.
+   *
+   * @param from the seqs that they had
+   * @param to the first of those that they get
+   * @returns puts it back; null where none has an id
+   */
+  moved(
+    from: readonly number[],
+    to: number,
+  ): { readonly values: Values; readonly undo: () => void } | null {
+    const moves = from.flatMap((seq, index) => {
+      const known = this.#bySeq.get(seq);
+      return known === undefined ? [] : [{ known, seq, to: to + index }];
+    });
+    if (moves.length === 0) return null;
+    for (const { known, seq, to: seqNew } of moves) {
+      this.#bySeq.delete(seq);
+      this.placed(known, seqNew);
+    }
+    const undo = (): void => {
+      for (const { known, seq, to: seqNew } of moves) {
+        this.#bySeq.delete(seqNew);
+        this.placed(known, seq);
+      }
+    };
+    const pages = new Set(moves.flatMap(({ known }) => known.page ?? []));
+    return { values: this.#valuesOf([...pages]), undo };
+  }
+
+  /** What has to be stored together with the messages; a full page is closed then. */
+  values(): Values {
+    const places = [...this.#cleared].map((place) => [nameOf(place), null] as const);
+    const values = {
+      ...Object.fromEntries(places),
+      ...this.#valuesOf([...this.#dirty, this.#page]),
+    };
+    this.#cleared.clear();
+    if (this.#open.length >= PAGE_IDS) {
+      this.#page += 1;
+      this.#evict();
+    }
+    return values;
+  }
+
+  /** Stores what `ended` has told; where that fails it is tried with the next. */
+  async save(): Promise<void> {
+    const pages = [...this.#dirty];
+    if (pages.length === 0) return;
+    this.#dirty.clear();
+    try {
+      await this.#journal.set(this.#valuesOf(pages));
+    } catch {
+      for (const page of pages) this.#dirty.add(page);
+    }
+  }
+
+  get #open(): KnownId[] {
+    let page = this.#pages.get(this.#page);
+    if (page === undefined) {
+      page = [];
+      this.#pages.set(this.#page, page);
+    }
+    return page;
+  }
+
+  #valuesOf(pages: readonly number[]): Values {
+    const values: Record<string, Uint8Array> = {};
+    for (const page of pages) {
+      const ids = this.#pages.get(page);
+      if (ids !== undefined) values[nameOf(page % PLACES)] = encodeIdPage(page, ids);
+    }
+    return values;
+  }
+
+  /** The oldest pages make room. */
+  #evict(): void {
+    for (const [page, ids] of this.#pages) {
+      if (page > this.#page - this.#pagesMax) continue;
+      for (const known of ids) this.#forget(known);
+      this.#pages.delete(page);
+      this.#dirty.delete(page);
+      this.#cleared.add(page % PLACES);
+    }
+  }
+
+  #forget(known: KnownId): void {
+    if (this.#known.get(known.hash) === known) this.#known.delete(known.hash);
+    if (this.#bySeq.get(known.seq) === known) this.#bySeq.delete(known.seq);
+  }
+
+  /** @returns the number of the newest page */
+  #restore(): number {
+    const pages: (readonly [number, KnownId[]])[] = [];
+    for (let place = 0; place < PLACES; place++) {
+      const bytes = this.#journal.get(nameOf(place));
+      if (bytes === null) continue;
+      const page = decodeIdPage(bytes);
+      if (page === null) throw versionError(nameOf(place));
+      pages.push([page.number, page.ids]);
+    }
+    pages.sort(([a], [b]) => a - b);
+    for (const [number, ids] of pages) {
+      this.#pages.set(number, ids);
+      for (const known of ids) {
+        this.#known.set(known.hash, known);
+        this.#bySeq.set(known.seq, known);
+      }
+    }
+    return pages.at(-1)?.[0] ?? 0;
+  }
+}
+
+/**
+ * @throws TypeError for what is not a text of 1 to 512 bytes, or has half of a surrogate pair: it is
+ *   the same id as another one when it has become bytes
+ */
+export function checkDeduplicationId(id: unknown): void {
+  const isText = typeof id === "string" && id !== "" && isWellFormed(id);
+  if (isText && Buffer.byteLength(id) <= ID_TEXT_BYTES_MAX) return;
+  const wanted = `a well-formed text of 1 to ${ID_TEXT_BYTES_MAX} bytes`;
+  throw expected("deduplicationId", wanted, id);
+}
+
+/** Whether a journal has deduplication ids of a process before this one. */
+export function hasDeduplicationIds(journal: Journal): boolean {
+  for (let place = 0; place < PLACES; place++) {
+    if (journal.get(nameOf(place)) !== null) return true;
+  }
+  return false;
+}
+
+function nameOf(place: number): string {
+  return `dedup-${place}`;
+}
+
+function hashOf(id: string): string {
+  return createHash("sha256").update(id).digest().toString("latin1", 0, ID_BYTES);
+}
+
+function seqsOf(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+function versionError(name: string): BrokerlessError {
+  const message = `the journal's deduplication ids (value "${name}") were written by another version of this package`;
+  return new BrokerlessError("BROKERLESS_VERSION", message);
+}

@@ -1,0 +1,261 @@
+import type { BatchDraft } from "../../batch/batch-encoder.ts";
+import { encodeHeaders } from "../../batch/headers.ts";
+import { Admission } from "../../core/admission.ts";
+import { NO_OUTBOUND_STATS, type OutboundStats } from "../../core/outbound-stats.ts";
+import { closedError } from "../../core/queue/receive-queue.ts";
+import { CONFIRM_LEVELS, SEND_OPTIONS, type SendOptions } from "../../core/send-options.ts";
+import type { Death } from "../../delivery/dispatch/dead-letter.ts";
+import type { Outcome } from "../../delivery/dispatch/dispatcher-events.ts";
+import type { SeqRange } from "../../delivery/range/range.ts";
+import { BrokerlessError } from "../../errors.ts";
+import type { Journal, Values } from "../../journal/journal.ts";
+import { expected } from "../../options.ts";
+import { checkWaitOptions, quiet, type WaitOptions } from "../../wait.ts";
+import { outcomeError } from "../outcome-error.ts";
+import { Appender, type SendTerms } from "./appender.ts";
+import type { BacklogSize } from "./backlog-size.ts";
+import { checkDeduplicationId } from "./deduplicator.ts";
+import type { DurableOutboundOptions } from "./durable-outbound-options.ts";
+import { ENCODED } from "./open-batch.ts";
+
+/** Messages wait for the disk in so much memory at most: more gains nothing, and makes turns longer (bytes). */
+const UNSTORED_BYTES_MAX = 4 * 2 ** 20;
+/** What is in the open batch counts too where it could be more of a bound than this (part of 1). */
+const BATCH_PART = 1 / 16;
+
+/**
+ * The way out of a reliable socket, in order: schema, codec, batch, journal. What is stored goes on to the
+ * receivers; see `DispatchDriver`.
+ *
+ * Invariant: messages get their seq in the order in which their `send` was called.
+ *
+ * @see docs/decisions/0040-link-protocol.md
+ */
+export class DurableOutbound {
+  readonly #options: DurableOutboundOptions;
+  readonly #journal: Journal;
+  readonly #admission: Admission<SendTerms>;
+  readonly #appender: Appender;
+  /** What a call without options asks for. */
+  readonly #terms: SendTerms;
+  /** Whether what is in the open batch counts before it is appended. */
+  readonly #countsOpen: boolean;
+  #isFull = false;
+  /** Of what is not processed there is as much as may be. */
+  #isBacklogFull = false;
+  #closed = false;
+  #floor: number;
+  #settledCount = 0;
+  #lost = 0;
+
+  /** @param start every seq up to `floor` is settled, and so many are in all */
+  constructor(
+    options: DurableOutboundOptions,
+    { floor, settledCount }: { readonly floor: number; readonly settledCount: number },
+  ) {
+    this.#options = options;
+    const { journal } = options;
+    this.#journal = journal;
+    this.#terms = { level: options.confirm, deduplicationId: undefined, headers: null };
+    this.#countsOpen = countsOpen(options);
+    this.#appender = new Appender(options, {
+      onAppended: () => this.#checkFull(),
+      onDone: () => this.#admit(),
+    });
+    const drops = options.rules.overflow === "dropOldest";
+    const rejects = options.rules.overflow === "reject";
+    this.#admission = new Admission({
+      schema: options.schema,
+      isFull: () => this.#isFull,
+      makeRoom: () => drops && this.#makeRoom(),
+      fullError: () => (rejects ? fullError(this.stats()) : null),
+      encode: (value) => this.#appender.encode(value),
+      add: ({ value, isEncoded, terms }) => this.#add(value, terms, isEncoded),
+      onRefused: options.onRefused,
+    });
+    this.#floor = floor;
+    const { bytesKept } = journal.stats();
+    const { seqStored } = journal;
+    if (seqStored > floor) this.#size.appended(seqStored, bytesKept, seqStored - settledCount);
+    this.#checkFull();
+  }
+
+  /** Calls of `send` that wait to hear that a receiver holds their message (count). */
+  get waitsForReceipts(): boolean {
+    return this.#appender.waitsForReceipts;
+  }
+
+  /**
+   * @returns resolves at the level that is asked for; rejects with `BROKERLESS_CODEC`, `_SCHEMA`,
+   * `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT`, `_FULL`, `_NO_SPACE`, `_JOURNAL_FAILED`, `_DEAD_LETTER`,
+   * `_DROPPED` or the signal's reason
+   */
+  send(value: unknown, _key: null, options: SendOptions | undefined): Promise<void> {
+    try {
+      if (options !== undefined) {
+        return this.#admission.send(value, this.#termsOf(options), options);
+      }
+      if (!this.#admission.isOpen || this.#isFull) return this.#admission.send(value, this.#terms);
+      return this.#add(value, this.#terms);
+    } catch (error) {
+      return quiet(Promise.reject(this.#admission.refuse(error)));
+    }
+  }
+
+  /**
+   * Accepts the message in memory, as `queued`.
+   *
+   * @returns false when there is no room
+   */
+  trySend(value: unknown): boolean {
+    if (!this.#admission.hasRoomFor(value)) return false;
+    this.#add(value, this.#terms);
+    return true;
+  }
+
+  /** Appends now what waits for more to come. */
+  flush(): void {
+    this.#appender.flush();
+  }
+
+  /**
+   * Appends messages that are encoded already, and stores values with them, all or none.
+   *
+   * @param from the seqs that they had before
+   * @throws BrokerlessError as the journal's append does
+   */
+  async requeue(draft: BatchDraft, values: Values, from: readonly number[]): Promise<void> {
+    if (this.#closed) throw closedError();
+    await this.#appender.append(draft, values, from);
+  }
+
+  /** Dead letters are about to be forgotten; their deduplication ids are not. */
+  purged(ranges: readonly SeqRange[]): void {
+    for (const range of ranges) this.#appender.ended(range, "dead");
+    this.#appender.saveIds();
+  }
+
+  /** A range will not be sent again. @param death what all of it died of, where it did */
+  settled({ first, last }: SeqRange, outcome: Outcome, death: Death | null = null): void {
+    this.#settledCount += last - first + 1;
+    if (outcome === "lost") this.#lost += last - first + 1;
+    if (outcome === "dropped" || outcome === "lost") this.#appender.ended({ first, last }, outcome);
+    this.#appender.settled(first, last, outcomeError(outcome, death));
+  }
+
+  /** Every seq up to this one is settled: there may be room again. @returns bytes that it freed */
+  floor(seq: number): number {
+    const freedBytes = this.#size.free(seq);
+    this.#floor = seq;
+    this.#admit();
+    return freedBytes;
+  }
+
+  /** A receiver holds a range. */
+  delivered(first: number, last: number): void {
+    this.#appender.delivered(first, last);
+  }
+
+  /**
+   * Resolves when everything that was accepted before the call is stored, or settled.
+   *
+   * @param isSettled whether it has to be settled
+   */
+  async drain(isSettled: boolean, options: WaitOptions | undefined): Promise<void> {
+    this.flush();
+    await this.#admission.drain(options, () => {
+      this.flush();
+      const last = this.#journal.seqNext - 1;
+      return () => !isSettled || this.#floor >= last || this.#size.count <= 0;
+    });
+    if (!isSettled) await this.#journal.sync();
+  }
+
+  /** Every waiting call rejects. What is appended stays in the journal. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#appender.close();
+    this.#admission.close();
+  }
+
+  stats(): OutboundStats {
+    const { openMessages, openBytes, failed, frames, bytes } = this.#appender.counts;
+    return {
+      ...NO_OUTBOUND_STATS,
+      messagesSent: this.#settledCount - this.#lost,
+      messagesLost: this.#lost,
+      messagesDropped: failed,
+      sendsRefused: this.#admission.refused,
+      framesSent: frames,
+      bytesSent: bytes,
+      queuedMessages: this.#size.count + openMessages,
+      queuedBytes: this.#size.bytes + openBytes,
+      waitingSends: this.#admission.waiting,
+    };
+  }
+
+  get #size(): BacklogSize {
+    return this.#appender.size;
+  }
+
+  #termsOf(options: SendOptions): SendTerms {
+    const { confirm = this.#options.confirm, deduplicationId, headers: given } = options;
+    if (!CONFIRM_LEVELS.includes(confirm)) {
+      throw expected("send: confirm", `one of ${CONFIRM_LEVELS.join(", ")}`, confirm);
+    }
+    if (deduplicationId !== undefined) checkDeduplicationId(deduplicationId);
+    checkWaitOptions("send", options, SEND_OPTIONS);
+    const headers = given === undefined ? null : encodeHeaders("send", given, this.#options.common);
+    return { level: confirm, deduplicationId, headers };
+  }
+
+  /** Gives up the oldest, unless it is the disk that is waited for. @returns whether there is room now */
+  #makeRoom(): boolean {
+    for (let tries = 0; this.#isBacklogFull && tries < 64; tries++) {
+      const before = this.#size.count;
+      this.#options.onDrop(
+        Math.max(1, this.#appender.batchCountMax === 1 ? 1 : Math.ceil(before / 64)),
+      );
+      this.#checkFull();
+      if (this.#size.count === before) break;
+    }
+    return !this.#isFull;
+  }
+
+  #add(value: unknown, terms: SendTerms, isEncoded = false): Promise<void> {
+    const added = this.#appender.add(value, terms, isEncoded ? ENCODED : undefined);
+    if (this.#countsOpen) this.#checkFull();
+    return added;
+  }
+
+  #checkFull(): void {
+    const { common, rules, backlogBytesMax } = this.#options;
+    const { openCount, openBytes } = this.#appender;
+    this.#isBacklogFull =
+      this.#size.bytes + openBytes >= backlogBytesMax ||
+      this.#size.count + openCount >= rules.backlogMessagesMax;
+    this.#isFull =
+      this.#isBacklogFull ||
+      this.#journal.full ||
+      this.#journal.pendingBytes >= Math.min(common.queueBytesMax, UNSTORED_BYTES_MAX);
+  }
+
+  #admit(): void {
+    this.#checkFull();
+    this.#admission.admit();
+  }
+}
+
+/** Whether a bound of the backlog is so small that the open batch counts. */
+function countsOpen({ common, rules, backlogBytesMax }: DurableOutboundOptions): boolean {
+  if (common.batch === false) return false;
+  const { batchBytesMax, batchCountMax } = common.batch;
+  const isSmall = backlogBytesMax * BATCH_PART < batchBytesMax;
+  return isSmall || rules.backlogMessagesMax * BATCH_PART < batchCountMax;
+}
+
+function fullError(stats: OutboundStats): BrokerlessError {
+  const message = `${stats.queuedMessages} messages of ${stats.queuedBytes} bytes are not processed yet`;
+  return new BrokerlessError("BROKERLESS_FULL", message);
+}

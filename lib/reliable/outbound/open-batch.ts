@@ -1,0 +1,186 @@
+import { type BatchDraft, BatchEncoder } from "../../batch/batch-encoder.ts";
+import { CODEC_BYTES } from "../../batch/layout.ts";
+import { ByteWriter } from "../../codec/byte-writer.ts";
+import type { Codec } from "../../codec/codec.ts";
+import { notEncoded } from "../../codec/codec-error.ts";
+import { checkElements } from "../../codec/elements.ts";
+import { raw } from "../../codec/raw.ts";
+import type { ConfirmLevel } from "../../core/send-options.ts";
+import type { ResolvedCommon } from "../../core/socket-options.ts";
+import { BrokerlessError } from "../../errors.ts";
+import { quiet, type Settle } from "../../wait.ts";
+import type { KnownId, Pending } from "./pending.ts";
+
+/** Deduplication ids of one batch (count). */
+const IDS_MAX = 256;
+/** Numbers of codecs in a batch's header. */
+const CODEC_NUMBERS: Readonly<Record<string, number>> = { raw: 1, msgpack: 2, json: 3 };
+
+/** For what {@link OpenBatch.encode} has encoded. */
+export const ENCODED: Codec<unknown> = raw() as Codec<unknown>;
+
+/** What becomes of a message. */
+export interface AddOptions {
+  readonly level: ConfirmLevel;
+  /** Its deduplication id, where it has one. */
+  readonly known: KnownId | null;
+  /** Encoded; null for none. */
+  readonly headers: Buffer | null;
+}
+
+/** The batch that messages are encoded into, and those who wait for them. */
+export class OpenBatch {
+  readonly #encoder: BatchEncoder;
+  readonly #codec: Codec<unknown>;
+  readonly #bytesMax: number;
+  readonly #countMax: number;
+  readonly #messageBytesMax: number;
+  readonly #elementsMax: number;
+  readonly #onFull: () => void;
+  #pending: Pending = newPending();
+  /** Where messages are encoded that have to wait; null before the first. */
+  #aside: ByteWriter | null = null;
+
+  /** @param onFull the next message does not fit: the batch has to be taken */
+  constructor(codec: Codec<unknown>, common: ResolvedCommon, onFull: () => void) {
+    this.#codec = codec;
+    this.#encoder = new BatchEncoder({ codec: CODEC_NUMBERS[codec.name] ?? CODEC_BYTES });
+    const batch = common.batch === false ? { batchBytesMax: 1, batchCountMax: 1 } : common.batch;
+    this.#bytesMax = batch.batchBytesMax;
+    this.#countMax = batch.batchCountMax;
+    this.#messageBytesMax = common.messageBytesMax;
+    this.#elementsMax = common.messageElementsMax;
+    this.#onFull = onFull;
+  }
+
+  get bytes(): number {
+    return this.#encoder.bytes;
+  }
+
+  /** Messages (count). */
+  get count(): number {
+    return this.#encoder.count;
+  }
+
+  /** Messages that a batch may have (count). */
+  get countMax(): number {
+    return this.#countMax;
+  }
+
+  get isFull(): boolean {
+    const { bytes, count } = this.#encoder;
+    const isLong = bytes >= this.#bytesMax || count >= this.#countMax;
+    return isLong || this.#pending.ids.length >= IDS_MAX;
+  }
+
+  /**
+   * Encodes a message that cannot be added yet: its owner may change it meanwhile.
+   *
+   * @returns what `add` takes with {@link ENCODED}
+   * @throws BrokerlessError as `add`
+   */
+  encode(value: unknown): Buffer {
+    this.#aside ??= new ByteWriter();
+    const writer = this.#aside;
+    try {
+      this.#write(value, writer, this.#codec);
+    } catch (error) {
+      writer.rewind(0);
+      throw error;
+    }
+    return writer.take();
+  }
+
+  /**
+   * Encodes a message behind the others.
+   *
+   * @returns resolves at its level; null where there is nothing to wait for
+   * @throws BrokerlessError `BROKERLESS_CODEC`, `_TOO_LARGE`: nothing is added
+   */
+  add(
+    value: unknown,
+    { level, known, headers }: AddOptions,
+    codec: Codec<unknown> = this.#codec,
+  ): Promise<void> | null {
+    const encoder = this.#encoder;
+    const before = encoder.bytes;
+    this.#encode(value, codec, headers);
+    if (encoder.bytes > this.#bytesMax && encoder.count > 1) {
+      // It goes alone, into the next batch.
+      encoder.rewind({ bytes: before, count: encoder.count - 1 });
+      this.#onFull();
+      this.#encode(value, codec, headers);
+    }
+    const index = encoder.count - 1;
+    if (known !== null) {
+      known.first = { pending: this.#pending, index };
+      this.#pending.ids.push({ index, known });
+    }
+    return level === "queued" ? null : confirmed(this.#pending, index, level);
+  }
+
+  /** Closes the batch; the next message begins another. */
+  take(): { readonly draft: BatchDraft; readonly pending: Pending } {
+    const pending = this.#pending;
+    this.#pending = newPending();
+    return { draft: this.#encoder.take(), pending };
+  }
+
+  #encode(value: unknown, codec: Codec<unknown>, headers: Buffer | null): void {
+    const encoder = this.#encoder;
+    if (headers === null) encoder.begin();
+    else encoder.beginWithHeaders(headers);
+    try {
+      this.#write(value, encoder.writer, codec);
+    } catch (error) {
+      encoder.abort();
+      throw error;
+    }
+    encoder.finish();
+  }
+
+  /** Leaves it to the caller to take back what it wrote before it throws. */
+  #write(value: unknown, writer: ByteWriter, codec: Codec<unknown>): void {
+    const before = writer.length;
+    try {
+      codec.encode(value, writer);
+    } catch (cause) {
+      throw notEncoded(codec, cause);
+    }
+    const bytes = writer.length - before;
+    if (bytes > this.#elementsMax) {
+      const encoded = writer.bytes.subarray(writer.end - bytes, writer.end);
+      checkElements(codec, encoded, { elementsMax: this.#elementsMax, what: "message" });
+    }
+    if (bytes <= this.#messageBytesMax) return;
+    throw new BrokerlessError(
+      "BROKERLESS_TOO_LARGE",
+      `the encoded message has ${bytes} bytes; messageBytesMax is ${this.#messageBytesMax}`,
+    );
+  }
+}
+
+/** One more call that waits for a message of a batch. @returns resolves at the level */
+export function confirmed(pending: Pending, index: number, level: ConfirmLevel): Promise<void> {
+  if (level === "stored") {
+    pending.stored ??= deferred();
+    return pending.stored.promise;
+  }
+  return quiet(
+    new Promise((resolve, reject) => {
+      pending.later.push({ index, level, settle: { resolve, reject } });
+    }),
+  );
+}
+
+function newPending(): Pending {
+  return { stored: null, later: [], ids: [] };
+}
+
+function deferred(): NonNullable<Pending["stored"]> {
+  let settle: Settle<void> | null = null;
+  const promise = new Promise<void>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  return { promise: quiet(promise), settle: settle! };
+}

@@ -1,0 +1,30 @@
+import type { Death } from "../delivery/dispatch/dead-letter.ts";
+import type { Outcome } from "../delivery/dispatch/dispatcher-events.ts";
+import { deathText } from "../delivery/protocol/error-words.ts";
+import { BrokerlessError, RemoteError } from "../errors.ts";
+
+/**
+ * What those hear who wait for their message to be processed; null: it was.
+ *
+ * @param death of what; null where that is not known, or forgotten
+ */
+export function outcomeError(outcome: Outcome, death: Death | null): BrokerlessError | null {
+  if (outcome === "processed") return null;
+  if (outcome === "dead") {
+    const why = death === null ? "it was rejected, or tried too often" : deathText(death);
+    const message = `the message is a dead letter now: ${why}`;
+    return new BrokerlessError("BROKERLESS_DEAD_LETTER", message, causeOf(death));
+  }
+  if (outcome === "lost") {
+    const message = "the message is lost: it is damaged in the journal, or was freed unprocessed";
+    return new BrokerlessError("BROKERLESS_GAP", message);
+  }
+  const message = "the message was given up to make room for newer ones";
+  return new BrokerlessError("BROKERLESS_DROPPED", message);
+}
+
+function causeOf(death: Death | null): { readonly cause: RemoteError } | undefined {
+  if (death === null || death.error === null) return undefined;
+  const { name: remoteName, message, code: remoteCode } = death.error;
+  return { cause: new RemoteError({ message, remoteName, remoteCode }) };
+}

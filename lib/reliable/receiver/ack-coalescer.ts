@@ -1,0 +1,47 @@
+import type { ReceiveDriver } from "./receive-driver.ts";
+import type { ReceiverStream } from "./receiver-stream.ts";
+
+/**
+ * Messages that were processed one after another, told to the window together: at the end of the turn, or
+ * when one comes that does not follow. So a fast consumer's acks cost nothing for each message.
+ */
+export class AckCoalescer {
+  #links: ReceiveDriver | null = null;
+  #stream: ReceiverStream | null = null;
+  #first = 0;
+  #last = 0;
+  #epoch = 0;
+  #scheduled = false;
+
+  /** Another message was processed. */
+  add(links: ReceiveDriver, stream: ReceiverStream, seq: number): void {
+    if (stream === this.#stream && seq === this.#last + 1) {
+      this.#last = seq;
+      return;
+    }
+    this.flush();
+    this.#links = links;
+    this.#stream = stream;
+    this.#first = seq;
+    this.#last = seq;
+    this.#epoch = stream.window.epoch;
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    process.nextTick(this.#onTurn);
+  }
+
+  /** Tells the window now. */
+  flush(): void {
+    const stream = this.#stream;
+    if (stream === null) return;
+    this.#stream = null;
+    // A session that began meanwhile may have shown that these are of another history.
+    const range = stream.window.valid({ first: this.#first, last: this.#last }, this.#epoch);
+    if (range !== null) this.#links!.done(stream, range.first, range.last);
+  }
+
+  readonly #onTurn = (): void => {
+    this.#scheduled = false;
+    this.flush();
+  };
+}

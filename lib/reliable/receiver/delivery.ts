@@ -1,0 +1,245 @@
+import type { MessageHeaders } from "../../batch/headers.ts";
+import { EXTENSION_MS_MAX } from "../../delivery/attempts/leases.ts";
+import { type Epoch, messageId } from "../../delivery/protocol/epochs.ts";
+import { encodeError, SAID_LENGTH_MAX } from "../../delivery/protocol/error-words.ts";
+import { WORD_NONE } from "../../delivery/protocol/link-message.ts";
+import type { SeqRange } from "../../delivery/range/range.ts";
+import { BrokerlessError } from "../../errors.ts";
+import { handlerError } from "../../handler-error.ts";
+import { checkNames, expected } from "../../options.ts";
+import { quiet } from "../../wait.ts";
+import type { Nack, ReceiveDriver } from "./receive-driver.ts";
+import type { ReceiverStream } from "./receiver-stream.ts";
+
+/** What is known of a message beside its value. */
+export interface Delivery {
+  /** How often the message was begun, this time included; without an ack layer always 1. */
+  readonly attempt: number;
+  /** Its place in its sender's stream, from 1; without an ack layer 0. */
+  readonly seq: number;
+  /** Names to texts, as they were sent; empty where there were none. Frozen. */
+  readonly headers: MessageHeaders;
+  /** The same for every delivery of a message, and for no other message: an idempotency key. Without an ack layer empty. */
+  readonly id: string;
+}
+
+/** Options of {@link ReliableDelivery.ack}. */
+export interface AckOptions {
+  /** What came of the message, to be stored in the inbox together with its acknowledgement. */
+  readonly effect: Uint8Array;
+}
+
+/** Options of {@link ReliableDelivery.nack}. */
+export interface NackOptions {
+  /** Rest before the next try (milliseconds). Default: the sender's back-off. */
+  readonly delayMs?: number | undefined;
+  /** What the try failed with, for whoever looks at the dead letter: an `Error`, or whatever was thrown. */
+  readonly error?: unknown;
+}
+
+/** Options of {@link ReliableDelivery.reject}. */
+export interface RejectOptions {
+  /** What the try failed with, where something was thrown. */
+  readonly error?: unknown;
+}
+
+const ACK_OPTIONS = ["effect"];
+const NACK_OPTIONS = ["delayMs", "error"];
+const REJECT_OPTIONS = ["error"];
+
+/** What takes messages back. */
+interface Returner {
+  nack(stream: ReceiverStream, range: SeqRange, said: Nack): void;
+}
+
+/** A message with the right to say what became of it: exactly one of `ack`, `nack` and `reject` counts, the first. */
+export class ReliableDelivery<T> implements Delivery {
+  /** The message. */
+  readonly value: T;
+  readonly seq: number;
+  readonly attempt: number;
+  readonly headers: MessageHeaders;
+  readonly #links: ReceiveDriver;
+  readonly #inbound: Returner;
+  readonly #stream: ReceiverStream;
+  readonly #epoch: number;
+  readonly #epochs: readonly Epoch[];
+  #isAcknowledged = false;
+  #storing: Promise<void> | null = null;
+
+  constructor(
+    value: T,
+    place: {
+      readonly links: ReceiveDriver;
+      readonly inbound: Returner;
+      readonly stream: ReceiverStream;
+      readonly epoch: number;
+      readonly seq: number;
+      readonly attempt: number;
+      readonly headers: MessageHeaders;
+    },
+  ) {
+    this.value = value;
+    this.seq = place.seq;
+    this.attempt = place.attempt;
+    this.headers = place.headers;
+    this.#links = place.links;
+    this.#inbound = place.inbound;
+    this.#stream = place.stream;
+    this.#epoch = place.epoch;
+    this.#epochs = place.stream.window.epochs;
+  }
+
+  get id(): string {
+    return messageId(this.#stream.id, this.#epochs, this.seq);
+  }
+
+  /** How long the sender leaves the message to this receiver without an `extend` (milliseconds). */
+  get leaseMs(): number {
+    return this.#stream.welcome.leaseMs;
+  }
+
+  /** Whether `ack`, `nack` or `reject` was called. */
+  get isAcknowledged(): boolean {
+    return this.#isAcknowledged;
+  }
+
+  /**
+   * Whether it is still this receiver's; once its lease is over, the sender may give the message to another. Say one
+   * of the three nevertheless: `ack` where the work is done, `nack` where it is given up, so that it is shown should it come again.
+   */
+  get isHeld(): boolean {
+    return !this.#isAcknowledged && this.#isSame && this.#stream.window.holds(this.seq);
+  }
+
+  /** Finished: it will not come again. */
+  ack(): void;
+  /**
+   * Finished, and this is what came of it: an entry of the inbox, with the `id` as its key, stored together with
+   * the memory that the message is done, all or none. So the effect is in this inbox once, whenever this process dies;
+   * another receiver, to which the message may go when this one is away for too long, has an inbox of its own.
+   * The bytes are copied. Said again, it is the same promise: the first effect counts.
+   *
+   * @returns resolves when both are stored. Rejects with `BROKERLESS_LEASE_LOST` where another may have the message,
+   *   and as the inbox's `append` does: then nothing is stored, and the message waits for another of the three. Rejects
+   *   with a TypeError where another was called before
+   * @throws TypeError without an inbox, or for an effect that is not bytes
+   * @see docs/decisions/0042-acknowledgements.md
+   */
+  ack(options: AckOptions): Promise<void>;
+  ack(options?: AckOptions): void | Promise<void> {
+    if (options === undefined) {
+      if (this.#claim()) this.#links.done(this.#stream, this.seq, this.seq);
+      return;
+    }
+    checkNames("ack", options, ACK_OPTIONS);
+    const { effect } = options;
+    if (!(effect instanceof Uint8Array)) {
+      throw expected("ack: effect", "a Buffer or Uint8Array", effect);
+    }
+    if (!this.#links.acks.hasInbox)
+      throw new TypeError("ack: an effect needs a Pull with an inbox");
+    if (this.#isAcknowledged) return this.#storing ?? quiet(Promise.reject(this.#repeatedError()));
+    this.#storing = quiet(this.#ackWith(effect));
+    return this.#storing;
+  }
+
+  /** What `ack` returned for the newest effect; null without one. */
+  get storing(): Promise<void> | null {
+    return this.#storing;
+  }
+
+  /**
+   * Not finished: it is to be tried again. Of the error, name, message and code go to the sender, up to 1,000
+   * characters each; where this was the last attempt they are in the dead letter.
+   *
+   * @throws TypeError for a delay that is none, or an unknown option
+   */
+  nack(options: NackOptions = {}): void {
+    checkNames("nack", options, NACK_OPTIONS);
+    const { delayMs, error } = options;
+    if (delayMs !== undefined) checkMs("nack: delayMs", delayMs, 0);
+    if (!this.#claim()) return;
+    const range = { first: this.seq, last: this.seq };
+    const text = error === undefined ? "" : encodeError(handlerError(error, SAID_LENGTH_MAX));
+    this.#inbound.nack(this.#stream, range, { word: delayMs ?? WORD_NONE, text });
+  }
+
+  /**
+   * Hopeless: it becomes a dead letter at its sender, with this reason (up to 1,000 characters), and with the error
+   * as `nack` says it.
+   *
+   * @throws TypeError for a reason that is no text, or an unknown option
+   */
+  reject(reason: string, options: RejectOptions = {}): void {
+    checkNames("reject", options, REJECT_OPTIONS);
+    const { error } = options;
+    if (typeof reason !== "string") throw expected("reject: reason", "a text", reason);
+    if (!this.#claim()) return;
+    this.#links.reject(this.#stream, this.seq, {
+      reason: reason.slice(0, SAID_LENGTH_MAX),
+      error: error === undefined ? null : handlerError(error, SAID_LENGTH_MAX),
+    });
+  }
+
+  /**
+   * Needs longer: the lease lasts at least so many milliseconds from when the sender hears it, at most a day; who needs
+   * longer asks again.
+   *
+   * @throws TypeError for what is no such number
+   */
+  extend(ms: number): void {
+    checkMs("extend", ms, 1, EXTENSION_MS_MAX);
+    if (this.isHeld) this.#links.extend(this.#stream, this.seq, ms);
+  }
+
+  async #ackWith(effect: Uint8Array): Promise<void> {
+    this.#isAcknowledged = true;
+    try {
+      await this.#store(effect);
+    } catch (error) {
+      this.#isAcknowledged = false;
+      throw error;
+    }
+  }
+
+  async #store(effect: Uint8Array): Promise<void> {
+    const { acks } = this.#links;
+    const { id, seq } = this;
+    this.#assertHeld();
+    let own = effect;
+    if (acks.isFull) {
+      // The caller may change its bytes as soon as it has called; without a wait the inbox copies them.
+      own = Buffer.from(effect);
+      await acks.room();
+      this.#assertHeld();
+    }
+    await acks.doneWith(this.#stream, { seq, epoch: this.#epoch, id, effect: own });
+  }
+
+  #repeatedError(): TypeError {
+    return new TypeError(`ack: message ${this.id} was acknowledged before, and without an effect`);
+  }
+
+  #assertHeld(): void {
+    if (this.#isSame && this.#stream.window.holds(this.seq)) return;
+    const message = `the lease of message ${this.id} is over: another may have it`;
+    throw new BrokerlessError("BROKERLESS_LEASE_LOST", message);
+  }
+
+  /** Whether the seq is still this message: where the stream's history parted, it may be another's now. */
+  get #isSame(): boolean {
+    return this.#stream.window.valid({ first: this.seq, last: this.seq }, this.#epoch) !== null;
+  }
+
+  #claim(): boolean {
+    if (this.#isAcknowledged) return false;
+    this.#isAcknowledged = true;
+    return this.#isSame;
+  }
+}
+
+function checkMs(what: string, ms: unknown, least: number, most: number = 2 ** 31 - 1): void {
+  if (Number.isInteger(ms) && (ms as number) >= least && (ms as number) <= most) return;
+  throw expected(what, `whole milliseconds from ${least} to ${most}`, ms);
+}

@@ -1,0 +1,117 @@
+import type { Codec } from "../../codec/codec.ts";
+import type { Peer } from "../../core/events/peer.ts";
+import type { MessageRanges } from "../../core/events/socket-events.ts";
+import type { Schema } from "../../core/schema.ts";
+import type { ResolvedCommon } from "../../core/socket-options.ts";
+import type { SocketStats } from "../../core/socket-stats.ts";
+import type { Endpoints } from "../../core/typed-socket.ts";
+import { RangeSet } from "../../delivery/range/range-set.ts";
+import type { BrokerlessError } from "../../errors.ts";
+import type { ChannelOptions } from "../../transport/channel.ts";
+import { openLinkEndpoints } from "../link/link-endpoints.ts";
+import { messageRanges } from "../message-ranges.ts";
+import { type ReliablePorts, systemPorts } from "../ports.ts";
+import type { ResolvedReliableReceive } from "../reliable-options.ts";
+import type { ReliableDelivery } from "./delivery.ts";
+import { InboxStore } from "./inbox-store.ts";
+import { ReceiveDriver } from "./receive-driver.ts";
+import { ReliableInbound } from "./reliable-inbound.ts";
+
+/** Dependencies of {@link ReliableReceiver}. */
+export interface ReliableReceiverOptions {
+  readonly common: ResolvedCommon;
+  readonly codec: Codec<unknown>;
+  readonly schema: Schema | null;
+  readonly rules: ResolvedReliableReceive;
+  readonly onPeer: (type: "peer" | "peerLost", peer: Peer, peers: number) => void;
+  readonly onLost: (stream: string, seqFirst: number, seqLast: number) => void;
+  readonly onDiverged: (ranges: MessageRanges) => void;
+  readonly onRetry: (delivery: ReliableDelivery<unknown>, error: unknown) => void;
+  readonly onError: (error: BrokerlessError) => void;
+}
+
+/** A receiver with an ack layer: the sessions with senders, and the way from them to the application. */
+export class ReliableReceiver<T> {
+  readonly inbound: ReliableInbound<T>;
+  /** The sessions with senders: what the network has to say goes there. */
+  readonly links: ReceiveDriver;
+
+  constructor(options: ReliableReceiverOptions, ports: ReliablePorts = systemPorts) {
+    const { common, codec, schema, rules } = options;
+    const memory =
+      rules.inbox === null ? null : new InboxStore(rules.inbox, () => ports.clock.timeMs());
+    const links: ReceiveDriver = new ReceiveDriver({
+      clock: ports.clock,
+      session: ports.session,
+      hello: {
+        receiver: memory?.receiver(ports.id) ?? ports.id(),
+        incarnation: ports.id(),
+        codec: codec.name,
+        prefetch: rules.prefetch,
+        prefetchBytesMax: rules.prefetchBytesMax,
+        messageBytesMax: common.messageBytesMax,
+        ...(common.name === null ? {} : { name: common.name }),
+      },
+      heartbeatMs: common.heartbeatMs,
+      memory,
+      untouched: () => this.inbound.untouched(),
+      onWaiting: () => this.inbound.wake(),
+      onPeer: options.onPeer,
+      onLost: (stream, ranges) => {
+        this.inbound.lost(stream, ranges);
+        const lost = new RangeSet();
+        lost.addAll(ranges);
+        for (const range of ranges) {
+          // What the application rejected it does not think to be its own.
+          for (const { first, last } of stream.window.rejectedOf(range.first, range.last)) {
+            lost.delete(first, last);
+          }
+        }
+        for (const { first, last } of lost) options.onLost(stream.id, first, last);
+      },
+      onDiverged: ({ id }, ranges) => options.onDiverged(messageRanges(id, ranges)),
+      onProblem: options.onError,
+    });
+    this.links = links;
+    this.inbound = new ReliableInbound<T>({
+      codec,
+      limits: common,
+      schema,
+      clock: ports.clock,
+      links: () => links,
+      onRefused: options.onError,
+      onRetry: options.onRetry,
+    });
+  }
+
+  /** The receiver's ways into the network. */
+  open(options: ChannelOptions): Endpoints {
+    return openLinkEndpoints(this.links, options, async (hub) => {
+      this.inbound.close();
+      await this.links.flush();
+      this.inbound.giveBack();
+      this.links.close();
+      await hub.close();
+    });
+  }
+
+  stats(): Pick<
+    SocketStats,
+    "messagesReceived" | "framesReceived" | "bytesReceived" | "framesRefused" | "messagesRefused"
+  > {
+    const { frames, framesRefused, bytes } = this.links.counts;
+    return {
+      messagesReceived: this.inbound.messageCount,
+      framesReceived: frames,
+      bytesReceived: bytes,
+      framesRefused,
+      messagesRefused: this.inbound.refused,
+    };
+  }
+
+  /** What was processed has been said. */
+  async drain(): Promise<void> {
+    this.inbound.settle();
+    await this.links.flush();
+  }
+}

@@ -1,0 +1,134 @@
+import type { Batch } from "../../batch/batch.ts";
+import type { Move } from "../../delivery/dispatch/dead-letter-index.ts";
+import { copiesOf } from "../../delivery/dispatch/dead-letter-moves.ts";
+import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
+import type { DispatcherEvent } from "../../delivery/dispatch/dispatcher-events.ts";
+import type { SeqRange } from "../../delivery/range/range.ts";
+import type { Journal, Values } from "../../journal/journal.ts";
+import { draftOf, LetterReader, type ReadLetter } from "./letter-reader.ts";
+
+/** Dependencies of {@link DeadLetterCompactor}. */
+export interface DeadLetterCompactorOptions {
+  readonly journal: Journal;
+  readonly dispatcher: Pick<Dispatcher, "dead" | "floor">;
+  readonly step: (event: DispatcherEvent) => void;
+  /** The batch that holds a seq. @throws BrokerlessError as the journal's reader does */
+  readonly load: (seq: number) => Promise<Batch>;
+  /** Gives the journal what waits for more to come, so that its next seq is free. */
+  readonly flush: () => void;
+  /** So many bytes are stored as a batch, which nobody is to get. */
+  readonly onStored: (range: SeqRange, bytes: number) => void;
+  readonly freeing: Freeing;
+}
+
+/** When it is worth its cost to free what is settled. */
+export interface Freeing {
+  /** Settled messages that are freed together (bytes). */
+  readonly bytes: number;
+  /**
+   * Dead letters may hold back so many times their own size before they are copied out of the way: so copies are
+   * at most one in so many of the bytes that are settled (count).
+   */
+  readonly heldTimes: number;
+  /** Copies of one append; a longer letter goes alone (bytes). */
+  readonly copyBytes: number;
+}
+
+/** Less than this of a journal is not worth freeing by copies (part of 1). */
+const HELD_PART = 1 / 8;
+
+/** In a journal of applications. */
+export const FREEING: Freeing = Object.freeze({ bytes: 2 ** 20, heldTimes: 8, copyBytes: 2 ** 16 });
+
+/**
+ * Copies dead letters to the end of the journal where they hold back so much that is settled that it is worth
+ * it. A copy and the state that says where its letter is now are stored together, all or none.
+ *
+ * What is copied each time is at most an eighth (`heldTimes`) of what was settled since.
+ *
+ * @see docs/decisions/0042-acknowledgements.md
+ */
+export class DeadLetterCompactor {
+  readonly #options: DeadLetterCompactorOptions;
+  /** After a failure more has to be held back before it is tried again (bytes). */
+  #leastBytes = 0;
+
+  constructor(options: DeadLetterCompactorOptions) {
+    this.#options = options;
+  }
+
+  /** Whether dead letters hold back enough. */
+  get isDue(): boolean {
+    return this.#heldBytes >= this.#dueBytes;
+  }
+
+  /**
+   * Copies all that hold something back. Nothing else may save the state meanwhile.
+   *
+   * @param values the state with these moves, to be stored with the copies
+   * @throws BrokerlessError as the journal does; what was copied before counts
+   */
+  async run(values: (moves: readonly Move[]) => Values): Promise<void> {
+    this.#leastBytes = this.#heldBytes * 2;
+    const { journal, dispatcher, load, freeing } = this.#options;
+    const { dead, floor } = dispatcher;
+    const reader = new LetterReader(load);
+    let left = dead.gravesUpTo(floor);
+    while (left.length > 0) {
+      if (journal.full) await journal.room();
+      const letters = await reader.readSome(left, freeing.copyBytes);
+      left = left.slice(letters.length);
+      // Some may have been purged while they were read.
+      const there = letters.filter(({ grave }) => dead.graveOf(grave.seq)?.at === grave.at);
+      if (there.length > 0) await this.#append(there, values);
+    }
+    // The originals must not be freed before the copies are on the disk, whatever the sync level.
+    await journal.sync();
+    this.#leastBytes = 0;
+  }
+
+  /** What is settled and cannot be freed, about (bytes). */
+  get #heldBytes(): number {
+    const { journal, dispatcher } = this.#options;
+    const { dead, floor } = dispatcher;
+    if (dead.size === 0) return 0;
+    const held = floor + 1 - dead.lowestAt;
+    if (held <= 0) return 0;
+    const { bytesKept, entriesKept } = journal.stats();
+    return (held * bytesKept) / Math.max(1, entriesKept);
+  }
+
+  get #dueBytes(): number {
+    const { journal, dispatcher, freeing } = this.#options;
+    const { bytes, heldTimes } = freeing;
+    const { dead, floor } = dispatcher;
+    const deadBytes = dead.size === 0 ? 0 : dead.bytesUpTo(floor);
+    const { bytesKept } = journal.stats();
+    return Math.max(bytes, heldTimes * deadBytes, bytesKept * HELD_PART, this.#leastBytes);
+  }
+
+  async #append(
+    letters: readonly ReadLetter[],
+    values: (moves: readonly Move[]) => Values,
+  ): Promise<void> {
+    const { journal, step, flush, onStored } = this.#options;
+    const draft = draftOf(letters);
+    flush();
+    const first = journal.seqNext;
+    const moves = letters.map(({ grave: { seq, epoch } }, index) => {
+      return { seq, epoch, to: first + index };
+    });
+    const copies = copiesOf(moves);
+    step({ type: "copying", ...copies });
+    const stored = journal.appendDraft(draft, { values: values(moves) });
+    try {
+      await stored.then(() => {
+        step({ type: "copied", moves });
+        onStored(copies, draft.batch.length);
+      });
+    } catch (error) {
+      step({ type: "notCopied", ...copies });
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,208 @@
+import type { Batch } from "../../batch/batch.ts";
+import type { BatchDraft } from "../../batch/batch-encoder.ts";
+import { type MessageHeaders, NO_HEADERS } from "../../batch/headers.ts";
+import type { Codec } from "../../codec/codec.ts";
+import { notDecoded } from "../../codec/codec-error.ts";
+import { type WhyDead, whyDead } from "../../core/events/why-dead.ts";
+import { stateWithout } from "../../delivery/dispatch/dead-letter-moves.ts";
+import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
+import { countAll, type SeqRange } from "../../delivery/range/range.ts";
+import type { Values } from "../../journal/journal.ts";
+import { expected } from "../../options.ts";
+import { draftOf, LetterReader, type ReadLetter } from "./letter-reader.ts";
+import type { SettlementStore } from "./settlement-store.ts";
+
+/** Letters that are sent anew in one append (bytes); a longer one goes alone. */
+const REQUEUE_BYTES = 2 ** 16;
+
+/** A message that was given up: rejected, or tried too often. */
+export interface DeadLetter<T> extends WhyDead {
+  /** The `id` of its deliveries, by which logs of its handlers tell of it. Sent anew it is another message. */
+  readonly id: string;
+  /** Its number in the stream, by which `requeue` and `purge` name it. */
+  readonly seq: number;
+  /** The message. */
+  readonly value: T;
+  /** Names to texts, as they were sent; empty where there were none. */
+  readonly headers: MessageHeaders;
+}
+
+/** Dependencies of {@link DeadLetters}. */
+export interface DeadLettersOptions {
+  readonly codec: Codec<unknown>;
+  /** The id of a message, by its seq. */
+  readonly idOf: (seq: number) => string;
+  readonly dispatcher: Pick<Dispatcher, "dead">;
+  readonly keeper: Pick<SettlementStore, "together">;
+  /** The batch that holds a seq. @throws BrokerlessError as the journal's reader does */
+  readonly load: (seq: number) => Promise<Batch>;
+  /**
+   * Appends messages as new ones, with values, all or none.
+   *
+   * @param from the seqs that they had
+   * @throws BrokerlessError as the journal's append does
+   */
+  readonly append: (draft: BatchDraft, values: Values, from: readonly number[]) => Promise<void>;
+  /** Stores values alone. @throws BrokerlessError as the journal does; `BROKERLESS_CLOSED` where the socket is closed */
+  readonly set: (values: Values) => PromiseLike<unknown>;
+  /** Letters are about to be forgotten for good. */
+  readonly onPurge: (ranges: readonly SeqRange[]) => void;
+  /** Letters are no dead letters any more, and that is stored. */
+  readonly onGone: (ranges: readonly SeqRange[]) => void;
+}
+
+/**
+ * The dead letters of a reliable sender, in the journal of its messages, where they are kept until purged.
+ *
+ * What is chosen for a call is looked at again when its turn has come to change anything: what another call has sent anew
+ * or purged meanwhile is left out, and not counted.
+ *
+ * @see docs/decisions/0047-dead-letters-move-once.md
+ */
+export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
+  readonly #options: DeadLettersOptions;
+
+  constructor(options: DeadLettersOptions) {
+    this.#options = options;
+  }
+
+  /** How many there are (count). */
+  get count(): number {
+    return this.#dead.count;
+  }
+
+  /**
+   * Browses those that there are at the start, oldest message first, but for those that are gone when they are reached.
+   *
+   * @throws BrokerlessError as the journal's reader does; `BROKERLESS_CODEC` for one that the codec cannot read
+   */
+  async *[Symbol.asyncIterator](): AsyncIterator<DeadLetter<T>> {
+    const { idOf, load } = this.#options;
+    const reader = new LetterReader(load);
+    for (const { first, last, value: death } of [...this.#dead]) {
+      for (let seq = first; seq <= last; seq++) {
+        const found = await this.#readOne(seq, reader);
+        if (found === null) continue;
+        const headers = found.entry.headers ?? NO_HEADERS;
+        yield { id: idOf(seq), seq, value: this.#decode(found), headers, ...whyDead(death) };
+      }
+    }
+  }
+
+  /**
+   * Sends them anew, as new messages with a count of attempts of their own. Each is sent anew once, whoever calls how
+   * often at the same time, and is then no dead letter any more: both or neither, whatever happens to the process.
+   *
+   * @param seqs those to send; default all
+   * @returns how many were sent (count)
+   * @throws TypeError when one of them is no dead letter; BrokerlessError as the journal's append does
+   */
+  async requeue(seqs?: readonly number[]): Promise<number> {
+    const reader = new LetterReader(this.#options.load);
+    let left = seqsOf(this.#chosen(seqs));
+    let count = 0;
+    while (left.length > 0) {
+      const some = await this.#readSome(left, reader);
+      if (some.length > 0) count += await this.#sendAnew(some);
+      const last = some.at(-1)?.grave.seq ?? Number.POSITIVE_INFINITY;
+      left = left.filter((seq) => seq > last);
+    }
+    return count;
+  }
+
+  /**
+   * Forgets them for good.
+   *
+   * @param seqs those to forget; default all
+   * @returns how many were forgotten (count), once it is stored that they are
+   * @throws TypeError when one of them is no dead letter; BrokerlessError as the journal's `set` does: then they are kept
+   */
+  async purge(seqs?: readonly number[]): Promise<number> {
+    const { keeper, set, onPurge, onGone } = this.#options;
+    const chosen = this.#chosen(seqs);
+    return keeper.together(() => {
+      const there = chosen.flatMap(({ first, last }) => this.#dead.parts(first, last));
+      const store = async (values: Values) => {
+        onPurge(there);
+        await set(values);
+        onGone(there);
+      };
+      const count = countAll(there);
+      return {
+        change: (state) => stateWithout(state, there),
+        store: count === 0 ? null : store,
+        result: count,
+      };
+    });
+  }
+
+  get #dead(): Dispatcher["dead"] {
+    return this.#options.dispatcher.dead;
+  }
+
+  #decode({ entry }: ReadLetter): T {
+    const { codec } = this.#options;
+    try {
+      return codec.decode(Buffer.from(entry.value)) as T;
+    } catch (error) {
+      throw notDecoded(codec, "message", error);
+    }
+  }
+
+  #sendAnew(letters: readonly ReadLetter[]): Promise<number> {
+    const { keeper, append, onGone } = this.#options;
+    return keeper.together(() => {
+      const there = letters.filter(({ grave }) => this.#dead.graveOf(grave.seq) !== null);
+      const ranges = there.map(({ grave: { seq } }) => ({ first: seq, last: seq }));
+      const store = async (values: Values) => {
+        await append(
+          draftOf(there),
+          values,
+          there.map(({ grave }) => grave.seq),
+        );
+        onGone(ranges);
+      };
+      return {
+        change: (state) => stateWithout(state, ranges),
+        store: there.length === 0 ? null : store,
+        result: there.length,
+      };
+    });
+  }
+
+  #chosen(seqs: readonly number[] | undefined): SeqRange[] {
+    if (seqs === undefined) return [...this.#dead].map(({ first, last }) => ({ first, last }));
+    for (const seq of seqs) {
+      if (this.#dead.graveOf(seq) === null) {
+        throw expected("dead letter", "the seq of one", seq);
+      }
+    }
+    return [...new Set(seqs)].sort((a, b) => a - b).map((seq) => ({ first: seq, last: seq }));
+  }
+
+  /** Reads the first of the letters as far as they fit one append; none where none of them is one any more. */
+  async #readSome(seqs: readonly number[], reader: LetterReader): Promise<ReadLetter[]> {
+    for (;;) {
+      const graves = seqs.flatMap((seq) => this.#dead.graveOf(seq) ?? []);
+      if (graves.length === 0) return [];
+      try {
+        return await reader.readSome(graves, REQUEUE_BYTES);
+      } catch (error) {
+        // Some may have been copied elsewhere, and freed where they were, while they were looked for.
+        if (graves.every(({ seq, at }) => this.#dead.graveOf(seq)?.at === at)) throw error;
+      }
+    }
+  }
+
+  /** Reads a letter where it is now. @returns null where it is none any more */
+  async #readOne(seq: number, reader: LetterReader): Promise<ReadLetter | null> {
+    const [letter] = await this.#readSome([seq], reader);
+    return letter ?? null;
+  }
+}
+
+function seqsOf(ranges: readonly SeqRange[]): number[] {
+  return ranges.flatMap(({ first, last }) =>
+    Array.from({ length: last - first + 1 }, (_, index) => first + index),
+  );
+}

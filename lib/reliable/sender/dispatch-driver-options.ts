@@ -1,0 +1,39 @@
+import type { Clock } from "../../clock.ts";
+import type { Peer } from "../../core/events/peer.ts";
+import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
+import type { DispatcherOptions, Outcome } from "../../delivery/dispatch/dispatcher-events.ts";
+import type { SeqRange } from "../../delivery/range/range.ts";
+import type { BrokerlessError } from "../../errors.ts";
+import type { Journal } from "../../journal/journal.ts";
+import type { DurableOutbound } from "../outbound/durable-outbound.ts";
+import type { SenderEpochs } from "../sender-epochs.ts";
+import type { Freeing } from "./dead-letter-compactor.ts";
+
+/** Dependencies of `DispatchDriver`. */
+export interface DispatchDriverOptions {
+  readonly journal: Journal;
+  /** The lives of its stream. */
+  readonly epochs: SenderEpochs;
+  /** Whether the journal ends with the socket. */
+  readonly isTransient: boolean;
+  readonly clock: Clock;
+  readonly dispatcher: Dispatcher;
+  readonly rules: DispatcherOptions;
+  readonly codec: string;
+  /** Longest message (bytes). */
+  readonly messageBytesMax: number;
+  /** Stored batches that are kept in memory for sending (bytes). */
+  readonly cacheBytesMax: number;
+  readonly heartbeatMs: number;
+  /** How this sender is called; null: it has no name. */
+  readonly name: string | null;
+  /** The way of messages into the journal. */
+  readonly outbound: Pick<DurableOutbound, "flush" | "delivered" | "waitsForReceipts">;
+  readonly freeing: Freeing;
+  readonly onSettled: (outcome: Outcome, range: SeqRange) => void;
+  /** A session began or ended. */
+  readonly onPeer: (type: "peer" | "peerLost", peer: Peer, peers: number) => void;
+  /** What a receiver knew of these was of another history of the stream. */
+  readonly onDiverged: (ranges: readonly SeqRange[]) => void;
+  readonly onProblem: (error: BrokerlessError) => void;
+}

@@ -1,0 +1,477 @@
+import type { Peer } from "../../core/events/peer.ts";
+import { DEAD_RANGES_MAX } from "../../delivery/dispatch/dead-letter-index.ts";
+import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
+import type {
+  DispatcherAction,
+  DispatcherEvent,
+} from "../../delivery/dispatch/dispatcher-events.ts";
+import { dispatcherEvent } from "../../delivery/dispatch/dispatcher-events.ts";
+import type { Hello } from "../../delivery/protocol/handshake.ts";
+import {
+  type LinkMessage,
+  RANGES_MAX,
+  WORD_STREAM_ENDS,
+} from "../../delivery/protocol/link-message.ts";
+import type { SeqRange } from "../../delivery/range/range.ts";
+import { BrokerlessError } from "../../errors.ts";
+import type { MissingEntries } from "../../journal/journal.ts";
+import { peerLabel } from "../../peer-text.ts";
+import type { LinkPeer } from "../../transport/link-peer.ts";
+import { Alarm } from "../link/alarm.ts";
+import { AttentiveClock, lookMs } from "../link/attentive-clock.ts";
+import { Refusals, readLinkMessage } from "../link/refusals.ts";
+import { Backlog } from "./backlog.ts";
+import { DeadLetterCompactor } from "./dead-letter-compactor.ts";
+import type { DispatchDriverOptions } from "./dispatch-driver-options.ts";
+import { SavedProgress } from "./saved-progress.ts";
+import { peerOf, type SenderSession } from "./sender-session.ts";
+import { SenderSessions } from "./sender-sessions.ts";
+import { SettlementStore } from "./settlement-store.ts";
+import { Transmitter } from "./transmitter.ts";
+
+/** A state that lasts is told again after so long (milliseconds). */
+const FULL_TELL_MS = 1_000;
+/** What a receiver says and must outlive this process, as acknowledgements do: what it begins, and what it gives back. */
+const SAVED_SOON: ReadonlySet<DispatcherEvent["type"]> = new Set([
+  "begun",
+  "nacked",
+  "rejected",
+  "released",
+]);
+/** What is true of the journal whether receivers are there or not. */
+const OF_JOURNAL: ReadonlySet<DispatcherEvent["type"]> = new Set([
+  "purged",
+  "copying",
+  "notCopied",
+  "copied",
+]);
+/** Words of one receiver of which it wants to hear that they are saved (count). */
+const GOING_MAX = 64;
+
+/**
+ * A sender's sessions: takes what receivers say to the dispatcher, and does what the dispatcher wants.
+ *
+ * All effects of the sending side of delivery are here: time, peers, and reading back from the journal.
+ *
+ * @see docs/decisions/0040-link-protocol.md
+ */
+export class DispatchDriver {
+  /** What is stored, on its way to the dispatcher. */
+  readonly backlog: Backlog;
+  readonly #options: DispatchDriverOptions;
+  readonly #keeper: SettlementStore;
+  readonly #dispatcher: Dispatcher;
+  readonly #sessions: SenderSessions;
+  readonly #transmitter: Transmitter;
+  readonly #alarm: Alarm;
+  readonly #clock: AttentiveClock;
+  readonly #refusals: Refusals;
+  /** Receivers are neither heard nor told anything any more. */
+  #closed = false;
+  /** That there is no room for dead letters is not told again before this time (ms). */
+  #fullTellMs = 0;
+  /** Nothing at all happens any more. */
+  #ended = false;
+
+  constructor(options: DispatchDriverOptions) {
+    this.#options = options;
+    const { journal, dispatcher, outbound } = options;
+    const clock = new AttentiveClock(options.clock, lookMs(options.rules.leaseMs));
+    this.#clock = clock;
+    this.#refusals = new Refusals({
+      clock: options.clock,
+      peers: "receiver",
+      say: (peer, message) => this.#sessions.say(peer, message),
+      onProblem: options.onProblem,
+    });
+    this.#alarm = new Alarm(clock, () => this.#step({ type: "tick" }));
+    const progress = new SavedProgress(dispatcher.floor);
+    const sessions = new SenderSessions({
+      ...options,
+      clock,
+      progress,
+      onKnown: (link) => {
+        this.#transmitter.resume(link);
+        this.backlog.fill();
+      },
+      holds: (link) => dispatcher.holds(link.id),
+      onSilent: (link) => this.#step({ type: "silent", link: link.id }),
+      onDead: (link) => this.#end(link, "lost"),
+    });
+    const backlog = new Backlog({
+      journal,
+      clock,
+      bytesMax: options.cacheBytesMax,
+      fed: () => dispatcher.fed,
+      freshFirst: () => dispatcher.freshFirst,
+      unsentFirst: () => (progress.isFailing ? Number.POSITIVE_INFINITY : sessions.unsentFirst),
+      feed: (batch) => this.#step({ type: "fed", ...batch }),
+      onFailed: options.onProblem,
+      onMissing: (missing) => this.#miss(null, missing),
+    });
+    this.#transmitter = new Transmitter({
+      backlog,
+      wantsReceipts: () => outbound.waitsForReceipts,
+      isWatching: () => dispatcher.isWatching,
+      held: (link, range) => (this.#closed ? [] : dispatcher.heldOf(link.id, range)),
+      weigh: (link, range, bytesEach) => dispatcher.weigh(link.id, range, bytesEach),
+      onMissing: (link, missing) => this.#miss(link.id, missing),
+      onFailed: (link, error) => {
+        if (this.#closed) return;
+        options.onProblem(error as BrokerlessError);
+        this.#end(link, "lost");
+      },
+    });
+    this.#keeper = new SettlementStore({
+      ...options,
+      clock,
+      progress,
+      onSave: () => sessions.cover(),
+      mover: new DeadLetterCompactor({
+        ...options,
+        step: (event) => this.#step(event),
+        load: (seq) => backlog.load(seq),
+        flush: () => outbound.flush(),
+        onStored: (range, bytes) => backlog.passed(range, bytes),
+      }),
+      onFailed: options.onProblem,
+    });
+    this.#dispatcher = dispatcher;
+    this.#sessions = sessions;
+    this.backlog = backlog;
+    this.#alarm.set(dispatcher.deadlineMs);
+    backlog.fill();
+  }
+
+  get dispatcher(): Dispatcher {
+    return this.#dispatcher;
+  }
+
+  get keeper(): SettlementStore {
+    return this.#keeper;
+  }
+
+  /** The receivers that may get messages. */
+  list(): readonly Peer[] {
+    return this.#sessions.list();
+  }
+
+  /** Sessions that may get messages (count). */
+  get peers(): number {
+    return this.#sessions.liveCount;
+  }
+
+  /** Gives up the oldest messages that nobody works on. */
+  drop(count: number): void {
+    this.#step({ type: "drop", count });
+  }
+
+  /** Forgets dead letters. */
+  purge(ranges: readonly SeqRange[]): void {
+    this.#step({ type: "purged", ranges });
+    this.#keeper.settled(0);
+  }
+
+  /** A connection of our making is up: we speak first. */
+  onConnect(peer: LinkPeer): void {
+    if (this.#closed) return;
+    this.#sessions.offer(peer);
+  }
+
+  onMessage(peer: LinkPeer, parts: readonly Buffer[]): void {
+    if (this.#closed) return;
+    const message = readLinkMessage(parts, 1);
+    if (typeof message === "string") {
+      this.#refuse(peer, 1, message);
+      return;
+    }
+    if (message.type === "hello") {
+      this.#hello(peer, message);
+      return;
+    }
+    const link = this.#sessions.of(peer);
+    if (message.type === "refuse") {
+      this.#refused(peer, message);
+      return;
+    }
+    if (link === undefined || link.session !== message.session) {
+      this.#refusals.noSession(peer, message.session);
+      if (link === undefined) peer.forget();
+      return;
+    }
+    link.heardMs = this.#clock.nowMs();
+    if (message.type === "claim") {
+      this.#claim(link, message);
+      return;
+    }
+    if (link.isLive) this.#answer(link, message);
+  }
+
+  onGone(peer: LinkPeer): void {
+    this.#sessions.withdraw(peer);
+    const link = this.#sessions.of(peer);
+    if (link !== undefined) this.#end(link, "lost");
+    peer.close();
+  }
+
+  /** Somebody is gone: who, is seen by speaking to each. */
+  onSuspect(): void {
+    for (const link of this.#sessions) this.#sessions.tell(link);
+  }
+
+  /**
+   * Hands out nothing more, and hears nothing more; what is not settled stays in the journal. What is under way in the
+   * journal itself goes on: moves of dead letters, and the last save. `abandon` ends these too.
+   */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#alarm.stop();
+    this.#sessions.stop();
+    this.backlog.close();
+  }
+
+  /**
+   * Says good-bye, and before it what is saved by now, so that receivers need not remember it for a sender that may
+   * never come back.
+   *
+   * @see docs/decisions/0056-what-is-said-at-the-end.md
+   */
+  leave(): void {
+    // In memory alone: with the journal of this socket ends its stream, and receivers need not remember it.
+    const word = this.#options.isTransient ? WORD_STREAM_ENDS : 0;
+    for (const link of this.#sessions) {
+      const { peer, session } = link;
+      if (link.isLive) this.#sessions.tell(link);
+      this.#sessions.say(peer, { type: "bye", session, word });
+    }
+  }
+
+  /** Stops as a process does that is killed: without a word, and without saving. */
+  abandon(): void {
+    this.#closed = true;
+    this.#ended = true;
+    this.#alarm.stop();
+    this.#clock.stop();
+    this.#sessions.stop();
+    this.backlog.close();
+    this.#keeper.close();
+  }
+
+  #hello(peer: LinkPeer, { session, text }: LinkMessage): void {
+    if (!this.#refusals.allows(peer)) return;
+    const hello = this.#sessions.check(peer, text);
+    if (typeof hello === "string") {
+      this.#refuse(peer, session, hello);
+      return;
+    }
+    const before = this.#sessions.of(peer);
+    if (before?.session === session) {
+      // In a session that there is, it asks for a sign of life.
+      this.#sessions.welcome(before);
+      return;
+    }
+    if (before !== undefined) this.#end(before, "lost");
+    this.#admit(peer, session, hello);
+  }
+
+  /** A receiver gets a session, unless another of its name is there. */
+  #admit(peer: LinkPeer, session: number, hello: Hello): void {
+    const rival = this.#sessions.rivalOf(hello);
+    if (rival === null) {
+      this.#sessions.open(peer, session, hello);
+      return;
+    }
+    this.#sessions.probe(rival, peer, (isThere) => {
+      if (this.#closed) return;
+      if (isThere) {
+        this.#refuseRival(peer, session, rival);
+        return;
+      }
+      this.#end(rival, "lost");
+      this.#admit(peer, session, hello);
+    });
+  }
+
+  #refuseRival(peer: LinkPeer, session: number, rival: SenderSession): void {
+    const [one, other] = [peerLabel(rival.peer), peerLabel(peer)];
+    const text = `receiver ${rival.receiver} is there already, at ${one}, and another one says that it is it, at ${other}`;
+    this.#refusals.refuseRival(peer, session, text);
+    peer.forget();
+  }
+
+  #claim(link: SenderSession, message: LinkMessage): void {
+    if (link.isLive) {
+      this.#sessions.answered(link);
+      return;
+    }
+    // Another one of its name may have been quicker.
+    const rival = this.#sessions.rivalOf(link);
+    if (rival === null) {
+      this.#join(link, message);
+      return;
+    }
+    this.#sessions.probe(rival, link.peer, (isThere) => {
+      if (this.#closed || !this.#sessions.has(link)) return;
+      this.#end(isThere ? link : rival, "lost");
+      if (isThere) this.#refuseRival(link.peer, link.session, rival);
+      else this.#claim(link, message);
+    });
+  }
+
+  #join(link: SenderSession, { word, ranges }: LinkMessage): void {
+    this.#sessions.enliven(link);
+    const { id, receiver, incarnation, prefetch, prefetchBytesMax } = link;
+    const [held, done] = [ranges.slice(0, word), ranges.slice(word)];
+    const who = { link: id, receiver, incarnation, prefetch, prefetchBytesMax };
+    this.#checkHead(link, ranges);
+    this.#step({ type: "joined", ...who, held, done });
+    this.#keeper.settled(0);
+    void this.#keeper.hurry();
+    this.#options.onPeer("peer", peerOf(link), this.#sessions.liveCount);
+  }
+
+  /** What nobody has written nobody can have: the receiver is of another history, or lies. It gets nothing for it. */
+  #checkHead({ receiver, peer }: SenderSession, ranges: readonly SeqRange[]): void {
+    const head = this.#options.journal.seqNext - 1;
+    const beyond = ranges.find(({ last }) => last > head);
+    if (beyond === undefined) return;
+    const message = `receiver ${receiver}, ${peerLabel(peer)}, claims message ${beyond.last}, and the newest is ${head}`;
+    this.#options.onProblem(new BrokerlessError("BROKERLESS_DIVERGED", message));
+  }
+
+  #answer(link: SenderSession, message: LinkMessage): void {
+    switch (message.type) {
+      case "diverged":
+        if (message.ranges.length > 0) this.#options.onDiverged(message.ranges);
+        return;
+      case "receipt":
+        for (const range of message.ranges) {
+          for (const { first, last } of this.#dispatcher.heldOf(link.id, range)) {
+            this.#options.outbound.delivered(first, last);
+          }
+        }
+        return;
+      case "bye":
+        this.#end(link, "left");
+        // It hears nothing from us any more, so nothing else would show that it can be forgotten.
+        link.peer.close();
+        return;
+      case "ack":
+        if (message.number !== link.acks + 1) {
+          const text = `ack ${message.number} follows ack ${link.acks}`;
+          this.#refuse(link.peer, link.session, text);
+          return;
+        }
+        link.acks = message.number;
+    }
+    const event = dispatcherEvent(link.id, message);
+    if (event !== null) {
+      this.#step(event);
+      // What was given back, and how long it rests, must outlive this process as acknowledgements do.
+      if (SAVED_SOON.has(event.type)) this.#keeper.settled(0);
+    } else this.#refuse(link.peer, link.session, `a receiver does not say ${message.type}`);
+  }
+
+  #refused(peer: LinkPeer, message: LinkMessage): void {
+    const link = this.#sessions.of(peer);
+    if (link !== undefined && link.session === message.session) this.#end(link, "lost");
+    this.#refusals.refused(peer, message);
+  }
+
+  /** Says why, on both sides, and ends the session. */
+  #refuse(peer: LinkPeer, session: number, text: string): void {
+    const link = this.#sessions.of(peer);
+    if (link !== undefined) this.#end(link, "lost");
+    this.#refusals.refuse(peer, session, text);
+    peer.forget();
+  }
+
+  #end(link: SenderSession, how: "lost" | "left"): void {
+    if (!this.#sessions.remove(link)) return;
+    this.#step({ type: how, link: link.id });
+    // Who holds what has changed: a restart has to wait for the right ones.
+    if (how === "left") this.#keeper.settled(0);
+  }
+
+  #step(event: DispatcherEvent): void {
+    if (this.#ended || (this.#closed && !OF_JOURNAL.has(event.type))) return;
+    const { isWary } = this.#dispatcher;
+    const actions = this.#dispatcher.step(event, this.#clock.nowMs());
+    let isSettled = false;
+    for (const action of actions) {
+      if (action.type === "settled") isSettled = true;
+      this.#act(action, isWary);
+    }
+    if (this.#closed) return;
+    if (isSettled) this.backlog.settled(this.#dispatcher.floor);
+    else if (event.type !== "fed" && actions.length > 0) this.backlog.fill();
+    this.#alarm.set(this.#dispatcher.deadlineMs);
+  }
+
+  /** Delivery goes on behind what is missing in the journal, which is told. */
+  #miss(link: number | null, { seqFirst, seqLast, error }: MissingEntries): void {
+    if (this.#closed) return;
+    const { settledCount } = this.#dispatcher;
+    this.#step({ type: "missing", first: seqFirst, last: seqLast, link });
+    this.#keeper.settled(0);
+    if (this.#dispatcher.settledCount > settledCount) this.#options.onProblem(error);
+  }
+
+  /** There is no room among the dead letters: told now and then, since it is so for every one that would be one. */
+  #tellFull(seq: number): void {
+    const nowMs = this.#clock.nowMs();
+    if (nowMs < this.#fullTellMs) return;
+    this.#fullTellMs = nowMs + FULL_TELL_MS;
+    const { count, size } = this.#dispatcher.dead;
+    const message =
+      `${count} dead letters are kept, in ${size} ranges; at most ${this.#options.rules.deadLettersMax} ` +
+      `(deadLettersMax), in ${DEAD_RANGES_MAX} ranges. Message ${seq} is tried on, as others are`;
+    this.#options.onProblem(new BrokerlessError("BROKERLESS_FULL", message));
+  }
+
+  /** The hand-outs that may kill both sides are counted before they can. */
+  #saveFirst(link: SenderSession): void {
+    link.isKnown = false;
+    link.handOuts += 1;
+    this.#keeper.settled(0);
+    queueMicrotask(() => void this.#keeper.hurry());
+  }
+
+  #act(action: DispatcherAction, isWary: boolean): void {
+    if (action.type === "settled") {
+      this.#options.onSettled(action.outcome, action);
+      return;
+    }
+    if (this.#closed) return;
+    if (action.type === "deadLettersFull") {
+      this.#tellFull(action.first);
+      return;
+    }
+    const link = this.#sessions.get(action.link);
+    if (link === undefined) return;
+    const { peer, session } = link;
+    switch (action.type) {
+      case "send":
+        if (isWary) this.#saveFirst(link);
+        this.#transmitter.add(link, action);
+        return;
+      case "go":
+        // A receiver waits for one before it says another.
+        if (link.going.length < GOING_MAX) link.going.push(action.ranges.slice(0, RANGES_MAX));
+        this.#keeper.settled(0);
+        queueMicrotask(() => void this.#keeper.hurry());
+        return;
+      case "order": {
+        const ranges = action.awaited.slice(0, RANGES_MAX);
+        this.#sessions.say(peer, { type: "order", session, word: action.ordered ? 1 : 0, ranges });
+        return;
+      }
+      default: {
+        const ranges = action.ranges.slice(0, RANGES_MAX);
+        this.#sessions.say(peer, { type: action.type, session, ranges });
+        return;
+      }
+    }
+  }
+}

@@ -1,0 +1,234 @@
+import type { Clock } from "../../clock.ts";
+import type { Codec } from "../../codec/codec.ts";
+import type { Peer } from "../../core/events/peer.ts";
+import type { DeadMessages, MessageRange, MessageRanges } from "../../core/events/socket-events.ts";
+import { whyDead } from "../../core/events/why-dead.ts";
+import type { OutboundStats } from "../../core/outbound-stats.ts";
+import { closedError } from "../../core/queue/receive-queue.ts";
+import type { Schema } from "../../core/schema.ts";
+import type { ConfirmLevel, SendOptions } from "../../core/send-options.ts";
+import type { ResolvedCommon } from "../../core/socket-options.ts";
+import type { Endpoints } from "../../core/typed-socket.ts";
+import type { Death } from "../../delivery/dispatch/dead-letter.ts";
+import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
+import type { Outcome } from "../../delivery/dispatch/dispatcher-events.ts";
+import { messageId } from "../../delivery/protocol/epochs.ts";
+import type { SeqRange } from "../../delivery/range/range.ts";
+import type { Segment } from "../../delivery/range/range-map.ts";
+import type { BrokerlessError } from "../../errors.ts";
+import type { ChannelOptions } from "../../transport/channel.ts";
+import type { LinkHub } from "../../transport/link-hub.ts";
+import type { WaitOptions } from "../../wait.ts";
+import { openLinkEndpoints } from "../link/link-endpoints.ts";
+import { messageRanges } from "../message-ranges.ts";
+import { DurableOutbound } from "../outbound/durable-outbound.ts";
+import { type ReliablePorts, systemPorts } from "../ports.ts";
+import { memoryJournal, type ResolvedReliableSend } from "../reliable-options.ts";
+import { SenderEpochs } from "../sender-epochs.ts";
+import { FREEING, type Freeing } from "./dead-letter-compactor.ts";
+import { DeadLetters } from "./dead-letters.ts";
+import { DispatchDriver } from "./dispatch-driver.ts";
+import { restoreDispatcher } from "./restored-state.ts";
+
+/** Dependencies of {@link ReliableSender}. */
+export interface ReliableSenderOptions {
+  readonly common: ResolvedCommon;
+  readonly codec: Codec<unknown>;
+  readonly schema: Schema | null;
+  readonly rules: ResolvedReliableSend;
+  readonly onPeer: (type: "peer" | "peerLost", peer: Peer, peers: number) => void;
+  readonly onDead: (dead: DeadMessages) => void;
+  readonly onDropped: (range: MessageRange) => void;
+  readonly onLost: (range: MessageRange) => void;
+  readonly onDiverged: (ranges: MessageRanges) => void;
+  readonly onError: (error: BrokerlessError) => void;
+  readonly freeing?: Freeing | undefined;
+}
+
+/** A journal's backlog where nothing is said (bytes). */
+const JOURNAL_BYTES_MAX = 2 ** 40;
+
+/**
+ * A sender with an ack layer: its journal, the way into it, and the sessions with receivers.
+ *
+ * There is always a journal: without one given, messages are in a `MemoryJournal` bounded by the queue.
+ *
+ * @see docs/decisions/0040-link-protocol.md
+ */
+export class ReliableSender<T> {
+  readonly deadLetters: DeadLetters<T>;
+  /** The sessions with receivers: what the network has to say goes there. */
+  readonly links: DispatchDriver;
+  /** The lives of the stream, of which this is the newest. */
+  readonly epochs: SenderEpochs;
+  readonly #options: ReliableSenderOptions;
+  readonly #dispatcher: Dispatcher;
+  readonly #out: DurableOutbound;
+  readonly #clock: Clock;
+  readonly #isOwn: boolean;
+  readonly #stream: string;
+  #closing: Promise<void> | null = null;
+
+  constructor(options: ReliableSenderOptions, ports: ReliablePorts = systemPorts) {
+    this.#options = options;
+    this.#clock = ports.clock;
+    const { common, codec, schema, rules } = options;
+    this.#isOwn = rules.journal === null;
+    const journal = rules.journal ?? memoryJournal();
+    const { stream } = journal;
+    this.#stream = stream;
+    this.epochs = new SenderEpochs(journal, ports.id());
+    this.epochs.begin();
+    const { clock, random } = ports;
+    const senderSeqFirst = this.epochs.all[0]!.seqFirst;
+    const { dispatcher, fault } = restoreDispatcher(journal, senderSeqFirst, {
+      rules,
+      clock,
+      random,
+    });
+    const out = new DurableOutbound(
+      {
+        common,
+        codec,
+        schema,
+        journal,
+        epochs: this.epochs,
+        clock,
+        rules,
+        backlogBytesMax:
+          rules.backlogBytesMax ?? (this.#isOwn ? common.queueBytesMax : JOURNAL_BYTES_MAX),
+        confirm: this.confirm,
+        outcomeOf: (seq) => dispatcher.outcomeOf(seq),
+        deathOf: (seq) => dispatcher.deathOf(seq),
+        onStored: (batch) => this.links.backlog.stored(batch),
+        onDrop: (count) => this.links.drop(count),
+        onFailed: options.onError,
+        onRefused: options.onError,
+      },
+      dispatcher,
+    );
+    const links = new DispatchDriver({
+      journal,
+      epochs: this.epochs,
+      isTransient: this.#isOwn,
+      clock,
+      rules,
+      dispatcher,
+      outbound: out,
+      codec: codec.name,
+      messageBytesMax: common.messageBytesMax,
+      cacheBytesMax: common.queueBytesMax,
+      heartbeatMs: common.heartbeatMs,
+      name: common.name,
+      freeing: options.freeing ?? FREEING,
+      onSettled: (outcome, range) => this.#onSettled(outcome, range),
+      onPeer: options.onPeer,
+      onDiverged: (ranges) => options.onDiverged(messageRanges(stream, ranges)),
+      onProblem: options.onError,
+    });
+    this.deadLetters = new DeadLetters<T>({
+      codec,
+      idOf: (seq) => this.#idOf(seq),
+      dispatcher,
+      keeper: links.keeper,
+      load: (seq) => links.backlog.load(seq),
+      append: (draft, values, from) => out.requeue(draft, values, from),
+      set: (values) => {
+        if (this.#closing !== null) throw closedError();
+        return journal.set(values);
+      },
+      onPurge: (ranges) => out.purged(ranges),
+      onGone: (ranges) => {
+        links.purge(ranges);
+        links.backlog.fill();
+      },
+    });
+    this.#dispatcher = dispatcher;
+    this.#out = out;
+    this.links = links;
+    for (const problem of [fault, this.epochs.fault]) {
+      if (problem !== null) queueMicrotask(() => options.onError(problem));
+    }
+  }
+
+  /** The level of a `send` that names none. */
+  get confirm(): ConfirmLevel {
+    return this.#options.rules.confirm ?? (this.#isOwn ? "queued" : "stored");
+  }
+
+  #onSettled(outcome: Outcome, settled: SeqRange): void {
+    const { first, last } = settled;
+    const { onDropped, onLost, onDead } = this.#options;
+    const deaths = outcome === "dead" ? this.#dispatcher.dead.parts(first, last) : [];
+    for (const part of deaths) this.#out.settled(part, "dead", part.value);
+    if (outcome !== "copy" && outcome !== "dead") this.#out.settled(settled, outcome);
+    this.links.keeper.settled(this.#out.floor(this.#dispatcher.floor));
+    const range = { stream: this.#stream, seqFirst: first, seqLast: last };
+    if (outcome === "dropped") onDropped(range);
+    else if (outcome === "lost") onLost(range);
+    for (const part of deaths) onDead(this.#tellDead(part));
+  }
+
+  #idOf(seq: number): string {
+    return messageId(this.#stream, this.epochs.all, seq);
+  }
+
+  #tellDead({ first, last, value }: Segment<Death>): DeadMessages {
+    const ids = Array.from({ length: last - first + 1 }, (_, index) => this.#idOf(first + index));
+    return { stream: this.#stream, seqFirst: first, seqLast: last, ids, ...whyDead(value) };
+  }
+
+  /** The sender's ways into the network. */
+  open(options: ChannelOptions): Endpoints {
+    return openLinkEndpoints(this.links, options, (hub) => {
+      this.#closing ??= this.#end(hub);
+      return this.#closing;
+    });
+  }
+
+  send(value: T, key: null, options: SendOptions | undefined): Promise<void> {
+    return this.#out.send(value, key, options);
+  }
+
+  trySend(value: T): boolean {
+    return this.#out.trySend(value);
+  }
+
+  stats(): OutboundStats {
+    return this.#out.stats();
+  }
+
+  /** With a journal: all is stored. In memory alone: all is processed. */
+  async drain(options: WaitOptions | undefined): Promise<void> {
+    const level = this.confirm;
+    await this.#out.drain(this.#isOwn || level === "processed" || level === "delivered", options);
+    await this.links.keeper.save();
+  }
+
+  /** Ends what waits. The endpoints' `close` does the rest. */
+  close(): void {
+    this.#out.close();
+  }
+
+  async #end(hub: LinkHub): Promise<void> {
+    this.#out.close();
+    // Nothing is handed out any more while what is under way in the journal ends.
+    this.links.close();
+    const saved = this.links.keeper.end();
+    await this.#patience(saved);
+    this.links.leave();
+    await Promise.all([hub.close(), saved]);
+    this.links.abandon();
+  }
+
+  /** A disk that takes long does not keep receivers from hearing good-bye. */
+  #patience(saved: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(this.#options.common.lingerMs, resolve);
+      void saved.then(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+}

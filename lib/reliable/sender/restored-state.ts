@@ -1,0 +1,108 @@
+import type { Clock } from "../../clock.ts";
+import type { Death } from "../../delivery/dispatch/dead-letter.ts";
+import { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
+import type {
+  DispatcherOptions,
+  DispatcherState,
+} from "../../delivery/dispatch/dispatcher-events.ts";
+import { DISPATCHER_STATE_EMPTY } from "../../delivery/dispatch/dispatcher-start.ts";
+import type { SeqRange } from "../../delivery/range/range.ts";
+import type { Segment } from "../../delivery/range/range-map.ts";
+import { BrokerlessError } from "../../errors.ts";
+import type { Journal } from "../../journal/journal.ts";
+import { readState, STATE_NAME, type StoredState } from "../saved-values.ts";
+
+/**
+ * The dispatcher of a journal's messages, as the sender before this one left it.
+ *
+ * @param senderSeqFirst where the first life of a sender of this journal began
+ * @returns it, and what is wrong with what was found; null when nothing is
+ */
+export function restoreDispatcher(
+  journal: Journal,
+  senderSeqFirst: number,
+  { rules, clock, random }: DispatcherPorts,
+): { readonly dispatcher: Dispatcher; readonly fault: BrokerlessError | null } {
+  const { state, fault } = restoreState(journal, { timeMs: clock.timeMs(), senderSeqFirst });
+  const timeMs = (): number => clock.timeMs();
+  const start = { state, seqBefore: journal.seqStored, nowMs: clock.nowMs(), random, timeMs };
+  return { dispatcher: new Dispatcher(rules, start), fault };
+}
+
+/** What a dispatcher goes by. */
+export interface DispatcherPorts {
+  readonly rules: DispatcherOptions;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/**
+ * What a sender of a journal begins with: what the one before it had saved, as far as the journal has the messages.
+ *
+ * @param senderSeqFirst where the first life of a sender of this journal began
+ * @returns it, and what is wrong with what was found; null when nothing is
+ */
+function restoreState(
+  journal: Journal,
+  { timeMs, senderSeqFirst }: { readonly timeMs: number; readonly senderSeqFirst: number },
+): { readonly state: DispatcherState; readonly fault: BrokerlessError | null } {
+  const { seqFirst, seqStored } = journal;
+  const saved = readState(journal);
+  if (!saved) {
+    // A sender of this journal set its hold before its first message, and its own begin with its first life.
+    const held = journal.holds().get(STATE_NAME) ?? senderSeqFirst;
+    const state = { ...DISPATCHER_STATE_EMPTY, floor: Math.min(held, seqFirst) - 1 };
+    return { state, fault: saved === undefined ? unreadable() : null };
+  }
+  // What was freed above the floor is missing: that is told when it comes to be read.
+  return { state: stateOf(saved, { seqStored, timeMs }), fault: null };
+}
+
+function stateOf(
+  saved: StoredState,
+  at: Pick<Journal, "seqStored"> & { readonly timeMs: number },
+): DispatcherState {
+  const { seqStored, timeMs } = at;
+  const floor = Math.min(saved.floor, seqStored);
+  const inside = { first: floor + 1, last: seqStored };
+  // A clock that was set back makes no rest longer.
+  const pastMs = Math.max(0, timeMs - saved.timeMs);
+  return {
+    floor,
+    settled: within(saved.settled, inside),
+    attempts: within(saved.attempts, inside),
+    leased: within(saved.leased, inside),
+    rests: within(saved.rests, inside).map(({ first, last, value: { attempts, restMs } }) => {
+      return { first, last, value: { attempts, restMs: Math.max(0, restMs - pastMs) } };
+    }),
+    dead: saved.dead.filter((letters: Segment<Death>) => isStored(letters, seqStored)),
+    suspects: {
+      begun: within(saved.suspects.begun, inside),
+      guarded: within(saved.suspects.guarded, inside),
+      exposed: within(saved.suspects.exposed, inside),
+      deaths: saved.suspects.deaths,
+    },
+    firsts: within(saved.firsts, inside),
+    receivers: saved.receivers,
+  };
+}
+
+function isStored({ last, value }: Segment<Death>, seqStored: number): boolean {
+  return last + value.offset <= seqStored;
+}
+
+/** The parts of ranges that lie in another. */
+function within<R extends SeqRange>(ranges: readonly R[], { first, last }: SeqRange): R[] {
+  return ranges
+    .filter((range) => range.last >= first && range.first <= last)
+    .map((range) => ({
+      ...range,
+      first: Math.max(range.first, first),
+      last: Math.min(range.last, last),
+    }));
+}
+
+function unreadable(): BrokerlessError {
+  const message = "what the journal says of acknowledgements is unreadable; all is sent again";
+  return new BrokerlessError("BROKERLESS_CORRUPT", message);
+}

@@ -1,0 +1,287 @@
+import type { Clock } from "../../clock.ts";
+import type { Peer } from "../../core/events/peer.ts";
+import type { DispatcherOptions } from "../../delivery/dispatch/dispatcher-events.ts";
+import {
+  encodeWelcome,
+  type Hello,
+  mismatch,
+  parseHello,
+} from "../../delivery/protocol/handshake.ts";
+import { encodeLinkMessage, type LinkMessageInput } from "../../delivery/protocol/link-message.ts";
+import type { SeqRange } from "../../delivery/range/range.ts";
+import type { Journal } from "../../journal/journal.ts";
+import type { LinkPeer } from "../../transport/link-peer.ts";
+import { Probes } from "../link/probes.ts";
+import type { SenderEpochs } from "../sender-epochs.ts";
+import type { SavedProgress } from "./saved-progress.ts";
+import { newSenderSession, peerOf, type SenderSession } from "./sender-session.ts";
+
+/** Dependencies of {@link SenderSessions}. */
+export interface SenderSessionsOptions {
+  readonly clock: Clock;
+  readonly codec: string;
+  /** Longest message (bytes). */
+  readonly messageBytesMax: number;
+  /** Stored batches that are kept in memory for sending (bytes): bounds what one receiver may have. */
+  readonly cacheBytesMax: number;
+  readonly heartbeatMs: number;
+  /** How this sender is called; null: it has no name. */
+  readonly name: string | null;
+  readonly journal: Pick<Journal, "stream">;
+  /** The lives of its stream. */
+  readonly epochs: Pick<SenderEpochs, "all">;
+  /** Whether the journal ends with the socket. */
+  readonly isTransient: boolean;
+  readonly rules: Pick<DispatcherOptions, "leaseMs" | "graceMs">;
+  readonly progress: Readonly<SavedProgress>;
+  /** A session began or ended. */
+  readonly onPeer: (type: "peer" | "peerLost", peer: Peer, peers: number) => void;
+  /** It is saved that a session is there. */
+  readonly onKnown: (link: SenderSession) => void;
+  /** Whether a receiver holds messages: then their leases decide how long it may be silent. */
+  readonly holds: (link: SenderSession) => boolean;
+  /** A session that holds messages is silent: it is to get no more before it speaks. */
+  readonly onSilent: (link: SenderSession) => void;
+  /** A session that holds nothing was silent for too long. */
+  readonly onDead: (link: SenderSession) => void;
+}
+
+/** A receiver that was silent for so many heartbeats, and holds nothing, is gone (count). */
+const HEARTBEATS_MISSED_MAX = 3;
+
+/** The sessions of a sender: who is there, under which number, and what each has been told. */
+export class SenderSessions implements Iterable<SenderSession> {
+  readonly #options: SenderSessionsOptions;
+  readonly #links = new Map<number, SenderSession>();
+  readonly #byPeer = new Map<LinkPeer, SenderSession>();
+  /** Receivers that say they are one that is there. */
+  readonly #probes: Probes<SenderSession, LinkPeer>;
+  #made = 0;
+  #liveCount = 0;
+  #cancelBeat: (() => void) | null = null;
+
+  constructor(options: SenderSessionsOptions) {
+    this.#options = options;
+    // A welcome in a session that has begun asks for a sign of life.
+    this.#probes = new Probes(options.clock, (link) => this.welcome(link));
+    this.#beat();
+  }
+
+  /** Sessions that may get messages (count). */
+  get liveCount(): number {
+    return this.#liveCount;
+  }
+
+  /** Who may get messages. */
+  list(): Peer[] {
+    return [...this.#links.values()].filter(({ isLive }) => isLive).map(peerOf);
+  }
+
+  /** The lowest seq that waits to be sent to any of them; infinite where there is none. */
+  get unsentFirst(): number {
+    let seq = Number.POSITIVE_INFINITY;
+    for (const { outgoing } of this.#links.values()) {
+      for (const { first } of outgoing) seq = Math.min(seq, first);
+    }
+    return seq;
+  }
+
+  get(id: number): SenderSession | undefined {
+    return this.#links.get(id);
+  }
+
+  /** The session of a connection. */
+  of(peer: LinkPeer): SenderSession | undefined {
+    return this.#byPeer.get(peer);
+  }
+
+  has(link: SenderSession): boolean {
+    return this.#links.has(link.id);
+  }
+
+  [Symbol.iterator](): Iterator<SenderSession> {
+    return this.#links.values();
+  }
+
+  /** A receiver wants a session. @returns what it said, or in words why it gets none */
+  check(peer: LinkPeer, text: string): Hello | string {
+    const hello = parseHello(text);
+    if (typeof hello === "string") return `hello: ${hello}`;
+    peer.name = hello.name ?? null;
+    return mismatch(this.#options, hello) ?? hello;
+  }
+
+  /** The session of another process that says it is the same receiver; null where there is none. */
+  rivalOf({
+    receiver,
+    incarnation,
+  }: Pick<Hello, "receiver" | "incarnation">): SenderSession | null {
+    for (const link of this.#links.values()) {
+      if (!link.isLive || link.receiver !== receiver) continue;
+      if (incarnation === "" || incarnation !== link.incarnation) return link;
+    }
+    return null;
+  }
+
+  /** Asks the receiver of a session whether it is there. @param decide told that */
+  probe(link: SenderSession, challenger: LinkPeer, decide: (isThere: boolean) => void): void {
+    this.#probes.add(link, challenger, decide);
+  }
+
+  /** The receiver of a session has answered that it is there. */
+  answered(link: SenderSession): void {
+    this.#probes.answered(link);
+  }
+
+  /** A peer is gone. */
+  withdraw(peer: LinkPeer): void {
+    this.#probes.withdraw(peer);
+  }
+
+  /** Opens a session, which gets messages when it has said what it holds. */
+  open(peer: LinkPeer, session: number, hello: Hello): void {
+    const id = ++this.#made;
+    const { cacheBytesMax, clock } = this.#options;
+    const nowMs = clock.nowMs();
+    const link = newSenderSession(id, { cacheBytesMax, peer, session, hello, nowMs });
+    this.#links.set(id, link);
+    this.#byPeer.set(peer, link);
+    this.welcome(link);
+  }
+
+  /** Says that the session is accepted. */
+  welcome({ peer, session }: SenderSession): void {
+    this.say(peer, { type: "welcome", session, text: this.#welcome() });
+  }
+
+  /** A connection of our making is up: we speak first. */
+  offer(peer: LinkPeer): void {
+    this.say(peer, { type: "offer", session: 0, text: this.#welcome() });
+  }
+
+  /**
+   * The session may get messages from now on. A receiver has one session with us: an older one ended, though
+   * we may not have noticed.
+   */
+  enliven(link: SenderSession): void {
+    for (const other of [...this.#links.values()]) {
+      if (other.receiver === link.receiver && other !== link) this.remove(other);
+    }
+    link.isLive = true;
+    link.acks = 1;
+    this.#liveCount += 1;
+  }
+
+  /** @returns whether it was there */
+  remove(link: SenderSession): boolean {
+    if (!this.#links.delete(link.id)) return false;
+    this.#byPeer.delete(link.peer);
+    link.outgoing.length = 0;
+    if (link.isLive) {
+      this.#liveCount -= 1;
+      this.#options.onPeer("peerLost", peerOf(link), this.#liveCount);
+    }
+    this.#probes.gone(link);
+    return true;
+  }
+
+  /**
+   * What is about to be saved: acks that were taken into account, and who is there.
+   *
+   * @returns marks it as saved, and tells of it
+   */
+  cover(): () => void {
+    const live = [...this.#links.values()].filter(({ isLive }) => isLive);
+    const covered = live.map((link) => {
+      return { link, acks: link.acks, handOuts: link.handOuts, goingCount: link.going.length };
+    });
+    return () => {
+      for (const { link, acks, handOuts, goingCount } of covered) {
+        for (const ranges of link.going.splice(0, goingCount)) this.#letGo(link, ranges);
+        link.acksDurable = Math.max(link.acksDurable, acks);
+        const isCovered = handOuts === link.handOuts;
+        if (link.isKnown || !isCovered || !this.#links.has(link.id)) continue;
+        link.isKnown = true;
+        this.#options.onKnown(link);
+      }
+      for (const link of this.#links.values()) {
+        if (link.isLive && link.acksTold < link.acksDurable) this.tell(link);
+      }
+    };
+  }
+
+  /** It is saved that guarded messages are begun. */
+  #letGo(link: SenderSession, ranges: readonly SeqRange[]): void {
+    if (!this.#links.has(link.id)) return;
+    const { peer, session } = link;
+    this.say(peer, { type: "go", session, ranges });
+  }
+
+  /** A heartbeat, with what the receiver need not remember any more. */
+  tell(link: SenderSession): void {
+    // What a restart could forget must not be forgotten by the receiver: only the saved floor is told.
+    const { floor } = this.#options.progress;
+    link.acksTold = link.acksDurable;
+    this.say(link.peer, {
+      type: "news",
+      session: link.session,
+      number: link.acksDurable,
+      ranges: floor > 0 ? [{ first: 1, last: floor }] : [],
+    });
+  }
+
+  say(peer: LinkPeer, message: LinkMessageInput): void {
+    peer.send([encodeLinkMessage(message)]);
+  }
+
+  /** No more heartbeats; and nothing more is let go, since what is saved at the end says that nothing is begun. */
+  stop(): void {
+    this.#cancelBeat?.();
+    this.#probes.stop();
+    for (const { going } of this.#links.values()) going.length = 0;
+  }
+
+  /** What we say of ourselves, as JSON. */
+  #welcome(): string {
+    const { journal, epochs, rules, codec, heartbeatMs, name, isTransient, progress } =
+      this.#options;
+    return encodeWelcome({
+      stream: journal.stream,
+      epochs: epochs.all,
+      floor: progress.floor,
+      codec,
+      leaseMs: rules.leaseMs,
+      graceMs: rules.graceMs,
+      heartbeatMs,
+      ...(isTransient ? { transient: true } : {}),
+      ...(name === null ? {} : { name }),
+    });
+  }
+
+  #beat(): void {
+    const { heartbeatMs, clock } = this.#options;
+    if (heartbeatMs === 0) return;
+    this.#cancelBeat = clock.after(heartbeatMs, () => {
+      const silentSinceMs = clock.nowMs() - heartbeatMs * HEARTBEATS_MISSED_MAX;
+      for (const link of [...this.#links.values()]) {
+        if (link.heardMs < silentSinceMs && !this.#bears(link)) link.peer.forget();
+        else this.tell(link);
+      }
+      this.#beat();
+    });
+  }
+
+  /**
+   * A receiver is silent. One that computes says nothing either, so as long as its connection is there, what it
+   * holds is its own until the leases end.
+   *
+   * @returns whether the session goes on
+   */
+  #bears(link: SenderSession): boolean {
+    const { holds, onSilent, onDead } = this.#options;
+    const isBorne = holds(link);
+    if (isBorne) onSilent(link);
+    else onDead(link);
+    return isBorne;
+  }
+}

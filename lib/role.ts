@@ -1,0 +1,10 @@
+/** The eight roles. */
+export type Role =
+  | "Dealer"
+  | "Publisher"
+  | "Pull"
+  | "Push"
+  | "Replier"
+  | "Requester"
+  | "Router"
+  | "Subscriber";

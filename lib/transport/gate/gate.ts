@@ -1,0 +1,188 @@
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import type { BrokerlessError } from "../../errors.ts";
+import { peerLabel } from "../../peer-text.ts";
+import { ConnectionRefusals } from "../monitor/connection-refusals.ts";
+import { type Descriptors, processDescriptors } from "../native/descriptors.ts";
+import { type GateLimits, type GateMechanism, GateReader, TopicBudget } from "./gate-reader.ts";
+
+/** Where a {@link Gate} listens. */
+export type GatePlace =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string };
+
+/** Peers that may have as many subscriptions as a peer may have, at the same time (count). */
+const PEERS_SUBSCRIBED_MAX = 16;
+
+/** Dependencies of {@link Gate}. */
+export interface GateOptions {
+  readonly place: GatePlace;
+  /** The unix socket that libzmq is bound to, in a directory that nobody else may enter. */
+  readonly path: string;
+  readonly limits: GateLimits;
+  readonly mechanism: GateMechanism;
+  /** Until READY has come (milliseconds). */
+  readonly handshakeMsMax: number;
+  /** Silence after which the system asks whether a peer's machine is there (milliseconds); 0: it never asks. */
+  readonly heartbeatMs: number;
+  /** Routing ids in use at the gates of one ROUTER, in latin1; null where peers have none. */
+  readonly identities: Set<string> | null;
+  /** Connections were refused, or cut off: told of each, or of many. */
+  readonly onRefused: (error: BrokerlessError) => void;
+  readonly descriptors?: Descriptors;
+}
+
+/** Descriptors of a connection: its own, both ends of the one to libzmq (count). */
+const DESCRIPTORS = 3;
+/** What a server says in the handshake of CURVE before READY: its greeting, and WELCOME with its head (bytes). */
+const CURVE_SERVER_BYTES = 64 + 2 + 168;
+
+/**
+ * Stands before a socket of libzmq, reads along, and cuts off who exceeds a limit that libzmq has not.
+ *
+ * Bytes pass unchanged and in order; a side that does not read holds back the other. It costs one copy
+ * within the kernel each way, and no promise, timer or allocation for each message.
+ *
+ * @see docs/decisions/0004-security.md
+ */
+export class Gate {
+  readonly #server: Server;
+  readonly #options: GateOptions;
+  readonly #descriptors: Descriptors;
+  readonly #refusals: ConnectionRefusals;
+  readonly #pairs = new Set<readonly [Socket, Socket]>();
+  readonly #topics: TopicBudget;
+
+  private constructor(options: GateOptions) {
+    this.#options = options;
+    this.#descriptors = options.descriptors ?? processDescriptors();
+    this.#refusals = new ConnectionRefusals(options.onRefused);
+    const keepAlive = {
+      keepAlive: options.heartbeatMs > 0,
+      keepAliveInitialDelay: Math.max(1_000, options.heartbeatMs),
+    };
+    this.#topics = new TopicBudget(options.limits.topicBytesMax * PEERS_SUBSCRIBED_MAX);
+    this.#server = createServer({ noDelay: true, ...keepAlive }, (peer) => this.#accept(peer));
+  }
+
+  /** @throws the error of the system when it cannot listen */
+  static async open(options: GateOptions): Promise<Gate> {
+    const gate = new Gate(options);
+    gate.#server.listen(options.place);
+    await once(gate.#server, "listening");
+    // Out of descriptors, the system is asked again for each connection; those that wait are accepted later.
+    gate.#server.on("error", () => {});
+    return gate;
+  }
+
+  /** Of a tcp gate: the address with its port. */
+  get address(): string {
+    const { address, port, family } = this.#server.address() as {
+      readonly address: string;
+      readonly port: number;
+      readonly family: string;
+    };
+    return family === "IPv6" ? `tcp://[${address}]:${port}` : `tcp://${address}:${port}`;
+  }
+
+  /** Connections refused or cut off (count). */
+  get refused(): number {
+    return this.#refusals.count;
+  }
+
+  /** Connections that pass now (count). */
+  get peers(): number {
+    return this.#pairs.size;
+  }
+
+  /** Cuts off everybody; resolves when the address can be bound again. */
+  async close(): Promise<void> {
+    const closed = once(this.#server, "close");
+    this.#server.close();
+    for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
+    await closed;
+  }
+
+  #accept(peer: Socket): void {
+    peer.on("error", () => {});
+    const { connectionsMax } = this.#options.limits;
+    if (this.#pairs.size >= connectionsMax) {
+      this.#refuse(peer, `more than ${connectionsMax} connections (connectionsMax)`);
+      return;
+    }
+    // One of them is open already.
+    const opened = this.#descriptors.take(DESCRIPTORS - 1);
+    if (opened !== null) this.#connect(peer, opened);
+    else this.#refuse(peer, `too few of ${this.#descriptors.max} file descriptors are left`);
+  }
+
+  /** @param opened to be called when libzmq has accepted, or will not */
+  #connect(peer: Socket, opened: () => void): void {
+    const { path, limits, mechanism, handshakeMsMax } = this.#options;
+    const inner = connect(path);
+    inner.on("error", () => {});
+    const pair = [peer, inner] as const;
+    const reader = new GateReader(limits, this.#topics, mechanism);
+    let identity: string | null = null;
+    const timer = setTimeout(() => {
+      if (!reader.handshaken) this.#refuse(peer, "no handshake");
+    }, handshakeMsMax);
+    this.#pairs.add(pair);
+    for (const socket of pair) {
+      socket.on("close", () => {
+        opened();
+        clearTimeout(timer);
+        this.#pairs.delete(pair);
+        reader.end();
+        if (identity !== null) this.#options.identities?.delete(identity);
+        identity = null;
+        for (const each of pair) each.destroy();
+      });
+    }
+    pass(peer, inner, (bytes) => {
+      const wasHandshaken = reader.handshaken;
+      let refusal = reader.read(bytes);
+      if (!wasHandshaken && reader.handshaken && refusal === null) {
+        if (this.#isTaken(reader.identity)) refusal = "a routing id that another peer has";
+        else identity = reader.identity;
+      }
+      if (refusal !== null) this.#refuse(peer, refusal, reader.name);
+      return refusal === null;
+    });
+    inner.once("data", opened);
+    let answered = 0;
+    pass(inner, peer, (bytes) => {
+      if (reader.handshaken) return true;
+      answered += bytes.length;
+      if (answered > CURVE_SERVER_BYTES) reader.admitted();
+      return true;
+    });
+  }
+
+  /** Takes a routing id, unless somebody has it: libzmq would drop what the second one sends, without a word. */
+  #isTaken(identity: string | null): boolean {
+    const { identities } = this.#options;
+    if (identity === null || identities === null) return false;
+    if (identities.has(identity)) return true;
+    identities.add(identity);
+    return false;
+  }
+
+  #refuse(peer: Socket, reason: string, name: string | null = null): void {
+    const { remoteAddress, remotePort } = peer;
+    const isLocal = remoteAddress === undefined;
+    if (isLocal) peer.destroy();
+    else peer.resetAndDestroy();
+    const address = isLocal ? "a local peer" : `${remoteAddress}:${remotePort}`;
+    this.#refusals.add(`${peerLabel({ name, address })}: ${reason}`);
+  }
+}
+
+function pass(from: Socket, to: Socket, allowed: (bytes: Buffer) => boolean): void {
+  to.on("drain", () => from.resume());
+  from.on("data", (bytes: Buffer) => {
+    if (from.destroyed || !allowed(bytes)) return;
+    if (!to.write(bytes)) from.pause();
+  });
+  from.on("end", () => to.end());
+}

@@ -1,0 +1,107 @@
+import { errnoOf, type NativeSocket } from "../native/native.ts";
+import { bindPresence, connectPresence, type Presence } from "./presence.ts";
+
+/** Dependencies of {@link InprocEndpoints}. */
+export interface InprocOptions {
+  readonly native: NativeSocket;
+  readonly onJoined: (address: string) => void;
+  readonly onEnded: (address: string) => void;
+  /** The native socket was used from outside: a call that is under way must look again. */
+  readonly onTouched: () => void;
+}
+
+/**
+ * The inproc addresses of a socket. libzmq reports nothing about them and never connects again; here
+ * peers are counted, and a connector finds the next binder of its address when the first has gone.
+ */
+export class InprocEndpoints {
+  readonly #options: InprocOptions;
+  readonly #presences = new Map<string, Presence>();
+  /** Addresses that we are connected to, and whose binder has gone: libzmq has no connection there. */
+  readonly #lost = new Set<string>();
+  readonly #connected = new Set<string>();
+  /** Addresses that we are connected to, and whose binder has answered. */
+  readonly #joined = new Set<string>();
+
+  constructor(options: InprocOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a peer that is not one of ours, and does not announce itself, may be at one of the addresses. */
+  get mayHaveForeign(): boolean {
+    return this.#presences.size > this.#joined.size + this.#lost.size;
+  }
+
+  /** The native socket has bound the address. */
+  bound(address: string): void {
+    const { onJoined: joined, onEnded: ended } = this.#options;
+    this.#presences.set(address, bindPresence(address, { joined, ended }));
+  }
+
+  /** The native socket has connected to the address. */
+  connected(address: string): void {
+    const { native, onJoined, onEnded, onTouched } = this.#options;
+    const connect = (): void => {
+      native.connect(address);
+      onTouched();
+    };
+    const lost = (): void => {
+      this.#joined.delete(address);
+      this.#lost.add(address);
+      onEnded(address);
+    };
+    const presence = connectPresence(address, {
+      joined: () => {
+        if (this.#lost.delete(address)) connect();
+        this.#joined.add(address);
+        onJoined(address);
+      },
+      ended: lost,
+      cut: () => {
+        this.#disconnect(address);
+        onTouched();
+        lost();
+      },
+      again: () => {
+        if (this.#lost.has(address)) return;
+        this.#disconnect(address);
+        connect();
+      },
+    });
+    this.#presences.set(address, presence);
+    this.#connected.add(address);
+  }
+
+  /** We give the address up. */
+  release(address: string): void {
+    this.#presences.get(address)?.close("cut");
+    this.#presences.delete(address);
+    this.#joined.delete(address);
+    this.#connected.delete(address);
+    if (!this.#lost.delete(address)) this.#disconnect(address);
+  }
+
+  /** The native socket closes. @param threadEnds whether nothing more can be done after the call */
+  close(threadEnds = false): void {
+    // Closing ends a connection only later, in a thread of libzmq: who hears of it first would still send.
+    for (const address of this.#connected) if (!this.#lost.has(address)) this.#disconnect(address);
+    this.#connected.clear();
+    for (const presence of this.#presences.values()) {
+      presence.close(threadEnds ? "thread ends" : "gone");
+    }
+    this.#presences.clear();
+  }
+
+  /** Ends a connection, or frees a bound name, unless the other side has ended it and we have not heard so yet. */
+  #disconnect(address: string): void {
+    try {
+      this.#options.native.disconnect(address);
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") throw error;
+    }
+  }
+}
+
+export function isInproc(address: string): boolean {
+  return address.startsWith("inproc:");
+}

@@ -1,0 +1,198 @@
+import {
+  type Context,
+  capability,
+  Dealer,
+  context as globalContext,
+  Pull,
+  Push,
+  Router,
+  type Socket,
+  Subscriber,
+  XPublisher,
+} from "zeromq";
+import { drawNumbers } from "./draw-numbers.ts";
+import { NAME_PROPERTY } from "./ready-command.ts";
+
+/** The native sockets we use; every role is built on one of them. */
+export type NativeKind = "push" | "pull" | "xpub" | "sub" | "router" | "dealer";
+
+/** What every native socket is told before its first bind or connect. All are resolved and checked. */
+export interface NativeSettings {
+  /** How long a closed socket goes on delivering what ZeroMQ holds (milliseconds). */
+  readonly lingerMs: number;
+  /** Silence after which the system asks whether the peer's machine is there (milliseconds); 0: it never asks. */
+  readonly heartbeatMs: number;
+  /** A longer frame from a peer ends its connection (bytes). */
+  readonly frameBytesMax: number;
+  /** ZeroMQ's high-water marks: frames held for and from each peer (count). */
+  readonly peerFramesMax: number;
+  /** How the socket is called in the handshake, for who can read that; null: it has no name. */
+  readonly name: string | null;
+}
+
+/** The part of zeromq's sockets that we use, whatever the kind. */
+export interface NativeSocket extends Socket {
+  send(message: NativeMessage | NativeText): Promise<void>;
+  receive(): Promise<Buffer[]>;
+  linger: number;
+  sendTimeout: number;
+  receiveTimeout: number;
+  mandatory: boolean;
+  immediate: boolean;
+  verbosity: "allSubs" | "allSubsUnsubs" | null;
+  noDrop: boolean;
+  subscribe(...prefixes: (Buffer | string)[]): void;
+  unsubscribe(...prefixes: (Buffer | string)[]): void;
+}
+
+/** One frame, or several as a multipart message. */
+export type NativeMessage = Uint8Array | readonly Uint8Array[];
+/** Of a string zeromq.js makes a copy; it reaches the peer as UTF-8. */
+export type NativeText = readonly (Uint8Array | string)[];
+
+/** First pause before a lost connection is tried again; ZeroMQ doubles it and adds jitter (milliseconds). */
+const RECONNECT_MS = 100;
+/**
+ * Longest pause between two tries (milliseconds). Shorter than the default grace of a reliable sender, so that a
+ * receiver that lives on is back in time for what it holds, however long its sender was away.
+ */
+const RECONNECT_MS_MAX = 2_000;
+/** A connection whose handshake takes longer is dropped (milliseconds). */
+const HANDSHAKE_MS_MAX = 2_000;
+/** A machine that does not answer the system so often is gone: with the silence before, three heartbeats (count). */
+const KEEPALIVE_PROBES_MAX = 2;
+/** Connections that may wait to be accepted (count). */
+const BACKLOG = 1_024;
+/** libzmq's ZMQ_SNDHWM, which zeromq.js does not offer on a SUB. */
+const SEND_HIGH_WATER_MARK = 23;
+/** libzmq's ZMQ_ROUTER_NOTIFY, and its value for the ends of connections. */
+const ROUTER_NOTIFY = 97;
+const NOTIFY_DISCONNECT = 2;
+/** libzmq's ZMQ_METADATA: a property of ours in the handshake. */
+const METADATA = 95;
+/**
+ * Subscriptions that ZeroMQ holds for each peer of a publisher; more of them wait at the peer (count). XPUB takes
+ * all that is there in one go, and keeps it without a limit until it is read: the fewer, the sooner the event loop
+ * goes on, and the less a flood of them takes. A peer still gets through with tens of thousands a second.
+ */
+const PEER_SUBSCRIPTIONS_MAX = 16;
+/** libzmq's upper limit of sockets in a context, in place of its default of 1,023 (count). */
+const CONTEXT_SOCKETS_MAX = 65_535;
+
+/**
+ * Longest frame that a peer may send to a socket that only sends: a handshake, a subscription (bytes).
+ * libzmq would keep what a PUSH is sent, and 55 bytes for each byte of a subscription.
+ */
+const INCIDENTAL_BYTES_MAX = 2_048;
+
+const CLASSES = {
+  push: Push,
+  pull: Pull,
+  xpub: XPublisher,
+  sub: Subscriber,
+  router: Router,
+  dealer: Dealer,
+} as const;
+
+let contextPrepared = false;
+
+/**
+ * Makes a native socket with all options set.
+ *
+ * Options are set one by one on a socket made with none: an option that throws inside zeromq's
+ * constructor leaves a half-made object behind that crashes the process when it ends.
+ *
+ * @param construction the context, where it is not the one that all threads of the process share
+ */
+export function openNative(
+  kind: NativeKind,
+  settings: NativeSettings,
+  construction: { context?: Context },
+): NativeSocket {
+  if (!contextPrepared) {
+    contextPrepared = true;
+    // Fails where the application has opened a socket before: then its limit is the application's.
+    if (globalContext.maxSockets < CONTEXT_SOCKETS_MAX)
+      globalContext.maxSockets = CONTEXT_SOCKETS_MAX;
+  }
+  if (kind === "router") drawNumbers();
+  const native = new CLASSES[kind](construction) as unknown as NativeSocket & {
+    [option: string]: unknown;
+  };
+  native.linger = settings.lingerMs;
+  const receives = kind !== "push" && kind !== "xpub";
+  native.maxMessageSize = receives ? settings.frameBytesMax : INCIDENTAL_BYTES_MAX;
+  native.handshakeInterval = HANDSHAKE_MS_MAX;
+  native.reconnectInterval = RECONNECT_MS;
+  native.reconnectMaxInterval = RECONNECT_MS_MAX;
+  native.backlog = BACKLOG;
+  keepAlive(native, settings.heartbeatMs);
+  if (kind !== "pull" && kind !== "sub") native.sendHighWaterMark = settings.peerFramesMax;
+  if (kind !== "push") native.receiveHighWaterMark = settings.peerFramesMax;
+  if (kind === "push" || kind === "dealer") native.immediate = true;
+  if (kind === "router") {
+    native.mandatory = true;
+    native.sendTimeout = 0;
+  }
+  if (kind === "xpub") {
+    native.verbosity = "allSubsUnsubs";
+    native.receiveHighWaterMark = PEER_SUBSCRIPTIONS_MAX;
+  }
+  // Subscriptions beyond the mark, which is 1,000 by default, would be dropped without a word.
+  if (kind === "sub") setNativeOption(native, SEND_HIGH_WATER_MARK, 0);
+  if (settings.name !== null) sayName(native, settings.name);
+  return native;
+}
+
+/**
+ * Lets the system notice a machine that is gone, on a connection over which nothing is under way.
+ *
+ * Not ZeroMQ's heartbeats: a socket at its high-water mark reads neither pings nor pongs, is cut off for being
+ * slow, and where it has connected libzmq then asserts. Nor a limit on retransmission (`TCP_USER_TIMEOUT`): Linux
+ * ends a connection by it whose window is closed, although its peer answers.
+ *
+ * @see docs/decisions/0010-liveness.md
+ */
+function keepAlive(native: { [option: string]: unknown }, heartbeatMs: number): void {
+  if (heartbeatMs === 0) return;
+  const seconds = Math.max(1, Math.round(heartbeatMs / 1_000));
+  native.tcpKeepalive = 1;
+  native.tcpKeepaliveIdle = seconds;
+  native.tcpKeepaliveInterval = seconds;
+  native.tcpKeepaliveCount = KEEPALIVE_PROBES_MAX;
+}
+
+/** Tells peers in the handshake how the socket is called. A draft of libzmq: where it is built without, nobody hears it. */
+function sayName(native: NativeSocket, name: string): void {
+  if (!capability.draft) return;
+  const { setStringOption } = native as unknown as {
+    setStringOption(option: number, value: string): void;
+  };
+  setStringOption.call(native, METADATA, `${NAME_PROPERTY}:${name}`);
+}
+
+/** Sets an option of libzmq that zeromq.js has no property for. */
+function setNativeOption(native: NativeSocket, option: number, value: number): void {
+  (native as unknown as { setInt32Option(option: number, value: number): void }).setInt32Option(
+    option,
+    value,
+  );
+}
+
+/**
+ * Lets a ROUTER receive an empty message under the routing id of each connection that has ended, behind all that
+ * came on it; the id is free for another connection only when that was read. A draft of libzmq, which zeromq.js is
+ * built with on all systems.
+ *
+ * @returns false where it is built without, and says nothing
+ */
+export function reportLosses(native: NativeSocket): boolean {
+  if (!capability.draft) return false;
+  setNativeOption(native, ROUTER_NOTIFY, NOTIFY_DISCONNECT);
+  return true;
+}
+
+/** The errno name that zeromq gives its errors, such as `EADDRINUSE`; empty where there is none. */
+export function errnoOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}

@@ -1,0 +1,40 @@
+import { performance } from "node:perf_hooks";
+import { Push } from "zeromq";
+
+/**
+ * What a closed socket leaves to do goes to and fro between libzmq's reaper and its I/O thread: the end of
+ * its sessions, of their pipes, and of itself. Each round takes both of them one step further (count).
+ */
+const ROUNDS = 5;
+/** Beyond it something else has taken the port (milliseconds). */
+const WAIT_MS_MAX = 5_000;
+
+/**
+ * Blocks until libzmq's own threads have put away the sockets that were closed before, without linger.
+ *
+ * For a thread that ends: its event loop turns no more. What can be seen from there is whether a port
+ * is free again, and that happens in the order of the closes.
+ */
+export function reapClosed(): void {
+  const untilMs = performance.now() + WAIT_MS_MAX;
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  for (let round = 0; round < ROUNDS; round++) {
+    const probe = new Push({});
+    probe.bindSync("tcp://127.0.0.1:*");
+    const address = probe.lastEndpoint!;
+    probe.close();
+    while (!isFree(address) && performance.now() < untilMs) Atomics.wait(cell, 0, 0, 1);
+  }
+}
+
+function isFree(address: string): boolean {
+  const probe = new Push({});
+  try {
+    probe.bindSync(address);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    probe.close();
+  }
+}

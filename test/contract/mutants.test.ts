@@ -1,0 +1,40 @@
+import {
+  EPOCH_MUTANTS,
+  FLOOD_MUTANTS,
+  IDENTITY_MUTANTS,
+  LMDB_CLOSE_MUTANTS,
+  PROBE_MUTANTS,
+  RECEIVE_MUTANTS,
+  RUNTIME_MUTANTS,
+  SIGNAL_MUTANTS,
+  WATCH_MUTANTS,
+} from "../support/contract-mutants.ts";
+import { assertHunted } from "../support/mutation.ts";
+
+const MUTANTS = [
+  ...EPOCH_MUTANTS,
+  ...PROBE_MUTANTS,
+  ...IDENTITY_MUTANTS,
+  ...RECEIVE_MUTANTS,
+  ...FLOOD_MUTANTS,
+  ...LMDB_CLOSE_MUTANTS,
+  ...WATCH_MUTANTS,
+  ...SIGNAL_MUTANTS,
+  ...RUNTIME_MUTANTS,
+];
+
+assertHunted(
+  "controls: with a protection of what is one, or of whose turn it is, taken away, its test fails",
+  MUTANTS,
+  [
+    "delivery/protocol/epochs.test.ts",
+    "reliable/link/probes.test.ts",
+    "contract/reliable-identity.test.ts",
+    "contract/reliable-receive.test.ts",
+    "contract/subscriptions.test.ts",
+    "journal/lmdb-close.test.ts",
+    "sim/watched.test.ts",
+    "transport/native/router-ids.test.ts",
+    "runtime.test.ts",
+  ],
+);

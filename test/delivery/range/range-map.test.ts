@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { RangeMap } from "../../../lib/delivery/range/range-map.ts";
+
+const LAST = 40;
+const range = fc
+  .tuple(fc.integer({ min: 1, max: LAST }), fc.integer({ min: 1, max: LAST }))
+  .map(([a, b]) => ({ first: Math.min(a, b), last: Math.max(a, b) }));
+const step = fc.record({
+  type: fc.constantFrom("set" as const, "take" as const),
+  range,
+  value: fc.integer({ min: 0, max: 2 }),
+});
+
+test("range map: it is a map from seqs to values, in ranges that never touch with equal values", () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), range, (steps, asked) => {
+      const map = new RangeMap<number>();
+      const model = new Map<number, number>();
+      for (const { type, range: target, value } of steps) {
+        if (type === "set") map.set(target.first, target.last, value);
+        const taken = type === "take" ? map.take(target.first, target.last) : [];
+        const expected: [number, number][] = [];
+        for (let seq = target.first; seq <= target.last; seq++) {
+          const before = model.get(seq);
+          if (type === "set") model.set(seq, value);
+          else if (before !== undefined) {
+            expected.push([seq, before]);
+            model.delete(seq);
+          }
+        }
+        assert.deepEqual(spread(taken), expected);
+        const segments = [...map];
+        assert.deepEqual(
+          spread(segments),
+          [...model].sort(([a], [b]) => a - b),
+        );
+        assert.equal(map.count, model.size);
+        assert.equal(map.size, segments.length);
+        assert.deepEqual(map.lowest, segments[0] ?? null);
+        assert.deepEqual(map.highest, segments.at(-1) ?? null);
+        segments.forEach((segment, index) => {
+          const next = segments[index + 1];
+          if (next === undefined) return;
+          assert.ok(next.first > segment.last);
+          assert.ok(next.first > segment.last + 1 || next.value !== segment.value);
+        });
+      }
+      for (let seq = 1; seq <= LAST; seq++) assert.equal(map.get(seq), model.get(seq));
+      const inside = [...model.keys()].filter((seq) => asked.first <= seq && seq <= asked.last);
+      assert.deepEqual(
+        spread(map.parts(asked.first, asked.last)).map(([seq]) => seq),
+        inside.sort((a, b) => a - b),
+      );
+      const gaps = map.gaps(asked.first, asked.last).map((gap) => ({ ...gap, value: 0 }));
+      const outside = spread(gaps).map(([seq]) => seq);
+      assert.equal(outside.length + inside.length, asked.last - asked.first + 1);
+      assert.ok(outside.every((seq) => !model.has(seq)));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("range map: a queue of a million ranges takes time in proportion", () => {
+  const map = new RangeMap<number>();
+  for (let seq = 1; seq <= 1_000_000; seq++) {
+    map.set(seq, seq, seq % 2);
+    if (seq > 100) map.take(seq - 100, seq - 100);
+  }
+  assert.equal(map.count, 100);
+});
+
+function spread(
+  segments: readonly { readonly first: number; readonly last: number; readonly value: number }[],
+): [number, number][] {
+  return segments.flatMap(({ first, last, value }) =>
+    Array.from({ length: last - first + 1 }, (_, index): [number, number] => [
+      first + index,
+      value,
+    ]),
+  );
+}

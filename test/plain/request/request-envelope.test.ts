@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { RemoteError } from "../../../lib/errors.ts";
+import {
+  errorFrames,
+  openReply,
+  openRequest,
+} from "../../../lib/plain/request/request-envelope.ts";
+
+const protocol = { name: "BrokerlessError", code: "BROKERLESS_PROTOCOL" };
+const id = Buffer.from([0, 0, 1, 2, 9, 9, 9, 9, 9, 9, 9, 9]);
+const empty = Buffer.alloc(0);
+const body = Buffer.from("body");
+
+function errorOf(thrown: unknown): RemoteError {
+  const { error } = openReply([id, empty, ...errorFrames(thrown)]);
+  assert.ok(error instanceof RemoteError);
+  return error;
+}
+
+test("request wire: the envelope of a request is all before the body", () => {
+  const peer = Buffer.from("peer");
+  const headers = null;
+  const asked = openRequest([peer, id, empty, body]);
+  assert.deepEqual(asked, { envelope: [peer, id, empty], body, headers });
+  assert.deepEqual(openRequest([peer, empty, body]), { envelope: [peer, empty], body, headers });
+  assert.deepEqual(openRequest([peer, empty, empty]).body, empty);
+});
+
+test("request wire: the first empty frame ends the envelope, and headers are behind the body", () => {
+  const peer = Buffer.from("peer");
+  const headers = Buffer.from("headers");
+  const envelope = [peer, id, empty];
+  assert.deepEqual(openRequest([...envelope, body, headers]), { envelope, body, headers });
+  assert.deepEqual(openRequest([...envelope, empty, headers]), { envelope, body: empty, headers });
+  assert.throws(() => openRequest([...envelope, body, headers, headers]), protocol);
+});
+
+test("request wire: an envelope of 16 frames is accepted, one more is refused", () => {
+  const frames = (count: number): Buffer[] => [body, ...new Array(count).fill(id), empty, body];
+  assert.equal(openRequest(frames(16)).envelope.length, 18);
+  assert.throws(() => openRequest(frames(17)), protocol);
+});
+
+test("request wire: what is no request is refused", () => {
+  for (const parts of [[], [body], [body, body], [body, body, body], [id, empty]]) {
+    assert.throws(() => openRequest(parts), protocol, `${parts.length} frames`);
+  }
+});
+
+test("request wire: a reply is its id and its body", () => {
+  assert.deepEqual(openReply([id, empty, body]), { id, body, error: null });
+});
+
+test("request wire: what is no reply is refused", () => {
+  const wrong = [
+    [],
+    [id],
+    [id, empty],
+    [id, body, body],
+    [Buffer.alloc(3), empty, body],
+    [Buffer.alloc(5), empty, body],
+    [id, empty, body, body],
+    [id, empty, Buffer.from("brokerless-error"), body, body],
+  ];
+  for (const parts of wrong) assert.throws(() => openReply(parts), protocol, `${parts}`);
+});
+
+test("request wire: an error travels with its name, its message and its code", () => {
+  const thrown = Object.assign(new RangeError("too far"), { code: "E_FAR" });
+  const error = errorOf(thrown);
+  assert.equal(error.name, "RemoteError");
+  assert.equal(error.message, "too far");
+  assert.equal(error.remoteName, "RangeError");
+  assert.equal(error.remoteCode, "E_FAR");
+});
+
+test("request wire: an error without a code, or with a number for one, has none", () => {
+  assert.equal(errorOf(new Error("x")).remoteCode, null);
+  assert.equal(errorOf(Object.assign(new Error("x"), { code: 7 })).remoteCode, null);
+});
+
+test("request wire: a long error is cut", () => {
+  assert.equal(errorOf(new Error("x".repeat(10_000))).message.length, 4_096);
+});
+
+test("request wire: whatever a handler throws becomes an error", () => {
+  assert.equal(errorOf("just text").message, "just text");
+  const hostile = Object.defineProperty(new Error("x"), "message", {
+    get: () => {
+      throw new Error("not even readable");
+    },
+  });
+  const nameless = Object.assign(new Error("x"), { name: Object.create(null) });
+  for (const thrown of [undefined, null, 7, Symbol("s"), Object.create(null), hostile, nameless]) {
+    assert.equal(typeof errorOf(thrown).message, "string");
+  }
+  fc.assert(
+    fc.property(fc.anything({ withNullPrototype: true, withBigInt: true }), (thrown) => {
+      assert.equal(typeof errorOf(thrown).message, "string");
+    }),
+  );
+});
+
+test("request wire: a replier's error that is no JSON object of texts is still an error", () => {
+  const marker = Buffer.from("brokerless-error");
+  for (const text of ["", "null", "7", "{", "[]", '{"name":7,"message":{},"code":[]}', "\xff"]) {
+    const { error } = openReply([id, empty, marker, Buffer.from(text, "latin1")]);
+    assert.equal(error?.message, "the replier failed without a reason", text);
+    assert.equal(error.remoteName, "Error");
+    assert.equal(error.remoteCode, null);
+  }
+});

@@ -1,0 +1,43 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** For a test and for a whole file, far longer than the longest takes on the busiest machine: only a hang reaches it, and is named. */
+const HANG_MS = 900_000;
+
+/**
+ * Runs test files with Node's own runner, two at a time. Its output comes first; then, as the last thing written, the
+ * slowest files and what failed.
+ *
+ * @param files paths, at least one
+ * @returns the status for the process to exit with: 0 where all passed
+ */
+export function runFiles(files: readonly string[]): number {
+  const folder = mkdtempSync(join(tmpdir(), "brokerless-report-"));
+  try {
+    const report = join(folder, "report");
+    const reporters = [
+      // Named, because a second reporter takes the place of the one that Node would choose.
+      [process.stdout.isTTY ? "spec" : "tap", "stdout"],
+      [new URL("reporter.mjs", import.meta.url).href, report],
+    ];
+    const args = [
+      "--import",
+      "tsx",
+      "--test",
+      "--test-concurrency=2",
+      `--test-timeout=${HANG_MS}`,
+      ...reporters.flatMap(([name, destination]) => [
+        `--test-reporter=${name}`,
+        `--test-reporter-destination=${destination}`,
+      ]),
+      ...files,
+    ];
+    const { status, signal } = spawnSync(process.execPath, args, { stdio: "inherit" });
+    process.stdout.write(signal === null ? readFileSync(report, "utf8") : `killed: ${signal}\n`);
+    return status ?? 1;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

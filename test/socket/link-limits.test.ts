@@ -1,0 +1,238 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { Batch } from "../../lib/batch/batch.ts";
+import { raw } from "../../lib/codec/raw.ts";
+import { ErrorEvents } from "../../lib/core/events/error-events.ts";
+import { COMMON_DEFAULTS } from "../../lib/core/socket-options.ts";
+import {
+  decodeLinkMessage,
+  encodeLinkMessage,
+  type LinkMessage,
+  type LinkMessageInput,
+} from "../../lib/delivery/protocol/link-message.ts";
+import { BrokerlessError } from "../../lib/errors.ts";
+import { MemoryJournal } from "../../lib/journal/index.ts";
+import { ReliableReceiver } from "../../lib/reliable/receiver/reliable-receiver.ts";
+import {
+  RELIABLE_RECEIVE_DEFAULTS,
+  RELIABLE_SEND_DEFAULTS,
+} from "../../lib/reliable/reliable-options.ts";
+import { ReliableSender } from "../../lib/reliable/sender/reliable-sender.ts";
+import type { LinkPeer } from "../../lib/transport/link-peer.ts";
+import { eventually } from "../support/eventually.ts";
+import { range } from "../support/fixtures.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+
+const WHOLE = Number.MAX_SAFE_INTEGER;
+const HELLO = {
+  receiver: "ab".repeat(16),
+  codec: "raw",
+  prefetch: 10,
+  prefetchBytesMax: 1_000,
+  messageBytesMax: WHOLE,
+};
+/** What a connection is answered at once, and per second, at most (count). */
+const [BURST, PER_SECOND] = [32, 10];
+
+/** The other end of a connection: what was said to it. */
+class Ear implements LinkPeer {
+  readonly address = "test";
+  name: string | null = null;
+  readonly heard: LinkMessage[] = [];
+  dataBytes = 0;
+
+  send(parts: readonly Uint8Array[]): void {
+    this.heard.push(decodeLinkMessage(parts[0]!) as LinkMessage);
+    if (parts.length === 2) this.dataBytes += new Batch(Buffer.from(parts[1]!)).bytes.length;
+  }
+
+  close(): void {}
+  forget(): void {}
+
+  count(type: string): number {
+    return this.heard.filter((message) => message.type === type).length;
+  }
+}
+
+function ports(clock = new ManualClock()) {
+  let session = 0;
+  return { clock, random: () => 0.5, session: () => ++session, id: () => "cd".repeat(16) };
+}
+
+function sender(t: TestContext, queueBytesMax: number = 2 ** 20) {
+  const errors: BrokerlessError[] = [];
+  const clock = new ManualClock();
+  const made = new ReliableSender<Uint8Array>(
+    {
+      common: { ...COMMON_DEFAULTS, queueBytesMax, heartbeatMs: 0 },
+      codec: raw(),
+      schema: null,
+      rules: { ...RELIABLE_SEND_DEFAULTS, journal: new MemoryJournal() },
+      onPeer: () => {},
+      onDiverged: () => {},
+      onDead: () => {},
+      onDropped: () => {},
+      onLost: () => {},
+      onError: (error) => errors.push(error),
+    },
+    ports(clock),
+  );
+  t.after(() => made.links.abandon());
+  return { made, clock, errors };
+}
+
+function receiver(t: TestContext) {
+  const errors: BrokerlessError[] = [];
+  const clock = new ManualClock();
+  const made = new ReliableReceiver<Uint8Array>(
+    {
+      common: { ...COMMON_DEFAULTS, heartbeatMs: 0 },
+      codec: raw(),
+      schema: null,
+      rules: { ...RELIABLE_RECEIVE_DEFAULTS, reliable: true },
+      onPeer: () => {},
+      onDiverged: () => {},
+      onLost: () => {},
+      onRetry: () => {},
+      onError: (error) => errors.push(error),
+    },
+    ports(clock),
+  );
+  t.after(() => made.links.abandon());
+  return { made, clock, errors };
+}
+
+const FLOODS: Record<string, (index: number) => Buffer> = {
+  "sessions after sessions": (index) => say({ type: "hello", session: index + 1, text: hello() }),
+  "hellos that do not fit": (index) => say({ type: "hello", session: index + 1, text: "{}" }),
+  "messages of no session": () => say({ type: "ack", session: 77, number: 5 }),
+  "messages of no protocol": () => Buffer.from("GET / HTTP/1.1"),
+  "data where none is taken": () => say({ type: "offer", session: 0, text: "no JSON" }),
+};
+
+function hello(changes: object = {}): string {
+  return JSON.stringify({ ...HELLO, ...changes });
+}
+
+function say(message: LinkMessageInput): Buffer {
+  return encodeLinkMessage(message);
+}
+
+for (const [name, flood] of Object.entries(FLOODS)) {
+  for (const side of ["sender", "receiver"] as const) {
+    test(`links: what a ${side} answers to ${name} is limited per connection`, (t) => {
+      const { made, clock } = side === "sender" ? sender(t) : receiver(t);
+      const [ear, other] = [new Ear(), new Ear()];
+      for (const index of range(2_000)) made.links.onMessage(ear, [flood(index)]);
+      assert.ok(ear.heard.length <= BURST, `${ear.heard.length} answers`);
+      // The control: it does answer, each connection, and again after a while.
+      made.links.onMessage(other, [flood(0)]);
+      assert.ok(ear.heard.length > 0 && other.heard.length > 0);
+      const before = ear.heard.length;
+      clock.advance(1_000);
+      for (const index of range(100)) made.links.onMessage(ear, [flood(5_000 + index)]);
+      const more = ear.heard.length - before;
+      assert.ok(more > 0 && more <= PER_SECOND, `${more} more`);
+    });
+  }
+}
+
+test("links: a sender that refuses each session anew is not asked in a loop", (t) => {
+  const { made, clock } = receiver(t);
+  const ear = new Ear();
+  made.links.onConnect(ear);
+  const welcome = {
+    stream: "ef".repeat(16),
+    ...{ epoch: 1, epochSeqFirst: 1, epochsBefore: [], floor: 0, codec: "raw" },
+    ...{ leaseMs: 30_000, graceMs: 3_000, heartbeatMs: 3_000 },
+  };
+  const refuse = (): void => {
+    const { session } = ear.heard.findLast(({ type }) => type === "hello")!;
+    made.links.onMessage(ear, [say({ type: "welcome", session, text: JSON.stringify(welcome) })]);
+    made.links.onMessage(ear, [say({ type: "refuse", session, text: "no" })]);
+  };
+  for (const _ of range(1_000)) refuse();
+  assert.ok(ear.count("hello") <= BURST + 1, `${ear.count("hello")} hellos`);
+  // The control: it asks again by itself.
+  const before = ear.count("hello");
+  clock.advance(5_000);
+  assert.ok(ear.count("hello") > before);
+});
+
+for (const [name, credit] of Object.entries({
+  "asks for everything": { prefetch: WHOLE, prefetchBytesMax: WHOLE },
+  "asks for as much as the sender keeps in memory (control)": {
+    prefetch: 1_000_000,
+    prefetchBytesMax: 2 ** 20,
+  },
+})) {
+  test(`links: a receiver that ${name} gets what the sender keeps in memory`, async (t) => {
+    const { made, clock } = sender(t);
+    for (const _ of range(400)) await made.send(Buffer.alloc(20_000), null, { confirm: "queued" });
+    await made.drain(undefined);
+    const ear = new Ear();
+    made.links.onMessage(ear, [say({ type: "hello", session: 7, text: hello(credit) })]);
+    made.links.onMessage(ear, [say({ type: "claim", session: 7 })]);
+    await eventually(() => {
+      clock.advance(20);
+      assert.ok(ear.dataBytes > 900_000, `${ear.dataBytes} bytes`);
+    });
+    for (const _ of range(50)) {
+      clock.advance(20);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.ok(ear.dataBytes <= 2 ** 20 + 100_000, `${ear.dataBytes} bytes`);
+  });
+}
+
+test("events: of one code the first of a second are told, and then how many more", () => {
+  const told: string[] = [];
+  const events = new ErrorEvents((error) => told.push(`${error.code} ${error.message}`));
+  for (const index of range(1_000)) {
+    events.report(new BrokerlessError("BROKERLESS_PROTOCOL", `no ${index}`));
+  }
+  events.report(new BrokerlessError("BROKERLESS_NO_SPACE", "another code"));
+  assert.deepEqual(told.length, 65);
+  events.end();
+  assert.match(told[65]!, /^BROKERLESS_PROTOCOL 936 more errors .*, the last: no 999$/);
+  // The control: few are all told, at once.
+  told.length = 0;
+  for (const index of range(3)) events.report(new BrokerlessError("BROKERLESS_GAP", `${index}`));
+  events.end();
+  assert.deepEqual(
+    told,
+    range(3).map((index) => `BROKERLESS_GAP ${index}`),
+  );
+});
+
+test("events: texts are cut, and have nothing in them that a terminal obeys, nor their causes", () => {
+  const bad = "\u001b[2J\u0007\r\nFATAL: forged\u009b31m\u202e".repeat(100);
+  const told: Error[] = [];
+  const cause = new SyntaxError(bad);
+  const events = new ErrorEvents((error) => told.push(error));
+  events.report(new BrokerlessError("BROKERLESS_CODEC", `cannot decode: ${bad}`, { cause }));
+  events.end();
+  for (const error of [told[0]!, told[0]!.cause as Error]) {
+    assert.ok(error.message.length <= 6_000);
+    assert.doesNotMatch(error.message, /[\p{Cc}\p{Cf}]/u);
+    assert.doesNotMatch(error.stack!.split("\n    at ")[0]!, /[\p{Cc}\p{Cf}]/u);
+    assert.match(error.message, /\\u001b\[2J\\u0007/);
+  }
+});
+
+test("events: what a peer says when it refuses, and in its fields, is cut and clean", (t) => {
+  const bad = "\u001b[2J\r\nFATAL".repeat(300);
+  for (const side of [sender(t), receiver(t)]) {
+    const ear = new Ear();
+    side.made.links.onConnect(ear);
+    const session = ear.heard.findLast(({ type }) => type === "hello")?.session ?? 5;
+    side.made.links.onMessage(ear, [say({ type: "refuse", session, text: bad })]);
+    const text = hello({ codec: bad.slice(0, 30), receiver: bad });
+    side.made.links.onMessage(ear, [say({ type: "hello", session: 6, text })]);
+    assert.ok(side.errors.length >= 1);
+    for (const { message } of side.errors) {
+      assert.ok(message.length < 1_500, `${message.length} characters`);
+      assert.doesNotMatch(message, /[\p{Cc}\p{Cf}]/u);
+    }
+  }
+});

@@ -1,0 +1,260 @@
+import type { Mutant } from "./mutation.ts";
+
+const EPOCHS = "delivery/protocol/epochs";
+const PROBES = "reliable/link/probes";
+const IDENTITY = "contract/reliable-identity";
+const RECEIVE = "contract/reliable-receive";
+
+/** What tells one history of a stream from another, and void messages from valid ones. */
+export const EPOCH_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0044",
+    name: "only the next epoch makes void",
+    edits: [[EPOCHS, "if (start.epoch > epoch)", "if (start.epoch === epoch + 1)"]],
+    hunt: [EPOCHS, "who missed some loses what any of them made void"],
+  },
+  {
+    rule: "0044",
+    name: "epochs that are joined void what the later one did",
+    edits: [
+      [EPOCHS, "{ ...next, seqFirst: Math.min(oldest.seqFirst, next.seqFirst) }", "{ ...next }"],
+    ],
+    hunt: [EPOCHS, "a long history is joined"],
+  },
+  {
+    rule: "0044",
+    name: "lives that are joined void what the later one did",
+    edits: [
+      [EPOCHS, "{ ...second, seqFirst: Math.min(oldest.seqFirst, second.seqFirst) }", "second"],
+    ],
+    hunt: [EPOCHS, "of many lives the oldest are joined"],
+  },
+  {
+    rule: "0044",
+    name: "lives of one number are one",
+    edits: [[EPOCHS, `return \`\${epoch}-\${id}\`;`, "return String(epoch);"]],
+    hunt: [EPOCHS, "whatever is lost, restored and copied"],
+  },
+  {
+    rule: "0044",
+    name: "what only the reader's history has is valid",
+    edits: [[EPOCHS, "of ours.slice(ourCommon + 1)", "of []"]],
+    hunt: [EPOCHS, "whatever is lost, restored and copied"],
+  },
+  {
+    rule: "0044",
+    name: "what only the sender's history has is valid",
+    edits: [[EPOCHS, "of theirs.slice(common + 1)", "of []"]],
+    hunt: [EPOCHS, "whatever is lost, restored and copied"],
+  },
+  {
+    rule: "0044",
+    name: "a life that owns no seq is kept",
+    edits: [[EPOCHS, "seqFirst < next.seqFirst", "true"]],
+    hunt: [EPOCHS, "a life that owns no seq is left out"],
+  },
+  {
+    rule: "0044",
+    name: "a message's id is that of the newest life",
+    edits: [[EPOCHS, "at > 0 && epochs[at].seqFirst > seq", "false"]],
+    hunt: [EPOCHS, "a message's id is that of the life"],
+  },
+  {
+    rule: "0044",
+    name: "a list of epochs in any order is a history",
+    edits: [[EPOCHS, " || epoch <= before", ""]],
+    hunt: [EPOCHS, "what is no history is refused"],
+  },
+];
+
+/** What a holder of something of which there is one is asked, and how often. */
+export const PROBE_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0045",
+    name: "the question is put once",
+    edits: [["reliable/link/probes", "Math.min(ASK_MS, leftMs)", "leftMs"]],
+    hunt: [PROBES, "a question without an answer is put again"],
+  },
+  {
+    rule: "0045",
+    name: "a challenger that has gone is told too",
+    edits: [["reliable/link/probes", "!waiting.delete(challenger) ||", "true ||"]],
+    hunt: [PROBES, "a question without an answer is put again"],
+  },
+  {
+    rule: "0045",
+    name: "every challenger has the holder asked",
+    edits: [["reliable/link/probes", "nowMs - answeredMs < FRESH_MS", "false"]],
+    hunt: [PROBES, "but twice a second"],
+  },
+  {
+    rule: "0045",
+    name: "an answer that nobody asked for decides what is asked later",
+    edits: [["reliable/link/probes", "if (this.#probes.has(holder))", "if (true)"]],
+    hunt: [PROBES, "a holder that goes tells at once"],
+  },
+  {
+    rule: "0045",
+    name: "questions go on behind the end",
+    edits: [["reliable/link/probes", "cancel();\n        this.#probes.clear();", ";"]],
+    hunt: [PROBES, "a holder that goes tells at once"],
+  },
+];
+
+/** What keeps two of something of which there is one apart. */
+export const IDENTITY_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0044",
+    name: "the stream's id alone names a history",
+    edits: [[EPOCHS, 'return root === "" ? stream :', "return true ? stream :"]],
+    hunt: [IDENTITY, "copies of an empty journal that take turns"],
+  },
+  {
+    rule: "0044",
+    name: "the second of two senders takes the stream over",
+    edits: [["reliable/receiver/receiver-sessions", "holder === link || !isOther", "true"]],
+    hunt: [IDENTITY, "the second of two copies at a time"],
+  },
+  {
+    rule: "0045",
+    name: "the second of two receivers takes the other's place",
+    edits: [
+      ["reliable/sender/sender-sessions", "!link.isLive || link.receiver !== receiver", "true"],
+    ],
+    hunt: [IDENTITY, "the second of two receivers"],
+  },
+];
+
+/** What lets a call of `receive` acknowledge what its caller had, and nothing else. */
+export const RECEIVE_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0054",
+    name: "any number of callers",
+    edits: [["reliable/receiver/reliable-inbound", "if (this.#isReceiving)", "if (false)"]],
+    hunt: [RECEIVE, "of several loops one goes on"],
+  },
+  {
+    rule: "0054",
+    name: "a second call in the same turn",
+    edits: [["reliable/receiver/reliable-inbound", "if (this.#isReceiving)", "if (false)"]],
+    hunt: [RECEIVE, "a second call in the same turn"],
+  },
+  {
+    rule: "0054",
+    name: "a call that gave up is never over",
+    edits: [["reliable/receiver/reliable-inbound", "this.#isReceiving = false;\n    };", "};"]],
+    hunt: [RECEIVE, "a call that gave up"],
+  },
+  {
+    rule: "0054",
+    name: "a call that gave up is served",
+    edits: [["reliable/receiver/reliable-inbound", "if (isCancelled)", "if (false)"]],
+    hunt: [RECEIVE, "a call that gave up"],
+  },
+  {
+    rule: "0054",
+    name: "a loop has no answer of its own",
+    edits: [["reliable/receiver/reliable-inbound", "run.add(links, stream, seq)", "void 0"]],
+    hunt: [RECEIVE, "loops beside it answer for their own messages"],
+  },
+];
+
+const WITHOUT_PAUSE = ["contract/subscriptions", "one behind another, without a pause"] as const;
+
+/** What lets a process be profiled. */
+export const SIGNAL_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0009",
+    name: "a signal ends a call of libzmq",
+    edits: [["transport/native/uninterrupted", 'errnoOf(error) !== "EINTR"', "true"]],
+    hunt: ["transport/native/router-ids", "a signal to the process"],
+  },
+];
+
+const MIDDLE_OF_A_TURN = ["sim/watched", "is found after three deaths"] as const;
+
+/** What keeps the number of deaths small that it takes to find their cause. */
+export const WATCH_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0070",
+    name: "a sender does not say that it looks for what its receivers die of",
+    edits: [["reliable/sender/transmitter", "isWatching() ? LINK_FLAG.watched : 0", "0"]],
+    hunt: MIDDLE_OF_A_TURN,
+  },
+  {
+    rule: "0070",
+    name: "a receiver is deaf to that",
+    edits: [["reliable/receiver/hand-overs", " || isWatched()", ""]],
+    hunt: MIDDLE_OF_A_TURN,
+  },
+  {
+    rule: "0070",
+    name: "a receiver says what it has begun only at the end of a turn",
+    edits: [
+      [
+        "reliable/receiver/hand-overs",
+        "return this.#count >= HANDED_UNSAID_MAX || isWatched()",
+        "return false",
+      ],
+    ],
+    hunt: MIDDLE_OF_A_TURN,
+  },
+];
+
+/** What lets others have a turn while a peer subscribes on and on. */
+export const FLOOD_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0012",
+    name: "a publisher reads until nothing is left",
+    edits: [["transport/native/native-calls", "while (!isOver())", "while (true)"]],
+    hunt: WITHOUT_PAUSE,
+  },
+  {
+    rule: "0012",
+    name: "a publisher goes on reading when its turn is over",
+    edits: [["socket/publisher", "if (this.#turns.isOver)", "if (false)"]],
+    hunt: WITHOUT_PAUSE,
+  },
+];
+
+const LMDB_CLOSE = "journal/lmdb-close";
+
+/** What a reader of an LMDB journal is told when that closes. */
+export const LMDB_CLOSE_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "a reader is told of a close",
+    name: "a read that a close cuts short ends as if it had all",
+    edits: [["journal/lmdb/lmdb-journal", "throw unread(seq, this.seqStored);", "return null;"]],
+    hunt: [LMDB_CLOSE, "a read is told what the close has left unread"],
+  },
+  {
+    rule: "a reader is told of a close",
+    name: "a read goes on in a database that is closed",
+    edits: [["journal/lmdb/lmdb-journal", "this.#isClosed = true;", ""]],
+    hunt: [LMDB_CLOSE, "a read that follows is told what the close has left unread"],
+  },
+  {
+    rule: "a reader is told of a close",
+    name: "who follows is not told of the close",
+    edits: [
+      ["journal/local-journal", "this.#closing === null && this.seqStored", "this.seqStored"],
+    ],
+    hunt: [LMDB_CLOSE, "who follows and has read all ends with the close"],
+  },
+];
+
+/** A runtime that crashes in native code is let in. */
+export const RUNTIME_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "docs/runtimes.md: what is not Node is refused",
+    name: "sockets are made on any runtime",
+    edits: [["core/typed-socket", 'assertNode("a socket");', ""]],
+    hunt: ["runtime", "each role is refused at construction"],
+  },
+  {
+    rule: "docs/runtimes.md: what is not Node is refused",
+    name: "the lock of a journal is loaded on any runtime",
+    edits: [["journal/disk/directory-lock", 'assertNode("a journal on a disk");', ""]],
+    hunt: ["runtime", "a journal on a disk is refused"],
+  },
+];

@@ -1,0 +1,74 @@
+import type { Mutant } from "./mutation.ts";
+
+const HEADERS = "batch/headers";
+const LYING = [HEADERS, "a receiver believes no length"] as const;
+const BOUNDS = [HEADERS, "beyond the receiver's bounds"] as const;
+
+/** What bounds the headers that peers send. */
+export const HEADER_MUTANTS: readonly Mutant[] = [
+  ...(
+    [
+      ["a block is as long as it says", "length > end - start", LYING],
+      ["a text is as long as it says", "textEnd > blockEnd", LYING],
+      ["any name is one", 'name === "" || name === "__proto__"', LYING],
+      ["a name may come twice", "Object.hasOwn(headers, name)", LYING],
+      ["bytes that are no text are made one", "!isUtf8(bytes.subarray(start, end))", LYING],
+      ["there may be headers of no value", "at !== frame.length", LYING],
+      ["any version is read", "frame[2] !== PART_HEAD[2] || frame[3] !== 0", [HEADERS, "version"]],
+      ["the bytes of headers have no bound", "length > limits.headersBytesMax", BOUNDS],
+      ["the count of headers has no bound", "count > limits.headersCountMax", BOUNDS],
+    ] as const
+  ).map(
+    ([name, check, hunt]): Mutant => ({
+      rule: "0076",
+      name,
+      edits: [[HEADERS, `if (${check})`, "if (false)"]],
+      hunt,
+    }),
+  ),
+  {
+    rule: "0076",
+    name: "messages with headers share frames with those without",
+    edits: [["batch/batcher", "|| isHeaded !== this.#isHeaded", "|| false"]],
+    hunt: ["batch/batcher", "do not share a frame"],
+  },
+  {
+    rule: "0076",
+    name: "headers do not count to the bytes of a frame",
+    edits: [
+      ["batch/batcher", "begin + beside > this.#batchBytesMax", "begin > this.#batchBytesMax"],
+    ],
+    hunt: ["batch/batcher", "headers count to batchBytesMax"],
+  },
+];
+
+const MARKS = "batch/codec-marks";
+const FRAMING = "batch/framing";
+
+/** What tells frames of one codec from those of another. */
+export const MARK_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0077",
+    name: "a message that is a small integer begins like JSON",
+    edits: [[FRAMING, "if (byte >= FIXINT_END)", "if (true)"]],
+    hunt: [MARKS, "a batched frame of msgpack is refused by json"],
+  },
+  {
+    rule: "0077",
+    name: "a line of JSON ends like any other",
+    edits: [[FRAMING, "this.#isMarked ? LINE_END : LINE_END.subarray(1)", "LINE_END.subarray(1)"]],
+    hunt: [MARKS, "a batched frame of msgpack is refused by json"],
+  },
+  {
+    rule: "0077",
+    name: "nobody looks whose frame it is",
+    edits: [[MARKS, "maker !== null && maker !== codec.name)\n", "false)\n"]],
+    hunt: [MARKS, "a batched frame of raw is refused"],
+  },
+  {
+    rule: "0077",
+    name: "what ends like JSON is taken for it",
+    edits: [[MARKS, "(length > SURE_BYTES_MAX || isJson(frame))", "true"]],
+    hunt: [MARKS, "peers of other libraries write is read"],
+  },
+];

@@ -1,0 +1,330 @@
+import type { Mutant } from "./mutation.ts";
+
+const CALLS = "socket/send-calls";
+const LIMITS = "socket/link-limits";
+const WRITER = "transport/link-writer";
+
+/** What bounds a link, each with the test that must miss it. */
+export const LINK_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0051",
+    name: "what waits for a peer is not bounded",
+    edits: [["transport/link-writer", "if (this.#bytes > WAITING_BYTES_MAX)", "if (false)"]],
+    hunt: [WRITER, "given up when too much waits"],
+  },
+  {
+    rule: "0051",
+    name: "a full pipe is tried for ever",
+    edits: [["transport/link-writer", "if (waitedMs >= STUCK_MS_MAX)", "if (false)"]],
+    hunt: [WRITER, "does not try for ever"],
+  },
+  {
+    rule: "0051",
+    name: "a peer that does not read is listened to again at once",
+    edits: [["transport/router-peers", "if (peer.isDeaf)", "if (false)"]],
+    hunt: [WRITER, "not listened to for a while"],
+  },
+  {
+    rule: "0051",
+    name: "every message is answered",
+    edits: [["reliable/link/answer-limit", "if (bucket.left < 1)", "if (false)"]],
+    hunt: [LIMITS, "answers to sessions after sessions"],
+  },
+  {
+    rule: "0051",
+    name: "a receiver has the credit that it asks for",
+    edits: [
+      [
+        "reliable/sender/sender-session",
+        "Math.min(hello.prefetchBytesMax, creditBytesMax)",
+        "hello.prefetchBytesMax",
+      ],
+    ],
+    hunt: [LIMITS, "asks for everything"],
+  },
+  {
+    rule: "0051",
+    name: "a receiver asks again at once, however often it is refused",
+    edits: [
+      [
+        "reliable/receiver/receive-driver",
+        "else if (this.#refusals.allows(link.peer))",
+        "else if (true)",
+      ],
+    ],
+    hunt: [LIMITS, "is not asked in a loop"],
+  },
+  {
+    rule: "0051",
+    name: "every error is an event",
+    edits: [["core/events/error-events", "second.count >= EVENTS_MAX", "false"]],
+    hunt: [LIMITS, "the first of a second are told"],
+  },
+  {
+    rule: "0051",
+    name: "texts go into events as they are",
+    edits: [["peer-text", "clean !== message", "false"]],
+    hunt: [LIMITS, "texts are cut"],
+  },
+  {
+    rule: "0051",
+    name: "a peer's reason goes into an error as it is",
+    edits: [["peer-text", "return visible(text, PEER_TEXT_MAX);", "return text;"]],
+    hunt: [LIMITS, "what a peer says when it refuses"],
+  },
+];
+
+const ENDS = "contract/reliable-ends";
+const HUB = "transport/link-hub";
+
+/** What lets the last words of a socket be said and heard, each with the test that must miss it. */
+export const END_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0056",
+    name: "a sender says good-bye before it has saved",
+    edits: [["reliable/sender/reliable-sender", "await this.#patience(saved);", ""]],
+    hunt: [ENDS, "of journal senders that came once an inbox keeps floors (tcp)"],
+  },
+  {
+    rule: "0056",
+    name: "a disk that does not answer is waited for",
+    edits: [["reliable/sender/reliable-sender", "await this.#patience(saved);", "await saved;"]],
+    hunt: [ENDS, "keeps no receiver from hearing good-bye"],
+  },
+  {
+    rule: "0056",
+    name: "only who has said acks is told the news",
+    edits: [
+      [
+        "reliable/sender/dispatch-driver",
+        "if (link.isLive)\n                this.#sessions.tell",
+        "if (false)\n                this.#sessions.tell",
+      ],
+    ],
+    hunt: [ENDS, "hears the floor before the good-bye"],
+  },
+  {
+    rule: "0056",
+    name: "a sender that ends lets messages go",
+    edits: [
+      ["reliable/sender/sender-sessions", "{ going } of this.#links.values()", "{ going } of []"],
+    ],
+    hunt: [ENDS, "nothing is let go by a sender that ends"],
+  },
+  {
+    rule: "0056",
+    name: "a DEALER drops what it has not read",
+    edits: [["transport/link-hub", 'keepsUnread: kind === "dealer"', "keepsUnread: false"]],
+    hunt: [HUB, "is heard before its end"],
+  },
+  {
+    rule: "0056",
+    name: "a DEALER keeps what it has not sent",
+    edits: [["transport/link-hub", "dealer.channel.renew(address.text)", "0"]],
+    hunt: [HUB, "is not said to the next at its place"],
+  },
+];
+
+const WATCH = "transport/monitor/peer-watch";
+
+/** What a connecting side does where handshakes fail, each with the test that must miss it. */
+export const HANDSHAKE_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0057",
+    name: "libzmq dials where only handshakes fail",
+    edits: [[WATCH, "if (this.#failed.has(endpoint.address))", "if (false)"]],
+    hunt: [WATCH, "the pause grows, until one is completed"],
+  },
+  {
+    rule: "0057",
+    name: "a completed handshake changes nothing",
+    edits: [
+      [
+        WATCH,
+        "this.#failed.forget(address);\n            this.#options.hosts",
+        "this.#options.hosts",
+      ],
+    ],
+    hunt: [WATCH, "the pause grows, until one is completed"],
+  },
+  {
+    rule: "0057",
+    name: "who hangs up in a handshake is never told of",
+    edits: [[WATCH, "if (!hasKeys || native.closed)", "if (true)"]],
+    hunt: [WATCH, "are told once in a while"],
+  },
+  {
+    rule: "0057",
+    name: "every one is told of",
+    edits: [
+      ["transport/monitor/failed-handshakes", "nowMs - failed.toldMs < TELL_MS_MIN", "false"],
+    ],
+    hunt: [WATCH, "are told once in a while"],
+  },
+];
+
+const MISSING = "socket/missing-messages";
+
+/** What keeps a sender going behind what its journal lacks, each with the test that must miss it. */
+export const MISSING_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0052",
+    name: "no hold before the first message",
+    edits: [["reliable/sender/settlement-store", "void this.#hold();", ""]],
+    hunt: [MISSING, "a retention frees nothing that is not processed"],
+  },
+  {
+    rule: "0052",
+    name: "a read stops at what is missing",
+    edits: [["journal/reader", "this.#onMissing === null || !isMissing(error)", "true || error"]],
+    hunt: [MISSING, "a repair of a flipped bit"],
+  },
+  {
+    rule: "0052",
+    name: "the rest of a damaged segment is lost with it",
+    edits: [
+      [
+        "journal/segment/segment-cursor",
+        "segment !== null && (await this.#seek(segment))",
+        "false",
+      ],
+    ],
+    hunt: [MISSING, "a reader with onMissing"],
+  },
+  {
+    rule: "0052",
+    name: "what is missing is waited for",
+    edits: [["delivery/dispatch/dispatcher", "this.#miss(event);", ""]],
+    hunt: [MISSING, "its deduplication id tells it"],
+  },
+  {
+    rule: "0052",
+    name: "what was freed is taken for settled",
+    edits: [["reliable/sender/restored-state", "?? senderSeqFirst", "?? seqFirst"]],
+    hunt: [MISSING, "frees unprocessed before its restart"],
+  },
+];
+
+/** The protections of the calls of `send`. */
+export const SENDER_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0050",
+    name: "a repeated id is processed as soon as it is stored",
+    edits: [
+      ["reliable/outbound/appender", "end ?? this.#options.outcomeOf(seq)", '"processed" && end'],
+      ["reliable/outbound/appender", "if (outcome === null) {", "if (false) {"],
+    ],
+    hunt: [CALLS, "resolves with the level that it asks for"],
+  },
+  {
+    rule: "0050",
+    name: "a repeated id does not look at the first message on its way",
+    edits: [["reliable/outbound/appender", "if (first !== null)", "if (false)"]],
+    hunt: [CALLS, "fails with it, and is free again"],
+  },
+  {
+    rule: "0050",
+    name: "purging forgets how an id's message ended",
+    edits: [["reliable/sender/dead-letters", "onPurge(there);", ""]],
+    hunt: [CALLS, "is known after a restart, purged or sent anew"],
+  },
+  {
+    rule: "0050",
+    name: "an id stays with the dead letter that was sent anew",
+    edits: [
+      ["reliable/outbound/appender", "this.#deduplication?.moved(from, first) ?? null", "null"],
+    ],
+    hunt: [CALLS, "is known after a restart, purged or sent anew"],
+  },
+  {
+    rule: "0050",
+    name: "the place of a page depends on how many are kept",
+    edits: [
+      ["reliable/outbound/deduplicator", "nameOf(page % PLACES)", "nameOf(page % this.#pagesMax)"],
+      [
+        "reliable/outbound/deduplicator",
+        "place = 0; place < PLACES; place++) {\n            const bytes",
+        "place = 0; place < this.#pagesMax; place++) {\n            const bytes",
+      ],
+    ],
+    hunt: [CALLS, "deduplicationIdsMax becomes 256"],
+  },
+  {
+    rule: "0050",
+    name: "a call that was given up while its schema checked is sent",
+    edits: [["core/admission", "if (!call.isGivenUp)", "if (true)"]],
+    hunt: [CALLS, "its schema checks is not sent (reliable)"],
+  },
+  {
+    rule: "0050",
+    name: "the same without acknowledgements",
+    edits: [["core/admission", "if (!call.isGivenUp)", "if (true)"]],
+    hunt: [CALLS, "its schema checks is not sent (plain)"],
+  },
+  {
+    rule: "0050",
+    name: "a time limit ends the first call that waits",
+    edits: [["core/admission", "this.#waiting.leave(call)", "this.#waiting.next()"]],
+    hunt: [CALLS, "takes no other with the same options"],
+  },
+  {
+    rule: "0050",
+    name: "the open batch does not count",
+    edits: [["reliable/outbound/durable-outbound", "if (this.#countsOpen)", "if (false)"]],
+    hunt: [CALLS, "backlogMessagesMax counts what one turn accepts, block"],
+  },
+  {
+    rule: "0050",
+    name: "messages are dropped where the disk is slow",
+    edits: [
+      [
+        "reliable/outbound/durable-outbound",
+        "tries = 0; this.#isBacklogFull &&",
+        "tries = 0; this.#isFull &&",
+      ],
+    ],
+    hunt: [CALLS, "a slow disk makes dropOldest wait"],
+  },
+];
+
+const REPLIES = "plain/request/reply-writer";
+
+/** What keeps a peer of a Replier that does not read from others. */
+export const REPLY_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0006",
+    name: "every reply that waits is tried by itself",
+    edits: [[REPLIES, "if (!peer.isGone && !this.isStuck(peer))", "if (!peer.isGone)"]],
+    hunt: [REPLIES, "one loop tries for a peer"],
+  },
+  {
+    rule: "0006",
+    name: "what waits for a peer is not bounded",
+    edits: [[REPLIES, "waiting.bytes + bytes > WAITING_BYTES_MAX", "false"]],
+    hunt: [REPLIES, "what waits for a peer is bounded"],
+  },
+  {
+    rule: "0006",
+    name: "what waited for a peer that has gone goes to whoever has its name",
+    edits: [
+      [
+        REPLIES,
+        "waiting)\n                return;\n            const reply",
+        "waiting) {}\n            const reply",
+      ],
+    ],
+    hunt: [REPLIES, "is not sent what waited"],
+  },
+  {
+    rule: "0006",
+    name: "a full backlog drops requests at once",
+    edits: [["plain/request/held-requests", "isFull && peer.isDeaf", "isFull"]],
+    hunt: [REPLIES, "of one that may read yet none is dropped"],
+  },
+  {
+    rule: "0006",
+    name: "a peer that is waited for in vain stops everybody",
+    edits: [["plain/request/held-requests", "isFull && peer.isDeaf", "false"]],
+    hunt: [REPLIES, "waited for in vain are bounded"],
+  },
+];

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import {
+  bindPresence,
+  connectPresence,
+  type Presence,
+} from "../../../lib/transport/inproc/presence.ts";
+import { eventually } from "../../support/eventually.ts";
+
+let names = 0;
+
+function setUp(t: TestContext) {
+  const address = `inproc://presence-${++names}`;
+  const log: string[] = [];
+  const listener = (name: string) => ({
+    joined: () => log.push(`${name} joined`),
+    ended: () => log.push(`${name} ended`),
+    cut: () => log.push(`${name} cut`),
+    again: () => log.push(`${name} again`),
+  });
+  const keep = (presence: Presence): Presence => {
+    t.after(() => presence.close("gone"));
+    return presence;
+  };
+  return {
+    log,
+    bind: (name: string) => keep(bindPresence(address, listener(name))),
+    connect: (name: string) => keep(connectPresence(address, listener(name))),
+  };
+}
+
+test("presence: each side learns that the other has come and gone", async (t) => {
+  const { log, bind, connect } = setUp(t);
+  bind("binder");
+  const connector = connect("connector");
+  await eventually(() => assert.deepEqual(log.toSorted(), ["binder joined", "connector joined"]));
+  connector.close("gone");
+  await eventually(() => assert.deepEqual(log.slice(2), ["binder ended"]));
+});
+
+test("presence: a connector learns that the binder has gone", async (t) => {
+  const { log, bind, connect } = setUp(t);
+  const binder = bind("binder");
+  connect("one");
+  connect("two");
+  await eventually(() => assert.equal(log.length, 4));
+  binder.close("gone");
+  await eventually(() => assert.deepEqual(log.slice(4).toSorted(), ["one ended", "two ended"]));
+});
+
+test("presence: who connects first is counted when somebody binds", async (t) => {
+  const { log, bind, connect } = setUp(t);
+  connect("connector");
+  bind("binder");
+  await eventually(() => assert.deepEqual(log.toSorted(), ["binder joined", "connector joined"]));
+});
+
+test("presence: the name is free again as soon as the binder has closed", (t) => {
+  const { bind } = setUp(t);
+  for (let round = 0; round < 50; round++) bind("binder").close("gone");
+});
+
+test("presence: a second close does nothing", async (t) => {
+  const { log, bind, connect } = setUp(t);
+  const binder = bind("binder");
+  const connector = connect("connector");
+  await eventually(() => assert.equal(log.length, 2));
+  connector.close("gone");
+  connector.close("gone");
+  await eventually(() => assert.equal(log.length, 3));
+  binder.close("gone");
+  binder.close("gone");
+  assert.equal(log.length, 3);
+});
+
+test("presence: a connector that gives up before anybody has bound leaves the others waiting", async (t) => {
+  const { log, bind, connect } = setUp(t);
+  const early = connect("early");
+  connect("one");
+  connect("two");
+  early.close("gone");
+  await eventually(() => assert.deepEqual(log.toSorted(), ["one again", "two again"]));
+  bind("binder");
+  const joined = ["binder joined", "binder joined", "one joined", "two joined"];
+  await eventually(() => assert.deepEqual(log.slice(2).toSorted(), joined));
+});
+
+test("presence: a connector hears whether the binder closes or gives up the address alone, and finds the next", async (t) => {
+  const { log, bind, connect } = setUp(t);
+  const first = bind("first");
+  connect("connector");
+  await eventually(() => assert.equal(log.length, 2));
+  first.close("cut");
+  await eventually(() => assert.deepEqual(log.slice(2), ["connector cut"]));
+  const second = bind("second");
+  await eventually(() =>
+    assert.deepEqual(log.slice(3).toSorted(), ["connector joined", "second joined"]),
+  );
+  second.close("gone");
+  await eventually(() => assert.deepEqual(log.slice(5), ["connector ended"]));
+});

@@ -1,0 +1,203 @@
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { type TestContext, test } from "node:test";
+import type { BrokerlessError } from "../../../lib/errors.ts";
+import { AddressBook } from "../../../lib/transport/monitor/address-book.ts";
+import { PeerWatch } from "../../../lib/transport/monitor/peer-watch.ts";
+import { NamedHosts } from "../../../lib/transport/native/named-hosts.ts";
+import type { NativeSocket } from "../../../lib/transport/native/native.ts";
+import { turn } from "../../support/eventually.ts";
+
+const ADDRESS = "ipc:///tmp/peer-watch";
+
+/** A watch of a native socket that says what the test makes it say. */
+function setUp(t: TestContext, hasKeys = false) {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const events = new EventEmitter();
+  const dialled: string[] = [];
+  const hungUp: string[] = [];
+  const native = {
+    events,
+    closed: false,
+    connect: (address: string) => dialled.push(address),
+    disconnect: (address: string) => hungUp.push(address),
+  } as unknown as NativeSocket;
+  const endpoints = new AddressBook();
+  const problems: BrokerlessError[] = [];
+  const nothing = (): void => {};
+  const watch = new PeerWatch({
+    native,
+    endpoints,
+    hosts: new NamedHosts({ resolve: async () => [], move: () => {}, onProblem: () => {} }),
+    hasKeys,
+    onPeer: nothing,
+    onProblem: (error) => problems.push(error),
+    onChange: nothing,
+    onTouched: nothing,
+    onEnd: nothing,
+  });
+  watch.start();
+  const say = (type: string, address: string): unknown => events.emit(type, { type, address });
+  const report = (...types: readonly string[]): void => {
+    for (const type of types) say(type, ADDRESS);
+  };
+  const connect = (): void => endpoints.addConnected(ADDRESS);
+  const disconnect = (): void => {
+    endpoints.deleteConnected(ADDRESS);
+    watch.forget(ADDRESS);
+  };
+  return { watch, problems, dialled, hungUp, say, report, connect, disconnect };
+}
+
+/** Connected, given up before its reports were read, and connected again; then the late reports come. */
+function setUpStale(t: TestContext) {
+  const world = setUp(t);
+  world.connect();
+  world.disconnect();
+  world.connect();
+  world.report("connect", "handshake");
+  return world;
+}
+
+test("peer watch: what was given up is no peer, once libzmq says that nobody is there", (t) => {
+  const { watch, report } = setUpStale(t);
+  report("close", "connect:retry");
+  assert.equal(watch.peers.count, 0);
+});
+
+test("peer watch: what was given up is no peer, once the connection after it has failed", (t) => {
+  for (const failure of [
+    ["connect", "disconnect"],
+    ["connect", "handshake:error:other", "disconnect"],
+    ["connect", "handshake:error:other"],
+  ]) {
+    const { watch, report } = setUpStale(t);
+    report(...failure);
+    assert.equal(watch.peers.count, 0, failure.join());
+    t.mock.timers.reset();
+  }
+});
+
+test("peer watch: one peer is counted, however often its address was given up before", (t) => {
+  const { watch, report } = setUpStale(t);
+  report("connect", "connect", "handshake");
+  assert.equal(watch.peers.count, 1);
+  report("disconnect");
+  assert.equal(watch.peers.count, 0);
+});
+
+test("peer watch: reports about what was given up, and not connected again, are about nothing", (t) => {
+  const { watch, report, connect, disconnect } = setUp(t);
+  connect();
+  report("connect", "handshake");
+  assert.equal(watch.peers.count, 1);
+  disconnect();
+  assert.equal(watch.peers.count, 0);
+  report("connect", "handshake");
+  assert.equal(watch.peers.count, 0);
+});
+
+test("peer watch: a peer that goes after its address was given up and taken again did not fail to shake hands", (t) => {
+  const { problems, report } = setUpStale(t);
+  report("connect", "connect", "handshake", "disconnect");
+  t.mock.timers.tick(1_000);
+  assert.deepEqual(problems, []);
+});
+
+test("peer watch: a connection that ends before its handshake is a problem, unless it was given up", (t) => {
+  const { problems, report, connect, disconnect } = setUp(t);
+  connect();
+  report("connect", "disconnect");
+  disconnect();
+  t.mock.timers.tick(1_000);
+  assert.deepEqual(problems, []);
+  connect();
+  report("connect", "disconnect");
+  t.mock.timers.tick(1_000);
+  assert.deepEqual(
+    problems.map(({ code }) => code),
+    ["BROKERLESS_PROTOCOL"],
+  );
+});
+
+test("peer watch: a lost connection is dialled once more, unless libzmq does so itself", (t) => {
+  const { dialled, report, connect } = setUp(t);
+  connect();
+  report("connect", "handshake", "disconnect", "connect:retry");
+  t.mock.timers.tick(10_000);
+  assert.deepEqual(dialled, []);
+  report("connect", "handshake", "disconnect");
+  t.mock.timers.tick(10_000);
+  assert.deepEqual(dialled, [ADDRESS]);
+});
+
+test("peer watch: settled waits until libzmq has done something that it was told after its last report", async (t) => {
+  const { watch, dialled, hungUp, report, connect, say } = setUp(t);
+  connect();
+  report("connect", "handshake", "disconnect");
+  let settled = false;
+  const done = watch.settled().then(() => {
+    settled = true;
+  });
+  const [nobody] = dialled;
+  assert.match(nobody!, /^ipc:\/\/@brokerless\.\w{24}$/);
+  report("close");
+  await turn();
+  assert.equal(settled, false);
+  say("close", nobody!);
+  await done;
+  assert.deepEqual(hungUp, [nobody]);
+});
+
+const REFUSED = ["connect", "handshake:error:other", "disconnect", "connect:retry"] as const;
+
+test("peer watch: where only handshakes fail the pause grows, until one is completed", (t) => {
+  const { watch, dialled, hungUp, report, connect } = setUp(t);
+  connect();
+  const pausesMs: number[] = [];
+  for (let tries = 0; tries < 8; tries++) {
+    report(...REFUSED);
+    assert.equal(hungUp.length, tries + 1, "libzmq dials by itself");
+    assert.ok(watch.isParked(ADDRESS));
+    let pauseMs = 0;
+    for (; dialled.length === tries; pauseMs += 10) t.mock.timers.tick(10);
+    assert.ok(!watch.isParked(ADDRESS));
+    pausesMs.push(pauseMs);
+  }
+  const bounds = [100, 200, 400, 800, 1_000, 1_000, 1_000, 1_000];
+  for (const [tries, bound] of bounds.entries()) {
+    const pauseMs = pausesMs[tries]!;
+    assert.ok(pauseMs >= bound && pauseMs <= bound * 2 + 10, pausesMs.join());
+  }
+  report("connect", "handshake", "disconnect", "connect:retry");
+  assert.ok(!watch.isParked(ADDRESS), "a lost peer is libzmq's again");
+  assert.equal(hungUp.length, 8);
+});
+
+test("peer watch: an address that is given up while its next try is not due is not dialled", (t) => {
+  const { watch, dialled, report, connect, disconnect } = setUp(t);
+  connect();
+  report(...REFUSED);
+  disconnect();
+  t.mock.timers.tick(10_000);
+  assert.deepEqual([dialled, watch.isParked(ADDRESS)], [[], false]);
+});
+
+test("peer watch: with keys, handshakes that end again and again without a word are told once in a while", (t) => {
+  const { problems, report, connect } = setUp(t, true);
+  const told = () => problems.filter(({ code }) => code === "BROKERLESS_SECURITY").length;
+  connect();
+  for (const count of [0, 0, 1, 1, 1]) {
+    report(...REFUSED);
+    assert.equal(told(), count);
+    t.mock.timers.tick(2_000);
+  }
+  report("connect", "handshake", "disconnect", "connect:retry");
+  report(...REFUSED);
+  assert.equal(told(), 1, "one that came and went is not news");
+  t.mock.timers.reset();
+  const plain = setUp(t);
+  plain.connect();
+  for (let tries = 0; tries < 5; tries++) plain.report(...REFUSED);
+  assert.ok(plain.problems.every(({ code }) => code !== "BROKERLESS_SECURITY"));
+});
