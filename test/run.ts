@@ -1,7 +1,7 @@
 /**
- * Runs the test files with Node's own runner: all but the mutants (`npm run mutants`), or those whose path contains an
- * argument; but none whose path contains an argument after its "!". The end of its output names the slowest files and the
- * failed tests.
+ * Runs the test files with Node's own runner: all but the slow negative controls (`npm run mutants`), or those whose path
+ * contains an argument; but none whose path contains an argument after its "!". The end of its output names the slowest
+ * files and the failed tests.
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -11,15 +11,18 @@ import { runFiles } from "./run-files.ts";
 
 answerHelp(`usage: npm test [-- PART... [!PART...]]
 
-Runs the test files with Node's own runner: all but the mutants, which npm run mutants runs.
+Runs the test files with Node's own runner: all but the slow negative controls, which npm run mutants runs.
 
 PART    only those whose path contains one of these
 !PART   none whose path contains this`);
 const root = fileURLToPath(new URL(".", import.meta.url));
 const wanted = process.argv.slice(2).filter((part) => !part.startsWith("!"));
 const unwanted = process.argv.filter((part) => part.startsWith("!")).map((part) => part.slice(1));
-// Each mutant compiles the library and runs a test of it again: minutes, of which nobody learns anything while developing.
-if (!wanted.some((part) => part.includes("mutants"))) unwanted.push("mutants");
+// Each mutant compiles the library and runs a test of it again, each control of a storm plays one: minutes, of which nobody
+// learns anything while developing.
+for (const slow of ["mutants", "storm-controls"]) {
+  if (!wanted.some((part) => part.includes(slow))) unwanted.push(slow);
+}
 const files = readdirSync(root, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".test.ts"))
   .filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)))

@@ -31,6 +31,7 @@ const files = [
   "crash/ext4.test.ts",
   "crash/full-disk.test.ts",
   "crash/storm.test.ts",
+  "crash/storm-controls.test.ts",
   "crash/zombie.test.ts",
   "sim/delivery.test.ts",
   "sim/delivery-controls.test.ts",

@@ -5,12 +5,10 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { compile } from "../support/compile.ts";
 import { Storm, watchdogMs } from "./storm.ts";
-import { CONTROLS, STORMS } from "./storm-kinds.ts";
+import { STORMS } from "./storm-kinds.ts";
 
 /** Blows of each storm (count). */
-const BLOWS = Number(process.env.BROKERLESS_BLOWS ?? 8);
-/** What a storm can do is seen in few. */
-const BLOWS_CONTROL = 6;
+const BLOWS = Number(process.env.BROKERLESS_BLOWS ?? 5);
 const SEED = Number(process.env.BROKERLESS_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 const place = mkdtempSync(join(tmpdir(), "brokerless-"));
@@ -34,13 +32,5 @@ for (const [name, { options, never }] of Object.entries(STORMS)) {
     for (const count of never) {
       assert.equal(counts[count], 0, `${count}: ${JSON.stringify({ counts, examples })}`);
     }
-  });
-}
-
-for (const [name, { options, seen }] of Object.entries(CONTROLS)) {
-  const timeout = watchdogMs(BLOWS_CONTROL) * 2;
-  test(`storm, negative control: ${name} (seed ${SEED})`, { timeout }, async (t) => {
-    const { counts } = await Storm.play(t, { ...options, seed: SEED, blows: BLOWS_CONTROL, build });
-    assert.ok(counts[seen] > 0, `the verifier saw nothing: ${JSON.stringify(counts)}`);
   });
 }
