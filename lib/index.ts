@@ -1,6 +1,6 @@
 export type { MessageHeaders } from "./batch/headers.ts";
-export { ByteWriter } from "./codec/byte-writer.ts";
-export type { Codec, Delimiter } from "./codec/codec.ts";
+export { ByteWriter, type SlabSource } from "./codec/byte-writer.ts";
+export type { Codec, Delimiter, PieceReader } from "./codec/codec.ts";
 export { json } from "./codec/json.ts";
 export { msgpack } from "./codec/msgpack/msgpack.ts";
 export { raw } from "./codec/raw.ts";
@@ -33,6 +33,7 @@ export type { ReliableWritableOptions, WritableOptions } from "./core/writable.t
 export {
   BrokerlessError,
   type BrokerlessErrorOptions,
+  type Damage,
   type ErrorCode,
   RemoteError,
   type RemoteErrorInit,
@@ -54,6 +55,7 @@ export type {
   Remembering,
 } from "./reliable/reliable-options.ts";
 export type { DeadLetter, DeadLetters } from "./reliable/sender/dead-letters.ts";
+export type { Role } from "./role.ts";
 export { Dealer, type DealerOptions } from "./socket/dealer.ts";
 export type { Guarantee } from "./socket/explain.ts";
 export {
@@ -89,4 +91,5 @@ export { type Routed, Router, type RouterOptions } from "./socket/router.ts";
 export { type Publication, Subscriber, type SubscriberOptions } from "./socket/subscriber.ts";
 export { generateKeyPair, type KeyPair } from "./transport/curve/curve.ts";
 export type { CurveClient, CurveServer, Security } from "./transport/curve/security.ts";
+export type { AllowFunction } from "./transport/curve/zap-policy.ts";
 export type { WaitOptions } from "./wait.ts";

@@ -23,7 +23,9 @@ const FRONT_BYTES = BATCH_HEADROOM_BYTES + BATCH_HEADER_BYTES;
 export interface BatchSeal {
   /** The 16 bytes of the stream id. */
   readonly stream: Uint8Array;
+  /** Epoch of the stream (from 1). */
   readonly epoch: number;
+  /** Sequence number of the first entry. */
   readonly seqFirst: number;
   /** Highest seq that the journal holds durably; 0 where there is none. */
   readonly durableBefore: number;

@@ -145,6 +145,7 @@ export class Batch implements Iterable<Entry> {
 
 /** Where an entry of a batch ends. */
 export interface EntryEnd {
+  /** Sequence number of the entry. */
   readonly seq: number;
   /** Byte offset in the batch. */
   readonly end: number;

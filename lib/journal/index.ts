@@ -1,7 +1,14 @@
 /** Journals: logs of batches that survive what they are asked to survive, alone or behind a socket. */
-export { Batch, EntryCursor } from "../batch/batch.ts";
-export { BatchDraft, BatchEncoder, type BatchEncoderOptions } from "../batch/batch-encoder.ts";
+export { Batch, EntryCursor, type EntryEnd } from "../batch/batch.ts";
+export {
+  BatchDraft,
+  BatchEncoder,
+  type BatchEncoderOptions,
+  type BatchSeal,
+} from "../batch/batch-encoder.ts";
 export { Entry, type EntryInput, type EntryMeta } from "../batch/entry.ts";
+export type { HeaderLimits } from "../batch/headers.ts";
+export type { Damage } from "../errors.ts";
 export { type BackupReport, backupJournal } from "./backup/backup.ts";
 export { Appended } from "./commit/appended.ts";
 export { FileJournal } from "./file/file-journal.ts";
@@ -20,5 +27,6 @@ export type {
 } from "./journal.ts";
 export { LmdbJournal, type LmdbJournalOptions } from "./lmdb/lmdb-journal.ts";
 export { MemoryJournal, type MemoryJournalOptions } from "./memory-journal.ts";
+export type { TornTail } from "./recovery/judge-segment.ts";
 export type { RecoveryReport } from "./recovery/open-log.ts";
 export { type RepairOptions, type RepairReport, repairJournal } from "./recovery/repair.ts";

@@ -21,10 +21,13 @@ export interface KnownBefore {
 
 /** Bytes behind the last whole unit, that no acknowledgement covers. */
 export interface TornTail {
+  /** Path of the segment file. */
   readonly file: string;
+  /** Where the tail begins (byte offset). */
   readonly offset: number;
   /** End of what is not zero; equal to `offset` where only preallocated zeros follow (byte offset). */
   readonly dataEnd: number;
+  /** Why the first unit of the tail is not whole. */
   readonly reason: string;
 }
 
