@@ -5,6 +5,7 @@ import {
   LMDB_CLOSE_MUTANTS,
   PROBE_MUTANTS,
   RECEIVE_MUTANTS,
+  REPLACED_MUTANTS,
   RUNTIME_MUTANTS,
   SIGNAL_MUTANTS,
   WATCH_MUTANTS,
@@ -16,6 +17,7 @@ const MUTANTS = [
   ...PROBE_MUTANTS,
   ...IDENTITY_MUTANTS,
   ...RECEIVE_MUTANTS,
+  ...REPLACED_MUTANTS,
   ...FLOOD_MUTANTS,
   ...LMDB_CLOSE_MUTANTS,
   ...WATCH_MUTANTS,
@@ -29,6 +31,7 @@ assertHunted(
   [
     "delivery/protocol/epochs.test.ts",
     "reliable/link/probes.test.ts",
+    "contract/reliable-churn.test.ts",
     "contract/reliable-identity.test.ts",
     "contract/reliable-receive.test.ts",
     "contract/subscriptions.test.ts",

@@ -11,14 +11,15 @@ import { DispatchDriver } from "../../lib/reliable/sender/dispatch-driver.ts";
 import { restoreDispatcher } from "../../lib/reliable/sender/restored-state.ts";
 import { SenderEpochs } from "../../lib/reliable/sender-epochs.ts";
 import type { LinkPeer } from "../../lib/transport/link-peer.ts";
+import { eventually } from "../support/eventually.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 function senderLinks(
   onProblem: (error: Error) => void = (error) => assert.fail(error.message),
+  journal = new MemoryJournal(),
+  clock = new ManualClock(),
 ): DispatchDriver {
-  const journal = new MemoryJournal();
   const epochs = new SenderEpochs(journal, "e".repeat(32));
-  const clock = new ManualClock();
   const rules = RELIABLE_SEND_DEFAULTS;
   const ports = { rules, clock, random: () => 0.5 };
   return new DispatchDriver({
@@ -44,11 +45,13 @@ function senderLinks(
 
 /** What a sender thinks of a peer that speaks to it. */
 function meet(links: DispatchDriver) {
-  const state = { isClosed: false, isForgotten: false };
+  const state = { isClosed: false, isForgotten: false, dataCount: 0 };
   const peer: LinkPeer = {
     address: "x",
     name: null,
-    send: () => {},
+    send: (parts) => {
+      if (parts.length > 1) state.dataCount += 1;
+    },
     close: () => {
       state.isClosed = true;
     },
@@ -58,7 +61,12 @@ function meet(links: DispatchDriver) {
   };
   const hear = (message: LinkMessageInput) =>
     links.onMessage(peer, [Buffer.from(encodeLinkMessage(message))]);
-  return { state, peer, hear };
+  /** It joins as a receiver, as far as it is let. */
+  const join = (session: number, receiver: string) => {
+    hear({ type: "hello", session, text: JSON.stringify({ ...HELLO, receiver }) });
+    hear({ type: "claim", session, word: 0, ranges: [] });
+  };
+  return { state, peer, hear, join };
 }
 
 const CREDIT = { prefetch: 1, prefetchBytesMax: 1_000 };
@@ -95,5 +103,49 @@ test("reliable: who says what means nothing is answered, and not remembered", ()
   const good = meet(links);
   good.hear({ type: "hello", session: 7, text: JSON.stringify(HELLO) });
   assert.ok(!good.state.isForgotten);
+  links.close();
+});
+
+test("reliable: a connection that goes on under another receiver id gives back at once what it held", async () => {
+  const journal = new MemoryJournal();
+  const links = senderLinks(undefined, journal);
+  await journal.append([Buffer.from("x")]);
+  links.backlog.fill();
+  const [one, other] = [meet(links), meet(links)];
+  one.join(7, "1".repeat(32));
+  await eventually(() => assert.equal(one.state.dataCount, 1));
+  other.join(8, "2".repeat(32));
+  one.join(9, "3".repeat(32));
+  // The clock stands still: no grace has passed.
+  await eventually(() => assert.equal(other.state.dataCount, 1));
+  links.close();
+});
+
+test("reliable: a connection that keeps its receiver id gets its grace", async () => {
+  const journal = new MemoryJournal();
+  const clock = new ManualClock();
+  const links = senderLinks(undefined, journal, clock);
+  await journal.append([Buffer.from("x")]);
+  links.backlog.fill();
+  const one = meet(links);
+  one.join(7, "1".repeat(32));
+  await eventually(() => assert.equal(one.state.dataCount, 1));
+  one.hear({
+    type: "hello",
+    session: 9,
+    text: JSON.stringify({ ...HELLO, receiver: "1".repeat(32) }),
+  });
+  assert.equal(links.dispatcher.deadlineMs, clock.nowMs() + RELIABLE_SEND_DEFAULTS.graceMs);
+  links.close();
+});
+
+test("reliable: a flood of sessions on one connection leaves none that gets messages", () => {
+  const links = senderLinks();
+  const { join } = meet(links);
+  for (let session = 1; session <= 1_000; session++) {
+    join(session, session.toString(16).padStart(32, "0"));
+    assert.ok(links.peers <= 1);
+  }
+  assert.equal(links.peers, 0);
   links.close();
 });

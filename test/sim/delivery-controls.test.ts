@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SUSPECTS_EMPTY } from "../../lib/delivery/attempts/suspects.ts";
+import { decodeLinkMessage, encodeLinkMessage } from "../../lib/delivery/protocol/link-message.ts";
 import { decodeSenderState, encodeSenderState } from "../../lib/delivery/saved/saved-state.ts";
 import { Appended, Commit } from "../../lib/journal/commit/appended.ts";
 import type { Journal, Values } from "../../lib/journal/journal.ts";
+import type { LinkPeer } from "../../lib/transport/link-peer.ts";
 import { changed } from "../support/changed.ts";
 import { DeliveryWorld, type Sabotage, type WorldOptions } from "../support/delivery-world.ts";
 import type { SimReceiver } from "../support/sim-receiver.ts";
@@ -63,7 +65,24 @@ function sendBeforeStored(journal: Journal): Journal {
 
 /** Receivers are told that all is settled for good. */
 function floorAhead({ socket, journal }: SimSender): void {
-  Object.defineProperty(socket!.links.keeper, "floor", { get: () => journal!.seqStored });
+  const { links } = socket!;
+  const hear = links.onMessage.bind(links);
+  const lied = new WeakSet<LinkPeer>();
+  const lieTo = (peer: LinkPeer): void => {
+    if (lied.has(peer)) return;
+    lied.add(peer);
+    const send = peer.send.bind(peer);
+    peer.send = ([head, ...rest]) => {
+      const message = decodeLinkMessage(head!);
+      if ("fault" in message || message.type !== "news") return send([head!, ...rest]);
+      const ranges = [{ first: 1, last: journal!.seqStored }];
+      send([encodeLinkMessage({ ...message, ranges })]);
+    };
+  };
+  links.onMessage = (peer, parts) => {
+    lieTo(peer);
+    hear(peer, parts);
+  };
 }
 
 /** What receivers know of seqs that were given anew is never void. */

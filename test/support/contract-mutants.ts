@@ -5,6 +5,31 @@ const PROBES = "reliable/link/probes";
 const IDENTITY = "contract/reliable-identity";
 const RECEIVE = "contract/reliable-receive";
 
+const DRIVER = "reliable/sender/dispatch-driver";
+const CHURN = "contract/reliable-churn";
+
+/** What ends the session of a connection that begins another one. */
+export const REPLACED_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0051",
+    name: "a session goes on beside a later one that is not granted",
+    edits: [[DRIVER, "before !== undefined && !isKnown", "false"]],
+    hunt: [CHURN, "a flood of sessions on one connection"],
+  },
+  {
+    rule: "0051",
+    name: "a receiver id that is given up has its grace",
+    edits: [[DRIVER, 'isSame ? "lost" : "left"', '"lost"']],
+    hunt: [CHURN, "gives back at once what it held"],
+  },
+  {
+    rule: "0051",
+    name: "a receiver that begins a session anew has no grace",
+    edits: [[DRIVER, 'isSame ? "lost" : "left"', '"left"']],
+    hunt: [CHURN, "gets its grace"],
+  },
+];
+
 /** What tells one history of a stream from another, and void messages from valid ones. */
 export const EPOCH_MUTANTS: readonly Mutant[] = [
   {

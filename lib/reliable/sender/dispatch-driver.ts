@@ -6,7 +6,7 @@ import type {
   DispatcherEvent,
 } from "../../delivery/dispatch/dispatcher-events.ts";
 import { dispatcherEvent } from "../../delivery/dispatch/dispatcher-events.ts";
-import type { Hello } from "../../delivery/protocol/handshake.ts";
+import { type Hello, parseHello } from "../../delivery/protocol/handshake.ts";
 import {
   type LinkMessage,
   RANGES_MAX,
@@ -259,20 +259,25 @@ export class DispatchDriver {
   }
 
   #hello(peer: LinkPeer, { session, text }: LinkMessage): void {
+    const before = this.#sessions.of(peer);
+    const isKnown = before?.session === session;
+    if (before !== undefined && !isKnown) this.#replace(before, text);
     if (!this.#refusals.allows(peer)) return;
     const hello = this.#sessions.check(peer, text);
-    if (typeof hello === "string") {
-      this.#refuse(peer, session, hello);
-      return;
-    }
-    const before = this.#sessions.of(peer);
-    if (before?.session === session) {
-      // In a session that there is, it asks for a sign of life.
-      this.#sessions.welcome(before);
-      return;
-    }
-    if (before !== undefined) this.#end(before, "lost");
-    this.#admit(peer, session, hello);
+    if (typeof hello === "string") this.#refuse(peer, session, hello);
+    // In an open session a hello asks for a heartbeat.
+    else if (isKnown) this.#sessions.welcome(before);
+    else this.#admit(peer, session, hello);
+  }
+
+  /**
+   * A peer that begins a session on a connection has ended the one before, whether it is given another or not. Under
+   * another receiver id nobody comes back for what the former holds, so there is no grace.
+   */
+  #replace(before: SenderSession, text: string): void {
+    const hello = parseHello(text);
+    const isSame = typeof hello !== "string" && hello.receiver === before.receiver;
+    this.#end(before, isSame ? "lost" : "left");
   }
 
   /** A receiver gets a session, unless another of its name is there. */
