@@ -44,7 +44,10 @@ export interface WorkerOptions<T> extends ValueOptions<T>, Omit<ReliableReceiveO
   readonly inbox?: string | undefined;
 }
 
-/** What a handler is told of its job, and can say about it. */
+/**
+ * What a handler is told of its job, and can say about it. Of several calls of `reject` and `retry` the first counts:
+ * later ones, and what the handler throws or returns after them, change nothing.
+ */
 export interface Job {
   /** The same at every attempt and for no other job: the key under which to store what must happen once. */
   readonly id: string;
@@ -60,7 +63,10 @@ export interface Job {
   retry(options: { readonly delayMs: number; readonly error?: unknown }): void;
 }
 
-/** Does one job. When it resolves the job is done, when it throws the job is tried again later. */
+/**
+ * Does one job. When it resolves the job is done, when it throws the job is tried again later; unless it has called
+ * `reject` or `retry` before: then that counts.
+ */
 export type Handle<T> = (value: T, job: Job) => unknown;
 
 /** Options of {@link Worker.close}. */
