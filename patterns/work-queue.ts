@@ -168,7 +168,8 @@ export class WorkQueue<T = unknown> {
   /**
    * Resolves when every job added before is done, or a dead letter.
    *
-   * @throws BrokerlessError `BROKERLESS_TIMEOUT`; or the signal's reason
+   * @throws BrokerlessError `BROKERLESS_TIMEOUT`; `BROKERLESS_CLOSED` where the queue is closed, or closes before; or the
+   * signal's reason
    */
   finished(options?: WaitOptions): Promise<void> {
     return this.#push.drain(options);

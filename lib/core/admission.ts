@@ -171,7 +171,7 @@ export class Admission<T> {
     return drained;
   }
 
-  /** Every waiting call rejects, every later one too; drains are over. */
+  /** Every waiting call rejects, drains too, and every later one. */
   close(): void {
     this.#closed = true;
     this.#isUnchecked = false;

@@ -227,7 +227,8 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
    * Resolves when every message accepted before the call has reached its level: here, is with ZeroMQ,
    * which goes on delivering for `lingerMs` after `close`.
    *
-   * @throws BrokerlessError `BROKERLESS_TIMEOUT`; or the signal's reason
+   * @throws BrokerlessError `BROKERLESS_TIMEOUT`; `BROKERLESS_CLOSED` where the socket is closed, or closes before; or the
+   * signal's reason
    */
   drain(options?: WaitOptions): Promise<void> {
     return quiet(this.#drain(options));
@@ -235,6 +236,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
 
   async #drain(options?: WaitOptions): Promise<void> {
     checkWaitOptions("drain", options, WAIT_OPTIONS);
+    this.assertOpen();
     this.#draining += 1;
     try {
       await this.flushAll(options);
@@ -271,7 +273,8 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
     try {
       await this.drain({ timeoutMs: this.#common.lingerMs });
     } catch (error) {
-      this.report(error as BrokerlessError);
+      // Who closes it meanwhile knows that something is left.
+      if (this.#closing === null) this.report(error as BrokerlessError);
     }
     await this.close();
   }

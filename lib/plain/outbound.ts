@@ -127,7 +127,7 @@ export class Outbound<K> {
     });
   }
 
-  /** Drops what is queued; every waiting `send` rejects. */
+  /** Drops what is queued; every waiting `send` and `drain` rejects. */
   close(): void {
     this.#writer.close();
     this.#admission.close();

@@ -186,10 +186,11 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   }
 
   protected override stop(): void {
+    // First, or replies that are dropped here would be what a drain has waited for.
+    this.#open.stop();
     for (const service of [...this.#services]) service.stop();
     this.#gone.abort(closedError());
     this.#replies.close();
-    this.#open.stop();
   }
 
   /**

@@ -1,4 +1,5 @@
 import {
+  DRAIN_MUTANTS,
   EPOCH_MUTANTS,
   FLOOD_MUTANTS,
   IDENTITY_MUTANTS,
@@ -41,3 +42,7 @@ assertHunted(
     "runtime.test.ts",
   ],
 );
+
+assertHunted("controls: where a drain ends before its work does, its test fails", DRAIN_MUTANTS, [
+  "contract/drain.test.ts",
+]);

@@ -396,7 +396,7 @@ eachTransport("requester: drain waits for replies; close rejects who waits", asy
   await lonely.close();
   for (const each of pending) await assert.rejects(each, CLOSED);
   await assert.rejects(lonely.request(3), CLOSED);
-  await lonely.drain();
+  await assert.rejects(lonely.drain(), CLOSED);
 });
 
 eachTransport("requester: await using waits for replies", async (t, wire) => {

@@ -142,7 +142,7 @@ test("admission: a drain does not wait for calls that were given up", async () =
   await drained;
 });
 
-test("admission: what is closed rejects who waits and who comes, and ends drains", async () => {
+test("admission: what is closed rejects who waits and who comes, drains too", async () => {
   const { admission } = setUp();
   const waits = admission.send("a", "1");
   const drained = admission.drain(undefined, () => () => false);
@@ -150,5 +150,5 @@ test("admission: what is closed rejects who waits and who comes, and ends drains
   await assert.rejects(waits, { code: "BROKERLESS_CLOSED" });
   await assert.rejects(admission.send("b", "1"), { code: "BROKERLESS_CLOSED" });
   assert.throws(() => admission.hasRoomFor("c"), { code: "BROKERLESS_CLOSED" });
-  await drained;
+  await assert.rejects(drained, { code: "BROKERLESS_CLOSED" });
 });

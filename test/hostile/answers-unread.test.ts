@@ -81,7 +81,7 @@ test("answers: close ends what waits for a peer, and drain with it", async (t) =
   const { replier } = await stuckPeer(t, 200);
   const drained = replier.drain();
   await replier.close();
-  await drained;
+  await assert.rejects(drained, { code: "BROKERLESS_CLOSED" });
   assert.equal(replier.stats().queuedMessages, 0);
   assert.ok(replier.stats().messagesDropped > 0);
 });

@@ -283,3 +283,45 @@ export const RUNTIME_MUTANTS: readonly Mutant[] = [
     hunt: ["runtime", "a journal on a disk is refused"],
   },
 ];
+
+const DRAIN = "contract/drain";
+
+/** A drain that ends before its work says so. */
+export const DRAIN_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0050",
+    name: "close resolves it",
+    edits: [
+      [
+        "core/queue/drain-tracker",
+        "drain.reject(closedError());\n        this",
+        "drain.resolve();\n        this",
+      ],
+    ],
+    hunt: [DRAIN, "where something is left: a plain Push"],
+  },
+  {
+    rule: "0050",
+    name: "a closed socket has nothing left",
+    edits: [["core/typed-socket", "this.assertOpen();\n        this.#draining", "this.#draining"]],
+    hunt: [DRAIN, "a closed socket rejects it: Pull"],
+  },
+  {
+    rule: "0050",
+    name: "requests that close gives up are settled",
+    edits: [["plain/request/pending-requests", "this.#work.stop();", ""]],
+    hunt: [DRAIN, "where something is left: a Requester"],
+  },
+  {
+    rule: "0050",
+    name: "who closes it meanwhile is told what is left",
+    edits: [
+      [
+        "core/typed-socket",
+        "if (this.#closing === null)\n                this.report",
+        "this.report",
+      ],
+    ],
+    hunt: [DRAIN, "who closes a socket that is draining"],
+  },
+];

@@ -1,9 +1,9 @@
-import { type WaitOptions, wait } from "../../wait.ts";
+import { type Settle, type WaitOptions, wait } from "../../wait.ts";
+import { closedError } from "./receive-queue.ts";
 
 /** One call of `drain`. */
-interface Drain<P> {
+interface Drain<P> extends Settle<void> {
   readonly isOver: (progress: P) => boolean;
-  readonly resolve: () => void;
 }
 
 /** The calls of `drain` that wait, each for a condition of its own. */
@@ -13,12 +13,13 @@ export class DrainTracker<P = void> {
 
   /**
    * @param isOver asked at each {@link check}, and not before
-   * @returns resolves when it is over, or the tracker is closed; rejects as `wait` does
+   * @returns resolves when it is over; rejects with `BROKERLESS_CLOSED` where the tracker is closed first, and as `wait`
+   * does
    */
   until(isOver: (progress: P) => boolean, options: WaitOptions | undefined): Promise<void> {
-    return wait<void>("drain", options, ({ resolve }) => {
-      const drain = { isOver, resolve };
-      if (this.#closed) resolve();
+    return wait<void>("drain", options, ({ resolve, reject }) => {
+      const drain = { isOver, resolve: () => resolve(), reject };
+      if (this.#closed) reject(closedError());
       else this.#drains.add(drain);
       return () => this.#drains.delete(drain);
     });
@@ -26,17 +27,17 @@ export class DrainTracker<P = void> {
 
   /** Something has changed. */
   check(progress: P): void {
-    for (const drain of this.#drains) if (drain.isOver(progress)) this.#end(drain);
+    for (const drain of this.#drains) {
+      if (!drain.isOver(progress)) continue;
+      this.#drains.delete(drain);
+      drain.resolve();
+    }
   }
 
-  /** Resolves every pending drain, and those to come. */
+  /** Rejects every pending drain, and those to come: what they wait for will not be. */
   close(): void {
     this.#closed = true;
-    for (const drain of this.#drains) this.#end(drain);
-  }
-
-  #end(drain: Drain<P>): void {
-    this.#drains.delete(drain);
-    drain.resolve();
+    for (const drain of this.#drains) drain.reject(closedError());
+    this.#drains.clear();
   }
 }

@@ -38,7 +38,7 @@ export class OpenWork {
     return drained;
   }
 
-  /** Resolves every pending drain. */
+  /** Rejects every pending drain with `BROKERLESS_CLOSED`, and those to come. */
   stop(): void {
     this.#drains.close();
   }

@@ -167,6 +167,8 @@ export class PendingRequests {
 
   close(): void {
     this.#writer.close();
+    // First, or the requests that are given up here would be what a drain has waited for.
+    this.#work.stop();
     for (const pending of [...this.#open.values()]) this.#fail(pending, closedError());
   }
 

@@ -40,12 +40,15 @@ test("drain tracker: a drain that gave up is asked no more", async () => {
   assert.equal(asked, 0);
 });
 
-test("drain tracker: what is closed keeps nobody, also who comes later", async () => {
+test("drain tracker: what is closed rejects who waits, and who comes later", async () => {
   const tracker = new DrainTracker();
   const before = tracker.until(() => false, undefined);
   tracker.close();
-  await before;
-  await tracker.until(() => false, undefined);
+  await assert.rejects(before, { code: "BROKERLESS_CLOSED" });
+  await assert.rejects(
+    tracker.until(() => true, undefined),
+    { code: "BROKERLESS_CLOSED" },
+  );
 });
 
 test("open work: a drain waits for what is open at its call, whatever order it ends in, and for nothing later", async () => {
@@ -68,10 +71,10 @@ test("open work: a drain waits for what is open at its call, whatever order it e
   await work.drain(undefined);
 });
 
-test("open work: what is stopped keeps nobody", async () => {
+test("open work: what is stopped rejects who waits", async () => {
   const work = new OpenWork();
   work.begin();
   const drained = work.drain(undefined);
   work.stop();
-  await drained;
+  await assert.rejects(drained, { code: "BROKERLESS_CLOSED" });
 });
