@@ -56,7 +56,7 @@ export class BrokerlessError extends Error {
   readonly code: ErrorCode;
   /** Whether the same call may succeed later. */
   readonly retryable: boolean;
-  /** What the schema found, with `BROKERLESS_SCHEMA`; empty otherwise. */
+  /** What the schema found, with `BROKERLESS_SCHEMA`; empty otherwise, and where the schema threw: see `cause`. */
   readonly issues: readonly StandardSchemaV1.Issue[];
   /** Where and what, with `BROKERLESS_CORRUPT`; `null` otherwise. */
   readonly damage: Damage | null;

@@ -8,6 +8,14 @@ export interface HandlerError {
   readonly code: string | null;
 }
 
+/** Of what an application's code threw, so much is in the text of an error of ours (characters). */
+const TEXT_LENGTH_MAX = 1_000;
+
+/** What was thrown by code of the application's, for the text of an error of ours whose cause it is. */
+export function thrownText(thrown: unknown): string {
+  return handlerError(thrown, TEXT_LENGTH_MAX).message;
+}
+
 /**
  * The texts of what was thrown. Anything can be, an object that cannot be read included. Pure but for its getters.
  *
@@ -24,6 +32,6 @@ export function handlerError(thrown: unknown, lengthMax: number): HandlerError {
       code: typeof code === "string" ? cut(code) : null,
     };
   } catch {
-    return { name: "Error", message: "the handler threw what cannot be read", code: null };
+    return { name: "Error", message: "what was thrown cannot be read", code: null };
   }
 }

@@ -1,4 +1,5 @@
 import { BrokerlessError } from "../errors.ts";
+import { thrownText } from "../handler-error.ts";
 
 /** A value has no encoding. @param cause what the codec threw */
 export function notEncoded(codec: { readonly name: string }, cause: unknown): BrokerlessError {
@@ -20,6 +21,5 @@ export function notDecoded(
 }
 
 function codecError(text: string, cause: unknown): BrokerlessError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new BrokerlessError("BROKERLESS_CODEC", `${text}: ${reason}`, { cause });
+  return new BrokerlessError("BROKERLESS_CODEC", `${text}: ${thrownText(cause)}`, { cause });
 }

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { BrokerlessError } from "../errors.ts";
+import { thrownText } from "../handler-error.ts";
 import { expected, type Rule } from "../options.ts";
 import { quiet } from "../wait.ts";
 
@@ -21,27 +22,21 @@ export const schemaOption: Rule<Schema> = (value, name) => {
  * receiver's schema makes its own, and a transformation must not happen twice.
  *
  * @returns null, or a promise where the schema is asynchronous
- * @throws BrokerlessError `BROKERLESS_SCHEMA` with the issues; the promise rejects with the same
+ * @throws BrokerlessError `BROKERLESS_SCHEMA` with the issues, or with what the schema threw as its cause; the promise
+ * rejects with the same
  */
 export function checkOutgoing(schema: Schema, value: unknown): null | Promise<null> {
-  const result = schema["~standard"].validate(value);
-  if (result instanceof Promise) {
-    // A caller that encodes the value meanwhile may throw, and never look at it.
-    const checked = result.then((settled) => {
-      if (settled.issues) throw schemaError("the message to send", settled.issues);
-      return null;
-    });
-    return quiet(checked);
-  }
-  if (result.issues) throw schemaError("the message to send", result.issues);
-  return null;
+  const verdict = judge(schema, value, "the message to send");
+  // A caller that encodes the value meanwhile may throw, and never look at it.
+  if (verdict instanceof Promise) return quiet(verdict.then(assertFit));
+  return assertFit(verdict);
 }
 
 /**
  * Keeps the received values that fit the schema, as the schema gives them out.
  *
- * @param onBad told of each value that does not fit
- * @returns the values, or a promise where the schema is asynchronous
+ * @param onBad told of each value that does not fit, or at which the schema fails
+ * @returns the values, or a promise where the schema is asynchronous; it does not reject
  */
 export function filterIncoming<T>(
   schema: Schema,
@@ -49,22 +44,64 @@ export function filterIncoming<T>(
   onBad: (error: BrokerlessError) => void,
 ): T[] | Promise<T[]> {
   const kept: T[] = [];
-  const results = values.map((value) => schema["~standard"].validate(value));
-  const keep = (result: StandardSchemaV1.Result<unknown>): void => {
-    if (result.issues) onBad(schemaError("a received message", result.issues));
-    else kept.push(result.value as T);
+  const verdicts = values.map((value) => judge(schema, value, "a received message"));
+  const keep = (verdict: Verdict): void => {
+    if (verdict instanceof BrokerlessError) onBad(verdict);
+    else kept.push(verdict.value as T);
   };
-  if (results.some((result) => result instanceof Promise)) {
-    return Promise.all(results).then((settled) => {
+  if (verdicts.some((verdict) => verdict instanceof Promise)) {
+    return Promise.all(verdicts).then((settled) => {
       settled.forEach(keep);
       return kept;
     });
   }
-  (results as StandardSchemaV1.Result<unknown>[]).forEach(keep);
+  (verdicts as Verdict[]).forEach(keep);
   return kept;
 }
 
-function schemaError(what: string, issues: readonly StandardSchemaV1.Issue[]): BrokerlessError {
+/** What a schema makes of a value, or why it makes nothing of it. */
+type Verdict = { readonly value: unknown } | BrokerlessError;
+
+/**
+ * Asks a schema. It is code of the application's: whatever it throws, or returns, is about this value alone.
+ *
+ * @returns the promise does not reject
+ */
+function judge(schema: Schema, value: unknown, what: string): Verdict | Promise<Verdict> {
+  const onFailed = (cause: unknown): BrokerlessError => failedError(what, cause);
+  try {
+    const result = schema["~standard"].validate(value);
+    if (!isThenable(result)) return read(result, what);
+    return Promise.resolve(result)
+      .then((settled) => read(settled, what))
+      .catch(onFailed);
+  } catch (error) {
+    return onFailed(error);
+  }
+}
+
+/** @throws what the result throws when it is read; TypeError where it is none */
+function read(result: unknown, what: string): Verdict {
+  if (typeof result !== "object" || result === null) {
+    throw expected("what validate returns", "an object with value or issues", result);
+  }
+  const { issues, value } = result as { readonly issues?: unknown; readonly value?: unknown };
+  if (!issues) return { value };
+  if (Array.isArray(issues)) return misfitError(what, issues);
+  throw expected("issues", "an array", issues);
+}
+
+function isThenable(result: unknown): result is PromiseLike<unknown> {
+  return typeof (result as Partial<PromiseLike<unknown>> | null | undefined)?.then === "function";
+}
+
+/** @throws BrokerlessError what is said of a value that does not fit */
+function assertFit(verdict: Verdict): null {
+  if (verdict instanceof BrokerlessError) throw verdict;
+  return null;
+}
+
+function misfitError(what: string, issues: readonly StandardSchemaV1.Issue[]): BrokerlessError {
   const first = issues[0];
   const path = (first?.path ?? [])
     .map((part) => String(typeof part === "object" ? part.key : part))
@@ -73,4 +110,10 @@ function schemaError(what: string, issues: readonly StandardSchemaV1.Issue[]): B
   const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
   const message = `${what} does not fit the schema${where}: ${first?.message ?? "no reason given"}${more}`;
   return new BrokerlessError("BROKERLESS_SCHEMA", message, { issues });
+}
+
+/** @param cause what the schema threw, which can be anything */
+function failedError(what: string, cause: unknown): BrokerlessError {
+  const message = `the schema failed for ${what}: ${thrownText(cause)}`;
+  return new BrokerlessError("BROKERLESS_SCHEMA", message, { cause });
 }

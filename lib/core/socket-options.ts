@@ -229,7 +229,8 @@ export interface ValueOptions<T> extends CommonOptions {
   readonly codec?: Codec<T> | undefined;
   /**
    * Checks every message: a bad one is refused at `send` with `BROKERLESS_SCHEMA`, and on receipt
-   * counted, reported as an `error` event, and skipped. A receiver gets the schema's output.
+   * counted, reported as an `error` event, and skipped. One at which the schema throws is bad, too. A receiver gets the
+   * schema's output.
    */
   readonly schema?: StandardSchemaV1<unknown, T> | StandardSchemaV1<T, unknown> | undefined;
 }

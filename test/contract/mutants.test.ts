@@ -8,6 +8,7 @@ import {
   RECEIVE_MUTANTS,
   REPLACED_MUTANTS,
   RUNTIME_MUTANTS,
+  SCHEMA_MUTANTS,
   SIGNAL_MUTANTS,
   WATCH_MUTANTS,
 } from "../support/contract-mutants.ts";
@@ -24,6 +25,7 @@ const MUTANTS = [
   ...WATCH_MUTANTS,
   ...SIGNAL_MUTANTS,
   ...RUNTIME_MUTANTS,
+  ...SCHEMA_MUTANTS,
 ];
 
 assertHunted(
@@ -32,6 +34,7 @@ assertHunted(
   [
     "delivery/protocol/epochs.test.ts",
     "reliable/link/probes.test.ts",
+    "contract/failing-schemas.test.ts",
     "contract/reliable-churn.test.ts",
     "contract/reliable-identity.test.ts",
     "contract/reliable-receive.test.ts",

@@ -16,7 +16,7 @@ const MANY = Array.from({ length: 1_000 }, (_, index) => index);
 const WAYS = { plain: {}, reliable: { reliable: true } } as const;
 
 /** Reads no text. */
-function illiterate(): Codec<unknown> {
+function illiterate(thrown: unknown = new RangeError("no letters")): Codec<unknown> {
   const { name, delimiter, encode, decode } = json();
   return {
     name,
@@ -24,7 +24,7 @@ function illiterate(): Codec<unknown> {
     encode,
     decode(bytes) {
       const value = decode(bytes);
-      if (typeof value === "string") throw new RangeError("no letters");
+      if (typeof value === "string") throw thrown;
       return value;
     },
   };
@@ -63,6 +63,12 @@ const UNREADABLE: Readonly<
     options: { codec: illiterate() },
     code: "BROKERLESS_CODEC",
     text: /^codec json cannot decode the (frame|message): no letters$/,
+  },
+  "at which its codec throws what has no text": {
+    value: "text",
+    options: { codec: illiterate(Object.create(null)) },
+    code: "BROKERLESS_CODEC",
+    text: /^codec json cannot decode the (frame|message): what was thrown cannot be read$/,
   },
   "that does not fit its schema": {
     value: "text",

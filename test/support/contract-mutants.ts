@@ -268,6 +268,45 @@ export const LMDB_CLOSE_MUTANTS: readonly Mutant[] = [
   },
 ];
 
+const SCHEMA = "core/schema";
+const SCHEMA_RULE = "docs/guarantees.md: a schema that fails has refused the value";
+const PLAIN_LOOP = ["contract/failing-schemas", "and loop of a plain Pull goes on"] as const;
+const SCHEMA_SEND = ["contract/failing-schemas", "what one breaks at is not sent"] as const;
+
+/** A schema is code of the application's, and fails as it likes. */
+export const SCHEMA_MUTANTS: readonly Mutant[] = [
+  {
+    rule: SCHEMA_RULE,
+    name: "what a schema throws ends the loop",
+    edits: [[SCHEMA, "return onFailed(error);", "throw error;"]],
+    hunt: PLAIN_LOOP,
+  },
+  {
+    rule: SCHEMA_RULE,
+    name: "what a schema rejects with ends the loop",
+    edits: [[SCHEMA, ".catch(onFailed)", ""]],
+    hunt: PLAIN_LOOP,
+  },
+  {
+    rule: SCHEMA_RULE,
+    name: "what a schema rejects with is what send rejects with",
+    edits: [[SCHEMA, ".catch(onFailed)", ""]],
+    hunt: SCHEMA_SEND,
+  },
+  {
+    rule: SCHEMA_RULE,
+    name: "any issues are issues",
+    edits: [[SCHEMA, "Array.isArray(issues)", "true"]],
+    hunt: SCHEMA_SEND,
+  },
+  {
+    rule: SCHEMA_RULE,
+    name: "a schema that says nothing is content",
+    edits: [[SCHEMA, "return read(result, what);", "return result ? read(result, what) : {};"]],
+    hunt: SCHEMA_SEND,
+  },
+];
+
 /** A runtime that crashes in native code is let in. */
 export const RUNTIME_MUTANTS: readonly Mutant[] = [
   {

@@ -84,7 +84,7 @@ test("error words: anything can be thrown", () => {
       throw new Error("not even this");
     },
   };
-  const message = "the handler threw what cannot be read";
+  const message = "what was thrown cannot be read";
   assert.deepEqual(handlerError(unreadable, 99), { name: "Error", message, code: null });
   const texts = [undefined, null, "text", 5, Symbol("s"), { a: 1 }].map(
     (thrown) => handlerError(thrown, 99).message,
