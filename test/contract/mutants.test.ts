@@ -1,7 +1,9 @@
 import {
+  CLOSE_MUTANTS,
   DRAIN_MUTANTS,
   EPOCH_MUTANTS,
   FLOOD_MUTANTS,
+  FORGOTTEN_MUTANTS,
   IDENTITY_MUTANTS,
   LMDB_CLOSE_MUTANTS,
   PROBE_MUTANTS,
@@ -15,12 +17,14 @@ import {
 import { assertHunted } from "../support/mutation.ts";
 
 const MUTANTS = [
+  ...CLOSE_MUTANTS,
   ...EPOCH_MUTANTS,
   ...PROBE_MUTANTS,
   ...IDENTITY_MUTANTS,
   ...RECEIVE_MUTANTS,
   ...REPLACED_MUTANTS,
   ...FLOOD_MUTANTS,
+  ...FORGOTTEN_MUTANTS,
   ...LMDB_CLOSE_MUTANTS,
   ...WATCH_MUTANTS,
   ...SIGNAL_MUTANTS,
@@ -36,6 +40,8 @@ assertHunted(
     "reliable/link/probes.test.ts",
     "contract/failing-schemas.test.ts",
     "contract/reliable-churn.test.ts",
+    "contract/reliable-effects.test.ts",
+    "contract/reliable-forgotten.test.ts",
     "contract/reliable-identity.test.ts",
     "contract/reliable-receive.test.ts",
     "contract/subscriptions.test.ts",

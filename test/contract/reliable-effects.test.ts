@@ -124,6 +124,57 @@ test("effects: one that waits for room is not stored when its lease has ended me
   delivery.nack();
 });
 
+test("effects: a delivery in hand at a close is no longer that receiver's, and another stores its effect once", async (t) => {
+  const inbox = new MemoryJournal();
+  const sender = open(t, new Push<number>({ reliable: true }));
+  const address = await sender.bind("tcp://127.0.0.1:*");
+  const first = open(t, new Pull<number>({ inbox }));
+  first.connect(address);
+  const processed = sender.send(1, { confirm: "processed" });
+  const early = await deliveryOf(first);
+  assert.ok(early.isHeld);
+  await first.close();
+  assert.ok(!early.isHeld);
+  const second = open(t, new Pull<number>({ inbox }));
+  second.connect(address);
+  const late = await deliveryOf(second);
+  assert.equal(late.id, early.id);
+  const refused = early.ack({ effect: Buffer.from("first") });
+  await assert.rejects(refused, { code: "BROKERLESS_LEASE_LOST" });
+  await late.ack({ effect: Buffer.from("second") });
+  await processed;
+  assert.deepEqual(await effectsOf(inbox), ["second"]);
+});
+
+test("effects: a close waits for one that is acknowledged while it waits for another", async (t) => {
+  const inbox = new MemoryJournal();
+  const gates = [gate(), gate()];
+  let appended = 0;
+  const slow = changed(inbox, {
+    append: (entries, options) =>
+      gates[appended++]!.promise.then(() => inbox.append(entries, options)) as unknown as Appended,
+  });
+  const { sender, receiver } = await pair(t, slow);
+  await sender.send(1);
+  await sender.send(2);
+  const deliveries = receiver.deliveries();
+  const [one, two] = [(await deliveries.next()).value!, (await deliveries.next()).value!];
+  const stored = [one.ack({ effect: Buffer.from("one") })];
+  const closed = receiver.close();
+  let isClosed = false;
+  void closed.then(() => {
+    isClosed = true;
+  });
+  stored.push(two.ack({ effect: Buffer.from("two") }));
+  gates[0]!.open();
+  await stored[0];
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(!isClosed, "closed with an effect on its way");
+  gates[1]!.open();
+  await Promise.all([...stored, closed]);
+  assert.deepEqual(await effectsOf(inbox), ["one", "two"]);
+});
+
 test("effects: a handler that does not look at its effect has not processed what could not be stored", async (t) => {
   const inbox = new MemoryJournal();
   let failures = 2;

@@ -30,6 +30,51 @@ export const REPLACED_MUTANTS: readonly Mutant[] = [
   },
 ];
 
+const INBOUND = "reliable/receiver/reliable-inbound";
+const FORGOTTEN = "contract/reliable-forgotten";
+
+const EFFECTS = "contract/reliable-effects";
+
+/** What keeps an inbox from having an effect twice when one receiver closes and the next takes it. */
+export const CLOSE_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0054",
+    name: "what is in hand at a close stays that receiver's",
+    edits: [
+      [
+        "reliable/receiver/receive-driver",
+        'window.step({ type: "lost", ranges: window.inHand() });',
+        "",
+      ],
+    ],
+    hunt: [EFFECTS, "a delivery in hand at a close"],
+  },
+  {
+    rule: "0054",
+    name: "a close does not wait for effects that are acknowledged during it",
+    edits: [
+      ["reliable/receiver/reliable-receiver", "while (this.links.acks.isStoring)", "while (false)"],
+    ],
+    hunt: [EFFECTS, "a close waits for one that is acknowledged"],
+  },
+];
+
+/** What shows a message again of which nobody is known to work on it. */
+export const FORGOTTEN_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0054",
+    name: "a delivery that was dropped is its application's for ever",
+    edits: [[INBOUND, '{ type: "rejected", first, last }', '{ type: "go", ranges: [] }']],
+    hunt: [FORGOTTEN, "one that nobody ever answers for becomes a dead letter"],
+  },
+  {
+    rule: "0054",
+    name: "whoever is at work on a message gets it again",
+    edits: [[INBOUND, "held.addAll(holder(stream));", ""]],
+    hunt: [FORGOTTEN, "a handler and a loop at work"],
+  },
+];
+
 /** What tells one history of a stream from another, and void messages from valid ones. */
 export const EPOCH_MUTANTS: readonly Mutant[] = [
   {

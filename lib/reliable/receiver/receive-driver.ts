@@ -258,12 +258,17 @@ export class ReceiveDriver {
     await this.acks.flush([...this.#sessions.streams]);
   }
 
-  /** Gives back what waits, and says good-bye. */
+  /**
+   * Gives back what waits, and says good-bye. What the application still has in its hands goes to others with that: it
+   * is this receiver's no more, and an effect of it is not stored.
+   */
   close(): void {
     if (this.#closed) return;
     for (const stream of this.#sessions.streams) {
-      this.#sessions.tellRanges(stream, { type: "release" }, stream.window.release());
+      const { window } = stream;
+      this.#sessions.tellRanges(stream, { type: "release" }, window.release());
       this.#sessions.tell(stream, { type: "bye" });
+      window.step({ type: "lost", ranges: window.inHand() });
     }
     this.abandon();
   }

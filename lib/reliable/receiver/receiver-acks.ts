@@ -64,6 +64,11 @@ export class ReceiverAcks {
     return this.#options.memory !== null;
   }
 
+  /** Whether an effect is on its way to the inbox. */
+  get isStoring(): boolean {
+    return this.#storing.size > 0;
+  }
+
   /** Whether effects have to wait for room in the inbox. */
   get isFull(): boolean {
     return this.#options.memory?.isFull ?? false;

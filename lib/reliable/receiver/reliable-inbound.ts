@@ -8,6 +8,7 @@ import type { Schema } from "../../core/schema.ts";
 import { messageId } from "../../delivery/protocol/epochs.ts";
 import { SAID_LENGTH_MAX } from "../../delivery/protocol/error-words.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
+import { RangeSet } from "../../delivery/range/range-set.ts";
 import type { BrokerlessError } from "../../errors.ts";
 import { handlerError } from "../../handler-error.ts";
 import { checkWaitOptions, quiet, WAIT_OPTIONS, type WaitOptions, wait } from "../../wait.ts";
@@ -50,6 +51,9 @@ interface Loop<T, V> {
   readonly giveUp?: () => void;
 }
 
+/** What somebody who is still at work holds of a stream. */
+type Holder = (stream: ReceiverStream) => readonly SeqRange[];
+
 /** A message with its headers, and what else is known of it. */
 export type DeliveredMessage<T> = Message<T> & Delivery;
 
@@ -74,6 +78,8 @@ export class ReliableInbound<T> {
   readonly #run = new AckCoalescer();
   /** What `receive` gave out last. */
   readonly #received = new Unacked();
+  /** Loops and handlers, which hold messages without a delivery of the application's own. */
+  readonly #holders = new Set<Holder>([(stream) => this.#received.of(stream)]);
   /** A call of `receive` waits, or its caller cannot have seen it: who calls now is another one. */
   #isReceiving = false;
   /** What is being checked, and will be in `#chunk`. */
@@ -129,8 +135,20 @@ export class ReliableInbound<T> {
     if (this.#waiters.length > 0) queueMicrotask(this.wake);
   };
 
-  /** A lease is over: what nobody has seen of it is not shown to anybody. */
+  /**
+   * A lease is over: what nobody has seen of it is not shown to anybody. What comes again is kept for a loop or a
+   * handler that is still at work on it; a delivery that its application may have dropped is shown anew.
+   *
+   * @see docs/decisions/0054-calls-of-a-receiver.md
+   */
   lost(stream: ReceiverStream, ranges: readonly SeqRange[]): void {
+    const held = new RangeSet();
+    for (const holder of this.#holders) held.addAll(holder(stream));
+    for (const range of ranges) {
+      for (const { first, last } of held.gaps(range.first, range.last)) {
+        stream.window.step({ type: "rejected", first, last });
+      }
+    }
     const chunk = this.#chunk;
     if (chunk === null || chunk.stream !== stream) return;
     const isLost = (seq: number): boolean =>
@@ -207,6 +225,8 @@ export class ReliableInbound<T> {
     let stream: ReceiverStream | null = null;
     let seq = 0;
     let epoch = 0;
+    const holder: Holder = (of) => (of === stream ? [{ first: seq, last: seq }] : []);
+    this.#holders.add(holder);
     return this.#iterate<V>({
       take: (chunk) => {
         const index = chunk.index++;
@@ -226,6 +246,7 @@ export class ReliableInbound<T> {
         const range = { first: seq, last: seq };
         if (stream !== null && isSame(stream, seq, epoch)) this.nack(stream, range, AT_ONCE);
         stream = null;
+        this.#holders.delete(holder);
       },
     });
   }
@@ -234,6 +255,8 @@ export class ReliableInbound<T> {
   batches(): AsyncIterableIterator<T[]> {
     const links = this.#options.links();
     const held = new Unacked();
+    const holder: Holder = (stream) => held.of(stream);
+    this.#holders.add(holder);
     return this.#iterate<T[]>({
       take: (chunk) => {
         const { index, values } = chunk;
@@ -248,30 +271,44 @@ export class ReliableInbound<T> {
       giveUp: () => {
         const left = held.take();
         if (left !== null) this.nack(left.stream, left.range, AT_ONCE);
+        this.#holders.delete(holder);
       },
     });
   }
 
   /** One message at a time, which the caller acknowledges. */
   deliveries(): AsyncIterableIterator<ReliableDelivery<T>> {
+    return this.#iterate<ReliableDelivery<T>>({ take: (chunk) => this.#deliver(chunk) });
+  }
+
+  #deliver(chunk: DecodedBatch<T>): ReliableDelivery<T> {
+    const index = chunk.index++;
+    const { stream, epoch, attempt } = chunk;
+    const seq = seqAt(chunk, index);
+    const headers = headersAt(chunk, seq);
     const links = this.#options.links();
-    return this.#iterate<ReliableDelivery<T>>({
-      take: (chunk) => {
-        const index = chunk.index++;
-        const { stream, epoch, attempt } = chunk;
-        const seq = seqAt(chunk, index);
-        const headers = headersAt(chunk, seq);
-        const place = { links, inbound: this, stream, epoch, seq, attempt, headers };
-        return new ReliableDelivery(chunk.values[index]!, place);
-      },
-    });
+    const place = { links, inbound: this, stream, epoch, seq, attempt, headers };
+    return new ReliableDelivery(chunk.values[index]!, place);
   }
 
   /** Calls `handler` for every message; what it throws is a reason to try again later. */
-  run(
+  async run(
     handler: (value: T, delivery: ReliableDelivery<T>) => unknown,
     options: RunOptions,
   ): Promise<void> {
+    const running = new Map<ReliableDelivery<T>, ReceiverStream>();
+    const holder: Holder = (stream) =>
+      [...running]
+        .filter(([, of]) => of === stream)
+        .map(([{ seq }]) => ({ first: seq, last: seq }));
+    const deliveries = this.#iterate<ReliableDelivery<T>>({
+      take: (chunk) => {
+        const { stream } = chunk;
+        const delivery = this.#deliver(chunk);
+        running.set(delivery, stream);
+        return delivery;
+      },
+    });
     const each = async (delivery: ReliableDelivery<T>): Promise<void> => {
       try {
         await handler(delivery.value, delivery);
@@ -283,9 +320,16 @@ export class ReliableInbound<T> {
         // Who throws nothing has failed too.
         delivery.nack({ error: error === undefined ? String(error) : error });
         this.#options.onRetry(delivery, error);
+      } finally {
+        running.delete(delivery);
       }
     };
-    return runEach(this.deliveries(), each, options);
+    this.#holders.add(holder);
+    try {
+      await runEach(deliveries, each, options);
+    } finally {
+      this.#holders.delete(holder);
+    }
   }
 
   /** What `receive` gave out last counts as processed. */

@@ -88,7 +88,9 @@ export class ReliableReceiver<T> {
   open(options: ChannelOptions): Endpoints {
     return openLinkEndpoints(this.links, options, async (hub) => {
       this.inbound.close();
-      await this.links.flush();
+      // An effect may be acknowledged meanwhile: none is on its way to the inbox when another may take that.
+      do await this.links.flush();
+      while (this.links.acks.isStoring);
       this.inbound.giveBack();
       this.links.close();
       await hub.close();

@@ -29,6 +29,12 @@ export class Unacked {
     this.#held = { stream: chunk.stream, range, epoch: chunk.epoch };
   }
 
+  /** What is in hand of a stream. */
+  of(stream: ReceiverStream): readonly SeqRange[] {
+    const held = this.#held;
+    return held?.stream === stream ? [held.range] : [];
+  }
+
   /** @returns what is in hand and still means those messages, once */
   take(): Held | null {
     const held = this.#held;

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { Readable } from "node:stream";
+import { test } from "node:test";
+import { Pull, Push, type ReliableDelivery, type ReliablePull } from "../../lib/index.ts";
+import { eventually } from "../support/eventually.ts";
+import { open } from "../support/fixtures.ts";
+
+type Forgetful = (pull: ReliablePull<string>) => Promise<unknown>;
+
+/** Ways to take a delivery and never answer for it. */
+const WAYS: Readonly<Record<string, Forgetful>> = {
+  "an iterator that nobody asks again": (pull) => pull.deliveries().next(),
+  "a loop left with break": async (pull) => {
+    for await (const _ of pull.deliveries()) break;
+  },
+  "a stream destroyed with a full buffer": async (pull) => {
+    const stream = Readable.from(pull.deliveries());
+    await new Promise((resolve) => stream.once("readable", resolve));
+    stream.destroy();
+  },
+};
+
+for (const [name, forget] of Object.entries(WAYS)) {
+  test(`forgotten deliveries: ${name}: they are shown again behind their lease`, async (t) => {
+    const push = open(t, new Push<string>({ reliable: true, leaseMs: 100 }));
+    const pull = open(t, new Pull<string>({ reliable: true }));
+    pull.connect(await push.bind("tcp://127.0.0.1:*"));
+    const processed = ["a", "b", "c"].map((value) => push.send(value, { confirm: "processed" }));
+    await forget(pull);
+    const got: string[] = [];
+    void (async () => {
+      for await (const delivery of pull.deliveries()) {
+        got.push(`${delivery.value}${delivery.attempt > 1 ? " again" : ""}`);
+        delivery.ack();
+      }
+    })();
+    await Promise.all(processed);
+    assert.ok(got.includes("a again"), `${got}`);
+    assert.deepEqual(got.map((text) => text[0]).sort(), ["a", "b", "c"]);
+  });
+}
+
+test("forgotten deliveries: one that nobody ever answers for becomes a dead letter", async (t) => {
+  const push = open(t, new Push<string>({ reliable: true, leaseMs: 100, attemptsMax: 3 }));
+  const pull = open(t, new Pull<string>({ reliable: true }));
+  pull.connect(await push.bind("tcp://127.0.0.1:*"));
+  const dead = push.once("deadLetter");
+  await push.send("a");
+  const attempts: number[] = [];
+  void (async () => {
+    for await (const { attempt } of pull.deliveries()) attempts.push(attempt);
+  })();
+  let losses = 0;
+  const forEver = new Promise<never>((_, reject) => {
+    pull.on("leaseLost", () => {
+      losses += 1;
+      if (losses === 6) reject(new Error(`lost 6 times, and begun ${attempts.length} times`));
+    });
+  });
+  assert.match((await Promise.race([dead, forEver])).reason, /lease ended/);
+  assert.deepEqual(attempts, [1, 2, 3]);
+});
+
+test("forgotten deliveries: of a message shown twice the first answer counts, whoever gives it", async (t) => {
+  const push = open(t, new Push<string>({ reliable: true, leaseMs: 100 }));
+  const pull = open(t, new Pull<string>({ reliable: true }));
+  pull.connect(await push.bind("tcp://127.0.0.1:*"));
+  const processed = push.send("a", { confirm: "processed" });
+  const deliveries = pull.deliveries();
+  const shown: ReliableDelivery<string>[] = [];
+  for (let times = 0; times < 2; times++) shown.push((await deliveries.next()).value!);
+  const [first, second] = shown as [ReliableDelivery<string>, ReliableDelivery<string>];
+  assert.deepEqual([first.id, first.attempt], [second.id, second.attempt - 1]);
+  first.ack();
+  await processed;
+  second.nack();
+  await pull.drain();
+  await push.drain();
+  assert.equal(push.stats().messagesSent, 1);
+});
+
+test("forgotten deliveries: a handler and a loop at work are shown nothing twice", async (t) => {
+  const push = open(t, new Push<string>({ reliable: true, leaseMs: 100 }));
+  const pull = open(t, new Pull<string>({ reliable: true }));
+  pull.connect(await push.bind("tcp://127.0.0.1:*"));
+  const losses = new Map<number, number>();
+  pull.on("leaseLost", ({ seqFirst, seqLast }) => {
+    for (let seq = seqFirst; seq <= seqLast; seq++) {
+      losses.set(seq, (losses.get(seq) ?? 0) + 1);
+    }
+  });
+  const begun: string[] = [];
+  let finish = (): void => {};
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const work = async (value: string): Promise<void> => {
+    begun.push(value);
+    await finished;
+  };
+  void pull.run(work);
+  void (async () => {
+    for await (const value of pull) await work(value);
+  })();
+  void (async () => {
+    for await (const batch of pull.batches()) for (const value of batch) await work(value);
+  })();
+  const processed: Promise<void>[] = [];
+  for (const value of ["a", "b", "c"]) {
+    processed.push(push.send(value, { confirm: "processed" }));
+    await eventually(() => assert.equal(begun.length, processed.length));
+  }
+  // Each has lost its lease and has come again, since it is lost once more.
+  await eventually(() =>
+    assert.deepEqual(
+      [...losses.values()].map((count) => count > 1),
+      [true, true, true],
+    ),
+  );
+  assert.deepEqual(begun.sort(), ["a", "b", "c"]);
+  finish();
+  await Promise.all(processed);
+  assert.deepEqual(begun.sort(), ["a", "b", "c"]);
+});
