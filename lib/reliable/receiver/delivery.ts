@@ -112,6 +112,11 @@ export class ReliableDelivery<T> implements Delivery {
     return !this.#isAcknowledged && this.#isSame && this.#stream.window.holds(this.seq);
   }
 
+  /** @internal Whether it is a message of this stream. */
+  isOf(stream: ReceiverStream): boolean {
+    return stream === this.#stream;
+  }
+
   /** Finished: it will not come again. */
   ack(): void;
   /**

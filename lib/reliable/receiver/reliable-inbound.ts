@@ -296,22 +296,17 @@ export class ReliableInbound<T> {
     handler: (value: T, delivery: ReliableDelivery<T>) => unknown,
     options: RunOptions,
   ): Promise<void> {
-    const running = new Map<ReliableDelivery<T>, ReceiverStream>();
+    const running = new Set<ReliableDelivery<T>>();
     const holder: Holder = (stream) =>
       [...running]
-        .filter(([, of]) => of === stream)
-        .map(([{ seq }]) => ({ first: seq, last: seq }));
-    const deliveries = this.#iterate<ReliableDelivery<T>>({
-      take: (chunk) => {
-        const { stream } = chunk;
-        const delivery = this.#deliver(chunk);
-        running.set(delivery, stream);
-        return delivery;
-      },
-    });
+        .filter((delivery) => delivery.isOf(stream))
+        .map(({ seq }) => ({ first: seq, last: seq }));
     const each = async (delivery: ReliableDelivery<T>): Promise<void> => {
       try {
-        await handler(delivery.value, delivery);
+        const working = handler(delivery.value, delivery);
+        // No lease ends within a turn: who ends in the one that it began in need not be known.
+        if (typeof working === "object" || delivery.storing !== null) running.add(delivery);
+        await working;
         // Where its effect was not stored, that the handler has ended is no acknowledgement.
         if (delivery.storing !== null) await delivery.storing;
         delivery.ack();
@@ -321,12 +316,12 @@ export class ReliableInbound<T> {
         delivery.nack({ error: error === undefined ? String(error) : error });
         this.#options.onRetry(delivery, error);
       } finally {
-        running.delete(delivery);
+        if (running.size > 0) running.delete(delivery);
       }
     };
     this.#holders.add(holder);
     try {
-      await runEach(deliveries, each, options);
+      await runEach(this.deliveries(), each, options);
     } finally {
       this.#holders.delete(holder);
     }
