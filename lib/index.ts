@@ -1,6 +1,6 @@
 export type { MessageHeaders } from "./batch/headers.ts";
 export { ByteWriter, type SlabSource } from "./codec/byte-writer.ts";
-export type { Codec, Delimiter, PieceReader } from "./codec/codec.ts";
+export type { Codec, Delimiter, EncodeLimits, PieceReader } from "./codec/codec.ts";
 export { json } from "./codec/json.ts";
 export { msgpack } from "./codec/msgpack/msgpack.ts";
 export { raw } from "./codec/raw.ts";

@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { ByteWriter } from "../codec/byte-writer.ts";
-import { BrokerlessError } from "../errors.ts";
+import { tooManyBytes } from "../codec/elements.ts";
 import type { Framing } from "./framing.ts";
 import { joinHeaders } from "./headers.ts";
 
@@ -181,10 +181,7 @@ export class Batcher<T, K> {
     const bytes = writer.length - before - this.#overheadBytes;
     const bytesMax = this.#valueBytesMax - this.#overheadBytes;
     writer.rewind(before);
-    throw new BrokerlessError(
-      "BROKERLESS_TOO_LARGE",
-      `the encoded message has ${bytes} bytes; messageBytesMax is ${bytesMax}`,
-    );
+    throw tooManyBytes(bytesMax, bytes);
   }
 
   /** Frames to gather before they are dealt out: one for each peer (count). */

@@ -1,4 +1,6 @@
+import type { Codec } from "../codec/codec.ts";
 import { BrokerlessError } from "../errors.ts";
+import { thrownText } from "../handler-error.ts";
 
 /** What stands before each value of a codec that ends by its length: no byte of MessagePack, nor of UTF-8. */
 export const LENGTH_MARK = 0xc1;
@@ -31,10 +33,21 @@ export function refuseOthers(codec: { readonly name: string }, frame: Uint8Array
   if (maker !== null && maker !== codec.name) throw mismatch(codec, maker);
 }
 
-/** The same for a codec of a user, of whose frames nothing is known but that this one could not be decoded. */
-export function refuseOurs(codec: { readonly name: string }, frame: Uint8Array): void {
+/**
+ * The same for a codec of a user, of whose frames nothing is known but that this one could not be decoded.
+ *
+ * @param cause what the codec threw: it may be right that the frame is its own, so that is said and kept
+ */
+export function refuseOurs(
+  codec: Pick<Codec<never>, "name" | "delimiter">,
+  frame: Uint8Array,
+  cause: unknown,
+): void {
   const maker = makerOf(frame);
-  if (maker !== null && maker !== "msgpack" && maker !== codec.name) throw mismatch(codec, maker);
+  if (maker === null || maker === "msgpack" || maker === codec.name) return;
+  // Every value that ends by its length begins with the same mark, whosever codec it is.
+  if (maker === "raw" && codec.delimiter === "length") return;
+  throw mismatch(codec, maker, { cause });
 }
 
 /** @returns the name of the codec that made the frame; null where that is not certain */
@@ -58,9 +71,12 @@ function isJson(frame: Uint8Array): boolean {
   }
 }
 
-function mismatch(codec: { readonly name: string }, maker: string): BrokerlessError {
-  return new BrokerlessError(
-    "BROKERLESS_CODEC",
-    `a frame of the codec ${maker} came to a socket with the codec ${codec.name}: both sides need the same`,
-  );
+function mismatch(
+  { name }: { readonly name: string },
+  maker: string,
+  options?: { readonly cause: unknown },
+): BrokerlessError {
+  const text = `a frame of the codec ${maker} came to a socket with the codec ${name}: both sides need the same`;
+  const reason = options === undefined ? "" : ` (${name}: ${thrownText(options.cause)})`;
+  return new BrokerlessError("BROKERLESS_CODEC", `${text}${reason}`, options);
 }

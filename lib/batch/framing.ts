@@ -1,7 +1,7 @@
 import type { ByteWriter } from "../codec/byte-writer.ts";
-import type { Codec } from "../codec/codec.ts";
-import { notDecoded, notEncoded } from "../codec/codec-error.ts";
-import { checkElements } from "../codec/elements.ts";
+import type { Codec, EncodeLimits } from "../codec/codec.ts";
+import { notDecoded, notEncoded, refusePromise } from "../codec/codec-error.ts";
+import { checkElements, NO_LIMITS } from "../codec/elements.ts";
 import { BrokerlessError } from "../errors.ts";
 import { viewOf } from "../view.ts";
 import {
@@ -42,6 +42,8 @@ export interface FramingOptions {
   readonly countMax: number;
   /** Most elements that a value, and a received frame, may hold (count). Default: as many as it has bytes. */
   readonly elementsMax?: number;
+  /** Longest encoding of a value that an encoder need go on with (bytes): the batcher refuses it. Default: any. */
+  readonly bytesMax?: number;
 }
 
 const LINE_FEED = 0x0a;
@@ -58,7 +60,7 @@ const REST = 0xffffff;
  * feed behind it (which may be missing on receipt).
  */
 export function createFraming<T>(codec: Codec<T>, options: FramingOptions): Framing<T> {
-  const limits: Limits = { elementsMax: Number.POSITIVE_INFINITY, ...options };
+  const limits: Limits = { ...NO_LIMITS, ...options };
   if (!options.batched) {
     switch (codec.delimiter) {
       case "length":
@@ -79,33 +81,28 @@ export function createFraming<T>(codec: Codec<T>, options: FramingOptions): Fram
   }
 }
 
-interface Limits {
+interface Limits extends EncodeLimits {
   readonly countMax: number;
-  readonly elementsMax: number;
 }
 
 class BareFraming<T> implements Framing<T> {
   readonly overheadBytes: number = 0;
   readonly #codec: Codec<T>;
-  readonly #elementsMax: number;
+  readonly #limits: Limits;
 
-  constructor(codec: Codec<T>, { elementsMax }: Limits) {
+  constructor(codec: Codec<T>, limits: Limits) {
     this.#codec = codec;
-    this.#elementsMax = elementsMax;
+    this.#limits = limits;
   }
 
   append(value: T, writer: ByteWriter): void {
-    const { length } = writer;
-    encode(this.#codec, value, writer);
-    if (writer.length - length > this.#elementsMax) {
-      checkAppended(this.#codec, writer, { length, elementsMax: this.#elementsMax });
-    }
+    encode(this.#codec, value, writer, this.#limits);
   }
 
   decode(frame: Buffer): T[] {
-    checkElements(this.#codec, frame, { elementsMax: this.#elementsMax, what: "frame" });
+    checkElements(this.#codec, frame, { elementsMax: this.#limits.elementsMax, what: "frame" });
     try {
-      return [this.#codec.decode(frame)];
+      return [decode(this.#codec, frame)];
     } catch (error) {
       throw unreadable(this.#codec, frame, error);
     }
@@ -164,35 +161,32 @@ class BareLineFraming<T> extends BareFraming<T> {
 class SelfFraming<T> implements Framing<T> {
   readonly overheadBytes = 0;
   readonly #codec: Codec<T>;
-  readonly #countMax: number;
-  readonly #elementsMax: number;
+  readonly #limits: Limits;
   readonly #isMarked: boolean;
 
-  constructor(codec: Codec<T>, { countMax, elementsMax }: Limits) {
+  constructor(codec: Codec<T>, limits: Limits) {
     this.#isMarked = isMarked(codec);
     if (codec.decodeAll === undefined) {
       throw new TypeError(`codec ${codec.name}: a delimiter "self" needs decodeAll`);
     }
     this.#codec = codec;
-    this.#countMax = countMax;
-    this.#elementsMax = elementsMax;
+    this.#limits = limits;
   }
 
   append(value: T, writer: ByteWriter): void {
     const { length } = writer;
-    encode(this.#codec, value, writer);
-    if (writer.length - length > this.#elementsMax) {
-      checkAppended(this.#codec, writer, { length, elementsMax: this.#elementsMax });
-    }
+    encode(this.#codec, value, writer, this.#limits);
     if (this.#isMarked && writer.length === length + 1) markInteger(writer);
   }
 
   decode(frame: Buffer): T[] {
     if (frame.length === 0) throw emptyFrame();
     if (this.#isMarked && isStrange(frame[0]!)) refuseOthers(this.#codec, frame);
-    checkElements(this.#codec, frame, { elementsMax: this.#elementsMax, what: "frame" });
+    checkElements(this.#codec, frame, { elementsMax: this.#limits.elementsMax, what: "frame" });
     try {
-      return this.#codec.decodeAll!(frame, this.#countMax);
+      const values = this.#codec.decodeAll!(frame, this.#limits.countMax);
+      if (!this.#isMarked) refusePromises(values);
+      return values;
     } catch (error) {
       throw unreadable(this.#codec, frame, error);
     }
@@ -202,26 +196,20 @@ class SelfFraming<T> implements Framing<T> {
 class LineFraming<T> implements Framing<T> {
   readonly overheadBytes: number;
   readonly #codec: Codec<T>;
-  readonly #countMax: number;
-  readonly #elementsMax: number;
+  readonly #limits: Limits;
   readonly #isMarked: boolean;
   readonly #lineEnd: Buffer;
 
-  constructor(codec: Codec<T>, { countMax, elementsMax }: Limits) {
+  constructor(codec: Codec<T>, limits: Limits) {
     this.#isMarked = isMarked(codec);
     this.#lineEnd = this.#isMarked ? LINE_END : LINE_END.subarray(1);
     this.overheadBytes = this.#lineEnd.length;
     this.#codec = codec;
-    this.#countMax = countMax;
-    this.#elementsMax = elementsMax;
+    this.#limits = limits;
   }
 
   append(value: T, writer: ByteWriter): void {
-    const { length } = writer;
-    encode(this.#codec, value, writer);
-    if (writer.length - length > this.#elementsMax) {
-      checkAppended(this.#codec, writer, { length, elementsMax: this.#elementsMax });
-    }
+    encode(this.#codec, value, writer, this.#limits);
     writer.append(this.#lineEnd);
   }
 
@@ -229,16 +217,16 @@ class LineFraming<T> implements Framing<T> {
   decode(frame: Buffer): T[] {
     if (frame.length === 0) throw emptyFrame();
     if (this.#isMarked && frame[0]! >= FIXINT_END) refuseOthers(this.#codec, frame);
-    checkElements(this.#codec, frame, { elementsMax: this.#elementsMax, what: "frame" });
+    checkElements(this.#codec, frame, { elementsMax: this.#limits.elementsMax, what: "frame" });
     const values: T[] = [];
     const frameEnd = frame.length;
     for (let at = 0; at < frameEnd; ) {
       const found = frame.indexOf(LINE_FEED, at);
       const end = found < 0 ? frameEnd : found;
       if (end === at) throw malformed(`an empty line at byte ${at}`);
-      if (values.length === this.#countMax) throw tooMany(this.#countMax);
+      if (values.length === this.#limits.countMax) throw tooMany(this.#limits.countMax);
       try {
-        values.push(this.#codec.decode(frame.subarray(at, end)));
+        values.push(decode(this.#codec, frame.subarray(at, end)));
       } catch (error) {
         throw unreadable(this.#codec, frame, error);
       }
@@ -251,24 +239,18 @@ class LineFraming<T> implements Framing<T> {
 class LengthFraming<T> implements Framing<T> {
   readonly overheadBytes = LENGTH_BYTES;
   readonly #codec: Codec<T>;
-  readonly #countMax: number;
-  readonly #elementsMax: number;
+  readonly #limits: Limits;
 
-  constructor(codec: Codec<T>, { countMax, elementsMax }: Limits) {
+  constructor(codec: Codec<T>, limits: Limits) {
     this.#codec = codec;
-    this.#countMax = countMax;
-    this.#elementsMax = elementsMax;
+    this.#limits = limits;
   }
 
   append(value: T, writer: ByteWriter): void {
     const before = writer.length;
     writer.end = writer.reserve(LENGTH_BYTES) + LENGTH_BYTES;
     try {
-      const { length } = writer;
-      encode(this.#codec, value, writer);
-      if (writer.length - length > this.#elementsMax) {
-        checkAppended(this.#codec, writer, { length, elementsMax: this.#elementsMax });
-      }
+      encode(this.#codec, value, writer, this.#limits);
     } catch (error) {
       writer.rewind(before);
       throw error;
@@ -291,7 +273,7 @@ class LengthFraming<T> implements Framing<T> {
     // Each time that a Buffer is asked for its memory is a call into the engine.
     const { buffer: memory, byteOffset: origin } = frame;
     const values: T[] = [];
-    let room = this.#countMax;
+    let room = this.#limits.countMax;
     for (let at = 0; at < frameEnd; ) {
       const start = at + LENGTH_BYTES;
       if (frame[at] !== LENGTH_MARK) throw this.#notOurs(frame, at);
@@ -301,14 +283,14 @@ class LengthFraming<T> implements Framing<T> {
       if (length > frameEnd - start) {
         throw malformed(`an entry of ${length} bytes where ${frameEnd - start} remain`);
       }
-      if (room-- === 0) throw tooMany(this.#countMax);
+      if (room-- === 0) throw tooMany(this.#limits.countMax);
       at = start + length;
       const bytes = viewOf(memory, origin + start, length);
-      if (length > this.#elementsMax) {
-        checkElements(codec, bytes, { elementsMax: this.#elementsMax, what: "message" });
+      if (length > this.#limits.elementsMax) {
+        checkElements(codec, bytes, { elementsMax: this.#limits.elementsMax, what: "message" });
       }
       try {
-        values.push(codec.decode(bytes));
+        values.push(decode(codec, bytes));
       } catch (error) {
         throw unreadable(codec, frame, error);
       }
@@ -339,7 +321,7 @@ function isStrange(first: number): boolean {
 }
 
 function unreadable<T>(codec: Codec<T>, frame: Buffer, cause: unknown): BrokerlessError {
-  if (!isMarked(codec)) refuseOurs(codec, frame);
+  if (!isMarked(codec)) refuseOurs(codec, frame, cause);
   return notDecoded(codec, "frame", cause);
 }
 
@@ -358,15 +340,32 @@ function checkAppended<T>(
   }
 }
 
-function encode<T>(codec: Codec<T>, value: T, writer: ByteWriter): void {
+/** @throws TypeError for what is, or has, a promise */
+function refusePromises(values: readonly unknown[]): void {
+  refusePromise("decode", values);
+  for (const value of values) refusePromise("decode", value);
+}
+
+/** @throws anything */
+function decode<T>(codec: Codec<T>, bytes: Buffer): T {
+  const value = codec.decode(bytes);
+  refusePromise("decode", value);
+  return value;
+}
+
+/** @throws BrokerlessError; the writer then has what it had before */
+function encode<T>(codec: Codec<T>, value: T, writer: ByteWriter, limits: Limits): void {
   const length = writer.length;
   try {
-    codec.encode(value, writer);
+    const returned: unknown = codec.encode(value, writer, limits);
+    if (returned !== undefined) refusePromise("encode", returned);
   } catch (cause) {
     // A getter of the value may have had the writer emptied; then there is nothing to take back.
     if (writer.length > length) writer.rewind(length);
     throw notEncoded(codec, cause);
   }
+  const { elementsMax } = limits;
+  if (writer.length - length > elementsMax) checkAppended(codec, writer, { length, elementsMax });
 }
 
 function emptyFrame(): BrokerlessError {

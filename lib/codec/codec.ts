@@ -12,6 +12,14 @@ import type { ByteWriter } from "./byte-writer.ts";
  */
 export type Delimiter = "self" | "newline" | "length";
 
+/** How much one encoding may be at most. What is certain to be more need not be made first. */
+export interface EncodeLimits {
+  /** Elements: values, keys, arrays, maps (count). */
+  readonly elementsMax: number;
+  /** Length of the encoding (bytes). */
+  readonly bytesMax: number;
+}
+
 /**
  * Turns values into bytes and back. Implement it for a format of your own.
  *
@@ -27,13 +35,16 @@ export interface Codec<T = unknown> {
   /** How values in one frame are told apart. */
   readonly delimiter: Delimiter;
   /**
-   * Appends one value's encoding to `writer`.
+   * Appends one value's encoding to `writer`, before it returns: a promise is refused.
    *
-   * @throws anything; the caller rewinds the writer and reports `BROKERLESS_CODEC` with it as cause
+   * @param limits what is longer is refused afterwards. A value can be far larger than what it takes in memory (a sparse
+   *   array, one object in many places), so an encoder that counts first spares the time
+   * @throws BrokerlessError `BROKERLESS_TOO_LARGE` beyond a limit. Anything else: the caller rewinds the writer and
+   *   reports `BROKERLESS_CODEC` with it as cause
    */
-  encode(value: T, writer: ByteWriter): void;
+  encode(value: T, writer: ByteWriter, limits?: EncodeLimits): void;
   /**
-   * The value of an encoding.
+   * The value of an encoding. A promise is refused.
    *
    * @param bytes exactly one value's encoding
    * @throws anything; the frame is refused with `BROKERLESS_CODEC` and it as cause

@@ -1,5 +1,11 @@
 import { BrokerlessError } from "../errors.ts";
-import type { Codec } from "./codec.ts";
+import type { Codec, EncodeLimits } from "./codec.ts";
+
+/** Of who knows none. */
+export const NO_LIMITS: EncodeLimits = Object.freeze({
+  elementsMax: Number.POSITIVE_INFINITY,
+  bytesMax: Number.POSITIVE_INFINITY,
+});
 
 const LINE_FEED = 0x0a;
 const QUOTE = 0x22;
@@ -23,9 +29,23 @@ export function checkElements(
 ): void {
   if (bytes.length <= elementsMax || codec.countElements === undefined) return;
   if (codec.countElements(bytes, elementsMax) <= elementsMax) return;
-  throw new BrokerlessError(
+  throw tooManyElements(elementsMax, what);
+}
+
+/** @param what whose they are */
+export function tooManyElements(elementsMax: number, what = "message"): BrokerlessError {
+  return new BrokerlessError(
     "BROKERLESS_TOO_LARGE",
     `the ${what} has more than ${elementsMax} elements (values, keys, arrays, objects; option "messageElementsMax")`,
+  );
+}
+
+/** @param bytes what the encoding has (bytes); null where only that it is too long is known */
+export function tooManyBytes(bytesMax: number, bytes: number | null = null): BrokerlessError {
+  const length = bytes === null ? `more than ${bytesMax}` : bytes;
+  return new BrokerlessError(
+    "BROKERLESS_TOO_LARGE",
+    `the encoded message has ${length} bytes; messageBytesMax is ${bytesMax}`,
   );
 }
 

@@ -1,8 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { describe } from "../options.ts";
 import type { ByteWriter } from "./byte-writer.ts";
-import type { Codec } from "./codec.ts";
-import { countJsonElements } from "./elements.ts";
+import type { Codec, EncodeLimits } from "./codec.ts";
+import { countJsonElements, NO_LIMITS } from "./elements.ts";
+import { mayExceed, stringifyWithin } from "./json-size.ts";
 
 /** UTF-8 needs at most three bytes for each UTF-16 code unit. */
 const BYTES_PER_UNIT_MAX = 3;
@@ -25,8 +26,10 @@ class JsonCodec<T> implements Codec<T> {
   readonly name = "json";
   readonly delimiter = "newline";
 
-  encode(value: T, writer: ByteWriter): void {
-    const text = JSON.stringify(value) as string | undefined;
+  encode(value: T, writer: ByteWriter, limits: EncodeLimits = NO_LIMITS): void {
+    const text = mayExceed(value, limits)
+      ? stringifyWithin(value, limits)
+      : (JSON.stringify(value) as string | undefined);
     if (text === undefined) throw new TypeError(`json: no JSON form of ${describe(value)}`);
     if (text.includes("__proto__")) refusePrototypes(JSON.parse(text));
     const units = text.length;

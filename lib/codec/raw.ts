@@ -1,7 +1,8 @@
 import { types } from "node:util";
 import { expected } from "../options.ts";
 import type { ByteWriter } from "./byte-writer.ts";
-import type { Codec } from "./codec.ts";
+import type { Codec, EncodeLimits } from "./codec.ts";
+import { NO_LIMITS, tooManyBytes } from "./elements.ts";
 
 /**
  * Bytes as they are: for payloads that are encoded already, and for peers that know no format.
@@ -18,10 +19,11 @@ class RawCodec implements Codec<Uint8Array> {
   readonly name = "raw";
   readonly delimiter = "length";
 
-  encode(value: Uint8Array, writer: ByteWriter): void {
+  encode(value: Uint8Array, writer: ByteWriter, { bytesMax }: EncodeLimits = NO_LIMITS): void {
     // The first test is the faster one, the second knows arrays of other realms too.
     if (!(value instanceof Uint8Array || types.isUint8Array(value)))
       throw expected("raw: a message", "a Uint8Array", value);
+    if (value.length > bytesMax) throw tooManyBytes(bytesMax, value.length);
     writer.append(value);
   }
 

@@ -194,14 +194,15 @@ export const COMMON_RULES: Rules<ResolvedCommon> = {
 
 /** How the frames of a socket are packed and unpacked. */
 export function framingOptions(common: ResolvedCommon): FramingOptions {
-  const { batch, messageElementsMax } = common;
+  const { batch, messageElementsMax, messageBytesMax: bytesMax } = common;
   const elementsMax = Math.max(messageElementsMax, batch === false ? 0 : batch.batchBytesMax);
-  return { batched: batch !== false, countMax: FRAME_MESSAGES_MAX, elementsMax };
+  return { batched: batch !== false, countMax: FRAME_MESSAGES_MAX, elementsMax, bytesMax };
 }
 
 /** The same for a socket of requests or replies, one in each frame. */
 export function singleFramingOptions(common: ResolvedCommon): FramingOptions {
-  return { batched: false, countMax: 1, elementsMax: common.messageElementsMax };
+  const { messageElementsMax: elementsMax, messageBytesMax: bytesMax } = common;
+  return { batched: false, countMax: 1, elementsMax, bytesMax };
 }
 
 /** Accepts an object that implements the Codec port. */

@@ -83,7 +83,9 @@ test("codecs: a codec of a user says what it could not read, where that is certa
       throw new Error("no");
     },
   };
-  assert.throws(() => read(custom, true, frameOf(json(), true, [1])), both("json", "mine"));
+  const ours = both("json", "mine");
+  const withReason = { ...ours, message: `${ours.message} (mine: no)` };
+  assert.throws(() => read(custom, true, frameOf(json(), true, [1])), withReason);
   const unknown = { code: "BROKERLESS_CODEC", message: "codec mine cannot decode the frame: no" };
   assert.throws(() => read(custom, true, Buffer.from("a\n")), unknown);
   assert.throws(() => read(custom, true, frameOf(msgpack(), true, [[1]])), unknown);

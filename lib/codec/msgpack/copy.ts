@@ -1,5 +1,7 @@
 import { types } from "node:util";
 import { describe, quoted } from "../../options.ts";
+import type { EncodeLimits } from "../codec.ts";
+import { tooManyBytes, tooManyElements } from "../elements.ts";
 import { isWellFormed } from "../well-formed.ts";
 import { DEPTH_MAX, isForbidden } from "./keys.ts";
 import { isInt64 } from "./plain.ts";
@@ -20,23 +22,29 @@ export class PlainCopy {
   readonly value: unknown;
   /** Which of the copy's elements stand for a -0, in the order of their encoding (index). */
   readonly zeros: number[] = [];
+  readonly #limits: EncodeLimits;
   #count = 0;
+  #bytes = 0;
   readonly #path: (string | number)[] = [];
 
-  /** @throws TypeError or RangeError for what has no encoding, naming the path to it */
-  constructor(value: unknown) {
+  /**
+   * @throws TypeError or RangeError for what has no encoding, naming the path to it; BrokerlessError
+   * `BROKERLESS_TOO_LARGE` before it has copied more than the limits
+   */
+  constructor(value: unknown, limits: EncodeLimits) {
+    this.#limits = limits;
     this.value = this.#copy(value);
   }
 
   #copy(value: unknown): unknown {
     switch (typeof value) {
       case "string":
-        this.#count += 1;
+        this.#countOne();
         return this.#text(value, "string");
       case "number":
         return this.#number(value);
       case "bigint":
-        this.#count += 1;
+        this.#countOne();
         if (isInt64(value)) return value;
         throw new RangeError(
           `msgpack: a BigInt has at most 64 bits, got ${describe(value)} ${this.#where()}`,
@@ -52,17 +60,34 @@ export class PlainCopy {
   }
 
   #scalar<T>(value: T): T {
-    this.#count += 1;
+    this.#countOne();
     return value;
+  }
+
+  #countOne(): void {
+    this.#count += 1;
+    this.#checkRoom(0);
+  }
+
+  /** @param coming elements that are certain to come (count) */
+  #checkRoom(coming: number): void {
+    const { elementsMax } = this.#limits;
+    if (this.#count + coming > elementsMax) throw tooManyElements(elementsMax);
+  }
+
+  #countBytes(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes > this.#limits.bytesMax) throw tooManyBytes(this.#limits.bytesMax);
   }
 
   #number(value: number): number {
     if (Object.is(value, -0)) this.zeros.push(this.#count);
-    this.#count += 1;
+    this.#countOne();
     return Object.is(value, -0) ? STAND_IN : value;
   }
 
   #text(text: string, what: "string" | "key"): string {
+    this.#countBytes(text.length);
     if (isWellFormed(text)) return text;
     throw new TypeError(
       `msgpack: a ${what} has half of a surrogate pair: ${describe(text)} ${this.#where()}`,
@@ -73,6 +98,7 @@ export class PlainCopy {
     if (Array.isArray(value)) return this.#array(value);
     if (value.constructor === Object) return this.#map(Object.entries(value as Fields));
     if (types.isUint8Array(value)) {
+      this.#countBytes(value.length);
       return this.#scalar(Buffer.from(value.buffer, value.byteOffset, value.length));
     }
     if (types.isDate(value)) return this.#date(value);
@@ -87,16 +113,24 @@ export class PlainCopy {
   }
 
   #collection(value: object): unknown {
-    if (types.isMap(value)) return this.#map(this.#entries(value));
-    if (types.isSet(value)) return this.#array([...value]);
+    if (types.isMap(value)) {
+      this.#checkRoom(2 * value.size);
+      return this.#map(this.#entries(value));
+    }
+    if (types.isSet(value)) {
+      this.#checkRoom(value.size);
+      return this.#array([...value]);
+    }
     if (Object.prototype.toString.call(value) !== "[object Object]") throw this.#noForm(value);
     return this.#map(Object.entries(value as Fields));
   }
 
   #array(items: readonly unknown[]): unknown[] {
     this.#enter();
+    const count = items.length;
+    this.#checkRoom(count);
     const copy: unknown[] = [];
-    for (let i = 0; i < items.length; i++) {
+    for (let i = 0; i < count; i++) {
       this.#path.push(i);
       copy.push(this.#copy(items[i]));
       this.#path.pop();
@@ -111,7 +145,7 @@ export class PlainCopy {
     for (const [key, value] of entries) {
       this.#path.push(key);
       if (isForbidden(key)) throw new TypeError(`msgpack: the key ${key} is refused`);
-      this.#count += 1;
+      this.#countOne();
       copy.set(this.#text(key, "key"), this.#copy(value));
       this.#path.pop();
     }
@@ -139,7 +173,7 @@ export class PlainCopy {
   }
 
   #enter(): void {
-    this.#count += 1;
+    this.#countOne();
     if (this.#path.length < DEPTH_MAX) return;
     throw new RangeError(
       `msgpack: arrays and objects more than ${DEPTH_MAX} deep, ${this.#where()}`,

@@ -1,6 +1,6 @@
 import type { ByteWriter } from "../byte-writer.ts";
-import type { Codec, PieceReader } from "../codec.ts";
-import { countMsgpackElements } from "../elements.ts";
+import type { Codec, EncodeLimits, PieceReader } from "../codec.ts";
+import { countMsgpackElements, NO_LIMITS } from "../elements.ts";
 import { MsgpackReader } from "./reader.ts";
 import { MsgpackWriter } from "./writer.ts";
 
@@ -47,8 +47,8 @@ class MsgpackCodec<T> implements Codec<T> {
   readonly #writer = new MsgpackWriter();
   readonly #reader = new MsgpackReader();
 
-  encode(value: T, writer: ByteWriter): void {
-    this.#writer.encode(value, writer);
+  encode(value: T, writer: ByteWriter, limits: EncodeLimits = NO_LIMITS): void {
+    this.#writer.encode(value, writer, limits);
   }
 
   decode(bytes: Buffer): T {

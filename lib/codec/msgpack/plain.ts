@@ -1,4 +1,6 @@
 import { types } from "node:util";
+import type { EncodeLimits } from "../codec.ts";
+import { NO_LIMITS, tooManyBytes, tooManyElements } from "../elements.ts";
 import { isWellFormed } from "../well-formed.ts";
 import { DEPTH_MAX, isForbidden, type KeyNode, KeyTrie } from "./keys.ts";
 
@@ -20,12 +22,29 @@ export function isInt64(value: bigint): boolean {
  */
 export class PlainCheck {
   readonly #keys = new KeyTrie();
+  #limits: EncodeLimits = NO_LIMITS;
+  /** What may still come: elements (count), and bytes of texts and byte arrays that are long. */
+  #elementsLeft = 0;
+  #bytesLeft = 0;
 
-  /** @param depth arrays and maps around the value (count) @returns false where it has to be looked at more closely */
-  isPlain(value: unknown, depth: number): boolean {
+  /**
+   * Counts before anything is copied: what a value takes in memory says little about its size.
+   *
+   * @returns false where the value has to be looked at more closely
+   * @throws BrokerlessError `BROKERLESS_TOO_LARGE`
+   */
+  check(value: unknown, limits: EncodeLimits): boolean {
+    this.#limits = limits;
+    this.#elementsLeft = limits.elementsMax - 1;
+    this.#bytesLeft = limits.bytesMax;
+    return this.#isPlain(value, 0);
+  }
+
+  /** @param depth arrays and maps around the value (count) */
+  #isPlain(value: unknown, depth: number): boolean {
     switch (typeof value) {
       case "string":
-        return isText(value);
+        return this.#isText(value);
       case "number":
         return value !== 0 || 1 / value > 0;
       case "boolean":
@@ -48,7 +67,7 @@ export class PlainCheck {
         return depth < DEPTH_MAX && Array.isArray(value) && this.#isPlainArray(value, depth + 1);
       case Buffer:
       case Uint8Array:
-        return types.isUint8Array(value);
+        return types.isUint8Array(value) && this.#hasRoom(value.length);
       case Date:
         return types.isDate(value) && !Number.isNaN(value.getTime());
       default:
@@ -57,23 +76,28 @@ export class PlainCheck {
   }
 
   #isPlainArray(items: readonly unknown[], inner: number): boolean {
-    for (let i = 0; i < items.length; i++) if (!this.isPlain(items[i], inner)) return false;
+    const count = items.length;
+    this.#take(count);
+    for (let i = 0; i < count; i++) if (!this.#isPlain(items[i], inner)) return false;
     return true;
   }
 
   #isPlainMap(map: Fields, inner: number): boolean {
     let node: KeyNode | null = this.#keys.root;
+    let count = 0;
     for (const key in map) {
+      count += 2;
       if (node !== null) node = this.#knownKey(node, key);
-      if (node === null && (isForbidden(key) || !isText(key))) return false;
+      if (node === null && (isForbidden(key) || !this.#isText(key))) return false;
       const value = map[key];
       // The two most frequent sorts by themselves: the call costs as much as the look.
       if (typeof value === "string") {
-        if (!isText(value)) return false;
+        if (!this.#isText(value)) return false;
       } else if (typeof value === "number") {
         if (value === 0 && 1 / value < 0) return false;
-      } else if (!this.isPlain(value, inner)) return false;
+      } else if (!this.#isPlain(value, inner)) return false;
     }
+    this.#take(count);
     return true;
   }
 
@@ -85,13 +109,25 @@ export class PlainCheck {
     if (known === null && this.#keys.wants(previous)) this.#keys.learn(previous, key);
     return known;
   }
-}
 
-/** A loop is faster than the call for short texts, which most are. */
-function isText(text: string): boolean {
-  if (text.length > SHORT_UNITS_MAX) return isWellFormed(text);
-  for (let i = 0; i < text.length; i++) {
-    if ((text.charCodeAt(i) & 0xf800) === 0xd800) return isWellFormed(text);
+  /** A loop is faster than the call for short texts, which most are. */
+  #isText(text: string): boolean {
+    if (text.length > SHORT_UNITS_MAX) return this.#hasRoom(text.length) && isWellFormed(text);
+    for (let i = 0; i < text.length; i++) {
+      if ((text.charCodeAt(i) & 0xf800) === 0xd800) return isWellFormed(text);
+    }
+    return true;
   }
-  return true;
+
+  #take(elements: number): void {
+    this.#elementsLeft -= elements;
+    if (this.#elementsLeft < 0) throw tooManyElements(this.#limits.elementsMax);
+  }
+
+  /** @param bytes at least so many will be written */
+  #hasRoom(bytes: number): true {
+    this.#bytesLeft -= bytes;
+    if (this.#bytesLeft < 0) throw tooManyBytes(this.#limits.bytesMax);
+    return true;
+  }
 }

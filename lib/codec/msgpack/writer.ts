@@ -1,6 +1,7 @@
 /// <reference path="./msgpackr.d.ts" />
 import { Packr, RESERVE_START_SPACE, REUSE_BUFFER_MODE } from "msgpackr/index-no-eval";
 import type { ByteWriter } from "../byte-writer.ts";
+import type { EncodeLimits } from "../codec.ts";
 import { putNegativeZeros } from "../elements.ts";
 import { PlainCopy } from "./copy.ts";
 import { PlainCheck } from "./plain.ts";
@@ -39,15 +40,18 @@ export class MsgpackWriter {
   });
   #isBusy = false;
 
-  /** @throws TypeError or RangeError for what has no encoding; the writer is then as it was */
-  encode(value: unknown, writer: ByteWriter): void {
+  /**
+   * @throws TypeError or RangeError for what has no encoding, BrokerlessError `BROKERLESS_TOO_LARGE` for what is larger
+   * than the limits; the writer is then as it was
+   */
+  encode(value: unknown, writer: ByteWriter, limits: EncodeLimits): void {
     if (this.#isBusy) {
       throw new TypeError("msgpack: a getter or toJSON must not encode another value");
     }
     this.#isBusy = true;
     try {
-      if (this.#check.isPlain(value, 0)) this.#write(value, writer);
-      else this.#writeCopy(new PlainCopy(value), writer);
+      if (this.#check.check(value, limits)) this.#write(value, writer);
+      else this.#writeCopy(new PlainCopy(value, limits), writer);
     } finally {
       this.#isBusy = false;
     }

@@ -1,5 +1,6 @@
 import type { Framing } from "../../batch/framing.ts";
 import { ByteWriter } from "../../codec/byte-writer.ts";
+import { tooManyBytes } from "../../codec/elements.ts";
 import { BrokerlessError, RemoteError } from "../../errors.ts";
 import { handlerError } from "../../handler-error.ts";
 import { REQUEST_ID_BYTES } from "./request-ids.ts";
@@ -84,10 +85,7 @@ export class SingleEncoder {
     const length = this.#writer.length - this.#framing.overheadBytes;
     if (length <= this.#messageBytesMax) return this.#writer.take();
     this.#writer.rewind(0);
-    throw new BrokerlessError(
-      "BROKERLESS_TOO_LARGE",
-      `the encoded message has ${length} bytes; messageBytesMax is ${this.#messageBytesMax}`,
-    );
+    throw tooManyBytes(this.#messageBytesMax, length);
   }
 }
 

@@ -1,13 +1,12 @@
 import { type BatchDraft, BatchEncoder } from "../../batch/batch-encoder.ts";
 import { CODEC_BYTES } from "../../batch/layout.ts";
 import { ByteWriter } from "../../codec/byte-writer.ts";
-import type { Codec } from "../../codec/codec.ts";
-import { notEncoded } from "../../codec/codec-error.ts";
-import { checkElements } from "../../codec/elements.ts";
+import type { Codec, EncodeLimits } from "../../codec/codec.ts";
+import { notEncoded, refusePromise } from "../../codec/codec-error.ts";
+import { checkElements, tooManyBytes } from "../../codec/elements.ts";
 import { raw } from "../../codec/raw.ts";
 import type { ConfirmLevel } from "../../core/send-options.ts";
 import type { ResolvedCommon } from "../../core/socket-options.ts";
-import { BrokerlessError } from "../../errors.ts";
 import { quiet, type Settle } from "../../wait.ts";
 import type { KnownId, Pending } from "./pending.ts";
 
@@ -34,8 +33,7 @@ export class OpenBatch {
   readonly #codec: Codec<unknown>;
   readonly #bytesMax: number;
   readonly #countMax: number;
-  readonly #messageBytesMax: number;
-  readonly #elementsMax: number;
+  readonly #limits: EncodeLimits;
   readonly #onFull: () => void;
   #pending: Pending = newPending();
   /** Where messages are encoded that have to wait; null before the first. */
@@ -48,8 +46,7 @@ export class OpenBatch {
     const batch = common.batch === false ? { batchBytesMax: 1, batchCountMax: 1 } : common.batch;
     this.#bytesMax = batch.batchBytesMax;
     this.#countMax = batch.batchCountMax;
-    this.#messageBytesMax = common.messageBytesMax;
-    this.#elementsMax = common.messageElementsMax;
+    this.#limits = { elementsMax: common.messageElementsMax, bytesMax: common.messageBytesMax };
     this.#onFull = onFull;
   }
 
@@ -143,20 +140,18 @@ export class OpenBatch {
   #write(value: unknown, writer: ByteWriter, codec: Codec<unknown>): void {
     const before = writer.length;
     try {
-      codec.encode(value, writer);
+      const returned: unknown = codec.encode(value, writer, this.#limits);
+      if (returned !== undefined) refusePromise("encode", returned);
     } catch (cause) {
       throw notEncoded(codec, cause);
     }
     const bytes = writer.length - before;
-    if (bytes > this.#elementsMax) {
+    const { elementsMax, bytesMax } = this.#limits;
+    if (bytes > elementsMax) {
       const encoded = writer.bytes.subarray(writer.end - bytes, writer.end);
-      checkElements(codec, encoded, { elementsMax: this.#elementsMax, what: "message" });
+      checkElements(codec, encoded, { elementsMax, what: "message" });
     }
-    if (bytes <= this.#messageBytesMax) return;
-    throw new BrokerlessError(
-      "BROKERLESS_TOO_LARGE",
-      `the encoded message has ${bytes} bytes; messageBytesMax is ${this.#messageBytesMax}`,
-    );
+    if (bytes > bytesMax) throw tooManyBytes(bytesMax, bytes);
   }
 }
 

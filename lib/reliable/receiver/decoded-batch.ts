@@ -2,7 +2,7 @@ import type { Batch } from "../../batch/batch.ts";
 import { type HeaderLimits, type MessageHeaders, NO_HEADERS } from "../../batch/headers.ts";
 import { ENTRY_FLAG } from "../../batch/layout.ts";
 import { type Codec, pieceReader } from "../../codec/codec.ts";
-import { notDecoded } from "../../codec/codec-error.ts";
+import { notDecoded, refusePromise } from "../../codec/codec-error.ts";
 import { checkElements } from "../../codec/elements.ts";
 import { filterIncoming, type Schema } from "../../core/schema.ts";
 import type { WindowItem } from "../../delivery/window/window-events.ts";
@@ -75,6 +75,7 @@ export function decodeItem(
         checkElements(codec, bytes, { elementsMax, what: "message" });
       }
       const value = decode(cursor.valueStart, cursor.end);
+      refusePromise("decode", value);
       if ((cursor.flags & ENTRY_FLAG.headers) !== 0) {
         headers ??= new Map();
         headers.set(seq, cursor.entry.headersWithin(limits));

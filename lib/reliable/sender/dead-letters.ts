@@ -2,7 +2,7 @@ import type { Batch } from "../../batch/batch.ts";
 import type { BatchDraft } from "../../batch/batch-encoder.ts";
 import { type MessageHeaders, NO_HEADERS } from "../../batch/headers.ts";
 import type { Codec } from "../../codec/codec.ts";
-import { notDecoded } from "../../codec/codec-error.ts";
+import { notDecoded, refusePromise } from "../../codec/codec-error.ts";
 import { type WhyDead, whyDead } from "../../core/events/why-dead.ts";
 import { stateWithout } from "../../delivery/dispatch/dead-letter-moves.ts";
 import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
@@ -143,7 +143,9 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
   #decode({ entry }: ReadLetter): T {
     const { codec } = this.#options;
     try {
-      return codec.decode(Buffer.from(entry.value)) as T;
+      const value = codec.decode(Buffer.from(entry.value));
+      refusePromise("decode", value);
+      return value as T;
     } catch (error) {
       throw notDecoded(codec, "message", error);
     }

@@ -1,0 +1,94 @@
+import type { Mutant } from "./mutation.ts";
+
+const LIMITS = "codec/encode-limits";
+const PLAIN = "codec/msgpack/plain";
+const COPY = "codec/msgpack/copy";
+const JSON_SIZE = "codec/json-size";
+
+/** What is counted before it is encoded. */
+export const SIZE_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0014",
+    name: "a list is counted as it is copied",
+    edits: [[COPY, "this.#checkRoom(count);", ""]],
+    hunt: [LIMITS, "msgpack reads nothing of a list"],
+  },
+  {
+    rule: "0014",
+    name: "what is copied is counted at the end",
+    edits: [[COPY, "this.#checkRoom(0);", ""]],
+    hunt: [LIMITS, "msgpack counts an object in every place"],
+  },
+  {
+    rule: "0014",
+    name: "the items of a plain list count for nothing",
+    edits: [
+      [
+        PLAIN,
+        "this.#elementsLeft -= elements;",
+        "this.#elementsLeft -= elements === 100 ? 0 : elements;",
+      ],
+    ],
+    hunt: [LIMITS, "msgpack counts a list in every place"],
+  },
+  {
+    rule: "0014",
+    name: "the properties of a plain object count for nothing",
+    edits: [[PLAIN, "count += 2;", ""]],
+    hunt: [LIMITS, "msgpack counts an object in every place"],
+  },
+  {
+    rule: "0014",
+    name: "long texts count for nothing",
+    edits: [[PLAIN, "this.#bytesLeft -= bytes;", ""]],
+    hunt: [LIMITS, "msgpack stops at a text"],
+  },
+  {
+    rule: "0014",
+    name: "JSON is made before anything is counted",
+    edits: [["codec/json", "mayExceed(value, limits)", "false"]],
+    hunt: [LIMITS, "json counts an object in every place"],
+  },
+  {
+    rule: "0014",
+    name: "a list in JSON is counted item by item",
+    edits: [[JSON_SIZE, "elements + coming > elementsMax", "elements > elementsMax"]],
+    hunt: [LIMITS, "json reads nothing of a list"],
+  },
+];
+
+const OWN = "codec/own-codec";
+
+/** What is said of codecs of users. */
+export const OWN_CODEC_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0077",
+    name: "a mark of a length is taken for that of raw",
+    edits: [["batch/codec-marks", 'maker === "raw" && codec.delimiter === "length"', "false"]],
+    hunt: [OWN, "what its decode throws is said"],
+  },
+  {
+    rule: "0077",
+    name: "a frame that may be another's hides what the codec threw",
+    edits: [["batch/codec-marks", "mismatch(codec, maker, { cause })", "mismatch(codec, maker)"]],
+    hunt: [OWN, "where a frame may be another's"],
+  },
+  {
+    rule: "codecs",
+    name: "a codec may return promises",
+    edits: [["codec/codec-error", "!types.isPromise(returned)", "true"]],
+    hunt: [OWN, "promises are refused"],
+  },
+  {
+    rule: "codecs",
+    name: "the promises of a codec are left to reject",
+    edits: [["codec/codec-error", "quiet(returned);", ""]],
+    hunt: [OWN, "promises are refused"],
+  },
+  {
+    rule: "codecs",
+    name: "a reliable receiver takes promises for values",
+    edits: [["reliable/receiver/decoded-batch", 'refusePromise("decode", value);', ""]],
+    hunt: [OWN, "a reliable socket refuses its promises"],
+  },
+];
