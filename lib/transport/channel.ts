@@ -20,7 +20,7 @@ import type { PeerChange } from "./monitor/peer-count.ts";
 import { PeerWatch } from "./monitor/peer-watch.ts";
 import type { Address } from "./native/address.ts";
 import { forgetChannel, rememberChannel } from "./native/channel-registry.ts";
-import { bindFreePath } from "./native/ipc-path.ts";
+import { bindFreePath, hasFile } from "./native/ipc-path.ts";
 import { hasHostName, type Move, NamedHosts, resolveBySystem } from "./native/named-hosts.ts";
 import {
   errnoOf,
@@ -32,6 +32,7 @@ import {
 } from "./native/native.ts";
 import { NativeCalls } from "./native/native-calls.ts";
 import { skipRoutingIds } from "./native/router-ids.ts";
+import { SocketFile } from "./native/socket-file.ts";
 
 /** Told of what happens on a {@link Channel} without being asked. */
 export interface ChannelListener {
@@ -199,10 +200,10 @@ export class Channel {
     if (this.#closed) throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
     this.#prepare(address);
     if (this.#passesGate(address)) return await this.#bindGated(text);
-    await this.#bindNative(text);
-    const resolved = transport === "inproc" ? text : (this.native.lastEndpoint ?? text);
+    const nativeName = await this.#bindNative(text);
+    const resolved = transport === "tcp" ? nativeName : text;
     this.#calls.wake();
-    this.#endpoints.addBound(resolved);
+    this.#endpoints.addBound(resolved, nativeName);
     if (transport === "inproc") this.#inproc.bound(text);
     return resolved;
   }
@@ -230,11 +231,12 @@ export class Channel {
 
   /** Stops accepting peers; resolves when the address can be bound again. */
   async unbind(address: string): Promise<void> {
+    const nativeName = this.#endpoints.nativeNameOf(address);
     if (!this.#endpoints.deleteBound(address)) {
       throw addressError("unbind", describe(address), "it is not bound");
     }
-    const released = this.#freed(address);
-    this.#release(address);
+    const released = this.#freed(address, nativeName);
+    this.#release(address, nativeName);
     await released;
   }
 
@@ -282,7 +284,7 @@ export class Channel {
     if (this.#closed) return;
     this.#closed = true;
     const { bound } = this.#endpoints;
-    const released = bound.map((each) => this.#freed(each));
+    const released = bound.map((each) => this.#freed(each, this.#endpoints.nativeNameOf(each)));
     this.#watch.stop();
     this.#hosts.close();
     // Closing frees an inproc name only later, in a thread of libzmq.
@@ -325,14 +327,14 @@ export class Channel {
     if (transport !== "inproc") this.#watch.start();
   }
 
-  /** @param place what libzmq was told to connect to; null for nothing yet */
-  #release(address: string, place: string | null = address): void {
+  /** @param place what libzmq calls it; null where it was not told to connect yet */
+  #release(address: string, place: string | null): void {
     const isParked = this.#watch.isParked(address);
     this.#watch.forget(address);
     if (place === null || isParked) return;
     // zeromq's unbind blocks the socket meanwhile; libzmq ends a bound endpoint with this call too.
     if (isInproc(address)) this.#inproc.release(address);
-    else this.native.disconnect(this.#gates.get(address)?.inner ?? place);
+    else this.native.disconnect(place);
     this.#refusedBefore += this.#gates.get(address)?.refused ?? 0;
     this.#gates.delete(address);
     this.#calls.wake();
@@ -381,18 +383,38 @@ export class Channel {
     return this.#kind === "router" && !isNamed && !this.#skipped;
   }
 
-  async #bindNative(address: string): Promise<void> {
+  /** @returns what libzmq calls the address */
+  async #bindNative(address: string): Promise<string> {
     if (this.#meetsStrangers) skipRoutingIds(this.native);
     this.#skipped = true;
-    const bind = (): void => {
+    const bind = (text: string): string => {
       if (this.#closed) throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
-      this.native.bindSync(address);
+      this.native.bindSync(text);
+      return this.native.lastEndpoint ?? text;
     };
     try {
-      if (address.startsWith("ipc://")) await bindFreePath(address.slice("ipc://".length), bind);
-      else bind();
+      if (!address.startsWith("ipc://")) return bind(address);
+      const path = address.slice("ipc://".length);
+      return await bindFreePath(path, (place) =>
+        hasFile(path) ? this.#bindFile(place, bind) : bind(address),
+      );
     } catch (cause) {
       throw cause instanceof BrokerlessError ? cause : addressError("bind", address, cause);
+    }
+  }
+
+  /** libzmq makes the file of a socket as the umask says, and nobody else shall connect. */
+  #bindFile(place: string, bind: (text: string) => string): string {
+    const file = new SocketFile(place);
+    let nativeName: string | null = null;
+    try {
+      nativeName = bind(`ipc://${file.draft}`);
+      file.publish();
+      return nativeName;
+    } catch (error) {
+      file.remove();
+      if (nativeName !== null) this.native.disconnect(nativeName);
+      throw error;
     }
   }
 
@@ -403,6 +425,9 @@ export class Channel {
       gate = await GatedListener.open({
         address,
         bindInner: (inner) => this.native.bindSync(inner),
+        unbindInner: (inner) => {
+          if (!this.#closed) this.native.disconnect(inner);
+        },
         limits,
         mechanism: security instanceof ServerIdentity ? "CURVE" : "NULL",
         heartbeatMs: settings.heartbeatMs,
@@ -425,9 +450,9 @@ export class Channel {
     this.#uses.inproc ? ownFrames(fromThread(frames)) : frames;
 
   /** Resolves when a bound address can be bound again, once it has been given up. */
-  #freed(address: string): Promise<void> {
+  #freed(address: string, nativeName: string): Promise<void> {
     if (isInproc(address)) return Promise.resolve();
-    return this.#gates.get(address)?.close() ?? this.#watch.released(address);
+    return this.#gates.get(address)?.close() ?? this.#watch.released(nativeName);
   }
 }
 

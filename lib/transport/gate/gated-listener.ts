@@ -13,6 +13,8 @@ export interface GatedListenerOptions
   readonly address: string;
   /** Binds the native socket to an ipc address. */
   readonly bindInner: (address: string) => void;
+  /** Takes that back: nobody can listen at the address for peers. */
+  readonly unbindInner: (address: string) => void;
 }
 
 /** Time for a handshake; libzmq gives no more itself (milliseconds). */
@@ -53,11 +55,14 @@ export class GatedListener {
   /** @throws the error of the system, or of `bindInner`; nothing is left behind then */
   static async open(options: GatedListenerOptions): Promise<GatedListener> {
     const directory = await makeGateDirectory();
+    let isBound = false;
     try {
       options.bindInner(innerOf(directory));
+      isBound = true;
       const opened = await openGate(options, directory);
       return new GatedListener({ ...opened, directory }, options);
     } catch (error) {
+      if (isBound) options.unbindInner(innerOf(directory));
       await rm(directory, { recursive: true, force: true });
       throw error;
     }
@@ -83,7 +88,7 @@ interface Opened {
 }
 
 async function openGate(options: GatedListenerOptions, directory: string): Promise<Opened> {
-  const { address, bindInner: _, ...rest } = options;
+  const { address, bindInner: _, unbindInner: __, ...rest } = options;
   const open = (place: GatePlace): Promise<Gate> => {
     const path = pathOf(innerOf(directory));
     return Gate.open({ ...rest, place, path, handshakeMsMax: HANDSHAKE_MS_MAX });
@@ -91,14 +96,16 @@ async function openGate(options: GatedListenerOptions, directory: string): Promi
   if (!address.startsWith("ipc:")) return { gate: await open(placeOf(address)), file: null };
   return await bindFreePath(pathOf(address), async (place) => {
     const file = new SocketFile(place, directory);
-    const gate = await open({ path: file.draft });
+    let gate: Gate | null = null;
     try {
+      gate = await open({ path: file.draft });
       file.publish();
+      return { gate, file };
     } catch (error) {
-      await gate.close();
+      file.remove();
+      await gate?.close();
       throw error;
     }
-    return { gate, file };
   });
 }
 

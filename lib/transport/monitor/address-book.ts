@@ -60,6 +60,11 @@ export class AddressBook {
     return place ?? null;
   }
 
+  /** What libzmq calls a bound address; the address itself where it is not bound. */
+  nativeNameOf(address: string): string {
+    return this.#bound.get(address) ?? address;
+  }
+
   /** @returns false when it was not bound */
   deleteBound(address: string): boolean {
     return this.#bound.delete(address);

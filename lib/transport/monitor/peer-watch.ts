@@ -217,7 +217,8 @@ export class PeerWatch {
       else this.peers.failed(address);
       if (side === "connected" && error === null) this.#tellUnexplained(address);
     }
-    if (error !== null) this.#options.onProblem(handshakeError(nativeName, error));
+    const address = endpoint?.address ?? nativeName;
+    if (error !== null) this.#options.onProblem(handshakeError(address, error));
   }
 
   /** libzmq says no more of a wrong `serverKey` than that the peer has hung up. */

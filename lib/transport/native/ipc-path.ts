@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { lstat, realpath } from "node:fs/promises";
+import { lstat, realpath, stat } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -11,6 +11,11 @@ const TRIES_MAX = 100;
 
 /** The claims of this process that are under way, by path, each after the one before it. */
 const underWay = new Map<string, Promise<unknown>>();
+
+/** Whether an ipc socket has a file with a mode: abstract names have none. */
+export function hasFile(path: string): boolean {
+  return !path.startsWith("@") && process.platform !== "win32";
+}
 
 /**
  * Binds an ipc path unless somebody listens there. libzmq itself removes whatever lies at a path, a socket that is
@@ -29,8 +34,9 @@ export async function bindFreePath<T>(
   bind: (place: string) => T | Promise<T>,
 ): Promise<T> {
   // An abstract name is free or not, and the system says so.
-  if (path.startsWith("@") || process.platform === "win32") return await bind(path);
+  if (!hasFile(path)) return await bind(path);
   const place = await realPlace(path);
+  await checkDirectory(dirname(place));
   const before = underWay.get(place) ?? Promise.resolve();
   const claim = before.then(() => bindAlone(place, bind));
   const settled = claim
@@ -50,6 +56,12 @@ async function bindAlone<T>(place: string, bind: (place: string) => T | Promise<
   } finally {
     lock?.close();
   }
+}
+
+/** @throws Error with a `code` where there is none: what is made in it would be named otherwise in the system's text */
+async function checkDirectory(directory: string): Promise<void> {
+  const stats = await stat(directory);
+  if (!stats.isDirectory()) throw taken("ENOTDIR", `${directory} is no directory`);
 }
 
 /** @throws Error where somebody listens at the path, or where it is no socket */

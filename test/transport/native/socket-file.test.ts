@@ -200,5 +200,7 @@ test("socket file: a bind that cannot give it its name leaves nothing", onUnix, 
 
 test("socket file: a place of our own that is too deep for one is said", onUnix, (t) => {
   const home = join(directoryOf(t), "d".repeat(100));
+  mkdirSync(home);
   assert.throws(() => new SocketFile(join(home, "socket"), home), { code: "ENAMETOOLONG" });
+  assert.deepEqual(readdirSync(home), []);
 });

@@ -1,0 +1,38 @@
+import type { Mutant } from "./mutation.ts";
+
+const FILE = "transport/native/socket-file";
+const MODE = "transport/native/ipc-mode";
+
+/** What keeps other accounts from an ipc path, and from what its errors hide. */
+export const IPC_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0059",
+    name: "the file of a socket has the mode that the umask gives it",
+    edits: [[FILE, "chmodSync(this.draft, MODE);", ""]],
+    hunt: [MODE, "the path of a Pull is for its own account"],
+  },
+  {
+    rule: "0059",
+    name: "behind a gate too",
+    edits: [[FILE, "chmodSync(this.draft, MODE);", ""]],
+    hunt: [MODE, "the path of a Pull with a gate"],
+  },
+  {
+    rule: "0059",
+    name: "libzmq makes the file at its place",
+    edits: [["transport/channel", "this.#bindFile(place, bind)", "bind(address)"]],
+    hunt: [MODE, "the path of a reliable Pull is"],
+  },
+  {
+    rule: "0059",
+    name: "the file is made where everybody may enter",
+    edits: [[FILE, 'const draft = join(next, "s");', 'const draft = join(dirname(place), "s");']],
+    hunt: [MODE, "before it has its mode"],
+  },
+  {
+    rule: "0013",
+    name: "nobody looks whether there is a directory",
+    edits: [["transport/native/ipc-path", "await checkDirectory(dirname(place));", ""]],
+    hunt: [MODE, "a directory that is not there is said, with a gate"],
+  },
+];
