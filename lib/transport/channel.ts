@@ -14,7 +14,7 @@ import type { GateLimits } from "./gate/gate-reader.ts";
 import { GatedListener } from "./gate/gated-listener.ts";
 import { InprocEndpoints, isInproc } from "./inproc/inproc-endpoints.ts";
 import { swept } from "./inproc/presence.ts";
-import { fromThread, toThread } from "./inproc/thread-frames.ts";
+import { fromThread, type ThreadFrames, toThread } from "./inproc/thread-frames.ts";
 import { AddressBook, type Addresses } from "./monitor/address-book.ts";
 import type { PeerChange } from "./monitor/peer-count.ts";
 import { PeerWatch } from "./monitor/peer-watch.ts";
@@ -101,6 +101,7 @@ export class Channel {
   #skipped = false;
   /** Whether an address of each sort was ever among ours. */
   readonly #uses = { inproc: false, network: false };
+  readonly #frames: ThreadFrames;
   readonly #calls: NativeCalls;
   #closed = false;
   /** Resolves when the monitor has ended, and libzmq is done with the socket. */
@@ -109,6 +110,7 @@ export class Channel {
   constructor(kind: NativeKind, options: ChannelOptions) {
     this.#kind = kind;
     this.#options = options;
+    this.#frames = { own: kind === "router" ? 1 : 0, mustOutlive: !isMainThread };
     const { listener, security } = options;
     this.native = openNative(kind, options.settings, nativeOptions(security));
     // libzmq drops both where a message waits for a connection that stands.
@@ -260,7 +262,13 @@ export class Channel {
 
   /** Never throws: a failure is a rejection. */
   send(message: NativeMessage): Promise<void> {
-    return this.#calls.send(this.#leavesThread ? toThread(message) : message);
+    // Peers over tcp and ipc would see the marks.
+    if (!this.#uses.inproc || this.#uses.network) return this.#calls.send(message);
+    try {
+      return this.#calls.send(toThread(message, this.#frames));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Never throws: a failure is a rejection. */
@@ -361,10 +369,6 @@ export class Channel {
   }
 
   /** Whether what it sends may be held by another thread when this one has ended. */
-  get #leavesThread(): boolean {
-    return this.#uses.inproc && this.#mayLeaveThread;
-  }
-
   get #mayLeaveThread(): boolean {
     return !isMainThread && this.#kind !== "pull" && this.#kind !== "sub";
   }
@@ -447,7 +451,7 @@ export class Channel {
   }
 
   readonly #open = (frames: Buffer[]): Buffer[] =>
-    this.#uses.inproc ? ownFrames(fromThread(frames)) : frames;
+    this.#uses.inproc ? ownFrames(fromThread(frames, this.#frames)) : frames;
 
   /** Resolves when a bound address can be bound again, once it has been given up. */
   #freed(address: string, nativeName: string): Promise<void> {

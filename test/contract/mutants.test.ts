@@ -15,6 +15,7 @@ import {
   WATCH_MUTANTS,
 } from "../support/contract-mutants.ts";
 import { assertHunted } from "../support/mutation.ts";
+import { THREAD_FRAME_MUTANTS } from "../support/thread-mutants.ts";
 
 const MUTANTS = [
   ...CLOSE_MUTANTS,
@@ -30,6 +31,7 @@ const MUTANTS = [
   ...SIGNAL_MUTANTS,
   ...RUNTIME_MUTANTS,
   ...SCHEMA_MUTANTS,
+  ...THREAD_FRAME_MUTANTS,
 ];
 
 assertHunted(
@@ -39,6 +41,7 @@ assertHunted(
     "delivery/protocol/epochs.test.ts",
     "reliable/link/probes.test.ts",
     "contract/failing-schemas.test.ts",
+    "contract/inproc-marks.test.ts",
     "contract/reliable-churn.test.ts",
     "contract/reliable-effects.test.ts",
     "contract/reliable-forgotten.test.ts",
@@ -47,6 +50,7 @@ assertHunted(
     "contract/subscriptions.test.ts",
     "journal/lmdb-close.test.ts",
     "sim/watched.test.ts",
+    "transport/inproc/thread-frames.test.ts",
     "transport/native/router-ids.test.ts",
     "runtime.test.ts",
   ],

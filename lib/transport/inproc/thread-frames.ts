@@ -3,8 +3,20 @@ import type { NativeMessage, NativeText } from "../native/native.ts";
 
 /** zeromq.js copies a frame of at most so many bytes; of a longer one libzmq gets the memory itself. */
 const COPIED_BYTES_MAX = 128;
-/** Begins the last frame of a message some of whose frames are base64; what follows are their places, 2 bytes each. */
-const MARK = Buffer.from("\xffbrokerless base64", "latin1");
+/**
+ * Begins a frame whose rest is base64. No frame that we make begins so, nor does a (un)subscription; what an
+ * application sends like this from a thread is base64 itself.
+ */
+const MARK_TEXT = "\x02brokerless base64\x03";
+const MARK = Buffer.from(MARK_TEXT);
+
+/** What is to be known of a socket. */
+export interface ThreadFrames {
+  /** Frames before a message that never leave the thread: the id by which a ROUTER finds its peer (count). */
+  readonly own: number;
+  /** Whether what it sends must outlive its thread: in the main thread nothing does. */
+  readonly mustOutlive: boolean;
+}
 
 /**
  * Makes a message fit to outlive its thread.
@@ -13,35 +25,45 @@ const MARK = Buffer.from("\xffbrokerless base64", "latin1");
  * JavaScript memory. When a worker thread ends, its memory goes: whoever still has the frame, in a queue or
  * in his hands, has what is there later, and libzmq's report that the frame is free reaches a module that
  * is no more. Only of a string does zeromq.js make a copy of any length. So a long frame goes as a string:
- * as it is where it is UTF-8, else as base64, which {@link fromThread} undoes.
+ * as it is where it is UTF-8, else as base64 behind a mark, which {@link fromThread} undoes. A frame tells
+ * this of itself: on their way frames are put before a message, and taken off. A frame that happens to begin with
+ * the mark goes in the same way, whatever thread it is of.
  *
  * @see docs/decisions/0008-threads.md
  */
-export function toThread(message: NativeMessage): NativeText {
-  const marked: number[] = [];
+export function toThread(message: NativeMessage, socket: ThreadFrames): NativeText {
+  const { own, mustOutlive } = socket;
   const frames = message instanceof Uint8Array ? [message] : message;
-  const safe = frames.map((frame, index): Uint8Array | string => {
-    if (frame.length <= COPIED_BYTES_MAX) return frame;
+  return frames.map((frame, index) => {
+    if (index < own || frame.length <= COPIED_BYTES_MAX) return frame;
     const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.length);
-    if (isUtf8(bytes)) return bytes.toString("utf8");
-    marked.push(index);
-    return bytes.toString("base64");
+    if (!mustOutlive && !isMarked(bytes)) return frame;
+    return isPlain(bytes) ? bytes.toString() : MARK_TEXT + bytes.toString("base64");
   });
-  if (marked.length > 0)
-    safe.push(Buffer.concat([MARK, Buffer.from(Uint16Array.from(marked).buffer)]));
-  return safe;
 }
 
-/** @returns the message as it was before {@link toThread}; every other one as it is */
-export function fromThread(frames: Buffer[]): Buffer[] {
-  const mark = frames.at(-1);
-  if (mark === undefined || frames.length === 1 || !mark.subarray(0, MARK.length).equals(MARK)) {
-    return frames;
-  }
-  const message = frames.slice(0, -1);
-  for (let at = MARK.length; at < mark.length; at += 2) {
-    const index = mark.readUInt16LE(at);
-    message[index] = Buffer.from(message[index]!.toString("latin1"), "base64");
-  }
-  return message;
+/**
+ * @returns the message as it was before {@link toThread}. Total: anybody can send what looks like it, and a frame
+ * that `toThread` has not made is what it is. Of a message over tcp nobody can tell that it is one: it is read as
+ * its sender could have written it plainly.
+ */
+export function fromThread(frames: Buffer[], { own }: Pick<ThreadFrames, "own">): Buffer[] {
+  return frames.map((frame, index) => (index < own ? frame : plainly(frame)));
+}
+
+function plainly(frame: Buffer): Buffer {
+  if (!isMarked(frame)) return frame;
+  const text = frame.toString("latin1", MARK.length);
+  const bytes = Buffer.from(text, "base64");
+  const isOurs = bytes.length > COPIED_BYTES_MAX && !isPlain(bytes);
+  return isOurs && bytes.toString("base64") === text ? bytes : frame;
+}
+
+/** Whether it goes as it is. */
+function isPlain(bytes: Buffer): boolean {
+  return isUtf8(bytes) && !isMarked(bytes);
+}
+
+function isMarked(bytes: Buffer): boolean {
+  return bytes[0] === MARK[0] && bytes.subarray(0, MARK.length).equals(MARK);
 }

@@ -1,0 +1,38 @@
+import type { Mutant } from "./mutation.ts";
+
+const FRAMES = "transport/inproc/thread-frames";
+const MARKS = "contract/inproc-marks";
+
+/** What makes frames of other threads whole again, and leaves all others alone. */
+export const THREAD_FRAME_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0008",
+    name: "what looks like a frame of a thread is undone, whatever it holds",
+    edits: [[FRAMES, 'isOurs && bytes.toString("base64") === text ?', "true ?"]],
+    hunt: [FRAMES, "a frame that no thread of ours has made"],
+  },
+  {
+    rule: "0008",
+    name: "a stranger's frame is undone, whatever it holds",
+    edits: [[FRAMES, 'isOurs && bytes.toString("base64") === text ?', "true ?"]],
+    hunt: [MARKS, "a Pull without a gate reads what looks like"],
+  },
+  {
+    rule: "0008",
+    name: "the id of a ROUTER's peer is encoded",
+    edits: [[FRAMES, "index < own || frame.length", "frame.length"]],
+    hunt: [FRAMES, "the id of a ROUTER's peer"],
+  },
+  {
+    rule: "0008",
+    name: "the id of a ROUTER's peer is undone",
+    edits: [[FRAMES, "index < own ? frame : plainly(frame)", "plainly(frame)"]],
+    hunt: [FRAMES, "the id of a ROUTER's peer"],
+  },
+  {
+    rule: "0008",
+    name: "what begins with the mark goes as it is",
+    edits: [[FRAMES, "isUtf8(bytes) && !isMarked(bytes)", "isUtf8(bytes)"]],
+    hunt: [FRAMES, "what a thread sends that looks like"],
+  },
+];
