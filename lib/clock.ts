@@ -1,3 +1,6 @@
+/** Work goes on for so long in one turn of the event loop, before timers and other sockets get theirs (milliseconds). */
+export const TURN_MS_MAX = 8;
+
 /** Time as the package sees it: a port, so that tests play it. */
 export interface Clock {
   /** A time that never goes back (milliseconds, with fractions). */

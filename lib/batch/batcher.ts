@@ -1,4 +1,5 @@
 import { performance } from "node:perf_hooks";
+import { TURN_MS_MAX } from "../clock.ts";
 import { ByteWriter } from "../codec/byte-writer.ts";
 import { tooManyBytes } from "../codec/elements.ts";
 import type { Framing } from "./framing.ts";
@@ -39,8 +40,6 @@ export interface BatcherLimits {
 const EAGER_MAX = 4;
 /** Frames gathered at most before they are dealt out to several peers (count). */
 const GATHERED_MAX = 16;
-/** A turn of the event loop longer than this is too long for timers and other sockets (milliseconds). */
-const TURN_MS_MAX = 8;
 
 /**
  * Gathers messages into frames without adding latency.

@@ -1,4 +1,4 @@
-import type { Death } from "../delivery/dispatch/dead-letter.ts";
+import type { DeadLetterRecord } from "../delivery/dispatch/dead-letter-record.ts";
 import type { Outcome } from "../delivery/dispatch/dispatcher-events.ts";
 import { deathText } from "../delivery/protocol/error-words.ts";
 import { BrokerlessError, RemoteError } from "../errors.ts";
@@ -8,7 +8,10 @@ import { BrokerlessError, RemoteError } from "../errors.ts";
  *
  * @param death of what; null where that is not known, or forgotten
  */
-export function outcomeError(outcome: Outcome, death: Death | null): BrokerlessError | null {
+export function outcomeError(
+  outcome: Outcome,
+  death: DeadLetterRecord | null,
+): BrokerlessError | null {
   if (outcome === "processed") return null;
   if (outcome === "dead") {
     const why = death === null ? "it was rejected, or tried too often" : deathText(death);
@@ -23,7 +26,7 @@ export function outcomeError(outcome: Outcome, death: Death | null): BrokerlessE
   return new BrokerlessError("BROKERLESS_DROPPED", message);
 }
 
-function causeOf(death: Death | null): { readonly cause: RemoteError } | undefined {
+function causeOf(death: DeadLetterRecord | null): { readonly cause: RemoteError } | undefined {
   if (death === null || death.error === null) return undefined;
   const { name: remoteName, message, code: remoteCode } = death.error;
   return { cause: new RemoteError({ message, remoteName, remoteCode }) };

@@ -1,4 +1,4 @@
-import type { Death } from "../delivery/dispatch/dead-letter.ts";
+import type { DeadLetterRecord } from "../delivery/dispatch/dead-letter-record.ts";
 import type { Dispatcher } from "../delivery/dispatch/dispatcher.ts";
 import type { DispatcherState } from "../delivery/dispatch/dispatcher-events.ts";
 import type { Segment } from "../delivery/range/range-map.ts";
@@ -102,7 +102,7 @@ export class ValuesOfSender {
 
 /** What a sender had stored. */
 export interface StoredState extends SenderState {
-  readonly dead: readonly Segment<Death>[];
+  readonly dead: readonly Segment<DeadLetterRecord>[];
 }
 
 /**

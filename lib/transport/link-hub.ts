@@ -1,3 +1,4 @@
+import { TURN_MS_MAX } from "../clock.ts";
 import { BrokerlessError } from "../errors.ts";
 import { describe } from "../options.ts";
 import { peerLabel } from "../peer-text.ts";
@@ -24,8 +25,6 @@ export interface LinkHubListener {
 
 /** Frames of a message between reliable sockets: a header, and a batch (count). */
 export const LINK_PARTS_MAX = 2;
-/** Messages are received for so long before timers and other sockets get their turn (milliseconds). */
-const TURN_MS_MAX = 8;
 /**
  * A connection that is gone may have left messages that are still to be read, acknowledgements among them: its
  * end is told when none has come for so long (milliseconds).

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Death } from "../../lib/delivery/dispatch/dead-letter.ts";
+import type { DeadLetterRecord } from "../../lib/delivery/dispatch/dead-letter-record.ts";
 import type {
   DispatcherAction,
   DispatcherEvent,
@@ -70,7 +70,7 @@ export class DispatcherModel {
   }
 
   /** @throws AssertionError where something else is known of the dead than what happened to them */
-  checkDead(dead: Iterable<Segment<Death>>): void {
+  checkDead(dead: Iterable<Segment<DeadLetterRecord>>): void {
     const found: [number, ModelDeath][] = [];
     for (const { first, last, value } of dead) {
       const { attempts, reason, error, firstMs, timeMs } = value;

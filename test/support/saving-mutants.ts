@@ -109,8 +109,8 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
     edits: [
       [
         "reliable/sender/dead-letters",
-        "this.#dead.graveOf(grave.seq) !== null)",
-        "grave !== null)",
+        "this.#dead.locationOf(location.seq) !== null)",
+        "location !== null)",
       ],
     ],
     hunt: [SAVES, "each has one end"],

@@ -1,4 +1,4 @@
-import type { Death } from "../../delivery/dispatch/dead-letter.ts";
+import type { DeadLetterRecord } from "../../delivery/dispatch/dead-letter-record.ts";
 import type { HandlerError } from "../../handler-error.ts";
 
 /** Why messages were given up, and when. */
@@ -19,7 +19,7 @@ export interface WhyDead {
 }
 
 /** What is told of a death. Pure; each call makes an object of its own. */
-export function whyDead({ attempts, reason, error, firstMs, timeMs }: Death): WhyDead {
+export function whyDead({ attempts, reason, error, firstMs, timeMs }: DeadLetterRecord): WhyDead {
   const firstAttemptAt = firstMs === null ? null : new Date(firstMs);
   return {
     attempts,

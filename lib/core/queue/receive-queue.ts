@@ -1,5 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { type MessageHeaders, NO_HEADERS } from "../../batch/headers.ts";
+import { TURN_MS_MAX } from "../../clock.ts";
 import { BrokerlessError } from "../../errors.ts";
 import { checkWaitOptions, quiet, WAIT_OPTIONS, type WaitOptions, wait } from "../../wait.ts";
 import { DONE, PullIterator } from "./pull-iterator.ts";
@@ -21,8 +22,6 @@ export interface Message<T> {
 /** Reads one frame; there are no values in one that was refused. */
 export type ReadValues<T> = () => Promise<Received<T>>;
 
-/** Values may be handed out for so long before timers and other sockets get their turn (milliseconds). */
-const TURN_MS_MAX = 8;
 /** Values of a frame between two looks at the clock (count). A power of two. */
 const LOOK_EVERY = 16;
 

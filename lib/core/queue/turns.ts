@@ -1,8 +1,6 @@
 import { performance } from "node:perf_hooks";
-import type { Clock } from "../../clock.ts";
+import { type Clock, TURN_MS_MAX } from "../../clock.ts";
 
-/** A reader may go on for so long before timers and other sockets get their turn (milliseconds). */
-const TURN_MS_MAX = 8;
 /** Most values between two looks at the clock (count). */
 const LOOK_EVERY_MAX = 16;
 /** Where a look is so long after the one before, the next is at the next value (milliseconds). */

@@ -84,6 +84,20 @@ export class Leases implements Iterable<Segment<Lease>> {
     for (const part of this.take(first, last)) this.add(part, { ...part.value, bytesEach });
   }
 
+  /** Takes out the leases that have ended. @returns them, in order, and when the next one ends (ms) */
+  takeEnded(nowMs: number): {
+    readonly ended: readonly Segment<Lease>[];
+    readonly nextMs: number;
+  } {
+    const ended: Segment<Lease>[] = [];
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const part of [...this.#ranges]) {
+      if (part.value.endMs > nowMs) nextMs = Math.min(nextMs, part.value.endMs);
+      else ended.push(...this.take(part.first, part.last));
+    }
+    return { ended, nextMs };
+  }
+
   [Symbol.iterator](): Iterator<Segment<Lease>> {
     return this.#ranges[Symbol.iterator]();
   }

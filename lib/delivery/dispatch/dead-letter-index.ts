@@ -1,6 +1,6 @@
 import type { SeqRange } from "../range/range.ts";
 import { RangeMap, type Segment } from "../range/range-map.ts";
-import type { Death } from "./dead-letter.ts";
+import type { DeadLetterRecord } from "./dead-letter-record.ts";
 import { cutText, fairLength, isSameCause, mapTexts, textsOf } from "./reasons.ts";
 
 /** Ranges of dead letters that are kept, so that what is saved of them stays small (count). */
@@ -41,8 +41,8 @@ export interface DeadLetterLocation {
  *
  * Pure. Invariant: no two are kept at the same place.
  */
-export class DeadLetterIndex implements Iterable<Segment<Death>> {
-  readonly #ranges = new RangeMap<Death>(
+export class DeadLetterIndex implements Iterable<Segment<DeadLetterRecord>> {
+  readonly #ranges = new RangeMap<DeadLetterRecord>(
     (a, b) =>
       a.attempts === b.attempts &&
       isSameCause(a, b) &&
@@ -59,7 +59,7 @@ export class DeadLetterIndex implements Iterable<Segment<Death>> {
   #textBytes = 0;
   #version = 0;
 
-  constructor(dead: Iterable<Segment<Death>> = []) {
+  constructor(dead: Iterable<Segment<DeadLetterRecord>> = []) {
     for (const range of dead) this.#add(range, range.value);
   }
 
@@ -96,34 +96,34 @@ export class DeadLetterIndex implements Iterable<Segment<Death>> {
   }
 
   /** Those that are kept up to `seq`, in the order in which the journal has them. */
-  gravesUpTo(seq: number): DeadLetterLocation[] {
-    const graves: DeadLetterLocation[] = [];
+  locationsUpTo(seq: number): DeadLetterLocation[] {
+    const locations: DeadLetterLocation[] = [];
     for (const { first, last, value } of this.#ranges) {
       const end = Math.min(last, seq - value.offset);
       for (let one = first; one <= end; one++) {
-        graves.push({ seq: one, at: one + value.offset, epoch: value.epoch });
+        locations.push({ seq: one, at: one + value.offset, epoch: value.epoch });
       }
     }
-    return graves.sort((a, b) => a.at - b.at);
+    return locations.sort((a, b) => a.at - b.at);
   }
 
   /** Where a dead letter is kept; null where it is none. */
-  graveOf(seq: number): DeadLetterLocation | null {
+  locationOf(seq: number): DeadLetterLocation | null {
     const value = this.#ranges.get(seq);
     return value === undefined ? null : { seq, at: seq + value.offset, epoch: value.epoch };
   }
 
   /** The parts of a range that are dead, in order. */
-  parts(first: number, last: number): Segment<Death>[] {
+  parts(first: number, last: number): Segment<DeadLetterRecord>[] {
     return this.#ranges.parts(first, last);
   }
 
-  add(range: SeqRange, death: Death): void {
+  add(range: SeqRange, death: DeadLetterRecord): void {
     this.#version += 1;
     this.#add(range, this.size < TIMED_RANGES_MAX ? death : { ...death, firstMs: null });
   }
 
-  #add({ first, last }: SeqRange, death: Death): void {
+  #add({ first, last }: SeqRange, death: DeadLetterRecord): void {
     this.#ranges.set(first, last, { ...death, ...mapTexts(death, (text) => this.#intern(text)) });
     if (this.#textBytes > TEXTS_BYTES_MAX) this.#fitTexts();
   }
@@ -144,7 +144,7 @@ export class DeadLetterIndex implements Iterable<Segment<Death>> {
     }
   }
 
-  [Symbol.iterator](): Iterator<Segment<Death>> {
+  [Symbol.iterator](): Iterator<Segment<DeadLetterRecord>> {
     return this.#ranges[Symbol.iterator]();
   }
 

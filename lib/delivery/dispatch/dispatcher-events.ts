@@ -5,8 +5,8 @@ import { decodeError, decodeRejection } from "../protocol/error-words.ts";
 import { type LinkMessage, WORD_GO, WORD_NONE } from "../protocol/link-message.ts";
 import type { SeqRange } from "../range/range.ts";
 import type { Segment } from "../range/range-map.ts";
-import type { Death } from "./dead-letter.ts";
 import type { Move } from "./dead-letter-index.ts";
+import type { DeadLetterRecord } from "./dead-letter-record.ts";
 
 /** The sender's rules, resolved. */
 export interface DispatcherOptions extends BackOffLimits {
@@ -48,7 +48,7 @@ export interface DispatcherState {
   readonly firsts: readonly Segment<number>[];
   /** Not settled, and held by nobody before their rest is over. */
   readonly rests: readonly Segment<SavedRest>[];
-  readonly dead: Iterable<Segment<Death>>;
+  readonly dead: Iterable<Segment<DeadLetterRecord>>;
   /** Who may have held messages. */
   readonly receivers: readonly string[];
 }

@@ -4,9 +4,9 @@ import { countAll, type SeqRange } from "../range/range.ts";
 import type { Segment } from "../range/range-map.ts";
 import { Assignment } from "./assignment.ts";
 import { type Consumer, hasCredit, newLink } from "./consumer.ts";
-import type { Death } from "./dead-letter.ts";
 import type { DeadLetterIndex } from "./dead-letter-index.ts";
 import { copiesOf } from "./dead-letter-moves.ts";
+import type { DeadLetterRecord } from "./dead-letter-record.ts";
 import type {
   DispatcherAction,
   DispatcherEvent,
@@ -19,7 +19,7 @@ import { MessageTables } from "./message-tables.ts";
 import { Order } from "./order.ts";
 import { Refusals } from "./refusals.ts";
 import { Retries, type TryEnd } from "./retries.ts";
-import { Roster, takeEnded, takeHeld } from "./roster.ts";
+import { Roster, takeHeld } from "./roster.ts";
 
 const LOST: TryEnd = Object.freeze({ type: "lost" });
 const UNTOUCHED: TryEnd = Object.freeze({ type: "released" });
@@ -91,8 +91,8 @@ export class Dispatcher {
   }
 
   /** Whether what is handed out is to be saved first: it may be what kills both sides, see 0041. */
-  get isWary(): boolean {
-    return !this.#isAnswered || this.#tables.isWary;
+  get savesBeforeSending(): boolean {
+    return !this.#isAnswered || this.#tables.savesBeforeSending;
   }
 
   /** Whether a receiver died and it is not clear of which message: they are to say soon what they begin. */
@@ -122,12 +122,12 @@ export class Dispatcher {
 
   /** What became of a message; null while it may still be sent. */
   outcomeOf(seq: number): Outcome | null {
-    if (this.#tables.dead.graveOf(seq) !== null) return "dead";
+    if (this.#tables.dead.locationOf(seq) !== null) return "dead";
     return this.#tables.settledOf({ first: seq, last: seq }).length > 0 ? "processed" : null;
   }
 
   /** What a message died of; null where it is no dead letter. */
-  deathOf(seq: number): Death | null {
+  deathOf(seq: number): DeadLetterRecord | null {
     return this.#tables.dead.parts(seq, seq)[0]?.value ?? null;
   }
 
@@ -181,7 +181,7 @@ export class Dispatcher {
         this.#begin(event);
         return;
       case "silent":
-        this.#hush(this.#roster.get(event.link));
+        this.#pause(this.#roster.get(event.link));
         return;
       case "drop":
         for (const range of this.#tables.takeOldest(event.count)) this.#settle(range, "dropped");
@@ -316,7 +316,7 @@ export class Dispatcher {
   }
 
   /** It keeps what it holds, and gets no more until it speaks. */
-  #hush(link: Consumer | undefined): void {
+  #pause(link: Consumer | undefined): void {
     if (link === undefined) return;
     link.silent = true;
     this.#assignment.remove(link);
@@ -389,7 +389,7 @@ export class Dispatcher {
 
   /** @returns when the next lease of the link ends (ms) */
   #endLeases(link: Consumer): number {
-    const { ended, nextMs } = takeEnded(link, this.#nowMs);
+    const { ended, nextMs } = link.leases.takeEnded(this.#nowMs);
     if (ended.length === 0) return nextMs;
     link.silent = true;
     this.#assignment.remove(link);

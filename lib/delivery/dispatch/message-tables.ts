@@ -120,7 +120,7 @@ export class MessageTables {
    * Whether messages that a process before this one had handed out when it died have had no answer since: one of
    * them may be why it died.
    */
-  get isWary(): boolean {
+  get savesBeforeSending(): boolean {
     return this.#unanswered.size > 0;
   }
 

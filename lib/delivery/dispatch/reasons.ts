@@ -1,7 +1,7 @@
-import type { Death } from "./dead-letter.ts";
+import type { DeadLetterRecord } from "./dead-letter-record.ts";
 
 /** What a letter died of, in texts. */
-type Cause = Pick<Death, "reason" | "error">;
+type Cause = Pick<DeadLetterRecord, "reason" | "error">;
 
 /** Stands where the rest of a reason was. */
 const ELLIPSIS = "…";

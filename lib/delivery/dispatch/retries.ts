@@ -3,8 +3,8 @@ import { backOffMs } from "../attempts/back-off.ts";
 import type { Lease } from "../attempts/leases.ts";
 import type { SeqRange } from "../range/range.ts";
 import type { Segment } from "../range/range-map.ts";
-import type { Death } from "./dead-letter.ts";
 import { DEAD_RANGES_MAX } from "./dead-letter-index.ts";
+import type { DeadLetterRecord } from "./dead-letter-record.ts";
 import type { DispatcherOptions } from "./dispatcher-events.ts";
 import type { RetrySources } from "./dispatcher-start.ts";
 import type { MessageTables, Rest } from "./message-tables.ts";
@@ -75,14 +75,15 @@ export class Retries {
       case "released":
         return this.#again(part, { attempts: attempt - 1, bytesEach, dueMs: nowMs }, nowMs);
       case "rejected":
-        return this.#bury(part, how, nowMs);
+        return this.#toDeadLetter(part, how, nowMs);
       case "lost":
         if (attempt < attemptsMax)
           return this.#again(part, { attempts: attempt, bytesEach, dueMs: nowMs }, nowMs);
-        return this.#bury(part, { reason: LOST, error: null }, nowMs);
+        return this.#toDeadLetter(part, { reason: LOST, error: null }, nowMs);
       default: {
         const { error } = how;
-        if (attempt >= attemptsMax) return this.#bury(part, { reason: FAILED, error }, nowMs);
+        if (attempt >= attemptsMax)
+          return this.#toDeadLetter(part, { reason: FAILED, error }, nowMs);
         const restMs = how.delayMs ?? backOffMs(this.#options, attempt, this.#sources.random());
         return this.#again(
           part,
@@ -104,9 +105,9 @@ export class Retries {
     return AT_ONCE;
   }
 
-  #bury(
+  #toDeadLetter(
     part: Segment<Lease>,
-    { reason, error }: Pick<Death, "reason" | "error">,
+    { reason, error }: Pick<DeadLetterRecord, "reason" | "error">,
     nowMs: number,
   ): TryOutcome {
     const { value } = part;

@@ -131,20 +131,6 @@ export class Roster implements Iterable<Consumer> {
   }
 }
 
-/** Takes leases that are over off a link. Pure. @returns them, and when the next one ends (ms) */
-export function takeEnded(
-  link: Consumer,
-  nowMs: number,
-): { readonly ended: readonly Segment<Lease>[]; readonly nextMs: number } {
-  const ended: Segment<Lease>[] = [];
-  let nextMs = Number.POSITIVE_INFINITY;
-  for (const part of [...link.leases]) {
-    if (part.value.endMs > nowMs) nextMs = Math.min(nextMs, part.value.endMs);
-    else ended.push(...link.leases.take(part.first, part.last));
-  }
-  return { ended, nextMs };
-}
-
 /** Takes what the receiver's own earlier links hold of a range. Pure. */
 export function takeHeld(links: readonly Consumer[], { first, last }: SeqRange): Segment<Handed>[] {
   return links.flatMap((link) => link.leases.take(first, last));

@@ -1,5 +1,5 @@
 import type { HandlerError } from "../../handler-error.ts";
-import type { Death } from "../dispatch/dead-letter.ts";
+import type { DeadLetterRecord } from "../dispatch/dead-letter-record.ts";
 import { cutText, fairLength, isSameCause, textsOf } from "../dispatch/reasons.ts";
 import { NumberReader, NumberWriter } from "../numbers.ts";
 import type { Segment } from "../range/range-map.ts";
@@ -35,7 +35,7 @@ interface Causes {
  *
  * @param bytesMax texts are cut, each to a fair share, so that no more is needed; the letters themselves never are
  */
-export function encodeDead(dead: Iterable<Segment<Death>>, bytesMax: number): Buffer {
+export function encodeDead(dead: Iterable<Segment<DeadLetterRecord>>, bytesMax: number): Buffer {
   const segments = [...dead];
   const { texts, encoded, indexes } = causesOf(segments);
   const letters = encodeLetters(segments, indexes);
@@ -50,7 +50,7 @@ export function encodeDead(dead: Iterable<Segment<Death>>, bytesMax: number): Bu
   return Buffer.concat([head.take(), encoded, letters]);
 }
 
-function causesOf(segments: readonly Segment<Death>[]): Causes {
+function causesOf(segments: readonly Segment<DeadLetterRecord>[]): Causes {
   const places = new Map<string, number>();
   const placeOf = (text: string): number => {
     if (!places.has(text)) places.set(text, places.size + 1);
@@ -58,7 +58,7 @@ function causesOf(segments: readonly Segment<Death>[]): Causes {
   };
   const numbers = new NumberWriter();
   const known = new Map<string, number>();
-  let before: Death | null = null;
+  let before: DeadLetterRecord | null = null;
   const indexes: number[] = [];
   for (const { value } of segments) {
     if (before !== null && isSameCause(before, value)) {
@@ -81,7 +81,10 @@ function causesOf(segments: readonly Segment<Death>[]): Causes {
   return { texts: [...places.keys()], encoded, indexes };
 }
 
-function encodeLetters(segments: readonly Segment<Death>[], causes: readonly number[]): Buffer {
+function encodeLetters(
+  segments: readonly Segment<DeadLetterRecord>[],
+  causes: readonly number[],
+): Buffer {
   const numbers = new NumberWriter();
   const startMs = segments.reduce((least, { value }) => Math.min(least, value.timeMs), Infinity);
   numbers.add(segments.length === 0 ? 0 : startMs);
@@ -104,12 +107,12 @@ function encodeLetters(segments: readonly Segment<Death>[], causes: readonly num
 }
 
 /** Pure. @returns null where the bytes are none that {@link encodeDead} made */
-export function decodeDead(bytes: Uint8Array): Segment<Death>[] | null {
+export function decodeDead(bytes: Uint8Array): Segment<DeadLetterRecord>[] | null {
   const numbers = new NumberReader(bytes);
   if (numbers.next() !== DEAD_VERSION) return null;
   const causes = decodeCauses(numbers);
   const startMs = numbers.next();
-  const dead: Segment<Death>[] = [];
+  const dead: Segment<DeadLetterRecord>[] = [];
   let before = 0;
   for (let left = numbers.next(); left > 0 && !numbers.isBad; left--) {
     const first = before + numbers.next();
@@ -134,7 +137,7 @@ function timeBefore(timeMs: number, ms: number): number | null {
   return ms === 0 ? null : timeMs - (ms - 1);
 }
 
-function decodeCauses(numbers: NumberReader): Pick<Death, "reason" | "error">[] {
+function decodeCauses(numbers: NumberReader): Pick<DeadLetterRecord, "reason" | "error">[] {
   const texts: string[] = [];
   for (let left = numbers.next(); left > 0 && !numbers.isBad; left--) {
     texts.push(Buffer.from(numbers.nextBytes()).toString());
@@ -144,7 +147,7 @@ function decodeCauses(numbers: NumberReader): Pick<Death, "reason" | "error">[] 
     if (place > texts.length) numbers.isBad = true;
     return texts[place - 1] ?? null;
   };
-  const causes: Pick<Death, "reason" | "error">[] = [];
+  const causes: Pick<DeadLetterRecord, "reason" | "error">[] = [];
   for (let left = numbers.next(); left > 0 && !numbers.isBad; left--) {
     const [reason, name] = [next(), next()];
     if (reason === null) numbers.isBad = true;

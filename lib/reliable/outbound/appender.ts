@@ -1,5 +1,6 @@
 import { Batch } from "../../batch/batch.ts";
 import type { BatchDraft } from "../../batch/batch-encoder.ts";
+import { TURN_MS_MAX } from "../../clock.ts";
 import type { Codec } from "../../codec/codec.ts";
 import { closedError } from "../../core/queue/receive-queue.ts";
 import type { ConfirmLevel } from "../../core/send-options.ts";
@@ -16,8 +17,6 @@ import type { DurableOutboundOptions } from "./durable-outbound-options.ts";
 import { type AddOptions, confirmed, OpenBatch } from "./open-batch.ts";
 import type { KnownId, Pending } from "./pending.ts";
 
-/** A turn of the event loop longer than this is too long for timers and other sockets (milliseconds). */
-const TURN_MS_MAX = 8;
 const ACCEPTED: Promise<void> = Promise.resolve();
 
 /** What a call of `send` asks for. */

@@ -4,7 +4,7 @@ import type { Codec } from "../../codec/codec.ts";
 import type { Schema } from "../../core/schema.ts";
 import type { ConfirmLevel } from "../../core/send-options.ts";
 import type { ResolvedCommon } from "../../core/socket-options.ts";
-import type { Death } from "../../delivery/dispatch/dead-letter.ts";
+import type { DeadLetterRecord } from "../../delivery/dispatch/dead-letter-record.ts";
 import type { Outcome } from "../../delivery/dispatch/dispatcher-events.ts";
 import type { BrokerlessError } from "../../errors.ts";
 import type { Journal } from "../../journal/journal.ts";
@@ -32,7 +32,7 @@ export interface DurableOutboundOptions {
   /** What became of a stored message; null while it may still be sent. */
   readonly outcomeOf: (seq: number) => Outcome | null;
   /** What a dead letter died of; null where it is none, or forgotten. */
-  readonly deathOf: (seq: number) => Death | null;
+  readonly deathOf: (seq: number) => DeadLetterRecord | null;
   /** Messages were accepted and could not be stored. */
   readonly onFailed: (error: BrokerlessError, count: number) => void;
   readonly onRefused: (error: BrokerlessError) => void;

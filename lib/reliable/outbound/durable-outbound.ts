@@ -4,7 +4,7 @@ import { Admission } from "../../core/admission.ts";
 import { NO_OUTBOUND_STATS, type OutboundStats } from "../../core/outbound-stats.ts";
 import { closedError } from "../../core/queue/receive-queue.ts";
 import { CONFIRM_LEVELS, SEND_OPTIONS, type SendOptions } from "../../core/send-options.ts";
-import type { Death } from "../../delivery/dispatch/dead-letter.ts";
+import type { DeadLetterRecord } from "../../delivery/dispatch/dead-letter-record.ts";
 import type { Outcome } from "../../delivery/dispatch/dispatcher-events.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
 import { BrokerlessError } from "../../errors.ts";
@@ -136,7 +136,11 @@ export class DurableOutbound {
   }
 
   /** A range will not be sent again. @param death what all of it died of, where it did */
-  settled({ first, last }: SeqRange, outcome: Outcome, death: Death | null = null): void {
+  settled(
+    { first, last }: SeqRange,
+    outcome: Outcome,
+    death: DeadLetterRecord | null = null,
+  ): void {
     this.#settledCount += last - first + 1;
     if (outcome === "lost") this.#lost += last - first + 1;
     if (outcome === "dropped" || outcome === "lost") this.#appender.ended({ first, last }, outcome);

@@ -13,7 +13,7 @@ import type { SeqRange } from "../../delivery/range/range.ts";
 import { Window } from "../../delivery/window/window.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { LinkPeer } from "../../transport/link-peer.ts";
-import { AttentiveClock } from "../link/attentive-clock.ts";
+import { AttentiveClock, HEARTBEATS_MISSED_MAX } from "../link/attentive-clock.ts";
 import { Probes } from "../link/probes.ts";
 import type { InboxStore } from "./inbox-store.ts";
 import { type ReceiverLink, type ReceiverStream, senderOf } from "./receiver-stream.ts";
@@ -44,8 +44,6 @@ const HELLO_MS_MAX = 30_000;
 const BEATS_PER_LEASE = 3;
 /** Longest time from one heartbeat to the next (milliseconds). */
 const BEAT_MS_MAX = 1_000;
-/** A sender that was silent for so many of its heartbeats is gone, where nothing of it is held (count). */
-const HEARTBEATS_MISSED_MAX = 3;
 /** How often a receiver looks whether it is busy (milliseconds). */
 const LOOK_MS = 500;
 /** A sender that was refused since another has its stream is asked again after so long (milliseconds). */

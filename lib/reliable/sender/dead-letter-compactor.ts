@@ -73,13 +73,15 @@ export class DeadLetterCompactor {
     const { journal, dispatcher, load, freeing } = this.#options;
     const { dead, floor } = dispatcher;
     const reader = new LetterReader(load);
-    let left = dead.gravesUpTo(floor);
+    let left = dead.locationsUpTo(floor);
     while (left.length > 0) {
       if (journal.full) await journal.room();
       const letters = await reader.readSome(left, freeing.copyBytes);
       left = left.slice(letters.length);
       // Some may have been purged while they were read.
-      const there = letters.filter(({ grave }) => dead.graveOf(grave.seq)?.at === grave.at);
+      const there = letters.filter(
+        ({ location }) => dead.locationOf(location.seq)?.at === location.at,
+      );
       if (there.length > 0) await this.#append(there, values);
     }
     // The originals must not be freed before the copies are on the disk, whatever the sync level.
@@ -115,7 +117,7 @@ export class DeadLetterCompactor {
     const draft = draftOf(letters);
     flush();
     const first = journal.seqNext;
-    const moves = letters.map(({ grave: { seq, epoch } }, index) => {
+    const moves = letters.map(({ location: { seq, epoch } }, index) => {
       return { seq, epoch, to: first + index };
     });
     const copies = copiesOf(moves);

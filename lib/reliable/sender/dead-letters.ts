@@ -104,7 +104,7 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
     while (left.length > 0) {
       const some = await this.#readSome(left, reader);
       if (some.length > 0) count += await this.#sendAnew(some);
-      const last = some.at(-1)?.grave.seq ?? Number.POSITIVE_INFINITY;
+      const last = some.at(-1)?.location.seq ?? Number.POSITIVE_INFINITY;
       left = left.filter((seq) => seq > last);
     }
     return count;
@@ -154,13 +154,13 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
   #sendAnew(letters: readonly ReadLetter[]): Promise<number> {
     const { keeper, append, onGone } = this.#options;
     return keeper.together(() => {
-      const there = letters.filter(({ grave }) => this.#dead.graveOf(grave.seq) !== null);
-      const ranges = there.map(({ grave: { seq } }) => ({ first: seq, last: seq }));
+      const there = letters.filter(({ location }) => this.#dead.locationOf(location.seq) !== null);
+      const ranges = there.map(({ location: { seq } }) => ({ first: seq, last: seq }));
       const store = async (values: Values) => {
         await append(
           draftOf(there),
           values,
-          there.map(({ grave }) => grave.seq),
+          there.map(({ location }) => location.seq),
         );
         onGone(ranges);
       };
@@ -175,7 +175,7 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
   #chosen(seqs: readonly number[] | undefined): SeqRange[] {
     if (seqs === undefined) return [...this.#dead].map(({ first, last }) => ({ first, last }));
     for (const seq of seqs) {
-      if (this.#dead.graveOf(seq) === null) {
+      if (this.#dead.locationOf(seq) === null) {
         throw expected("dead letter", "the seq of one", seq);
       }
     }
@@ -185,13 +185,13 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
   /** Reads the first of the letters as far as they fit one append; none where none of them is one any more. */
   async #readSome(seqs: readonly number[], reader: LetterReader): Promise<ReadLetter[]> {
     for (;;) {
-      const graves = seqs.flatMap((seq) => this.#dead.graveOf(seq) ?? []);
-      if (graves.length === 0) return [];
+      const locations = seqs.flatMap((seq) => this.#dead.locationOf(seq) ?? []);
+      if (locations.length === 0) return [];
       try {
-        return await reader.readSome(graves, REQUEUE_BYTES);
+        return await reader.readSome(locations, REQUEUE_BYTES);
       } catch (error) {
         // Some may have been copied elsewhere, and freed where they were, while they were looked for.
-        if (graves.every(({ seq, at }) => this.#dead.graveOf(seq)?.at === at)) throw error;
+        if (locations.every(({ seq, at }) => this.#dead.locationOf(seq)?.at === at)) throw error;
       }
     }
   }

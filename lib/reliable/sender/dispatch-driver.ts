@@ -126,7 +126,7 @@ export class DispatchDriver {
       ...options,
       clock,
       progress,
-      onSave: () => sessions.cover(),
+      onSave: () => sessions.snapshotForSave(),
       mover: new DeadLetterCompactor({
         ...options,
         step: (event) => this.#step(event),
@@ -325,7 +325,7 @@ export class DispatchDriver {
   }
 
   #join(link: SenderSession, { word, ranges }: LinkMessage): void {
-    this.#sessions.enliven(link);
+    this.#sessions.activate(link);
     const { id, receiver, incarnation, prefetch, prefetchBytesMax } = link;
     const [held, done] = [ranges.slice(0, word), ranges.slice(word)];
     const who = { link: id, receiver, incarnation, prefetch, prefetchBytesMax };
@@ -401,12 +401,12 @@ export class DispatchDriver {
 
   #step(event: DispatcherEvent): void {
     if (this.#ended || (this.#closed && !OF_JOURNAL.has(event.type))) return;
-    const { isWary } = this.#dispatcher;
+    const { savesBeforeSending } = this.#dispatcher;
     const actions = this.#dispatcher.step(event, this.#clock.nowMs());
     let isSettled = false;
     for (const action of actions) {
       if (action.type === "settled") isSettled = true;
-      this.#act(action, isWary);
+      this.#act(action, savesBeforeSending);
     }
     if (this.#closed) return;
     if (isSettled) this.backlog.settled(this.#dispatcher.floor);
@@ -443,7 +443,7 @@ export class DispatchDriver {
     queueMicrotask(() => void this.#keeper.hurry());
   }
 
-  #act(action: DispatcherAction, isWary: boolean): void {
+  #act(action: DispatcherAction, savesBeforeSending: boolean): void {
     if (action.type === "settled") {
       this.#options.onSettled(action.outcome, action);
       return;
@@ -458,7 +458,7 @@ export class DispatchDriver {
     const { peer, session } = link;
     switch (action.type) {
       case "send":
-        if (isWary) this.#saveFirst(link);
+        if (savesBeforeSending) this.#saveFirst(link);
         this.#transmitter.add(link, action);
         return;
       case "go":

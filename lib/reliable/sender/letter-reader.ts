@@ -8,7 +8,7 @@ const LETTERS_MAX = 1_024;
 
 /** A dead letter that was read from its journal. */
 export interface ReadLetter {
-  readonly grave: DeadLetterLocation;
+  readonly location: DeadLetterLocation;
   readonly entry: Entry;
   readonly codec: number;
 }
@@ -25,8 +25,8 @@ export class LetterReader {
   }
 
   /** @throws BrokerlessError as `load` does */
-  async read(grave: DeadLetterLocation): Promise<ReadLetter> {
-    const { at } = grave;
+  async read(location: DeadLetterLocation): Promise<ReadLetter> {
+    const { at } = location;
     let batch = this.#batch;
     if (batch === null || at < batch.seqFirst || at > batch.seqLast) {
       batch = await this.#load(at);
@@ -38,8 +38,8 @@ export class LetterReader {
     while (cursor.seq < at && cursor.next());
     if (cursor.seq !== at) throw new Error(`the batch of message ${at} does not hold it`);
     const { codec } = batch;
-    const epoch = grave.epoch === 0 ? batch.epoch : grave.epoch;
-    return { grave: { ...grave, epoch }, entry: cursor.entry, codec };
+    const epoch = location.epoch === 0 ? batch.epoch : location.epoch;
+    return { location: { ...location, epoch }, entry: cursor.entry, codec };
   }
 
   /**
@@ -47,11 +47,14 @@ export class LetterReader {
    *
    * @param bytesMax of their values together; a longer letter goes alone
    */
-  async readSome(graves: readonly DeadLetterLocation[], bytesMax: number): Promise<ReadLetter[]> {
+  async readSome(
+    locations: readonly DeadLetterLocation[],
+    bytesMax: number,
+  ): Promise<ReadLetter[]> {
     const letters: ReadLetter[] = [];
     let bytes = 0;
-    for (const grave of graves.slice(0, LETTERS_MAX)) {
-      const letter = await this.read(grave);
+    for (const location of locations.slice(0, LETTERS_MAX)) {
+      const letter = await this.read(location);
       bytes += letter.entry.value.length;
       const fits = bytes <= bytesMax && letter.codec === letters[0]?.codec;
       if (letters.length > 0 && !fits) break;

@@ -9,7 +9,7 @@ import type { Schema } from "../../core/schema.ts";
 import type { ConfirmLevel, SendOptions } from "../../core/send-options.ts";
 import type { ResolvedCommon } from "../../core/socket-options.ts";
 import type { Endpoints } from "../../core/typed-socket.ts";
-import type { Death } from "../../delivery/dispatch/dead-letter.ts";
+import type { DeadLetterRecord } from "../../delivery/dispatch/dead-letter-record.ts";
 import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
 import type { Outcome } from "../../delivery/dispatch/dispatcher-events.ts";
 import { messageId } from "../../delivery/protocol/epochs.ts";
@@ -173,7 +173,7 @@ export class ReliableSender<T> {
     return messageId(this.#stream, this.epochs.all, seq);
   }
 
-  #tellDead({ first, last, value }: Segment<Death>): DeadMessages {
+  #tellDead({ first, last, value }: Segment<DeadLetterRecord>): DeadMessages {
     const ids = Array.from({ length: last - first + 1 }, (_, index) => this.#idOf(first + index));
     return { stream: this.#stream, seqFirst: first, seqLast: last, ids, ...whyDead(value) };
   }

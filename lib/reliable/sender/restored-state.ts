@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import type { Death } from "../../delivery/dispatch/dead-letter.ts";
+import type { DeadLetterRecord } from "../../delivery/dispatch/dead-letter-record.ts";
 import { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
 import type {
   DispatcherOptions,
@@ -75,7 +75,7 @@ function stateOf(
     rests: within(saved.rests, inside).map(({ first, last, value: { attempts, restMs } }) => {
       return { first, last, value: { attempts, restMs: Math.max(0, restMs - pastMs) } };
     }),
-    dead: saved.dead.filter((letters: Segment<Death>) => isStored(letters, seqStored)),
+    dead: saved.dead.filter((letters: Segment<DeadLetterRecord>) => isStored(letters, seqStored)),
     suspects: {
       begun: within(saved.suspects.begun, inside),
       guarded: within(saved.suspects.guarded, inside),
@@ -87,7 +87,7 @@ function stateOf(
   };
 }
 
-function isStored({ last, value }: Segment<Death>, seqStored: number): boolean {
+function isStored({ last, value }: Segment<DeadLetterRecord>, seqStored: number): boolean {
   return last + value.offset <= seqStored;
 }
 

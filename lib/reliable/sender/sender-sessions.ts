@@ -11,6 +11,7 @@ import { encodeLinkMessage, type LinkMessageInput } from "../../delivery/protoco
 import type { SeqRange } from "../../delivery/range/range.ts";
 import type { Journal } from "../../journal/journal.ts";
 import type { LinkPeer } from "../../transport/link-peer.ts";
+import { HEARTBEATS_MISSED_MAX } from "../link/attentive-clock.ts";
 import { Probes } from "../link/probes.ts";
 import type { SenderEpochs } from "../sender-epochs.ts";
 import type { SavedProgress } from "./saved-progress.ts";
@@ -45,9 +46,6 @@ export interface SenderSessionsOptions {
   /** A session that holds nothing was silent for too long. */
   readonly onDead: (link: SenderSession) => void;
 }
-
-/** A receiver that was silent for so many heartbeats, and holds nothing, is gone (count). */
-const HEARTBEATS_MISSED_MAX = 3;
 
 /** The sessions of a sender: who is there, under which number, and what each has been told. */
 export class SenderSessions implements Iterable<SenderSession> {
@@ -163,7 +161,7 @@ export class SenderSessions implements Iterable<SenderSession> {
    * The session may get messages from now on. A receiver has one session with us: an older one ended, though
    * we may not have noticed.
    */
-  enliven(link: SenderSession): void {
+  activate(link: SenderSession): void {
     for (const other of [...this.#links.values()]) {
       if (other.receiver === link.receiver && other !== link) this.remove(other);
     }
@@ -190,7 +188,7 @@ export class SenderSessions implements Iterable<SenderSession> {
    *
    * @returns marks it as saved, and tells of it
    */
-  cover(): () => void {
+  snapshotForSave(): () => void {
     const live = [...this.#links.values()].filter(({ isLive }) => isLive);
     const covered = live.map((link) => {
       return { link, acks: link.acks, handOuts: link.handOuts, goingCount: link.going.length };
@@ -264,7 +262,7 @@ export class SenderSessions implements Iterable<SenderSession> {
     this.#cancelBeat = clock.after(heartbeatMs, () => {
       const silentSinceMs = clock.nowMs() - heartbeatMs * HEARTBEATS_MISSED_MAX;
       for (const link of [...this.#links.values()]) {
-        if (link.heardMs < silentSinceMs && !this.#bears(link)) link.peer.forget();
+        if (link.heardMs < silentSinceMs && !this.#toleratesSilence(link)) link.peer.forget();
         else this.tell(link);
       }
       this.#beat();
@@ -277,11 +275,11 @@ export class SenderSessions implements Iterable<SenderSession> {
    *
    * @returns whether the session goes on
    */
-  #bears(link: SenderSession): boolean {
+  #toleratesSilence(link: SenderSession): boolean {
     const { holds, onSilent, onDead } = this.#options;
-    const isBorne = holds(link);
-    if (isBorne) onSilent(link);
+    const isTolerated = holds(link);
+    if (isTolerated) onSilent(link);
     else onDead(link);
-    return isBorne;
+    return isTolerated;
   }
 }

@@ -60,3 +60,23 @@ test("leases: they are a map from seqs to leases, and their bytes are always the
     }),
   );
 });
+
+test("leases: those that have ended are taken out, and the next end is known", () => {
+  const leases = new Leases();
+  for (const [first, last, endMs] of [
+    [1, 3, 40],
+    [4, 6, 70],
+    [7, 9, 60],
+  ] as const) {
+    leases.add({ first, last }, { attempt: 1, bytesEach: 2, endMs });
+  }
+  const { ended, nextMs } = leases.takeEnded(60);
+  assert.deepEqual(
+    ended.map(({ first, last }) => [first, last]),
+    [
+      [1, 3],
+      [7, 9],
+    ],
+  );
+  assert.deepEqual([nextMs, leases.count, leases.bytes], [70, 3, 6]);
+});

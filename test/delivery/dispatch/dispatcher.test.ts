@@ -492,7 +492,7 @@ test("dispatcher: what was begun when the process before died has been tried onc
   const first = start({ attemptsMax: 2 });
   first.step({ type: "fed", first: 1, last: 4, bytes: 400 }, 0);
   assert.deepEqual(sends(first.step(join(1), 0)), ["1: 1-4 #1"]);
-  assert.ok(first.isWary);
+  assert.ok(first.savesBeforeSending);
   first.step(begun(1, 1, 3), 1);
   const receivers = ["r1", "r9"];
   const second = start({ attemptsMax: 2 }, { ...first.state(), receivers }, 4);
@@ -507,7 +507,7 @@ test("dispatcher: what was begun when the process before died has been tried onc
   );
   const ranges = [{ first: 1, last: 1 }];
   second.step({ type: "acked", link: 1, ranges }, 31);
-  assert.ok(second.isWary, "others have had no answer");
+  assert.ok(second.savesBeforeSending, "others have had no answer");
   second.step(begun(1, 3), 32);
   const third = start({ attemptsMax: 2 }, second.state(), 4);
   const dead = third.step({ type: "tick" }, 30);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Consumer, newLink } from "../../../lib/delivery/dispatch/consumer.ts";
-import { Roster, takeEnded, takeHeld } from "../../../lib/delivery/dispatch/roster.ts";
+import { Roster, takeHeld } from "../../../lib/delivery/dispatch/roster.ts";
 
 const CREDIT = { prefetch: 10, prefetchBytesMax: 1_000 };
 
@@ -75,20 +75,6 @@ test("roster: what is handed out is one list of ranges with its attempts, whoeve
     { first: 1, last: 9, value: 1 },
     { first: 10, last: 12, value: 2 },
   ]);
-});
-
-test("roster: leases that are over are taken off, and the next end is known", () => {
-  const link = consumer(1, "a", [1, 3, 40], [4, 6, 70], [7, 9, 60]);
-  const { ended, nextMs } = takeEnded(link, 60);
-  assert.deepEqual(
-    ended.map(({ first, last }) => [first, last]),
-    [
-      [1, 3],
-      [7, 9],
-    ],
-  );
-  assert.equal(nextMs, 70);
-  assert.equal(link.leases.count, 3);
 });
 
 test("roster: what earlier links of a receiver hold goes to the next, once", () => {

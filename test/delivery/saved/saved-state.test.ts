@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { SUSPECTS_EMPTY } from "../../../lib/delivery/attempts/suspects.ts";
-import type { Death } from "../../../lib/delivery/dispatch/dead-letter.ts";
 import {
   DEAD_RANGES_MAX,
   DeadLetterIndex,
 } from "../../../lib/delivery/dispatch/dead-letter-index.ts";
+import type { DeadLetterRecord } from "../../../lib/delivery/dispatch/dead-letter-record.ts";
 import { cutText, fairLength } from "../../../lib/delivery/dispatch/reasons.ts";
 import type { Segment } from "../../../lib/delivery/range/range-map.ts";
 import { decodeDead, encodeDead } from "../../../lib/delivery/saved/saved-dead.ts";
@@ -30,7 +30,7 @@ const STATE: SenderState = {
 };
 
 /** Every second seq, with a reason of its own. */
-function letters(count: number, reason: (index: number) => string): Segment<Death>[] {
+function letters(count: number, reason: (index: number) => string): Segment<DeadLetterRecord>[] {
   return Array.from({ length: count }, (_, index) => {
     const seq = 2 * index + 1;
     const cause = { reason: reason(index), error: null };

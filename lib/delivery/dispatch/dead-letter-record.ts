@@ -1,7 +1,7 @@
 import type { HandlerError } from "../../handler-error.ts";
 
 /** What a message died of. */
-export interface Death {
+export interface DeadLetterRecord {
   /** How often a handler began it (count). */
   readonly attempts: number;
   /** How the last try ended. */
