@@ -20,9 +20,7 @@ export function resolveOptions<T extends object>(
   spec: { readonly rules: Rules<T>; readonly defaults: T },
 ): Readonly<T> {
   if (given === undefined) return Object.freeze({ ...spec.defaults });
-  if (typeof given !== "object" || given === null || Array.isArray(given)) {
-    throw new TypeError(`${owner}: options must be an object, got ${describe(given)}`);
-  }
+  if (!isPlain(given)) throw expected(`${owner}: options`, "a plain object", given);
   const resolved = { ...spec.defaults } as Record<string, unknown>;
   for (const [key, value] of Object.entries(given)) {
     if (!Object.hasOwn(spec.rules, key)) {
@@ -38,17 +36,25 @@ export function resolveOptions<T extends object>(
  * Checks the options object of a call for names that nobody knows. Without one it costs a comparison.
  *
  * @param known the names of the call's options
- * @throws TypeError for an unknown name, or what is no object
+ * @throws TypeError for an unknown name, or what is no plain object
  */
 export function checkNames(call: string, options: unknown, known: readonly string[]): void {
   if (options === undefined) return;
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw expected(`${call}: options`, "an object", options);
-  }
+  if (!isPlain(options)) throw expected(`${call}: options`, "a plain object", options);
   for (const name in options) {
     if (known.includes(name) || !Object.hasOwn(options, name)) continue;
     throw unknown(`${call}: unknown option`, name, known);
   }
+}
+
+/**
+ * Whether it is an object of names and values as a literal makes it, in any realm. Others keep what they have
+ * elsewhere, as a `Map`, a `Headers` or an `AbortSignal` does: they would be taken for empty.
+ */
+export function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** Somebody used a name that there is not. @param what what it was to name, and where */

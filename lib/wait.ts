@@ -5,7 +5,7 @@ import { checkNames, expected } from "./options.ts";
 /** How long a call may wait. */
 export interface WaitOptions {
   /**
-   * Gives up with `BROKERLESS_TIMEOUT` after so long (milliseconds), when it has looked once more: what is there by
+   * Gives up with `BROKERLESS_TIMEOUT` after so long (milliseconds, in parts of one too), when it has looked once more: what is there by
    * then is taken, also with 0. Default: waits for ever.
    */
   readonly timeoutMs?: number | undefined;

@@ -1,12 +1,26 @@
+/** @throws TypeError for what is no object as a literal makes it: a `Map` or an `AbortSignal` would be taken for empty */
+export function checkPlain(call: string, options: unknown): asserts options is object {
+  const isObject = typeof options === "object" && options !== null;
+  const prototype: unknown = isObject ? Object.getPrototypeOf(options) : undefined;
+  const isPlain = isObject && (prototype === null || Object.getPrototypeOf(prototype) === null);
+  if (!isPlain) throw new TypeError(`${call}: options must be a plain object`);
+}
+
+/** @throws TypeError where one of the options that are functions is none; those that are not there are left out */
+export function checkFunctions(call: string, functions: Readonly<Record<string, unknown>>): void {
+  for (const [name, given] of Object.entries(functions)) {
+    if (typeof given === "function") continue;
+    throw new TypeError(`${call}: option "${name}" must be a function, got a ${typeof given}`);
+  }
+}
+
 /**
  * Checks the options object of a call for names that nobody knows.
  *
- * @throws TypeError for an unknown name, or what is no object
+ * @throws TypeError for an unknown name, or what is no plain object
  */
 export function checkNames(call: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new TypeError(`${call}: options must be an object`);
-  }
+  checkPlain(call, options);
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     // It may be a secret in the wrong place.

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { Pull, Push } from "../lib/index.ts";
-import { checkNames } from "./check-names.ts";
+import { checkFunctions, checkNames } from "./check-names.ts";
 
 /** What a stage made of `count` of the source's values. */
 export interface Portion<T> {
@@ -100,11 +100,12 @@ export async function runSource<T>(options: SourceOptions<T>): Promise<number> {
  * sink that it has everything aborts `signal`, and the loop returns.
  *
  * @returns how many of the source's values passed through this stage (count)
- * @throws what `step` throws; the pipeline then cannot complete, and whoever started it must be told
+ * @throws TypeError for wrong options; what `step` throws; the pipeline then cannot complete, and whoever started it must be told
  */
 export async function runStage<In, Out>(options: StageOptions<In, Out>): Promise<number> {
   checkNames("runStage", options, ["work", "results", "step", "weigh", "signal"]);
   const { work, results, step, signal, weigh = () => 1 } = options;
+  checkFunctions("runStage", { step, weigh });
   return closingOn(signal, work, async () => {
     let total = 0;
     for await (const batch of work.batches()) {
@@ -129,7 +130,8 @@ export async function runStage<In, Out>(options: StageOptions<In, Out>): Promise
  */
 export async function runSink<T>(options: SinkOptions<T>): Promise<number> {
   checkNames("runSink", options, ["results", "take", "onProgress"]);
-  const { results, take, onProgress } = options;
+  const { results, take, onProgress = () => {} } = options;
+  checkFunctions("runSink", { take, onProgress });
   let count = 0;
   let end: number | null = null;
   for await (const parcels of results.batches()) {
@@ -141,7 +143,7 @@ export async function runSink<T>(options: SinkOptions<T>): Promise<number> {
         count += parcel.count;
       }
     }
-    onProgress?.(count);
+    onProgress(count);
     if (end === null || count < end) continue;
     if (count === end) return count;
     throw new Error(`the results stand for ${count} values, of which the source sent ${end}`);

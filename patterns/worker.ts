@@ -14,7 +14,7 @@ import {
   type WaitOptions,
 } from "../lib/index.ts";
 import { FileJournal } from "../lib/journal/index.ts";
-import { checkNames } from "./check-names.ts";
+import { checkNames, checkPlain } from "./check-names.ts";
 
 /** What {@link Worker} decides itself. */
 type Decided = "reliable" | "inbox" | "prefetch";
@@ -155,7 +155,11 @@ export class Worker<T = unknown> {
    * @throws TypeError for a wrong option; BrokerlessError as `FileJournal.open` does for the inbox
    */
   static async start<T>(options: WorkerOptions<T>, handle: Handle<T>): Promise<Worker<T>> {
+    checkPlain("Worker.start", options);
     const { connect, concurrency = 1, jobMsMax, inbox: directory, ...rest } = options;
+    if (typeof connect !== "string" && !Array.isArray(connect)) {
+      throw new TypeError('Worker: option "connect" must be an address, or an array of them');
+    }
     if (typeof handle !== "function") throw new TypeError("Worker: the handler must be a function");
     for (const [name, value] of Object.entries({ concurrency, jobMsMax })) {
       checkCount(name, value);
@@ -212,7 +216,7 @@ export class Worker<T = unknown> {
   close(options: CloseOptions = {}): Promise<number> {
     checkNames("Worker.close", options, ["timeoutMs"]);
     const { timeoutMs = CLOSE_TIMEOUT_MS } = options;
-    if (timeoutMs !== 0) checkCount("timeoutMs", timeoutMs);
+    checkTimeout("Worker.close: timeoutMs", timeoutMs);
     this.#closing ??= this.#close(timeoutMs);
     return this.#closing;
   }
@@ -339,8 +343,16 @@ function checkCount(name: string, value: unknown): void {
   if (value === undefined) return;
   if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= TIMER_MS_MAX)
     return;
+  throw outOfRange(`Worker: option "${name}"`, `a whole number from 1 to ${TIMER_MS_MAX}`, value);
+}
+
+/** @throws TypeError unless it is a time that a timer can wait for (milliseconds) */
+function checkTimeout(name: string, value: unknown): void {
+  if (typeof value === "number" && value >= 0 && value <= TIMER_MS_MAX) return;
+  throw outOfRange(name, `a number from 0 to ${TIMER_MS_MAX}`, value);
+}
+
+function outOfRange(name: string, wanted: string, value: unknown): TypeError {
   const got = typeof value === "number" ? value : `a value of the type ${typeof value}`;
-  throw new TypeError(
-    `Worker: option "${name}" must be a whole number from 1 to ${TIMER_MS_MAX}, got ${got}`,
-  );
+  return new TypeError(`${name} must be ${wanted}, got ${got}`);
 }

@@ -1,6 +1,12 @@
 import { isWellFormed } from "../codec/well-formed.ts";
-import { expected, quoted } from "../options.ts";
-import { decodeHeaders, type HeaderLimits, type MessageHeaders, NO_HEADERS } from "./headers.ts";
+import { expected, isPlain, quoted } from "../options.ts";
+import {
+  decodeHeaders,
+  HEADERS_WANTED,
+  type HeaderLimits,
+  type MessageHeaders,
+  NO_HEADERS,
+} from "./headers.ts";
 import {
   ENTRY_BYTES_MAX,
   ENTRY_FLAG,
@@ -106,6 +112,7 @@ function encodeKey(key: string): Uint8Array {
 }
 
 function encodeHeaders(headers: Readonly<Record<string, string>>): Uint8Array {
+  if (!isPlain(headers)) throw expected("entry headers", HEADERS_WANTED, headers);
   const parts: Uint8Array[] = [new Uint8Array(4)];
   let length = 0;
   for (const [name, text] of Object.entries(headers)) {

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { isWellFormed } from "../codec/well-formed.ts";
 import { BrokerlessError } from "../errors.ts";
-import { expected, quoted } from "../options.ts";
+import { expected, isPlain, quoted } from "../options.ts";
 import { getU16, getU32, putU16, putU32 } from "./layout.ts";
 
 /** What stands beside a message for programs on the way: names to texts. */
@@ -21,6 +21,8 @@ export const NO_HEADERS: MessageHeaders = Object.freeze({});
 /** Longest name, and longest text (bytes). */
 export const HEADER_NAME_BYTES_MAX = 255;
 export const HEADER_TEXT_BYTES_MAX = 0xffff;
+/** What headers are, for an error text. */
+export const HEADERS_WANTED = "a plain object of names and texts";
 /** Lengths of a name and of a text (bytes). */
 const PAIR_BYTES = 3;
 /** Length of the length in front of a block (bytes). */
@@ -43,13 +45,11 @@ const PART_HEAD: Buffer = Buffer.from([0x42, 0x48, 1, 0]);
  *
  * @param what whose headers they are, for the error text
  * @returns null where there are none
- * @throws TypeError for what is no object of texts, or exceeds a limit
+ * @throws TypeError for what is no plain object of texts, or exceeds a limit
  */
 export function encodeHeaders(what: string, headers: unknown, limits: HeaderLimits): Buffer | null {
-  if (typeof headers !== "object" || headers === null || Array.isArray(headers)) {
-    throw expected(`${what}: headers`, "an object of names and texts", headers);
-  }
-  const pairs = Object.entries(headers as Record<string, unknown>);
+  if (!isPlain(headers)) throw expected(`${what}: headers`, HEADERS_WANTED, headers);
+  const pairs = Object.entries(headers);
   const { headersCountMax, headersBytesMax } = limits;
   if (pairs.length > headersCountMax) {
     throw new TypeError(`${what}: ${pairs.length} headers; headersCountMax is ${headersCountMax}`);

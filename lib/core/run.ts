@@ -55,6 +55,11 @@ export async function runEach<V>(
   signal?.throwIfAborted();
 }
 
+/** @throws TypeError for what is no function */
+export function checkHandler(call: string, handler: unknown): void {
+  if (typeof handler !== "function") throw expected(`${call}: handler`, "a function", handler);
+}
+
 /** @throws TypeError unless it is a whole number of calls that is allowed */
 export function checkConcurrency(value: number): number {
   if (Number.isInteger(value) && value >= 1 && value <= CONCURRENCY_MAX) return value;

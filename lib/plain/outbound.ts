@@ -21,6 +21,8 @@ export interface OutboundOptions<K> extends Addressing<K> {
   readonly schema: Schema | null;
   readonly send: (message: NativeMessage) => Promise<void>;
   readonly firstKey: K;
+  /** What the call is, for error texts. Default: `send`. */
+  readonly call?: string;
   readonly onFailed: (error: unknown, count: number) => void;
   /** A message was refused at `send`; its promise rejects too, but perhaps nobody looks at it. */
   readonly onRefused: (error: BrokerlessError) => void;
@@ -51,6 +53,7 @@ export class Outbound<K> {
   readonly #writer: FrameWriter;
   readonly #queueBytesMax: number;
   readonly #headerLimits: HeaderLimits;
+  readonly #call: string;
   #accepted = 0;
   #settled = 0;
   #framesSent = 0;
@@ -61,6 +64,7 @@ export class Outbound<K> {
     const { common, codec } = options;
     this.#queueBytesMax = common.queueBytesMax;
     this.#headerLimits = common;
+    this.#call = options.call ?? "send";
     const batch = common.batch === false ? UNBATCHED : common.batch;
     const framing = createFraming(codec, framingOptions(common));
     this.#writer = new FrameWriter({
@@ -164,9 +168,9 @@ export class Outbound<K> {
   }
 
   #termsOf(key: K, options: SendOptions): Terms<K> {
-    const { headers } = checkSendOptions(options);
+    const { headers } = checkSendOptions(this.#call, options);
     if (headers === undefined) return { key, headers: null };
-    return { key, headers: encodeHeaders("send", headers, this.#headerLimits) };
+    return { key, headers: encodeHeaders(this.#call, headers, this.#headerLimits) };
   }
 
   #add(value: unknown, key: K, headers: Buffer | null): void {
@@ -196,7 +200,8 @@ export class Outbound<K> {
   }
 }
 
-function checkSendOptions(options: SendOptions): SendOptions {
+function checkSendOptions(call: string, options: SendOptions): SendOptions {
+  checkWaitOptions(call, options, SEND_OPTIONS);
   if (options.confirm !== undefined && options.confirm !== "queued") {
     throw new TypeError(
       `confirm: ${describe(options.confirm)} needs a reliable socket; a plain one confirms "queued"`,
@@ -205,6 +210,5 @@ function checkSendOptions(options: SendOptions): SendOptions {
   if (options.deduplicationId !== undefined) {
     throw new TypeError("deduplicationId needs a reliable socket");
   }
-  checkWaitOptions("send", options, SEND_OPTIONS);
   return options;
 }

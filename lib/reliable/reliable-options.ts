@@ -239,6 +239,22 @@ export function assertNeedless(
   }
 }
 
+/**
+ * What makes a socket reliable must not stand beside `reliable: false`.
+ *
+ * @throws TypeError naming both options
+ */
+export function assertConsistent(
+  owner: string,
+  given: object | undefined,
+  name: "journal" | "inbox",
+): void {
+  const options = (given ?? {}) as Readonly<Record<string, unknown>>;
+  if (options.reliable !== false || options[name] === undefined) return;
+  const message = `${owner}: option "${name}" contradicts reliable: false; leave one of them out`;
+  throw new TypeError(message);
+}
+
 /** @returns the journal of a sender that was given none: its messages live as long as the process */
 export function memoryJournal(): Journal {
   return new MemoryJournal();

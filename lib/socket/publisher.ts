@@ -129,6 +129,7 @@ export class Publisher<
         : (message) => this.channel.send(message),
       address: (frame, topic) => [this.#topicBytes(topic), frame],
       firstKey: "",
+      call: "publish",
       onFailed: (error) => this.reportFailure(error),
       onRefused: (error) => this.report(error),
     });

@@ -1,6 +1,6 @@
 import { type MessageHeaders, NO_HEADERS } from "../batch/headers.ts";
 import type { Message } from "../core/queue/receive-queue.ts";
-import { type RunOptions, runEach } from "../core/run.ts";
+import { checkHandler, type RunOptions, runEach } from "../core/run.ts";
 import {
   COMMON_DEFAULTS,
   COMMON_RULES,
@@ -21,6 +21,7 @@ import type { DeliveredMessage } from "../reliable/receiver/reliable-inbound.ts"
 import { ReliableReceiver } from "../reliable/receiver/reliable-receiver.ts";
 import {
   type Acknowledged,
+  assertConsistent,
   assertNeedless,
   RELIABLE_RECEIVE_DEFAULTS,
   RELIABLE_RECEIVE_RULES,
@@ -76,7 +77,7 @@ export interface Pull<T = unknown> extends TypedSocket {
    * Calls `handler` for every message, `concurrency` (default 1) at a time.
    *
    * @returns resolves when the socket is closed
-   * @throws what `handler` threw: nobody can give the message again
+   * @throws what `handler` threw: nobody can give the message again; TypeError for what is no function, or a wrong option
    */
   run(handler: (value: T, delivery: Delivery) => unknown, options?: RunOptions): Promise<void>;
   /** What this configuration promises: failures, and what is lost or duplicated by each. */
@@ -115,6 +116,7 @@ export interface ReliablePull<T = unknown> extends Pull<T> {
    * after a back-off.
    *
    * @returns resolves when the socket is closed
+   * @throws TypeError for what is no function, or a wrong option: no message is taken
    */
   run(
     handler: (value: T, delivery: ReliableDelivery<T>) => unknown,
@@ -159,6 +161,7 @@ class PullSocket<T> extends TypedSocket implements ReliablePull<T> {
       rules: { ...COMMON_RULES, ...VALUE_RULES, ...RELIABLE_RECEIVE_RULES },
       defaults: { ...COMMON_DEFAULTS, ...valueDefaults(), ...RELIABLE_RECEIVE_DEFAULTS },
     });
+    assertConsistent("Pull", options, "inbox");
     if (!resolved.reliable && resolved.inbox === null) {
       assertNeedless("Pull", options, ["prefetch", "prefetchBytesMax"]);
       super("pull", resolved, { partsMax: 2 });
@@ -224,8 +227,9 @@ class PullSocket<T> extends TypedSocket implements ReliablePull<T> {
     throw new TypeError("deliveries needs reliable: true, or an inbox");
   }
 
-  run(handler: Handle<T>, options: RunOptions = {}): Promise<void> {
-    return this.#way.run(handler, options);
+  async run(handler: Handle<T>, options: RunOptions = {}): Promise<void> {
+    checkHandler("run", handler);
+    await this.#way.run(handler, options);
   }
 
   explain(): readonly Guarantee[] {

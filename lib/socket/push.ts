@@ -23,6 +23,7 @@ import { Outbound } from "../plain/outbound.ts";
 import { JournalClaim } from "../reliable/journal-claim.ts";
 import {
   type Acknowledged,
+  assertConsistent,
   assertNeedless,
   type Journaled,
   RELIABLE_QUEUE_BYTES_MAX,
@@ -147,6 +148,7 @@ class PushSocket<T> extends TypedSocket implements ReliablePush<T> {
       rules: { ...COMMON_RULES, ...VALUE_RULES, ...RELIABLE_SEND_RULES },
       defaults: { ...COMMON_DEFAULTS, ...valueDefaults(), ...RELIABLE_SEND_DEFAULTS },
     });
+    assertConsistent("Push", options, "journal");
     if (!resolved.reliable && resolved.journal === null) {
       assertNeedless("Push", options, ONLY_RELIABLE);
       super("push", resolved);

@@ -207,12 +207,12 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
     return new Promise<Reply>((resolve, reject) => {
       this.assertOpen();
       const headers = encoded === undefined ? this.#encodeHeaders(options) : encoded.headers;
-      const { timeoutMs, signal } = checkWaitOptions("request", options, REQUEST_OPTIONS);
+      const { timeoutMs, signal, resend } = options ?? {};
       signal?.throwIfAborted();
       const outgoing = {
         value,
         headers,
-        resend: options?.resend ?? this.#resolved.resend,
+        resend: resend ?? this.#resolved.resend,
         timeoutMs: timeoutMs ?? this.#resolved.timeoutMs,
         signal,
         resolve: resolve as (reply: unknown) => void,
@@ -223,8 +223,10 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
     });
   }
 
-  /** @throws TypeError for what can be no headers */
+  /** @throws TypeError for options that are none, or what can be no headers */
   #encodeHeaders(options: RequestOptions | undefined): Buffer | null {
+    checkWaitOptions("request", options, REQUEST_OPTIONS);
+    if (options?.resend !== undefined) boolean(options.resend, "request: resend");
     if (options?.headers === undefined) return null;
     const block = encodeHeaders("request", options.headers, this.#resolved);
     return block === null ? null : joinHeaders([block]);

@@ -1,5 +1,5 @@
 import type { MessageHeaders } from "../batch/headers.ts";
-import { type RunOptions, runEach } from "../core/run.ts";
+import { checkHandler, type RunOptions, runEach } from "../core/run.ts";
 import {
   COMMON_DEFAULTS,
   COMMON_RULES,
@@ -114,13 +114,14 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
    * Calls `handler` for every message, `concurrency` (default 1) at a time.
    *
    * @returns resolves when the socket is closed
-   * @throws what `handler` threw
+   * @throws what `handler` threw; TypeError for what is no function, or a wrong option
    */
-  run(
+  async run(
     handler: (publication: Publication<Topics>) => unknown,
     options: RunOptions = {},
   ): Promise<void> {
-    return runEach(this.#inbound.inbox.values(), handler, options);
+    checkHandler("run", handler);
+    await runEach(this.#inbound.inbox.values(), handler, options);
   }
 
   override stats(): SocketStats {

@@ -44,7 +44,9 @@ test("headers: none are null to send, and one frozen object to receive", () => {
 test("headers: a name or text that none can have is a TypeError that says which", () => {
   const refused = (headers: unknown, message: RegExp) =>
     assert.throws(() => encodeHeaders("send", headers, LIMITS), { name: "TypeError", message });
-  for (const odd of [null, 1, "text", ["a"]]) refused(odd, /^send: headers must be an object of/);
+  for (const odd of [null, 1, "text", ["a"], new Map()]) {
+    refused(odd, /^send: headers must be a plain object of/);
+  }
   refused({ "": "1" }, /^send: header name must be a well-formed text of 1 to 255 bytes/);
   refused({ ["n".repeat(256)]: "1" }, /^send: header name must/);
   refused(JSON.parse('{"__proto__":"1"}'), /^send: header name must be .* not __proto__/);

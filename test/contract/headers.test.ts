@@ -153,7 +153,7 @@ test("headers: what can be none is a TypeError of every call, and nothing is sen
   for (const [call, sent] of [
     ["send", push.send(1, { headers })],
     ["send", reliable.send(1, { headers })],
-    ["send", publisher.publish("a", 1, { headers })],
+    ["publish", publisher.publish("a", 1, { headers })],
     ["send", dealer.send(1, { headers })],
     ["request", requester.request(1, { headers })],
   ] as const) {

@@ -1,4 +1,4 @@
-import { checkConcurrency, RUN_OPTIONS, type RunOptions } from "../../core/run.ts";
+import { checkConcurrency, checkHandler, RUN_OPTIONS, type RunOptions } from "../../core/run.ts";
 import { checkNames } from "../../options.ts";
 import { checkWaitOptions } from "../../wait.ts";
 
@@ -22,7 +22,7 @@ export class HandlerSlots<H> {
 
   /** @throws TypeError for wrong options; the signal's reason when it has aborted */
   constructor(handler: H, options: RunOptions) {
-    if (typeof handler !== "function") throw new TypeError("serve: handler must be a function");
+    checkHandler("serve", handler);
     checkNames("serve", options, RUN_OPTIONS);
     this.handler = handler;
     this.#concurrency = checkConcurrency(options.concurrency ?? CONCURRENCY);

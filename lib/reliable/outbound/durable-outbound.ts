@@ -204,12 +204,12 @@ export class DurableOutbound {
   }
 
   #termsOf(options: SendOptions): SendTerms {
+    checkWaitOptions("send", options, SEND_OPTIONS);
     const { confirm = this.#options.confirm, deduplicationId, headers: given } = options;
     if (!CONFIRM_LEVELS.includes(confirm)) {
       throw expected("send: confirm", `one of ${CONFIRM_LEVELS.join(", ")}`, confirm);
     }
     if (deduplicationId !== undefined) checkDeduplicationId(deduplicationId);
-    checkWaitOptions("send", options, SEND_OPTIONS);
     const headers = given === undefined ? null : encodeHeaders("send", given, this.#options.common);
     return { level: confirm, deduplicationId, headers };
   }

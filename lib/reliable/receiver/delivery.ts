@@ -31,7 +31,7 @@ export interface AckOptions {
 
 /** Options of {@link ReliableDelivery.nack}. */
 export interface NackOptions {
-  /** Rest before the next try (milliseconds). Default: the sender's back-off. */
+  /** Rest before the next try (milliseconds; parts of one count as one). Default: the sender's back-off. */
   readonly delayMs?: number | undefined;
   /** What the try failed with, for whoever looks at the dead letter: an `Error`, or whatever was thrown. */
   readonly error?: unknown;
@@ -167,7 +167,8 @@ export class ReliableDelivery<T> implements Delivery {
     if (!this.#claim()) return;
     const range = { first: this.seq, last: this.seq };
     const text = error === undefined ? "" : encodeError(handlerError(error, SAID_LENGTH_MAX));
-    this.#inbound.nack(this.#stream, range, { word: delayMs ?? WORD_NONE, text });
+    const word = delayMs === undefined ? WORD_NONE : Math.ceil(delayMs);
+    this.#inbound.nack(this.#stream, range, { word, text });
   }
 
   /**
@@ -188,14 +189,14 @@ export class ReliableDelivery<T> implements Delivery {
   }
 
   /**
-   * Needs longer: the lease lasts at least so many milliseconds from when the sender hears it, at most a day; who needs
-   * longer asks again.
+   * Needs longer: the lease lasts at least so many milliseconds from when the sender hears it, from 1 to those of a day,
+   * where parts of one count as one; who needs longer asks again.
    *
    * @throws TypeError for what is no such number
    */
   extend(ms: number): void {
     checkMs("extend", ms, 1, EXTENSION_MS_MAX);
-    if (this.isHeld) this.#links.extend(this.#stream, this.seq, ms);
+    if (this.isHeld) this.#links.extend(this.#stream, this.seq, Math.ceil(ms));
   }
 
   async #ackWith(effect: Uint8Array): Promise<void> {
@@ -245,6 +246,6 @@ export class ReliableDelivery<T> implements Delivery {
 }
 
 function checkMs(what: string, ms: unknown, least: number, most: number = 2 ** 31 - 1): void {
-  if (Number.isInteger(ms) && (ms as number) >= least && (ms as number) <= most) return;
-  throw expected(what, `whole milliseconds from ${least} to ${most}`, ms);
+  if (typeof ms === "number" && ms >= least && ms <= most) return;
+  throw expected(what, `a number of milliseconds from ${least} to ${most}`, ms);
 }

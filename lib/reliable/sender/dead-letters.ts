@@ -95,11 +95,11 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
    *
    * @param seqs those to send; default all
    * @returns how many were sent (count)
-   * @throws TypeError when one of them is no dead letter; BrokerlessError as the journal's append does
+   * @throws TypeError when one of them is no dead letter, or they are no array; BrokerlessError as the journal's append does
    */
   async requeue(seqs?: readonly number[]): Promise<number> {
     const reader = new LetterReader(this.#options.load);
-    let left = seqsOf(this.#chosen(seqs));
+    let left = seqsOf(this.#chosen("requeue", seqs));
     let count = 0;
     while (left.length > 0) {
       const some = await this.#readSome(left, reader);
@@ -115,11 +115,11 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
    *
    * @param seqs those to forget; default all
    * @returns how many were forgotten (count), once it is stored that they are
-   * @throws TypeError when one of them is no dead letter; BrokerlessError as the journal's `set` does: then they are kept
+   * @throws TypeError when one of them is no dead letter, or they are no array; BrokerlessError as the journal's `set` does: then they are kept
    */
   async purge(seqs?: readonly number[]): Promise<number> {
     const { keeper, set, onPurge, onGone } = this.#options;
-    const chosen = this.#chosen(seqs);
+    const chosen = this.#chosen("purge", seqs);
     return keeper.together(() => {
       const there = chosen.flatMap(({ first, last }) => this.#dead.parts(first, last));
       const store = async (values: Values) => {
@@ -172,11 +172,12 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
     });
   }
 
-  #chosen(seqs: readonly number[] | undefined): SeqRange[] {
+  #chosen(call: string, seqs: readonly number[] | undefined): SeqRange[] {
     if (seqs === undefined) return [...this.#dead].map(({ first, last }) => ({ first, last }));
+    if (!Array.isArray(seqs)) throw expected(`${call}: seqs`, "an array", seqs);
     for (const seq of seqs) {
       if (this.#dead.locationOf(seq) === null) {
-        throw expected("dead letter", "the seq of one", seq);
+        throw expected(`${call}: dead letter`, "the seq of one", seq);
       }
     }
     return [...new Set(seqs)].sort((a, b) => a - b).map((seq) => ({ first: seq, last: seq }));
