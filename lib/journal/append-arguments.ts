@@ -1,5 +1,5 @@
 import type { EntryInput } from "../batch/entry.ts";
-import { expected, quoted } from "../options.ts";
+import { expected, isPlain, quoted } from "../options.ts";
 import { checkName, type ValueChanges, type ValueTable } from "./format/values.ts";
 import type { Journal, Values } from "./journal.ts";
 
@@ -17,6 +17,7 @@ export function toEntries(entries: Parameters<Journal["append"]>[0]): EntryInput
  */
 export function toChanges(table: ValueTable, values: Values | undefined): ValueChanges | null {
   if (values === undefined) return null;
+  if (!isPlain(values)) throw expected("values", "a plain object of names and bytes", values);
   const changes = new Map<string, Uint8Array | null>();
   for (const [name, value] of Object.entries(values)) {
     checkName("name of a value", name);

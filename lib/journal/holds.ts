@@ -24,12 +24,18 @@ export function lowestHold(table: ValueTable): number {
 }
 
 /** @throws TypeError for a wrong name or seq */
-export function holdChange(name: string, seq: number | null): ValueChanges {
+export function holdChange(name: string, seq: number): ValueChanges {
   checkName("name of a hold", name);
-  if (seq !== null && !(Number.isSafeInteger(seq) && seq >= 1)) {
+  if (!(Number.isSafeInteger(seq) && seq >= 1)) {
     throw expected(`hold ${quoted(name)}`, "a seq from 1", seq);
   }
-  return new Map([[VALUE_HOLD + name, seq === null ? null : seqValue(seq)]]);
+  return new Map([[VALUE_HOLD + name, seqValue(seq)]]);
+}
+
+/** @throws TypeError for a wrong name */
+export function releaseChange(name: string): ValueChanges {
+  checkName("name of a hold", name);
+  return new Map([[VALUE_HOLD + name, null]]);
 }
 
 /** The first seq that a journal keeps. */

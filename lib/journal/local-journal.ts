@@ -5,7 +5,7 @@ import { toChanges, toEntries } from "./append-arguments.ts";
 import type { Appended } from "./commit/appended.ts";
 import { Intake, type IntakeOptions } from "./commit/intake.ts";
 import type { ValueTable } from "./format/values.ts";
-import { holdChange, lowestHold, readHolds } from "./holds.ts";
+import { holdChange, lowestHold, readHolds, releaseChange } from "./holds.ts";
 import type {
   AppendOptions,
   Journal,
@@ -64,15 +64,18 @@ export abstract class LocalJournal implements Journal {
 
   appendDraft(draft: BatchDraft, options?: AppendOptions): Appended {
     checkNames("appendDraft", options, APPEND_OPTIONS);
+    if (typeof draft?.seal !== "function") throw expected("draft", "a BatchDraft", draft);
     if (draft.count < 1) throw expected("draft", "at least one entry", draft.count);
     return this.intake.appendDraft(draft, toChanges(this.table, options?.values));
   }
 
   set(values: Values): Appended {
+    if (values === undefined) throw expected("set: values", "a plain object", values);
     return this.intake.appendAll([], toChanges(this.table, values));
   }
 
   get(name: string): Uint8Array | null {
+    if (typeof name !== "string") throw expected("get: name of a value", "a text", name);
     return this.table.get(name);
   }
 
@@ -107,7 +110,7 @@ export abstract class LocalJournal implements Journal {
   }
 
   async release(name: string): Promise<void> {
-    await this.intake.appendAll([], holdChange(name, null));
+    await this.intake.appendAll([], releaseChange(name));
   }
 
   holds(): ReadonlyMap<string, number> {

@@ -3,7 +3,8 @@ import { Batch as BatchView } from "../batch/batch.ts";
 import { sliceBatch } from "../batch/batch-split.ts";
 import type { Entry } from "../batch/entry.ts";
 import { BrokerlessError } from "../errors.ts";
-import { checkNames, expected } from "../options.ts";
+import { boolean, checkNames, expected } from "../options.ts";
+import { checkWaitOptions } from "../wait.ts";
 import type { JournalReader, MissingEntries, ReadFrom, ReadOptions } from "./journal.ts";
 
 const READ_OPTIONS = ["from", "follow", "signal", "onMissing"];
@@ -66,7 +67,7 @@ export class SourceReader implements JournalReader {
 
   /** @throws TypeError for a position that is none, or an unknown option */
   constructor(source: BatchSource, options: ReadOptions = {}) {
-    checkNames("read", options, READ_OPTIONS);
+    checkReadOptions(options);
     this.#source = source;
     this.#from = checkFrom(options.from === undefined ? "start" : options.from);
     this.#follow = options.follow ?? false;
@@ -225,6 +226,16 @@ function cutBatch(batch: Batch, from: number, to: number): Batch {
   if (batch.seqFirst >= from && batch.seqLast <= to) return batch;
   const seqFirst = Math.max(from, batch.seqFirst);
   return new BatchView(sliceBatch(batch, { seqFirst, seqLast: Math.min(to, batch.seqLast) }));
+}
+
+function checkReadOptions(options: ReadOptions): void {
+  checkNames("read", options, READ_OPTIONS);
+  const { follow, onMissing } = options;
+  if (follow !== undefined) boolean(follow, "read: follow");
+  checkWaitOptions("read", { signal: options.signal });
+  if (onMissing !== undefined && typeof onMissing !== "function") {
+    throw expected("read: onMissing", "a function", onMissing);
+  }
 }
 
 function checkFrom(from: ReadFrom): ReadFrom {

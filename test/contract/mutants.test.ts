@@ -1,4 +1,5 @@
 import {
+  ARGUMENT_MUTANTS,
   CLOSE_MUTANTS,
   DRAIN_MUTANTS,
   EPOCH_MUTANTS,
@@ -18,6 +19,7 @@ import { assertHunted } from "../support/mutation.ts";
 import { THREAD_FRAME_MUTANTS } from "../support/thread-mutants.ts";
 
 const MUTANTS = [
+  ...ARGUMENT_MUTANTS,
   ...CLOSE_MUTANTS,
   ...EPOCH_MUTANTS,
   ...PROBE_MUTANTS,
@@ -40,6 +42,7 @@ assertHunted(
   [
     "delivery/protocol/epochs.test.ts",
     "reliable/link/probes.test.ts",
+    "contract/arguments.test.ts",
     "contract/failing-schemas.test.ts",
     "contract/inproc-marks.test.ts",
     "contract/reliable-churn.test.ts",
@@ -48,6 +51,7 @@ assertHunted(
     "contract/reliable-identity.test.ts",
     "contract/reliable-receive.test.ts",
     "contract/subscriptions.test.ts",
+    "journal/arguments.test.ts",
     "journal/lmdb-close.test.ts",
     "sim/watched.test.ts",
     "transport/inproc/thread-frames.test.ts",

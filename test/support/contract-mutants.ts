@@ -352,6 +352,95 @@ export const SCHEMA_MUTANTS: readonly Mutant[] = [
   },
 ];
 
+const ARGUMENTS = "contract/arguments";
+const ARGUMENTS_RULE = "docs/sockets.md: a mistake in a call is a TypeError";
+const OPTIONS_THAT_ARE_NONE = [ARGUMENTS, "options that are null or no plain object"] as const;
+const NO_FUNCTION = [ARGUMENTS, "a handler that is no function"] as const;
+const JOURNAL_ARGUMENTS = "journal/arguments";
+const TIMES = [ARGUMENTS, "times of a call"] as const;
+
+/** What is taken in silence, or fails later as something else. */
+export const ARGUMENT_MUTANTS: readonly Mutant[] = [
+  {
+    rule: ARGUMENTS_RULE,
+    name: "any object is options",
+    edits: [["options", "return prototype === null ||", "return true ||"]],
+    hunt: OPTIONS_THAT_ARE_NONE,
+  },
+  {
+    rule: ARGUMENTS_RULE,
+    name: "any object is headers",
+    edits: [["options", "return prototype === null ||", "return true ||"]],
+    hunt: [ARGUMENTS, "headers in a Map"],
+  },
+  {
+    rule: ARGUMENTS_RULE,
+    name: "the options of send are read before they are looked at",
+    edits: [["reliable/outbound/durable-outbound", 'checkWaitOptions("send",', "void ("]],
+    hunt: OPTIONS_THAT_ARE_NONE,
+  },
+  {
+    rule: ARGUMENTS_RULE,
+    name: "a Pull runs whatever it is given",
+    edits: [["socket/pull", 'checkHandler("run", handler);', ""]],
+    hunt: NO_FUNCTION,
+  },
+  {
+    rule: ARGUMENTS_RULE,
+    name: "a Subscriber runs whatever it is given",
+    edits: [
+      [
+        "socket/subscriber",
+        'checkHandler("run", handler);',
+        "if (typeof handler !== 'function') return;",
+      ],
+    ],
+    hunt: NO_FUNCTION,
+  },
+  {
+    rule: ARGUMENTS_RULE,
+    name: "a journal makes a socket reliable that is not to be",
+    edits: [["reliable/reliable-options", "options.reliable !== false", "true"]],
+    hunt: [ARGUMENTS, "contradicts reliable: false"],
+  },
+  {
+    rule: ARGUMENTS_RULE,
+    name: "one seq is all dead letters that its text can be taken apart into",
+    edits: [["reliable/sender/dead-letters", "!Array.isArray(seqs)", "false"]],
+    hunt: [ARGUMENTS, "dead letters are named"],
+  },
+  {
+    rule: ARGUMENTS_RULE,
+    name: "the disk is asked for a path with NUL",
+    edits: [["journal/disk/journal-place", '!directory.includes("\\0")', "true"]],
+    hunt: [JOURNAL_ARGUMENTS, "what is no path"],
+  },
+  {
+    rule: ARGUMENTS_RULE,
+    name: "options in the place of ports are ports",
+    edits: [["journal/recovery/repair", "checkPorts(ports);", ""]],
+    hunt: [JOURNAL_ARGUMENTS, "a repair whose options"],
+  },
+  {
+    rule: ARGUMENTS_RULE,
+    name: "values in a Map are none",
+    edits: [["journal/append-arguments", "!isPlain(values)", "false"]],
+    hunt: [JOURNAL_ARGUMENTS, "a journal refuses"],
+  },
+  {
+    rule: ARGUMENTS_RULE,
+    name: "a delay is whole",
+    edits: [["reliable/receiver/delivery", "ms >= least", "Number.isInteger(ms) && ms >= least"]],
+    hunt: TIMES,
+  },
+  {
+    rule: ARGUMENTS_RULE,
+    name: "a delay has no bounds",
+    edits: [["reliable/receiver/delivery", "&& ms >= least && ms <= most", ""]],
+    hunt: TIMES,
+  },
+];
+
 /** A runtime that crashes in native code is let in. */
 export const RUNTIME_MUTANTS: readonly Mutant[] = [
   {

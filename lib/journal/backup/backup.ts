@@ -1,9 +1,10 @@
 import fs from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import { BrokerlessError } from "../../errors.ts";
 import { type DiskFile, readAll, readWhole, writeAll } from "../disk/disk.ts";
 import { corruptError, diskFailure } from "../disk/disk-errors.ts";
 import { MARK_NAME } from "../disk/file-names.ts";
+import { journalPlace } from "../disk/journal-place.ts";
 import { nodeDisk } from "../disk/node-disk.ts";
 import { nodePorts } from "../disk/ports.ts";
 import { JournalView } from "../file/journal-view.ts";
@@ -36,12 +37,13 @@ const ROUNDS_MAX = 100;
  *
  * @param to must not be there, and the directory that it is to be in must be, and hold no journal
  * @returns what is in the copy; where the journal is damaged the copy is too, and `damage` says where
+ * @throws TypeError for what is no path
  * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED, BROKERLESS_NO_SPACE, BROKERLESS_CORRUPT,
  *   BROKERLESS_VERSION; nothing is left then
  */
 export async function backupJournal(directory: string, to: string): Promise<BackupReport> {
-  const from = resolve(directory);
-  const target = resolve(to);
+  const from = journalPlace("backupJournal", directory);
+  const target = journalPlace("backupJournal: to", to);
   const view = await JournalView.open(from);
   try {
     return await makeBackup(view, { from, target });

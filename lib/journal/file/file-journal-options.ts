@@ -1,4 +1,4 @@
-import { expected, integer, oneOf, type Rule, resolveOptions } from "../../options.ts";
+import { expected, integer, isPlain, oneOf, type Rule, resolveOptions } from "../../options.ts";
 
 /** When a file journal's entries count as stored. */
 export type SyncLevel = "always" | "interval" | "never";
@@ -68,7 +68,7 @@ export interface ResolvedFileJournalOptions {
 const LIMIT = integer(1, Number.MAX_SAFE_INTEGER);
 
 const retention: Rule<Retention> = (value, name) => {
-  if (typeof value !== "object" || value === null) throw expected(name, "an object", value);
+  if (!isPlain(value)) throw expected(name, "a plain object", value);
   for (const [key, limit] of Object.entries(value)) {
     if (key !== "ageMs" && key !== "bytes" && key !== "count") {
       throw expected(`${name} key`, "one of ageMs, bytes, count", key);

@@ -1,12 +1,11 @@
-import { resolve } from "node:path";
 import type { BrokerlessError } from "../../errors.ts";
-import { expected } from "../../options.ts";
 import type { Group } from "../commit/group-queue.ts";
 import type { DirectoryLock } from "../disk/directory-lock.ts";
 import { replaceFile } from "../disk/disk.ts";
 import { diskFailure, isNoSpace, isOutOfDescriptors } from "../disk/disk-errors.ts";
 import { ensureDirectory } from "../disk/ensure-directory.ts";
 import { CHECKPOINT_NAME } from "../disk/file-names.ts";
+import { journalPlace } from "../disk/journal-place.ts";
 import { type JournalPorts, nodePorts } from "../disk/ports.ts";
 import { encodeCheckpoint } from "../format/checkpoint.ts";
 import { readSeqFirst, seqFirstChange } from "../holds.ts";
@@ -85,12 +84,8 @@ export class FileJournal extends LocalJournal {
     directory: string,
     options?: FileJournalOptions,
   ): Promise<FileJournal> {
-    if (typeof directory !== "string" || directory === "") {
-      throw expected("FileJournal: directory", "a path", directory);
-    }
+    const place = journalPlace("FileJournal", directory);
     const resolved = resolveFileJournalOptions(options);
-    // As of now: the working directory may be another one later.
-    const place = resolve(directory);
     let lock: DirectoryLock | null = null;
     try {
       await ensureDirectory(ports.disk, place);

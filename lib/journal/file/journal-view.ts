@@ -1,8 +1,8 @@
-import { resolve } from "node:path";
 import { BrokerlessError } from "../../errors.ts";
 import { type Disk, readWhole } from "../disk/disk.ts";
 import { directoryFailure, diskFailure } from "../disk/disk-errors.ts";
 import { MARK_NAME, segmentNumber } from "../disk/file-names.ts";
+import { journalPlace } from "../disk/journal-place.ts";
 import { nodeDisk } from "../disk/node-disk.ts";
 import { nodePorts } from "../disk/ports.ts";
 import { decodeMark, type Mark } from "../format/durable-mark.ts";
@@ -42,11 +42,12 @@ export class JournalView {
   #isClosed = false;
 
   /**
+   * @throws TypeError for what is no path
    * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED where there is no journal or no permission,
    *   BROKERLESS_CORRUPT, BROKERLESS_VERSION
    */
   static async open(directory: string): Promise<JournalView> {
-    const view = new JournalView(resolve(directory), nodeDisk);
+    const view = new JournalView(journalPlace("JournalView", directory), nodeDisk);
     await view.refresh();
     return view;
   }

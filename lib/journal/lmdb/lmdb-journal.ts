@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { resolve } from "node:path";
 import type { Key, RootDatabase } from "lmdb";
 import { Batch, checkBatch } from "../../batch/batch.ts";
 import { streamBytes } from "../../batch/layout.ts";
 import type { Damage } from "../../errors.ts";
-import { expected, integer, resolveOptions } from "../../options.ts";
+import { integer, resolveOptions } from "../../options.ts";
 import type { Group } from "../commit/group-queue.ts";
 import { type DirectoryLock, lockDirectory } from "../disk/directory-lock.ts";
 import { corruptError } from "../disk/disk-errors.ts";
 import { ensureDirectory } from "../disk/ensure-directory.ts";
+import { journalPlace } from "../disk/journal-place.ts";
 import { nodeDisk } from "../disk/node-disk.ts";
 import { type ValueChanges, ValueTable } from "../format/values.ts";
 import { readSeqFirst, seqFirstChange } from "../holds.ts";
@@ -79,10 +79,7 @@ export class LmdbJournal extends LocalJournal {
    */
   static async open(path: string, options?: LmdbJournalOptions): Promise<LmdbJournal> {
     const { mapBytesMax, ...bounds } = resolveOptions("LmdbJournal", options, SPEC);
-    if (typeof path !== "string" || path === "") {
-      throw expected("LmdbJournal: directory", "a path", path);
-    }
-    const directory = resolve(path);
+    const directory = journalPlace("LmdbJournal", path);
     let store: Store | null = null;
     let lock: DirectoryLock | null = null;
     try {

@@ -1,12 +1,12 @@
-import { resolve } from "node:path";
 import type { Batch } from "../../batch/batch.ts";
 import { BATCH_HEADROOM_BYTES } from "../../batch/layout.ts";
 import { BrokerlessError } from "../../errors.ts";
-import { checkNames } from "../../options.ts";
+import { boolean, checkNames, expected } from "../../options.ts";
 import type { DirectoryLock } from "../disk/directory-lock.ts";
 import { readWhole, writeAll } from "../disk/disk.ts";
 import { directoryFailure, diskFailure } from "../disk/disk-errors.ts";
 import { CHECKPOINT_NAME, MARK_NAME, segmentNumber } from "../disk/file-names.ts";
+import { journalPlace } from "../disk/journal-place.ts";
 import { type JournalPorts, nodePorts } from "../disk/ports.ts";
 import { decodeCheckpoint } from "../format/checkpoint.ts";
 import { decodeMark } from "../format/durable-mark.ts";
@@ -48,6 +48,7 @@ export interface RepairReport {
  * again: until the last file is replaced the journal does not open, and the copies have all there
  * was.
  *
+ * @throws TypeError for what is no path, and for wrong options
  * @throws BrokerlessError BROKERLESS_LOCKED while a writer has it, BROKERLESS_JOURNAL_FAILED
  */
 export async function repairJournal(
@@ -55,8 +56,10 @@ export async function repairJournal(
   ports: JournalPorts = nodePorts,
   options: RepairOptions = {},
 ): Promise<RepairReport> {
+  const place = journalPlace("repairJournal", directory);
+  checkPorts(ports);
   checkNames("repairJournal", options, ["newStream"]);
-  const place = resolve(directory);
+  if (options.newStream !== undefined) boolean(options.newStream, "repairJournal: newStream");
   let lock: DirectoryLock | null = null;
   try {
     await ports.disk.list(place).catch((error: unknown) => {
@@ -69,6 +72,13 @@ export async function repairJournal(
   } finally {
     await lock?.release();
   }
+}
+
+/** @throws TypeError for options in their place */
+function checkPorts(ports: JournalPorts): void {
+  if (typeof ports?.lock === "function" && typeof ports.disk?.list === "function") return;
+  const wanted = "left undefined, and the options be the third";
+  throw expected("repairJournal: the second argument", wanted, ports);
 }
 
 interface Good {
