@@ -6,6 +6,7 @@ import {
 } from "../../lib/delivery/protocol/link-message.ts";
 import { MemoryJournal } from "../../lib/journal/index.ts";
 import { RELIABLE_SEND_DEFAULTS } from "../../lib/reliable/reliable-options.ts";
+import { readState } from "../../lib/reliable/saved-values.ts";
 import { FREEING } from "../../lib/reliable/sender/dead-letter-compactor.ts";
 import { DispatchDriver } from "../../lib/reliable/sender/dispatch-driver.ts";
 import { restoreDispatcher } from "../../lib/reliable/sender/restored-state.ts";
@@ -70,6 +71,8 @@ function meet(links: DispatchDriver) {
 }
 
 const CREDIT = { prefetch: 1, prefetchBytesMax: 1_000 };
+/** What is to be saved soon is saved within this time (milliseconds). */
+const SAVED_MS = 100;
 const HELLO = { receiver: "0".repeat(32), codec: "raw", ...CREDIT, messageBytesMax: 1_000 };
 
 test("reliable: a receiver that said good-bye is forgotten by the transport too", () => {
@@ -148,4 +151,63 @@ test("reliable: a flood of sessions on one connection leaves none that gets mess
   }
   assert.equal(links.peers, 0);
   links.close();
+});
+
+/** Whom a sender that starts now would wait for. */
+async function assertAwaited(journal: MemoryJournal, receivers: readonly string[]): Promise<void> {
+  await eventually(() => assert.deepEqual(readState(journal)?.receivers, receivers));
+}
+
+const [ONE, OTHER] = ["1".repeat(32), "2".repeat(32)];
+
+test("reliable: a restart does not wait for a receiver that has gone and held nothing", async () => {
+  const journal = new MemoryJournal();
+  const clock = new ManualClock();
+  const links = senderLinks(undefined, journal, clock);
+  const [one, other] = [meet(links), meet(links)];
+  one.join(7, ONE);
+  other.join(8, OTHER);
+  await assertAwaited(journal, [ONE, OTHER]);
+  links.onGone(one.peer);
+  clock.advance(SAVED_MS);
+  await assertAwaited(journal, [OTHER]);
+  links.abandon();
+});
+
+test("reliable: a restart does not wait for a receiver whose grace has ended, though nobody else is there", async () => {
+  const journal = new MemoryJournal();
+  const clock = new ManualClock();
+  const links = senderLinks(undefined, journal, clock);
+  await journal.append([Buffer.from("x")]);
+  links.backlog.fill();
+  const one = meet(links);
+  one.join(7, ONE);
+  await eventually(() => assert.equal(one.state.dataCount, 1));
+  await assertAwaited(journal, [ONE]);
+  links.onGone(one.peer);
+  clock.advance(RELIABLE_SEND_DEFAULTS.graceMs);
+  clock.advance(SAVED_MS);
+  await assertAwaited(journal, []);
+  links.abandon();
+  const again = senderLinks(undefined, journal, clock);
+  again.backlog.fill();
+  const other = meet(again);
+  other.join(8, OTHER);
+  // The clock stands still: no grace has passed.
+  await eventually(() => assert.equal(other.state.dataCount, 1));
+  again.abandon();
+});
+
+test("reliable: a receiver that was waited for in vain after a restart is not waited for after the next", async () => {
+  const journal = new MemoryJournal();
+  const clock = new ManualClock();
+  const links = senderLinks(undefined, journal, clock);
+  meet(links).join(7, ONE);
+  await assertAwaited(journal, [ONE]);
+  links.abandon();
+  const again = senderLinks(undefined, journal, clock);
+  clock.advance(RELIABLE_SEND_DEFAULTS.graceMs);
+  clock.advance(SAVED_MS);
+  await assertAwaited(journal, []);
+  again.abandon();
 });

@@ -75,6 +75,34 @@ export const FORGOTTEN_MUTANTS: readonly Mutant[] = [
   },
 ];
 
+/** What keeps a restart from waiting for receivers that are known to be gone. */
+export const GONE_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0041",
+    name: "that a receiver is gone is saved with what comes next only",
+    edits: [[DRIVER, "this.#dispatcher.forgotten > forgotten", "false"]],
+    hunt: [CHURN, "has gone and held nothing"],
+  },
+  {
+    rule: "0041",
+    name: "that a grace has ended is saved with what comes next only",
+    edits: [
+      [
+        DRIVER,
+        "if (this.#dispatcher.forgotten > forgotten)",
+        'if (this.#dispatcher.forgotten > forgotten && event.type !== "tick")',
+      ],
+    ],
+    hunt: [CHURN, "whose grace has ended"],
+  },
+  {
+    rule: "0041",
+    name: "who was waited for in vain is waited for again",
+    edits: [["delivery/dispatch/roster", "this.#forgotten += this.#awaited.size", "void 0"]],
+    hunt: [CHURN, "waited for in vain"],
+  },
+];
+
 /** What tells one history of a stream from another, and void messages from valid ones. */
 export const EPOCH_MUTANTS: readonly Mutant[] = [
   {

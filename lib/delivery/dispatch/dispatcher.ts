@@ -75,6 +75,11 @@ export class Dispatcher {
     return this.#tables.settledCount;
   }
 
+  /** Receivers that were given up since the start, so that a restart need not wait for them (count). */
+  get forgotten(): number {
+    return this.#roster.forgotten;
+  }
+
   /** The last seq that was fed. */
   get fed(): number {
     return this.#tables.fed;

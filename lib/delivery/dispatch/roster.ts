@@ -21,6 +21,7 @@ export class Roster implements Iterable<Consumer> {
   readonly #awaitedUntilMs: number;
 
   #isMissing: boolean;
+  #forgotten = 0;
 
   constructor(awaited: readonly string[], awaitedUntilMs: number) {
     this.#before = new Set(awaited);
@@ -44,6 +45,11 @@ export class Roster implements Iterable<Consumer> {
     return this.#isMissing;
   }
 
+  /** Receivers that were given up since the start, so that a restart need not wait for them (count). */
+  get forgotten(): number {
+    return this.#forgotten;
+  }
+
   get(id: number): Consumer | undefined {
     return this.#links.get(id);
   }
@@ -55,7 +61,7 @@ export class Roster implements Iterable<Consumer> {
   }
 
   delete(link: Consumer): void {
-    this.#links.delete(link.id);
+    if (this.#links.delete(link.id)) this.#forgotten += 1;
   }
 
   /** Whether a receiver can have got anything from the process before this one: it was saved first who is there. */
@@ -121,6 +127,7 @@ export class Roster implements Iterable<Consumer> {
   await(nowMs: number): number {
     if (this.#awaitedUntilMs <= nowMs) {
       this.#isMissing ||= this.#awaited.size > 0;
+      this.#forgotten += this.#awaited.size;
       this.#awaited.clear();
     }
     return this.#awaited.size > 0 ? this.#awaitedUntilMs : Number.POSITIVE_INFINITY;

@@ -395,13 +395,11 @@ export class DispatchDriver {
   #end(link: SenderSession, how: "lost" | "left"): void {
     if (!this.#sessions.remove(link)) return;
     this.#step({ type: how, link: link.id });
-    // Who holds what has changed: a restart has to wait for the right ones.
-    if (how === "left") this.#keeper.settled(0);
   }
 
   #step(event: DispatcherEvent): void {
     if (this.#ended || (this.#closed && !OF_JOURNAL.has(event.type))) return;
-    const { savesBeforeSending } = this.#dispatcher;
+    const { savesBeforeSending, forgotten } = this.#dispatcher;
     const actions = this.#dispatcher.step(event, this.#clock.nowMs());
     let isSettled = false;
     for (const action of actions) {
@@ -409,6 +407,8 @@ export class DispatchDriver {
       this.#act(action, savesBeforeSending);
     }
     if (this.#closed) return;
+    // Who may hold messages has changed: a restart has to wait for the right ones, on an idle queue too.
+    if (this.#dispatcher.forgotten > forgotten) this.#keeper.settled(0);
     if (isSettled) this.backlog.settled(this.#dispatcher.floor);
     else if (event.type !== "fed" && actions.length > 0) this.backlog.fill();
     this.#alarm.set(this.#dispatcher.deadlineMs);
