@@ -25,12 +25,14 @@ interface Letter {
   /** Null where it is not known. */
   readonly firstAttemptAt: string | null;
   readonly deadAt: string;
+  /** As they were sent; not there where there were none. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Decoded where the codec is one of ours; else `base64`. */
   readonly value?: unknown;
   readonly base64?: string;
 }
 
-/** A value is shown up to here, where people read it (characters). */
+/** A value, and its headers, are shown up to here, where people read them (characters). */
 const SHOWN_LENGTH_MAX = 200;
 const DECODERS = new Map(
   [json(), msgpack()].map((codec) => [codec.name === "msgpack" ? 2 : 3, codec]),
@@ -87,12 +89,12 @@ async function lettersOf(journal: FileJournal): Promise<Letter[]> {
     const firstAttemptAt = firstMs === null ? null : new Date(firstMs).toISOString();
     const deadAt = new Date(timeMs).toISOString();
     for await (const batch of journal.read({ from: first + offset }).batches()) {
-      for (const { seq: at, value } of batch) {
+      for (const { seq: at, headers, value } of batch) {
         const seq = at - offset;
         if (seq < first || seq > last) continue;
         const id = messageId(journal.stream, epochs, seq);
         const why = { attempts, reason, error, firstAttemptAt, deadAt };
-        letters.push({ seq, id, ...why, ...shown(batch, value) });
+        letters.push({ seq, id, ...why, headers, ...shown(batch, value) });
       }
       if (batch.seqLast >= last + offset) break;
     }
@@ -127,13 +129,17 @@ function list(letters: readonly Letter[], command: DeadLettersCommand, out: Writ
 }
 
 function describe(letter: Letter): string {
-  const { seq, id, attempts, firstAttemptAt, deadAt, value, base64 } = letter;
-  const text = base64 === undefined ? JSON.stringify(value) : `base64 ${base64}`;
-  const cut = text.length <= SHOWN_LENGTH_MAX ? text : `${text.slice(0, SHOWN_LENGTH_MAX - 3)}...`;
+  const { seq, id, attempts, firstAttemptAt, deadAt, headers, value, base64 } = letter;
+  const parts = [`seq ${seq}`, `id ${id}`, `attempts ${attempts}`];
+  parts.push(`${firstAttemptAt ?? "?"} to ${deadAt}`, deathText(letter));
+  if (headers !== undefined) parts.push(`headers ${cut(JSON.stringify(headers))}`);
+  parts.push(cut(base64 === undefined ? JSON.stringify(value) : `base64 ${base64}`));
   // What came from a message may hold sequences that a terminal obeys.
-  const since = `${firstAttemptAt ?? "?"} to ${deadAt}`;
-  const line = `seq ${seq}  id ${id}  attempts ${attempts}  ${since}  ${deathText(letter)}  ${cut}`;
-  return toPlain(line);
+  return toPlain(parts.join("  "));
+}
+
+function cut(text: string): string {
+  return text.length <= SHOWN_LENGTH_MAX ? text : `${text.slice(0, SHOWN_LENGTH_MAX - 3)}...`;
 }
 
 async function change(

@@ -85,6 +85,33 @@ test("dead-letters: list shows what was given up, and why", async (t) => {
   assert.equal(last.reason, String.raw`no 5\u202e`);
 });
 
+test("dead-letters: headers are shown as they were sent, and nothing where there were none", async (t) => {
+  const world = new World(t);
+  const directory = world.directory();
+  const journal = await world.journal(directory);
+  const sender = new Push<string>({ journal });
+  const receiver = new Pull<string>({ reliable: true });
+  receiver.connect(await sender.bind("tcp://127.0.0.1:*"));
+  const headers = { traceparent: "00-ab\u001b[2J", tenant: "x".repeat(300) };
+  const outcomes = Promise.allSettled([
+    sender.send("with", { headers, confirm: "processed" }),
+    sender.send("without", { confirm: "processed" }),
+  ]);
+  void receiver.run((_, delivery) => delivery.reject("no"));
+  await outcomes;
+  for (const each of [receiver, sender, journal]) await each.close();
+  const letters = (await run("list", directory, "--json")).stdout.trimEnd().split("\n");
+  const shown = letters.map((line) => JSON.parse(line));
+  assert.deepEqual(shown[0].headers, headers);
+  assert.ok(!("headers" in shown[1]));
+  const [first, second] = (await run("list", directory)).stdout.trimEnd().split("\n");
+  const [text, value] = first!.split("  ").slice(-2);
+  assert.ok(text!.startsWith(String.raw`headers {"traceparent":"00-ab\u001b[2J","tenant":"xxx`));
+  assert.ok(text!.endsWith("...") && text!.length === "headers ".length + 200, text);
+  assert.equal(value, '"with"');
+  assert.deepEqual(second!.split("  ").slice(-2), ["no", '"without"']);
+});
+
 test("dead-letters: values of each codec are shown", async (t) => {
   const world = new World(t);
   const shown = async (codec: Codec<never>) => {
