@@ -9,6 +9,7 @@ export type { LogFields, Logger, LogLevel } from "./core/events/logger.ts";
 export type { Peer, PeerEvent } from "./core/events/peer.ts";
 export type {
   DeadMessages,
+  FailedRequest,
   MessageRange,
   MessageRanges,
   PublisherEvents,
@@ -39,6 +40,7 @@ export {
   type RemoteErrorInit,
 } from "./errors.ts";
 export type { HandlerError } from "./handler-error.ts";
+export type { RequestContext } from "./plain/request/request-context.ts";
 export type {
   AckOptions,
   Delivery,
@@ -84,7 +86,6 @@ export {
   type Handler,
   Replier,
   type ReplierOptions,
-  type RequestContext,
 } from "./socket/replier.ts";
 export { Requester, type RequesterOptions, type RequestOptions } from "./socket/requester.ts";
 export { type Routed, Router, type RouterOptions } from "./socket/router.ts";

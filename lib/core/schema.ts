@@ -21,12 +21,17 @@ export const schemaOption: Rule<Schema> = (value, name) => {
  * Checks a value that is about to be sent. The value itself goes out, not the schema's output: the
  * receiver's schema makes its own, and a transformation must not happen twice.
  *
+ * @param what it is called in error texts
  * @returns null, or a promise where the schema is asynchronous
  * @throws BrokerlessError `BROKERLESS_SCHEMA` with the issues, or with what the schema threw as its cause; the promise
  * rejects with the same
  */
-export function checkOutgoing(schema: Schema, value: unknown): null | Promise<null> {
-  const verdict = judge(schema, value, "the message to send");
+export function checkOutgoing(
+  schema: Schema,
+  value: unknown,
+  what = "the message to send",
+): null | Promise<null> {
+  const verdict = judge(schema, value, what);
   // A caller that encodes the value meanwhile may throw, and never look at it.
   if (verdict instanceof Promise) return quiet(verdict.then(assertFit));
   return assertFit(verdict);
@@ -108,7 +113,7 @@ function misfitError(what: string, issues: readonly StandardSchemaV1.Issue[]): B
     .join(".");
   const where = path === "" ? "" : ` at "${path}"`;
   const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
-  const message = `${what} does not fit the schema${where}: ${first?.message ?? "no reason given"}${more}`;
+  const message = `${what} does not fit its schema${where}: ${first?.message ?? "no reason given"}${more}`;
   return new BrokerlessError("BROKERLESS_SCHEMA", message, { issues });
 }
 

@@ -14,7 +14,7 @@ export interface SocketStats {
   readonly bytesReceived: number;
   /** Frames that were malformed, or undecodable, and skipped. */
   readonly framesRefused: number;
-  /** Messages refused at `send`: too large, not encodable, or not fitting the schema. */
+  /** Messages refused at `send`, and replies of handlers: too large, not encodable, or not fitting the schema. */
   readonly sendsRefused: number;
   /** Received messages that did not fit the schema, and were skipped. */
   readonly messagesRefused: number;
@@ -33,6 +33,8 @@ export interface SocketStats {
    * wait for their peers.
    */
   readonly pendingRequests: number;
+  /** Of a Replier: requests whose handler threw, or rejected, but for a `RemoteError`, which is an answer. */
+  readonly requestsFailed: number;
   /** Peers that have completed the handshake and are there. */
   readonly peers: number;
   /** Connections that a gate before our addresses has refused or cut off. */
@@ -56,6 +58,7 @@ export const NO_STATS: SocketStats = Object.freeze({
   queuedBytes: 0,
   waitingSends: 0,
   pendingRequests: 0,
+  requestsFailed: 0,
   peers: 0,
   connectionsRefused: 0,
 });

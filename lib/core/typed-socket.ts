@@ -30,6 +30,7 @@ const EVENTS: Readonly<Record<keyof SocketEvents, true>> = {
   leaseLost: true,
   diverged: true,
   retry: true,
+  requestFailed: true,
 };
 const READY_OPTIONS = [...WAIT_OPTIONS, "peers"];
 

@@ -1,6 +1,6 @@
 import { createFraming, type Framing } from "../batch/framing.ts";
 import { type MessageHeaders, NO_HEADERS, splitHeaders } from "../batch/headers.ts";
-import { type PeerId, peerIdOf } from "../core/peer-id.ts";
+import { peerIdOf } from "../core/peer-id.ts";
 import { OpenWork } from "../core/queue/open-work.ts";
 import { closedError } from "../core/queue/receive-queue.ts";
 import { Turns } from "../core/queue/turns.ts";
@@ -23,7 +23,13 @@ import { resolveOptions } from "../options.ts";
 import { HandlerSlots } from "../plain/request/handler-slots.ts";
 import { type HeldRequest, HeldRequests } from "../plain/request/held-requests.ts";
 import { ReplyWriter, type SendableReply } from "../plain/request/reply-writer.ts";
-import { errorFrames, openRequest, SingleEncoder } from "../plain/request/request-envelope.ts";
+import { RequestContext } from "../plain/request/request-context.ts";
+import {
+  errorFrames,
+  isAnswer,
+  openRequest,
+  SingleEncoder,
+} from "../plain/request/request-envelope.ts";
 import { RequestingPeers } from "../plain/request/requesting-peers.ts";
 import type { Role } from "../role.ts";
 import { reportLosses } from "../transport/native/native.ts";
@@ -32,28 +38,10 @@ import { quiet, type WaitOptions } from "../wait.ts";
 /** Options of a {@link Replier}. */
 export type ReplierOptions<Request, Reply> = RequestReplyOptions<Request, Reply>;
 
-/** What a handler knows of a request beside its value. */
-export class RequestContext {
-  readonly #routingId: Buffer;
-  /** Aborts when the socket closes: nobody will get the reply. */
-  readonly signal: AbortSignal;
-  /** Names to texts, as they were sent; empty where there were none. Frozen. */
-  readonly headers: MessageHeaders;
-
-  /** @param routingId first frame of the request, as ZeroMQ gives it */
-  constructor(routingId: Buffer, signal: AbortSignal, headers: MessageHeaders) {
-    this.#routingId = routingId;
-    this.signal = signal;
-    this.headers = headers;
-  }
-
-  /** Whose request it is. Not a proof of identity. */
-  get peer(): PeerId {
-    return peerIdOf(this.#routingId);
-  }
-}
-
-/** Makes the reply to a request; what it throws becomes a `RemoteError` at the caller. */
+/**
+ * Makes the reply to a request; what it throws becomes a `RemoteError` at the caller. A `RemoteError` that it throws is
+ * an answer, and no failure: the caller gets it as it is.
+ */
 export type Handler<Request, Reply> = (
   request: Request,
   context: RequestContext,
@@ -65,9 +53,10 @@ const PEER_FRAMES = 1_000;
 /**
  * Replies to the requests of {@link Requester} sockets, many at the same time.
  *
- * What the handler throws becomes a `RemoteError` at the caller, and so does a request that cannot be
- * read. Does not promise: that the reply arrives; a reply whose peer is gone is dropped and counted, also when
- * another connection has the peer's routing id meanwhile. A peer that does not read its replies holds up nobody else.
+ * What the handler throws becomes a `RemoteError` at the caller, and an event `requestFailed` here. So does a request that
+ * cannot be read, and a reply that cannot be sent, such as one that does not fit `replySchema`: those are `error` events
+ * here. Does not promise: that the reply arrives; a reply whose peer is gone is dropped and counted, also when another
+ * connection has the peer's routing id meanwhile. A peer that does not read its replies holds up nobody else.
  *
  * On the wire: a ROUTER with REP's envelope, so that plain REQ sockets work too.
  *
@@ -100,6 +89,8 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   #framesRefused = 0;
   #messagesRefused = 0;
   #messagesDropped = 0;
+  #sendsRefused = 0;
+  #requestsFailed = 0;
   /** Requests that are with a handler, and those whose replies wait for their peers. */
   readonly #open = new OpenWork();
   readonly #requesting = new RequestingPeers();
@@ -169,6 +160,8 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
       framesRefused: this.#framesRefused,
       messagesRefused: this.#messagesRefused,
       messagesDropped: this.#messagesDropped,
+      sendsRefused: this.#sendsRefused,
+      requestsFailed: this.#requestsFailed,
       queuedMessages: this.#open.count,
       pendingRequests: this.#open.count,
       peers: this.peerCount,
@@ -272,23 +265,42 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   ): Promise<void> {
     service.begin();
     const number = this.#open.begin();
+    let stage: "reading" | "handling" | "replying" = "reading";
     let frames: Buffer[];
     try {
       const beside = this.#headers(headers);
       const decoded = this.#request(body);
       const request = decoded instanceof Promise ? await decoded : decoded;
       const context = new RequestContext(envelope[0]!, this.#gone.signal, beside);
+      stage = "handling";
       const reply = await service.handler(request, context);
+      stage = "replying";
       const { replySchema } = this.#resolved;
-      const checked = replySchema === null ? null : checkOutgoing(replySchema, reply);
+      const checked = replySchema === null ? null : checkOutgoing(replySchema, reply, "the reply");
       frames = [this.#encoder.encode(reply)];
       if (checked !== null) await checked;
     } catch (error) {
       frames = errorFrames(error);
+      // What cannot be read is told where it is read.
+      if (stage === "replying" && error instanceof BrokerlessError) this.#refuse(error);
+      else if (stage !== "reading") this.#fail(envelope[0]!, error);
     }
     await this.#replies.write({ peer, frames: [...envelope, ...frames], number });
     service.end();
     void this.#readRequests();
+  }
+
+  /** A reply was refused for what it is. */
+  #refuse(error: BrokerlessError): void {
+    this.#sendsRefused += 1;
+    if (!this.channel.closed) this.report(error);
+  }
+
+  /** A handler threw. Who was called off by the end of the socket has not failed, and who has answered neither. */
+  #fail(routingId: Buffer, error: unknown): void {
+    if (this.channel.closed || isAnswer(error)) return;
+    this.#requestsFailed += 1;
+    this.events.emit("requestFailed", { peer: peerIdOf(routingId), error });
   }
 
   #headers(frame: Buffer | null): MessageHeaders {

@@ -8,6 +8,8 @@ import {
   Publisher,
   Pull,
   Push,
+  Replier,
+  Requester,
   Subscriber,
 } from "../../lib/index.ts";
 import { MemoryJournal } from "../../lib/journal/index.ts";
@@ -112,6 +114,22 @@ test("logger: retries and dead letters are told, of a work queue and its worker 
   assert.equal(retry?.level, "warn");
   assert.equal(retry?.fields.error, "RangeError: not today");
   assert.match(retry?.fields.stack ?? "", /logger\.test/);
+});
+
+test("logger: what a handler of a replier throws is told, with where", async (t) => {
+  const logger = new Log();
+  const replier = open(t, new Replier<number, number>({ logger, name: "sums" }));
+  const requester = open(t, new Requester<number, number>());
+  requester.connect(await replier.bind("tcp://127.0.0.1:*"));
+  void replier.serve(() => {
+    throw new RangeError("not a sum");
+  });
+  await assert.rejects(requester.request(1), { remoteName: "RangeError" });
+  const [failed] = await logger.of("requestFailed");
+  assert.equal(failed?.level, "warn");
+  const { socket, name, error, stack } = failed?.fields ?? {};
+  assert.deepEqual([socket, name, error], ["Replier", "sums", "RangeError: not a sum"]);
+  assert.match(stack ?? "", /logger\.test/);
 });
 
 test("logger: messages that are given up to make room are told", async (t) => {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import type { TestContext } from "node:test";
+import { type TestContext, test } from "node:test";
 import * as v from "valibot";
 import { z } from "zod";
 import {
   Dealer,
+  RemoteError,
   Replier,
   type ReplierOptions,
   type RequestContext,
@@ -11,7 +12,7 @@ import {
   type RequesterOptions,
   raw,
 } from "../../lib/index.ts";
-import { eachTransport, type Wire } from "../support/each-transport.ts";
+import { eachTransport, type Wire, wireOf } from "../support/each-transport.ts";
 import { eventually } from "../support/eventually.ts";
 import { gate, open, range } from "../support/fixtures.ts";
 import { compute, mostBetweenTurns } from "../support/loop.ts";
@@ -225,24 +226,111 @@ for (const [library, schema] of [
   );
 }
 
+/** What a replier tells of itself. */
+function hear(replier: Replier<never, never>) {
+  const errors: string[] = [];
+  const failures: { readonly peer: string; readonly error: unknown }[] = [];
+  replier.on("error", ({ code, message }) => errors.push(`${code}: ${message}`));
+  replier.on("requestFailed", (failed) => failures.push(failed));
+  return { errors, failures };
+}
+
 eachTransport(
-  "replier: a reply that does not fit replySchema becomes a RemoteError",
+  "replier: what a handler throws is an event and a count, with its stack",
   async (t, wire) => {
-    const { requester, replier } = await pair<unknown, unknown>(t, wire, {
-      replier: { replySchema: z.number() as never },
+    const { requester, replier } = await pair<number, number>(t, wire);
+    const { errors, failures } = hear(replier as never);
+    const thrown = [new RangeError("at once"), new TypeError("later"), "no error at all"];
+    const peers: string[] = [];
+    void replier.serve((n, { peer }) => {
+      peers.push(peer);
+      if (n === 1) return Promise.reject(thrown[1]);
+      if (n < thrown.length) throw thrown[n];
+      return n;
     });
-    void replier.serve((request) => request);
-    await assert.rejects(requester.request("text"), { remoteCode: "BROKERLESS_SCHEMA" });
-    assert.equal(await requester.request(5), 5);
+    for (const n of thrown.keys()) {
+      await assert.rejects(requester.request(n), { name: "RemoteError" });
+    }
+    assert.equal(await requester.request(9), 9);
+    const told = thrown.map((error, n) => ({ peer: peers[n], error }));
+    assert.deepEqual(failures, told);
+    assert.equal(failures[0]!.error, thrown[0], "it is the error itself");
+    assert.deepEqual(errors, []);
+    const { requestsFailed, sendsRefused } = replier.stats();
+    assert.deepEqual([requestsFailed, sendsRefused], [3, 0]);
   },
 );
 
+eachTransport("replier: a RemoteError that a handler throws is an answer", async (t, wire) => {
+  const { requester, replier } = await pair<string, string>(t, wire);
+  const { failures } = hear(replier as never);
+  const answer = { message: "no such order", remoteName: "NotFound", remoteCode: "E404" };
+  void replier.serve(() => {
+    throw new RemoteError(answer);
+  });
+  // It arrives as it was made, and as often as it is passed on.
+  await assert.rejects(requester.request("order 7"), { name: "RemoteError", ...answer });
+  assert.deepEqual([failures, replier.stats().requestsFailed], [[], 0]);
+});
+
 eachTransport(
-  "replier: a reply too large, or without encoding, becomes a RemoteError",
+  "replier: a handler that the end of the socket calls off has not failed",
+  async (t, wire) => {
+    const { requester, replier } = await pair(t, wire);
+    const { failures } = hear(replier as never);
+    const begun = gate();
+    const serving = replier.serve(async (_, { signal }) => {
+      begun.open();
+      await new Promise((_resolve, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      });
+      return 0;
+    });
+    const controller = new AbortController();
+    const reply = requester.request(1, { signal: controller.signal });
+    await begun.promise;
+    await replier.close();
+    await serving;
+    assert.deepEqual([failures, replier.stats().requestsFailed], [[], 0]);
+    controller.abort();
+    await assert.rejects(reply, { name: "AbortError" });
+  },
+);
+
+const later = z.number().refine(async () => true);
+for (const [how, replySchema] of [
+  ["replySchema", z.number()],
+  ["an asynchronous replySchema", later],
+] as const) {
+  eachTransport(
+    `replier: a reply that does not fit ${how} becomes a RemoteError, and is counted and reported`,
+    async (t, wire) => {
+      const { requester, replier } = await pair<unknown, unknown>(t, wire, {
+        replier: { replySchema: replySchema as never },
+      });
+      const { errors, failures } = hear(replier as never);
+      void replier.serve((request) => request);
+      const refused = requester.request("text");
+      await assert.rejects(refused, {
+        remoteCode: "BROKERLESS_SCHEMA",
+        message: /^the reply does not fit its schema: /,
+      });
+      assert.equal(await requester.request(5), 5);
+      assert.equal(replier.stats().sendsRefused, 1);
+      assert.equal(errors.length, 1);
+      assert.match(errors[0]!, /^BROKERLESS_SCHEMA: the reply does not fit its schema: /);
+      assert.deepEqual([failures, replier.stats().requestsFailed], [[], 0]);
+    },
+  );
+}
+
+eachTransport(
+  "replier: a reply too large, or without encoding, becomes a RemoteError, and is counted and reported",
   async (t, wire) => {
     const { requester, replier } = await pair<string, unknown>(t, wire, {
       replier: { messageBytesMax: 1_000 },
     });
+    const { errors, failures } = hear(replier as never);
     void replier.serve((request) => {
       if (request === "large") return "x".repeat(1_001);
       return request === "function" ? () => {} : request;
@@ -252,8 +340,27 @@ eachTransport(
     const strange = requester.request("function");
     await assert.rejects(strange, { name: "RemoteError", remoteCode: "BROKERLESS_CODEC" });
     assert.equal(await requester.request("fine"), "fine");
+    const codes = errors.map((text) => text.split(":")[0]);
+    assert.deepEqual(codes, ["BROKERLESS_TOO_LARGE", "BROKERLESS_CODEC"]);
+    assert.deepEqual([failures, replier.stats().sendsRefused], [[], 2]);
   },
 );
+
+test("replier: a reply at which replySchema throws is refused, counted and reported", async (t) => {
+  const validate = () => {
+    throw new RangeError("the schema is broken");
+  };
+  const replySchema = { "~standard": { version: 1, vendor: "test", validate } } as never;
+  const { requester, replier } = await pair<unknown, unknown>(t, wireOf(t, "inproc"), {
+    replier: { replySchema },
+  });
+  const { errors, failures } = hear(replier as never);
+  void replier.serve((request) => request);
+  const text = "the schema failed for the reply: the schema is broken";
+  await assert.rejects(requester.request(1), { message: text });
+  assert.deepEqual([errors, failures], [[`BROKERLESS_SCHEMA: ${text}`], []]);
+  assert.equal(replier.stats().sendsRefused, 1);
+});
 
 eachTransport("replier: serve with a signal ends its calls first, then throws", async (t, wire) => {
   const { requester, replier } = await pair(t, wire);

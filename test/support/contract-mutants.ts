@@ -103,6 +103,37 @@ export const GONE_MUTANTS: readonly Mutant[] = [
   },
 ];
 
+const REPLIER = "socket/replier";
+const REPLIES = "contract/replier";
+
+/** What keeps the faults of a replier's own program from being silent there. */
+export const REPLIER_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0065",
+    name: "what a handler throws is told to its caller only",
+    edits: [[REPLIER, 'this.events.emit("requestFailed", {', "void ({"]],
+    hunt: [REPLIES, "what a handler throws is an event and a count"],
+  },
+  {
+    rule: "0065",
+    name: "an answer is taken for a failure",
+    edits: [[REPLIER, " || isAnswer(error)", ""]],
+    hunt: [REPLIES, "a RemoteError that a handler throws is an answer"],
+  },
+  {
+    rule: "0065",
+    name: "who was called off has failed",
+    edits: [[REPLIER, "this.channel.closed || isAnswer(error)", "isAnswer(error)"]],
+    hunt: [REPLIES, "the end of the socket calls off"],
+  },
+  {
+    rule: "0007",
+    name: "a reply that is refused is told to its caller only",
+    edits: [[REPLIER, 'stage === "replying" && error instanceof BrokerlessError', "false"]],
+    hunt: [REPLIES, "a reply that does not fit replySchema"],
+  },
+];
+
 /** What tells one history of a stream from another, and void messages from valid ones. */
 export const EPOCH_MUTANTS: readonly Mutant[] = [
   {

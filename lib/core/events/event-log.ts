@@ -1,4 +1,3 @@
-import { BrokerlessError } from "../../errors.ts";
 import { handlerError } from "../../handler-error.ts";
 import { peerLabel, peerMessage } from "../../peer-text.ts";
 import type { Role } from "../../role.ts";
@@ -121,6 +120,16 @@ const ENTRIES: { readonly [K in EventName]: Entry<AnyEvents[K]> } = {
       stack: stackOf(error),
     }),
   },
+  requestFailed: {
+    level: "warn",
+    text: ({ error }) => `the handler of a request failed: ${messageOf(error)}`,
+    details: ({ peer, error }) => ({
+      peerId: peer,
+      error: messageOf(error),
+      code: handlerError(error, THROWN_MAX).code,
+      stack: stackOf(error),
+    }),
+  },
 };
 
 /**
@@ -187,12 +196,17 @@ function seqsOf({ seqFirst, seqLast }: MessageRange): string {
 
 function messageOf(thrown: unknown): string {
   const { name, message } = handlerError(thrown, THROWN_MAX);
-  return thrown instanceof BrokerlessError ? message : `${name}: ${message}`;
+  return name === "BrokerlessError" ? message : `${name}: ${message}`;
 }
 
-/** The calls in the stack of an error, without its message. */
+/** The calls in the stack of an error, without its message; null where there are none, or none that can be read. */
 function stackOf(thrown: unknown): string | null {
-  const stack = thrown instanceof Error ? thrown.stack : undefined;
+  let stack: unknown;
+  try {
+    stack = thrown instanceof Error ? thrown.stack : undefined;
+  } catch {
+    return null;
+  }
   if (typeof stack !== "string") return null;
   const calls = stack.split("\n").filter((line) => /^ {4}at /.test(line));
   return calls.slice(0, CALLS_MAX).map(peerMessage).join("\n");

@@ -35,6 +35,19 @@ export interface SocketEvents {
   readonly diverged: MessageRanges;
   /** A handler of a reliable receiver's `run` threw; its message will be tried again. */
   readonly retry: { readonly id: string; readonly attempt: number; readonly error: unknown };
+  /**
+   * A handler of a `Replier` threw, or rejected; the caller gets a `RemoteError` without the stack. Not told of a
+   * `RemoteError` that it threw, which is an answer, nor of handlers that the end of the socket calls off.
+   */
+  readonly requestFailed: FailedRequest;
+}
+
+/** A request whose handler failed. */
+export interface FailedRequest {
+  /** Whose request it was: `context.peer` of the handler. */
+  readonly peer: string;
+  /** What the handler threw. */
+  readonly error: unknown;
 }
 
 /** Messages of one stream that follow each other. */

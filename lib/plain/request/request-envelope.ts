@@ -2,7 +2,7 @@ import type { Framing } from "../../batch/framing.ts";
 import { ByteWriter } from "../../codec/byte-writer.ts";
 import { tooManyBytes } from "../../codec/elements.ts";
 import { BrokerlessError, RemoteError } from "../../errors.ts";
-import { handlerError } from "../../handler-error.ts";
+import { type HandlerError, handlerError } from "../../handler-error.ts";
 import { REQUEST_ID_BYTES } from "./request-ids.ts";
 
 /** Separates the envelope, by which a reply finds its way back, from the body. */
@@ -91,7 +91,25 @@ export class SingleEncoder {
 
 /** The frames that stand for the body when the handler threw `error`. */
 export function errorFrames(error: unknown): Buffer[] {
-  return [FAILED, Buffer.from(JSON.stringify(handlerError(error, ERROR_CHARS_MAX)))];
+  const said = answerOf(error) ?? handlerError(error, ERROR_CHARS_MAX);
+  return [FAILED, Buffer.from(JSON.stringify(said))];
+}
+
+/** Whether a handler that threw `error` has answered with it. */
+export function isAnswer(error: unknown): boolean {
+  return answerOf(error) !== null;
+}
+
+/** Of a `RemoteError` what it says, so that the caller gets it as it is; null for what is none, or cannot be read. */
+function answerOf(error: unknown): HandlerError | null {
+  if (handlerError(error, ERROR_CHARS_MAX).name !== "RemoteError") return null;
+  try {
+    const { message, remoteName, remoteCode } = error as RemoteError;
+    const code = typeof remoteCode === "string" ? cut(remoteCode) : null;
+    return { name: cut(remoteName), message: cut(message), code };
+  } catch {
+    return null;
+  }
 }
 
 function readError(frame: Buffer): RemoteError {

@@ -154,8 +154,38 @@ test("event log: of what a handler threw it has the text, the code, and the call
   });
   assert.match(stack, /^ {4}at .*event-log\.test/);
   assert.ok(stack.split("\n").length <= 10);
+  const failed = entryOf((log) => log.write("requestFailed", { peer: "ab", error }));
+  assert.deepEqual(
+    [failed.level, failed.fields],
+    [
+      "warn",
+      {
+        socket: "Push",
+        event: "requestFailed",
+        peerId: "ab",
+        error: "RangeError: not\\u000atoday",
+        code: "E_LATE",
+        stack,
+      },
+    ],
+  );
+  assert.equal(failed.text, "Push: the handler of a request failed: RangeError: not\\u000atoday");
   const thrown = entryOf((log) => log.write("retry", { id: "x", attempt: 1, error: "just this" }));
   assert.equal(thrown.text, "Push: attempt 1 failed: Error: just this");
+});
+
+test("event log: what a handler threw may be anything", () => {
+  const trap = new Proxy(new Error("x"), {
+    get() {
+      throw new Error("trap");
+    },
+  });
+  const { proxy, revoke } = Proxy.revocable(new Error("x"), {});
+  revoke();
+  for (const error of [trap, proxy, null, undefined, Symbol("odd"), Object.create(null)]) {
+    const { level } = entryOf((log) => log.write("requestFailed", { peer: "ab", error }));
+    assert.equal(level, "warn");
+  }
 });
 
 test("event log: nothing in an entry can be obeyed by a terminal, or is long", () => {
