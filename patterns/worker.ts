@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { type InspectOptions, inspect } from "node:util";
 import {
   BrokerlessError,
@@ -294,6 +295,8 @@ class JobInHand implements Job {
 
   constructor(delivery: ReliableDelivery<unknown>) {
     this.#delivery = delivery;
+    // A handler may pass it on to as many as it likes.
+    setMaxListeners(0, this.#abort.signal);
   }
 
   get id(): string {

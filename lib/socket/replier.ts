@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { createFraming, type Framing } from "../batch/framing.ts";
 import { type MessageHeaders, NO_HEADERS, splitHeaders } from "../batch/headers.ts";
 import { peerIdOf } from "../core/peer-id.ts";
@@ -104,6 +105,8 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
       defaults: { ...COMMON_DEFAULTS, ...requestReplyDefaults() },
     });
     super("router", resolved, { peerFramesMax: PEER_FRAMES, partsMax: 19 });
+    // Every handler may pass it on, as often as it likes.
+    setMaxListeners(0, this.#gone.signal);
     this.#resolved = resolved;
     this.#framing = createFraming(resolved.codec, singleFramingOptions(resolved));
     this.#encoder = new SingleEncoder(this.#framing, resolved.messageBytesMax);

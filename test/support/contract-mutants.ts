@@ -105,6 +105,7 @@ export const GONE_MUTANTS: readonly Mutant[] = [
 
 const REPLIER = "socket/replier";
 const REPLIES = "contract/replier";
+const LISTENERS = "contract/listeners";
 
 /** What keeps the faults of a replier's own program from being silent there. */
 export const REPLIER_MUTANTS: readonly Mutant[] = [
@@ -131,6 +132,22 @@ export const REPLIER_MUTANTS: readonly Mutant[] = [
     name: "a reply that is refused is told to its caller only",
     edits: [[REPLIER, 'stage === "replying" && error instanceof BrokerlessError', "false"]],
     hunt: [REPLIES, "a reply that does not fit replySchema"],
+  },
+];
+
+/** What lets many listen to one signal without a warning. */
+export const LISTENER_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "a signal of ours takes any number of listeners",
+    name: "the signal of a replier warns",
+    edits: [[REPLIER, "setMaxListeners(0, this.#gone.signal)", "void 0"]],
+    hunt: [LISTENERS, "many handlers of a replier"],
+  },
+  {
+    rule: "a signal of ours takes any number of listeners",
+    name: "the signal of a stream warns",
+    edits: [["core/writable", "setMaxListeners(0, gone.signal)", "void 0"]],
+    hunt: [LISTENERS, "of a stream many messages"],
   },
 ];
 
