@@ -59,7 +59,40 @@ export function isPlain(value: unknown): value is Readonly<Record<string, unknow
 
 /** Somebody used a name that there is not. @param what what it was to name, and where */
 export function unknown(what: string, name: string, known: readonly string[]): TypeError {
-  return new TypeError(`${what} ${quoted(name)}; expected one of ${[...known].sort().join(", ")}`);
+  const meant = isName(name) ? nearest(name, known) : null;
+  const guess = meant === null ? "" : ` (did you mean ${meant}?)`;
+  const names = [...known].sort().join(", ");
+  return new TypeError(`${what} ${quoted(name)}${guess}; expected one of ${names}`);
+}
+
+/** Characters that differ, in one place, between a name and what was meant (count); a unit that is left out is longer. */
+const DIFFERENT_MAX = 2;
+/** Characters that they have in common (count). */
+const ALIKE_MIN = 3;
+
+/** The known name that was probably meant; null where none is near. Pure. */
+function nearest(name: string, known: readonly string[]): string | null {
+  let meant: string | null = null;
+  let least = Number.POSITIVE_INFINITY;
+  for (const each of known) {
+    const different = differentOf(name.toLowerCase(), each.toLowerCase());
+    if (different >= least) continue;
+    meant = each;
+    least = different;
+  }
+  return meant;
+}
+
+/** @returns how many characters of the longer one the other has not (count); infinite where they are not alike */
+function differentOf(a: string, b: string): number {
+  const [short, long] = a.length < b.length ? [a, b] : [b, a];
+  let start = 0;
+  while (start < short.length && short[start] === long[start]) start += 1;
+  let end = 0;
+  while (end < short.length - start && short.at(-1 - end) === long.at(-1 - end)) end += 1;
+  const different = long.length - start - end;
+  const isNear = different <= DIFFERENT_MAX || start === short.length;
+  return isNear && start + end >= ALIKE_MIN ? different : Number.POSITIVE_INFINITY;
 }
 
 /** A whole number from `min` to `max`, both included. */

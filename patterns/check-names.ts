@@ -1,5 +1,27 @@
+import type { ValueOptions } from "../lib/index.ts";
+
+/** The options that a sender and a receiver of values have in common; one that is missing here does not compile. */
+export const VALUE_NAMES: Readonly<Record<keyof ValueOptions<unknown>, true>> = {
+  batch: true,
+  codec: true,
+  connectionsMax: true,
+  gate: true,
+  headersBytesMax: true,
+  headersCountMax: true,
+  heartbeatMs: true,
+  lingerMs: true,
+  logger: true,
+  messageBytesMax: true,
+  messageElementsMax: true,
+  name: true,
+  peerFramesMax: true,
+  queueBytesMax: true,
+  schema: true,
+  security: true,
+};
+
 /** @throws TypeError for what is no object as a literal makes it: a `Map` or an `AbortSignal` would be taken for empty */
-export function checkPlain(call: string, options: unknown): asserts options is object {
+function checkPlain(call: string, options: unknown): asserts options is object {
   const isObject = typeof options === "object" && options !== null;
   const prototype: unknown = isObject ? Object.getPrototypeOf(options) : undefined;
   const isPlain = isObject && (prototype === null || Object.getPrototypeOf(prototype) === null);
@@ -25,6 +47,11 @@ export function checkNames(call: string, options: unknown, known: readonly strin
     if (known.includes(name)) continue;
     // It may be a secret in the wrong place.
     const shown = /^[A-Za-z]{1,32}$/.test(name) ? `"${name}"` : `of ${name.length} characters`;
-    throw new TypeError(`${call}: unknown option ${shown}; expected one of ${known.join(", ")}`);
+    // A unit that was left out is what is wrong most often.
+    const start = name.toLowerCase();
+    const meant = known.find((each) => start.length > 2 && each.toLowerCase().startsWith(start));
+    const guess = meant === undefined ? "" : ` (did you mean ${meant}?)`;
+    const names = [...known].sort().join(", ");
+    throw new TypeError(`${call}: unknown option ${shown}${guess}; expected one of ${names}`);
   }
 }

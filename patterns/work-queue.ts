@@ -14,6 +14,7 @@ import {
   type WaitOptions,
 } from "../lib/index.ts";
 import { FileJournal, type SyncLevel } from "../lib/journal/index.ts";
+import { checkNames, VALUE_NAMES } from "./check-names.ts";
 
 export {
   type CloseOptions,
@@ -40,6 +41,24 @@ export interface WorkQueueOptions<T> extends ValueOptions<T>, Omit<ReliableSendO
    */
   readonly sync?: SyncLevel | undefined;
 }
+
+/** Its options; one that is missing here does not compile. */
+const OPTIONS: Readonly<Record<keyof WorkQueueOptions<unknown>, true>> = {
+  ...VALUE_NAMES,
+  attemptsMax: true,
+  backlogBytesMax: true,
+  backlogMessagesMax: true,
+  bind: true,
+  deadLettersMax: true,
+  deduplicationIdsMax: true,
+  directory: true,
+  graceMs: true,
+  leaseMs: true,
+  overflow: true,
+  retryMs: true,
+  retryMsMax: true,
+  sync: true,
+};
 
 /** Options of {@link WorkQueue.add}. */
 export interface AddOptions extends SendOptions {}
@@ -101,6 +120,7 @@ export class WorkQueue<T = unknown> {
    * directory open, `BROKERLESS_ADDRESS`, `BROKERLESS_SECURITY`, and what `FileJournal.open` throws
    */
   static async open<T>(options: WorkQueueOptions<T>): Promise<WorkQueue<T>> {
+    checkNames("WorkQueue.open", options, Object.keys(OPTIONS));
     const { directory, bind, sync, ...rest } = options;
     const journal = await FileJournal.open(directory, { sync });
     try {

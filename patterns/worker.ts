@@ -15,7 +15,7 @@ import {
   type WaitOptions,
 } from "../lib/index.ts";
 import { FileJournal } from "../lib/journal/index.ts";
-import { checkNames, checkPlain } from "./check-names.ts";
+import { checkNames, VALUE_NAMES } from "./check-names.ts";
 
 /** What {@link Worker} decides itself. */
 type Decided = "reliable" | "inbox" | "prefetch";
@@ -44,6 +44,17 @@ export interface WorkerOptions<T> extends ValueOptions<T>, Omit<ReliableReceiveO
   /** A directory where it is remembered, across restarts, which jobs were done; of this worker alone. */
   readonly inbox?: string | undefined;
 }
+
+/** Its options; one that is missing here does not compile. */
+const OPTIONS: Readonly<Record<keyof WorkerOptions<unknown>, true>> = {
+  ...VALUE_NAMES,
+  concurrency: true,
+  connect: true,
+  inbox: true,
+  jobMsMax: true,
+  prefetch: true,
+  prefetchBytesMax: true,
+};
 
 /**
  * What a handler is told of its job, and can say about it. Of several calls of `reject` and `retry` the first counts:
@@ -156,7 +167,7 @@ export class Worker<T = unknown> {
    * @throws TypeError for a wrong option; BrokerlessError as `FileJournal.open` does for the inbox
    */
   static async start<T>(options: WorkerOptions<T>, handle: Handle<T>): Promise<Worker<T>> {
-    checkPlain("Worker.start", options);
+    checkNames("Worker.start", options, Object.keys(OPTIONS));
     const { connect, concurrency = 1, jobMsMax, inbox: directory, ...rest } = options;
     if (typeof connect !== "string" && !Array.isArray(connect)) {
       throw new TypeError('Worker: option "connect" must be an address, or an array of them');

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -173,10 +173,63 @@ test("call options: an unknown name is a TypeError in the calls of patterns", as
   await queue.close();
 });
 
+test("call options: a work queue and a worker name their own options, and make nothing where one is wrong", async (t) => {
+  const home = await mkdtemp(join(tmpdir(), "brokerless-"));
+  t.after(() => rm(home, { recursive: true }));
+  const directory = join(home, "queue");
+  const inbox = join(home, "inbox");
+  const open = (options: object) => WorkQueue.open({ directory, ...options });
+  const start = (options: object) => Worker.start({ connect: [], inbox, ...options }, () => {});
+  const ofQueue = (await refused(open, UNKNOWN)).message;
+  assert.match(
+    ofQueue,
+    /^WorkQueue\.open: unknown option "nothing"; .*\bbind, .*\bdirectory, .*\bsync$/,
+  );
+  const ofWorker = (await refused(start, UNKNOWN)).message;
+  assert.match(
+    ofWorker,
+    /^Worker\.start: unknown option "nothing"; .*\bconcurrency, .*\bconnect, /,
+  );
+  // What they decide themselves is no option.
+  for (const name of ["reliable", "journal", "confirm", "order"]) {
+    assert.doesNotMatch(ofQueue, new RegExp(`\\b${name}\\b`));
+    await refused(open, { [name]: undefined } as never);
+  }
+  await refused(start, { reliable: true } as never);
+  const { message } = await refused(open, { attempts: 3 } as never);
+  assert.match(message, /unknown option "attempts" \(did you mean attemptsMax\?\); expected/);
+  assert.deepEqual(await readdir(home), []);
+  for (const call of [WorkQueue.open, (options: never) => Worker.start(options, () => {})]) {
+    await refused(call as never, undefined as never);
+  }
+});
+
+test("call options: a name that was probably meant is named", async (t) => {
+  const { requester, push } = sockets(t);
+  const guesses: readonly [call: () => unknown, guess: string][] = [
+    [() => requester.request(1, { timeout: 5 } as never), "timeoutMs"],
+    [() => push.send(1, { timeoutMS: 5 } as never), "timeoutMs"],
+    [() => new Push({ reliable: true, attempts: 3 } as never), "attemptsMax"],
+    [() => new Push({ reliable: true, retry: 3 } as never), "retryMs"],
+    [() => new Push({ reliable: true, retyrMs: 3 } as never), "retryMs"],
+    [() => new Pull({ reliable: true, prefech: 3 } as never), "prefetch"],
+    [() => new Pull({ securty: "none" } as never), "security"],
+  ];
+  for (const [call, guess] of guesses) {
+    const { message } = await refused(call, undefined as never);
+    assert.ok(message.includes(`(did you mean ${guess}?); expected one of `), message);
+  }
+  for (const name of ["a", "ms", "colour", "x".repeat(20), "timeout".repeat(5)]) {
+    const { message } = await refused(() => new Push({ [name]: 1 } as never), undefined as never);
+    assert.ok(!message.includes("did you mean"), message);
+  }
+});
+
 test("call options: an unknown event is a TypeError, and every known one is taken", async (t) => {
   const listener = () => {};
   for (const socket of Object.values(sockets(t)) as Push[]) {
-    const known = /unknown event "deadletter"; expected one of deadLetter, .*\bretry\b/;
+    const known =
+      /unknown event "deadletter" \(did you mean deadLetter\?\); expected one of deadLetter, .*\bretry\b/;
     assert.throws(() => socket.on("deadletter" as never, listener), known);
     await assert.rejects(socket.once("deadletter" as never), known);
     socket.on("deadLetter", listener)();
