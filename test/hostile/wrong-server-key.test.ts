@@ -42,3 +42,54 @@ for (const transport of ["tcp", "ipc"] as const) {
     });
   }
 }
+
+const NO_GATE = /brokerless-gate/;
+
+for (const transport of ["tcp", "ipc"] as const) {
+  test(`CURVE: the server names its address, and the serverKey of the client (${transport})`, async (t) => {
+    const [server, client, other] = [generateKeyPair(), generateKeyPair(), generateKeyPair()];
+    const bound = open(t, new Pull({ security: { ...server, allow: [client.publicKey] } }));
+    const lost = open(t, new Push({ security: { ...client, serverKey: other.publicKey } }));
+    const errors = errorsOf(bound);
+    const address = await bound.bind(wireOf(t, transport).address());
+    lost.connect(address);
+    const found = await eventually(() => {
+      const error = errors.find(({ code }) => code === "BROKERLESS_SECURITY");
+      return error ?? assert.fail("nothing was told");
+    });
+    assert.ok(found.message.startsWith(`handshake failed at ${address}: `), found.message);
+    assert.match(found.message, /the serverKey of the peer is not the publicKey here/);
+    for (const { message } of errors) assert.doesNotMatch(message, NO_GATE);
+  });
+
+  for (const hasKeys of ["the server", "the client"] as const) {
+    test(`CURVE: where ${hasKeys} alone has keys, the bound side says so (${transport})`, async (t) => {
+      const [server, client] = [generateKeyPair(), generateKeyPair()];
+      const atServer = { security: { ...server, allow: [client.publicKey] } };
+      const atClient = { security: { ...client, serverKey: server.publicKey } };
+      const bound = open(t, new Pull(hasKeys === "the server" ? atServer : {}));
+      const lost = open(t, new Push(hasKeys === "the client" ? atClient : {}));
+      const errors = errorsOf(bound);
+      lost.connect(await bound.bind(wireOf(t, transport).address()));
+      await eventually(() => assert.notEqual(errors.length, 0));
+      for (const { message } of errors) {
+        assert.match(message, /has keys \(security\) and (it|the other) has none/);
+        assert.doesNotMatch(message, NO_GATE);
+      }
+    });
+  }
+}
+
+test("CURVE: a gate without keys says that the client has some", async (t) => {
+  const [server, client] = [generateKeyPair(), generateKeyPair()];
+  const bound = open(t, new Pull({ gate: true }));
+  const lost = open(t, new Push({ security: { ...client, serverKey: server.publicKey } }));
+  const errors = errorsOf(bound);
+  lost.connect(await bound.bind("tcp://127.0.0.1:*"));
+  await eventually(() =>
+    assert.match(
+      errors[0]?.message ?? "",
+      /not the NULL mechanism: it has keys \(security\) and this side has none/,
+    ),
+  );
+});

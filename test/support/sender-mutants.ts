@@ -161,6 +161,18 @@ export const HANDSHAKE_MUTANTS: readonly Mutant[] = [
     ],
     hunt: [WATCH, "are told once in a while"],
   },
+  {
+    rule: "0057",
+    name: "a handshake is told by what libzmq calls the address",
+    edits: [
+      [
+        WATCH,
+        "handshakeError(endpoint, error)",
+        "handshakeError({ ...endpoint, address: nativeName }, error)",
+      ],
+    ],
+    hunt: [WATCH, "is told by the address that was bound or connected"],
+  },
 ];
 
 const MISSING = "socket/missing-messages";

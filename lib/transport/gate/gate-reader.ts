@@ -187,8 +187,8 @@ export class GateReader {
   #onGreeting(): string | null {
     const held = this.#held;
     if (held[0] !== 0xff || held[9] !== 0x7f || (held[10] ?? 0) < 3) return "not ZMTP 3";
-    if (held.toString("latin1", 12, 32) !== this.#mechanism.padEnd(20, "\0"))
-      return `not the ${this.#mechanism} mechanism`;
+    const mechanism = held.toString("latin1", 12, 32);
+    if (mechanism !== padded(this.#mechanism)) return wrongMechanism(this.#mechanism, mechanism);
     return this.#expect("head", 2);
   }
 
@@ -295,4 +295,17 @@ export class GateReader {
     this.#wantedBytes = bytes;
     return null;
   }
+}
+
+function padded(mechanism: GateMechanism): string {
+  return mechanism.padEnd(20, "\0");
+}
+
+/** @param said by the peer, padded: it may be anything */
+function wrongMechanism(wanted: GateMechanism, said: string): string {
+  const refusal = `not the ${wanted} mechanism`;
+  const other = wanted === "CURVE" ? "NULL" : "CURVE";
+  if (said !== padded(other)) return refusal;
+  const [withKeys, without] = wanted === "CURVE" ? ["this side", "it"] : ["it", "this side"];
+  return `${refusal}: ${withKeys} has keys (security) and ${without} has none`;
 }

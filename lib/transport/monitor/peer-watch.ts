@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { Observer } from "zeromq";
-import { BrokerlessError } from "../../errors.ts";
+import type { BrokerlessError } from "../../errors.ts";
 import type { NamedHosts } from "../native/named-hosts.ts";
-import { errnoOf, type NativeSocket } from "../native/native.ts";
+import type { NativeSocket } from "../native/native.ts";
 import type { AddressBook, Endpoint } from "./address-book.ts";
 import { FailedHandshakes } from "./failed-handshakes.ts";
+import { abortedError, handshakeError, unexplainedError } from "./handshake-errors.ts";
 import { HandshakeWatch } from "./handshake-watch.ts";
 import { type PeerChange, PeerCount } from "./peer-count.ts";
 import { Redialer } from "./redialer.ts";
@@ -217,8 +218,7 @@ export class PeerWatch {
       else this.peers.failed(address);
       if (side === "connected" && error === null) this.#tellUnexplained(address);
     }
-    const address = endpoint?.address ?? nativeName;
-    if (error !== null) this.#options.onProblem(handshakeError(address, error));
+    if (error !== null) this.#options.onProblem(handshakeError(endpoint, error));
   }
 
   /** libzmq says no more of a wrong `serverKey` than that the peer has hung up. */
@@ -248,23 +248,4 @@ export class PeerWatch {
     native.connect(place);
     this.#options.onTouched();
   }
-}
-
-function abortedError(address: string): BrokerlessError {
-  const message = `a connection at ${address} ended before its handshake: the peer's socket is of a kind that does not fit, such as a plain one where this one is reliable, or the peer gave up`;
-  return new BrokerlessError("BROKERLESS_PROTOCOL", message);
-}
-
-function unexplainedError(address: string): BrokerlessError {
-  const message = `the server at ${address} ends connections in their handshake, and says no reason: its key may not be the serverKey here, or there is no server of this kind`;
-  return new BrokerlessError("BROKERLESS_SECURITY", message);
-}
-
-function handshakeError(address: string, cause: Error): BrokerlessError {
-  const refused = "status" in cause || /CRYPTOGRAPHIC|MECHANISM|ZAP/.test(errnoOf(cause));
-  return new BrokerlessError(
-    refused ? "BROKERLESS_SECURITY" : "BROKERLESS_PROTOCOL",
-    `handshake failed at ${address}: ${cause.message}`,
-    { cause },
-  );
 }

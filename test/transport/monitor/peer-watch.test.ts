@@ -46,7 +46,11 @@ function setUp(t: TestContext, hasKeys = false) {
     endpoints.deleteConnected(ADDRESS);
     watch.forget(ADDRESS);
   };
-  return { watch, problems, dialled, hungUp, say, report, connect, disconnect };
+  const fail = (type: string, address: string, error: object): void => {
+    const { message } = { message: "ZMTP protocol error", ...error };
+    events.emit(type, { type, address, error: Object.assign(new Error(message), error) });
+  };
+  return { watch, endpoints, problems, dialled, hungUp, say, fail, report, connect, disconnect };
 }
 
 /** Connected, given up before its reports were read, and connected again; then the late reports come. */
@@ -200,4 +204,59 @@ test("peer watch: with keys, handshakes that end again and again without a word 
   plain.connect();
   for (let tries = 0; tries < 5; tries++) plain.report(...REFUSED);
   assert.ok(plain.problems.every(({ code }) => code !== "BROKERLESS_SECURITY"));
+});
+
+const INNER = "ipc:///tmp/brokerless-gate-1/inner";
+/** What libzmq says, and what it most likely means at the side that is bound, and at the one that is connected. */
+const MEANINGS: readonly [type: string, error: object, bound: RegExp, connected: RegExp][] = [
+  [
+    "handshake:error:protocol",
+    { code: "ERR_ZMTP_MECHANISM_MISMATCH" },
+    /one side has keys .* and the other has none$/,
+    /one side has keys .* and the other has none$/,
+  ],
+  [
+    "handshake:error:protocol",
+    { code: "ERR_ZMTP_CRYPTOGRAPHIC" },
+    /the serverKey of the peer is not the publicKey here$/,
+    /the serverKey here is not the publicKey of the server$/,
+  ],
+  [
+    "handshake:error:auth",
+    { status: 400, message: "Authentication failure" },
+    /the key of the peer is not allowed here/,
+    /the server does not allow the publicKey here$/,
+  ],
+];
+
+test("peer watch: a handshake that failed is told by the address that was bound or connected, with the likely cause", (t) => {
+  const { endpoints, problems, fail, connect } = setUp(t);
+  endpoints.addBound("tcp://127.0.0.1:5555", INNER);
+  connect();
+  for (const [type, error, bound, connected] of MEANINGS) {
+    fail(type, INNER, error);
+    fail(type, ADDRESS, error);
+    const [atBound, atConnected] = problems.splice(0);
+    for (const problem of [atBound, atConnected]) {
+      assert.equal(problem!.code, "BROKERLESS_SECURITY");
+      assert.doesNotMatch(problem!.message, /brokerless-gate/);
+    }
+    assert.match(atBound!.message, /^handshake failed at tcp:\/\/127\.0\.0\.1:5555: /);
+    assert.match(atBound!.message, bound);
+    assert.ok(atConnected!.message.startsWith(`handshake failed at ${ADDRESS}: `));
+    assert.match(atConnected!.message, connected);
+  }
+  fail("handshake:error:protocol", ADDRESS, { code: "ERR_ZMTP_INVALID_SEQUENCE" });
+  assert.deepEqual(
+    problems.map(({ code, message }) => [code, message]),
+    [["BROKERLESS_PROTOCOL", `handshake failed at ${ADDRESS}: ZMTP protocol error`]],
+  );
+});
+
+test("peer watch: no inner address of a gate that was given up is told", (t) => {
+  const { endpoints, problems, fail } = setUp(t);
+  endpoints.addBound("tcp://127.0.0.1:5555", INNER);
+  endpoints.deleteBound("tcp://127.0.0.1:5555");
+  fail("handshake:error:protocol", INNER, { code: "ERR_ZMTP_CRYPTOGRAPHIC" });
+  assert.match(problems[0]!.message, /^handshake failed at an address that was given up: /);
 });

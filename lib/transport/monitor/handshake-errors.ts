@@ -1,0 +1,52 @@
+import { BrokerlessError } from "../../errors.ts";
+import { errnoOf } from "../native/native.ts";
+import type { Endpoint } from "./address-book.ts";
+
+/** Likely causes, by what libzmq says; its own words, "ZMTP protocol error", are the same for all of them. */
+const ONE_SIDED = "one side has keys (security) and the other has none";
+const CAUSES = {
+  bound: {
+    notAllowed: "the key of the peer is not allowed here (allow)",
+    wrongKey: "the serverKey of the peer is not the publicKey here",
+  },
+  connected: {
+    notAllowed: "the server does not allow the publicKey here",
+    wrongKey: "the serverKey here is not the publicKey of the server",
+  },
+} as const;
+
+/**
+ * A handshake failed for a reason that libzmq gives.
+ *
+ * @param endpoint where; null for an address that was given up
+ */
+export function handshakeError(endpoint: Endpoint | null, cause: Error): BrokerlessError {
+  const refused = "status" in cause || /CRYPTOGRAPHIC|MECHANISM|ZAP/.test(errnoOf(cause));
+  const place = endpoint === null ? "an address that was given up" : endpoint.address;
+  const likely = causeOf(endpoint?.side ?? "bound", cause);
+  const why = likely === null ? "" : `; the likely cause: ${likely}`;
+  return new BrokerlessError(
+    refused ? "BROKERLESS_SECURITY" : "BROKERLESS_PROTOCOL",
+    `handshake failed at ${place}: ${cause.message}${why}`,
+    { cause },
+  );
+}
+
+/** A connection ended before its handshake, without a word. */
+export function abortedError(address: string): BrokerlessError {
+  const message = `a connection at ${address} ended before its handshake: the peer's socket is of a kind that does not fit, such as a plain one where this one is reliable; or ${ONE_SIDED}; or the peer gave up`;
+  return new BrokerlessError("BROKERLESS_PROTOCOL", message);
+}
+
+/** The same, again and again, at a socket that is connected and has keys. */
+export function unexplainedError(address: string): BrokerlessError {
+  const message = `the server at ${address} ends connections in their handshake, and says no reason: its key may not be the serverKey here, or it has no keys, or there is no server of this kind`;
+  return new BrokerlessError("BROKERLESS_SECURITY", message);
+}
+
+function causeOf(side: Endpoint["side"], cause: Error): string | null {
+  if ("status" in cause) return CAUSES[side].notAllowed;
+  const errno = errnoOf(cause);
+  if (errno.includes("MECHANISM")) return ONE_SIDED;
+  return errno.includes("CRYPTOGRAPHIC") ? CAUSES[side].wrongKey : null;
+}
