@@ -33,7 +33,7 @@ export interface SocketStats {
    * wait for their peers.
    */
   readonly pendingRequests: number;
-  /** Of a Replier: requests whose handler threw, or rejected, but for a `RemoteError`, which is an answer. */
+  /** Of a Replier: requests whose handler threw, or rejected, but for a `RemoteError`, which is a reply. */
   readonly requestsFailed: number;
   /** Peers that have completed the handshake and are there. */
   readonly peers: number;

@@ -41,7 +41,7 @@ export type ReplierOptions<Request, Reply> = RequestReplyOptions<Request, Reply>
 
 /**
  * Makes the reply to a request; what it throws becomes a `RemoteError` at the caller. A `RemoteError` that it throws is
- * an answer, and no failure: the caller gets it as it is.
+ * a reply, and no failure: the caller gets it as it is.
  */
 export type Handler<Request, Reply> = (
   request: Request,
@@ -299,7 +299,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     if (!this.channel.closed) this.report(error);
   }
 
-  /** A handler threw. Who was called off by the end of the socket has not failed, and who has answered neither. */
+  /** A handler threw. Who was called off by the end of the socket has not failed, and who has replied so neither. */
   #fail(routingId: Buffer, error: unknown): void {
     if (this.channel.closed || isAnswer(error)) return;
     this.#requestsFailed += 1;

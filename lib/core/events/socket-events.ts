@@ -37,7 +37,7 @@ export interface SocketEvents {
   readonly retry: { readonly id: string; readonly attempt: number; readonly error: unknown };
   /**
    * A handler of a `Replier` threw, or rejected; the caller gets a `RemoteError` without the stack. Not told of a
-   * `RemoteError` that it threw, which is an answer, nor of handlers that the end of the socket calls off.
+   * `RemoteError` that it threw, which is a reply, nor of handlers that the end of the socket calls off.
    */
   readonly requestFailed: FailedRequest;
 }
