@@ -21,7 +21,7 @@ export const VALUE_NAMES: Readonly<Record<keyof ValueOptions<unknown>, true>> = 
 };
 
 /** @throws TypeError for what is no object as a literal makes it: a `Map` or an `AbortSignal` would be taken for empty */
-function checkPlain(call: string, options: unknown): asserts options is object {
+export function checkPlain(call: string, options: unknown): asserts options is object {
   const isObject = typeof options === "object" && options !== null;
   const prototype: unknown = isObject ? Object.getPrototypeOf(options) : undefined;
   const isPlain = isObject && (prototype === null || Object.getPrototypeOf(prototype) === null);

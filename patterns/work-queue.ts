@@ -14,7 +14,7 @@ import {
   type WaitOptions,
 } from "../lib/index.ts";
 import { FileJournal, type SyncLevel } from "../lib/journal/index.ts";
-import { checkNames, VALUE_NAMES } from "./check-names.ts";
+import { checkNames, checkPlain, VALUE_NAMES } from "./check-names.ts";
 
 export {
   type CloseOptions,
@@ -174,7 +174,12 @@ export class WorkQueue<T = unknown> {
    */
   add(job: T, options?: AddOptions): Promise<void> {
     if (options === undefined) return this.#push.send(job, STORED);
-    return this.#push.send(job, { ...options, confirm: options.confirm ?? "stored" });
+    return this.#add(job, options);
+  }
+
+  async #add(job: T, options: AddOptions): Promise<void> {
+    checkPlain("WorkQueue.add", options);
+    await this.#push.send(job, { ...options, confirm: options.confirm ?? "stored" });
   }
 
   /**
@@ -182,6 +187,7 @@ export class WorkQueue<T = unknown> {
    * disk; or with `confirm`, at another level.
    */
   writable(options?: ReliableWritableOptions<T>): Writable {
+    if (options !== undefined) checkPlain("WorkQueue.writable", options);
     return this.#push.writable({ ...options, confirm: options?.confirm ?? "stored" });
   }
 

@@ -23,7 +23,7 @@ import {
 } from "../../lib/journal/index.ts";
 import { quiet } from "../../lib/wait.ts";
 import { runSink, runSource, runStage } from "../../patterns/pipeline.ts";
-import { Worker } from "../../patterns/work-queue.ts";
+import { Worker, WorkQueue } from "../../patterns/work-queue.ts";
 import { assertRefused, type Calls } from "../support/calls.ts";
 import { open, range } from "../support/fixtures.ts";
 
@@ -67,6 +67,7 @@ test("arguments: options that are null or no plain object are a TypeError that n
   const directory = await temporary(t);
   const file = await FileJournal.open(directory);
   const view = await JournalView.open(directory);
+  const queue = open(t, await WorkQueue.open({ directory: join(directory, "queue") }));
   const handle = (): void => {};
   const calls: Calls = {
     "send of a plain Push": (options) => push.send(1, options),
@@ -96,6 +97,9 @@ test("arguments: options that are null or no plain object are a TypeError that n
     repairJournal: (options) => repairJournal(directory, undefined, options),
     "Worker.start": (options) => Worker.start(options, handle),
     "Worker.close": (options) => worker.close(options),
+    "WorkQueue.open": (options) => WorkQueue.open(options),
+    "WorkQueue.add": (options) => queue.add(1, options),
+    "WorkQueue.writable": (options) => queue.writable(options),
     runSource: runSource as never,
     runStage: runStage as never,
     runSink: runSink as never,
@@ -106,6 +110,7 @@ test("arguments: options that are null or no plain object are a TypeError that n
   assert.equal(file.seqNext, 1);
   const bare = Object.assign(Object.create(null), { confirm: "queued" });
   await durable.send(1, bare);
+  await queue.close();
   await file.close();
 });
 

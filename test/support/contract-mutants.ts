@@ -457,6 +457,12 @@ export const ARGUMENT_MUTANTS: readonly Mutant[] = [
   },
   {
     rule: ARGUMENTS_RULE,
+    name: "any object is options of a pattern",
+    edits: [["../patterns/check-names", "if (!isPlain)", "if (false)"]],
+    hunt: OPTIONS_THAT_ARE_NONE,
+  },
+  {
+    rule: ARGUMENTS_RULE,
     name: "a Pull runs whatever it is given",
     edits: [["socket/pull", 'checkHandler("run", handler);', ""]],
     hunt: NO_FUNCTION,
