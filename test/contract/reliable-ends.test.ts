@@ -141,7 +141,7 @@ test("ends: who had nothing to do with the last acks hears the floor before the 
   await eventually(() => assert.equal(other.all("news").length, 1));
   worker.say({ type: "ack", number: 2, ranges: ONE });
   sender.links.close();
-  await sender.links.keeper.end();
+  await sender.links.stateStore.end();
   sender.links.leave();
   const [news, bye] = other.heard.slice(-2);
   assert.deepEqual([news?.type, bye?.type], ["news", "bye"]);
@@ -174,7 +174,7 @@ test("ends: nothing is let go by a sender that ends, since it saves that nothing
   second.gone();
   const third = await met();
   sender.links.close();
-  await sender.links.keeper.end();
+  await sender.links.stateStore.end();
   sender.links.leave();
   assert.deepEqual([third.all("go").length, third.heard.at(-1)?.type], [0, "bye"]);
 });

@@ -88,12 +88,12 @@ class Pair {
 
   /** Until everything is settled, and saved. */
   async settle(journal: Journal): Promise<void> {
-    const { dispatcher, keeper } = this.sender.links;
+    const { dispatcher, stateStore } = this.sender.links;
     for (let turns = 0; turns < 2_000; turns++) {
       this.#carry();
       this.#clock.advance(1);
       await new Promise((resolve) => setImmediate(resolve));
-      if (dispatcher.floor === journal.seqStored && keeper.floor === dispatcher.floor) return;
+      if (dispatcher.floor === journal.seqStored && stateStore.floor === dispatcher.floor) return;
     }
     assert.fail("it does not come to rest");
   }

@@ -79,7 +79,7 @@ class FullSender {
     const { bytesWritten } = start.journal.stats();
     if (this.#starts % 2 === 0) {
       start.pair.sender.close();
-      await start.pair.sender.links.keeper.end();
+      await start.pair.sender.links.stateStore.end();
       await start.journal.close().catch(() => {});
     }
     start.pair.kill();
@@ -110,7 +110,7 @@ for (const segmentBytes of [4096, 2 ** 20]) {
     assert.equal(bytesWritten, 0, "each start takes of the room that is left");
     const { journal, pair } = await full.start();
     await pair.pass(5_000);
-    assert.equal(pair.sender.links.keeper.floor, stored);
+    assert.equal(pair.sender.links.stateStore.floor, stored);
     assert.equal(new Set(full.received).size, stored);
     assert.deepEqual(pair.errors, []);
     pair.send("there is room");
@@ -135,7 +135,7 @@ async function floorAfterRestarts(): Promise<number> {
   const { pair } = await full.start();
   await pair.pass(10_000);
   pair.kill();
-  return pair.sender.links.keeper.floor;
+  return pair.sender.links.stateStore.floor;
 }
 
 test("full disk: negative control: a reserve that is not known again is of no use", async (t) => {

@@ -27,7 +27,7 @@ for (const isKilled of [true, false]) {
     first.send("not before a minute");
     await first.until(() => assert.equal(tries, 1));
     if (isKilled) await first.pass(50);
-    else await first.sender.links.keeper.end();
+    else await first.sender.links.stateStore.end();
     first.kill();
     const second = new ReliablePair(journal, handle, { clock });
     await second.pass(REST_MS - 1_000);
@@ -46,11 +46,11 @@ test("saves: with most of the named values taken acknowledgements are saved, tol
     else delivery.reject(`${text} ${"x".repeat(500)}`);
   };
   const first = new ReliablePair(journal, handle);
-  const { dispatcher, keeper } = first.sender.links;
+  const { dispatcher, stateStore } = first.sender.links;
   for (let index = 0; index < 300; index++) first.send(`bad ${index}`);
   await first.until(() => {
     assert.equal(dispatcher.floor, 300);
-    assert.equal(keeper.floor, 300, "what is settled is not saved");
+    assert.equal(stateStore.floor, 300, "what is settled is not saved");
   });
   assert.deepEqual(
     first.errors.map(({ code }) => code),
@@ -59,7 +59,7 @@ test("saves: with most of the named values taken acknowledgements are saved, tol
   await journal.set({ other: null });
   for (let index = 0; index < 80; index++) {
     first.send(`live ${index}`);
-    await first.until(() => assert.equal(keeper.floor, 301 + index));
+    await first.until(() => assert.equal(stateStore.floor, 301 + index));
   }
   first.kill();
   const second = new ReliablePair(journal, handle);
@@ -86,20 +86,20 @@ for (const code of ["BROKERLESS_NO_SPACE", "BROKERLESS_TOO_LARGE"] as const) {
     const pair = new ReliablePair(changed(memory, { set: set as Journal["set"] }), (_, delivery) =>
       delivery.ack(),
     );
-    const { keeper } = pair.sender.links;
+    const { stateStore } = pair.sender.links;
     pair.send("first");
-    await pair.until(() => assert.equal(keeper.floor, 1));
+    await pair.until(() => assert.equal(stateStore.floor, 1));
     isFull = true;
     pair.send("second");
     await pair.pass(20_000);
-    assert.equal(keeper.floor, 1);
+    assert.equal(stateStore.floor, 1);
     // With what is smaller each time, where that may help: seven of them for each try.
     assert.ok(tries > 10 && tries < 25 * 7, `${tries} tries`);
     const told = pair.errors.filter((error) => error.code === code);
     assert.equal(told.length, 1, "told once until it passes");
     isFull = false;
     await pair.pass(3_000);
-    assert.equal(keeper.floor, 2);
+    assert.equal(stateStore.floor, 2);
     pair.kill();
   });
 }
@@ -115,11 +115,11 @@ test("saves: however many are in a hurry, what cannot be saved is tried once", a
     changed(memory, { set: set as unknown as Journal["set"] }),
     () => {},
   );
-  const { keeper } = pair.sender.links;
+  const { stateStore } = pair.sender.links;
   // The list of lives is the first.
   assert.equal(tries, 1);
-  keeper.settled(0);
-  await Promise.all(Array.from({ length: 1_000 }, () => keeper.hurry()));
+  stateStore.settled(0);
+  await Promise.all(Array.from({ length: 1_000 }, () => stateStore.hurry()));
   assert.equal(tries, 2);
   assert.equal(pair.errors.length, 1);
   pair.kill();

@@ -20,19 +20,19 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
   {
     rule: "0046",
     name: "a state that is too large is not made smaller",
-    edits: [["reliable/sender/settlement-store", "!this.#values.shrink()", "true"]],
+    edits: [["reliable/sender/sender-state-store", "!this.#values.shrink()", "true"]],
     hunt: [SAVES, "with most of the named values taken"],
   },
   {
     rule: "0046",
     name: "a save that failed is not tried again",
-    edits: [["reliable/sender/settlement-store", 'error.code === "BROKERLESS_CLOSED"', "true"]],
+    edits: [["reliable/sender/sender-state-store", 'error.code === "BROKERLESS_CLOSED"', "true"]],
     hunt: [SAVES, "less and less often, and is saved in the end (BROKERLESS_TOO_LARGE)"],
   },
   {
     rule: "0046",
     name: "a save that failed is tried again at once",
-    edits: [["reliable/sender/settlement-store", "Math.max(RETRY_MS, this.#retryMs * 2)", "1"]],
+    edits: [["reliable/sender/sender-state-store", "Math.max(RETRY_MS, this.#retryMs * 2)", "1"]],
     hunt: [SAVES, "less and less often, and is saved in the end (BROKERLESS_NO_SPACE)"],
   },
   {
@@ -40,7 +40,7 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
     name: "what could not be freed counts as freed",
     edits: [
       [
-        "reliable/sender/settlement-store",
+        "reliable/sender/sender-state-store",
         "if (seqNeeded <= this.#seqFreed)\n            return;",
         "if (seqNeeded <= this.#seqFreed)\n            return;\n        this.#seqFreed = seqNeeded;",
       ],

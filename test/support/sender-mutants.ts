@@ -182,7 +182,7 @@ export const MISSING_MUTANTS: readonly Mutant[] = [
   {
     rule: "0052",
     name: "no hold before the first message",
-    edits: [["reliable/sender/settlement-store", "void this.#hold();", ""]],
+    edits: [["reliable/sender/sender-state-store", "void this.#hold();", ""]],
     hunt: [MISSING, "a retention frees nothing that is not processed"],
   },
   {

@@ -10,7 +10,7 @@ import { countAll, type SeqRange } from "../../delivery/range/range.ts";
 import type { Values } from "../../journal/journal.ts";
 import { expected } from "../../options.ts";
 import { draftOf, LetterReader, type ReadLetter } from "./letter-reader.ts";
-import type { SettlementStore } from "./settlement-store.ts";
+import type { SenderStateStore } from "./sender-state-store.ts";
 
 /** Letters that are sent anew in one append (bytes); a longer one goes alone. */
 const REQUEUE_BYTES = 2 ** 16;
@@ -33,7 +33,7 @@ export interface DeadLettersOptions {
   /** The id of a message, by its seq. */
   readonly idOf: (seq: number) => string;
   readonly dispatcher: Pick<Dispatcher, "dead">;
-  readonly keeper: Pick<SettlementStore, "together">;
+  readonly stateStore: Pick<SenderStateStore, "together">;
   /** The batch that holds a seq. @throws BrokerlessError as the journal's reader does */
   readonly load: (seq: number) => Promise<Batch>;
   /**
@@ -118,9 +118,9 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
    * @throws TypeError when one of them is no dead letter, or they are no array; BrokerlessError as the journal's `set` does: then they are kept
    */
   async purge(seqs?: readonly number[]): Promise<number> {
-    const { keeper, set, onPurge, onGone } = this.#options;
+    const { stateStore, set, onPurge, onGone } = this.#options;
     const chosen = this.#chosen("purge", seqs);
-    return keeper.together(() => {
+    return stateStore.together(() => {
       const there = chosen.flatMap(({ first, last }) => this.#dead.parts(first, last));
       const store = async (values: Values) => {
         onPurge(there);
@@ -152,8 +152,8 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
   }
 
   #sendAnew(letters: readonly ReadLetter[]): Promise<number> {
-    const { keeper, append, onGone } = this.#options;
-    return keeper.together(() => {
+    const { stateStore, append, onGone } = this.#options;
+    return stateStore.together(() => {
       const there = letters.filter(({ location }) => this.#dead.locationOf(location.seq) !== null);
       const ranges = there.map(({ location: { seq } }) => ({ first: seq, last: seq }));
       const store = async (values: Values) => {

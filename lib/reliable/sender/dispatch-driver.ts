@@ -26,7 +26,7 @@ import type { DispatchDriverOptions } from "./dispatch-driver-options.ts";
 import { SavedProgress } from "./saved-progress.ts";
 import { peerOf, type SenderSession } from "./sender-session.ts";
 import { SenderSessions } from "./sender-sessions.ts";
-import { SettlementStore } from "./settlement-store.ts";
+import { SenderStateStore } from "./sender-state-store.ts";
 import { Transmitter } from "./transmitter.ts";
 
 /** A state that lasts is told again after so long (milliseconds). */
@@ -59,7 +59,7 @@ export class DispatchDriver {
   /** What is stored, on its way to the dispatcher. */
   readonly backlog: Backlog;
   readonly #options: DispatchDriverOptions;
-  readonly #keeper: SettlementStore;
+  readonly #stateStore: SenderStateStore;
   readonly #dispatcher: Dispatcher;
   readonly #sessions: SenderSessions;
   readonly #transmitter: Transmitter;
@@ -122,12 +122,12 @@ export class DispatchDriver {
         this.#end(link, "lost");
       },
     });
-    this.#keeper = new SettlementStore({
+    this.#stateStore = new SenderStateStore({
       ...options,
       clock,
       progress,
       onSave: () => sessions.snapshotForSave(),
-      mover: new DeadLetterCompactor({
+      compactor: new DeadLetterCompactor({
         ...options,
         step: (event) => this.#step(event),
         load: (seq) => backlog.load(seq),
@@ -147,8 +147,8 @@ export class DispatchDriver {
     return this.#dispatcher;
   }
 
-  get keeper(): SettlementStore {
-    return this.#keeper;
+  get stateStore(): SenderStateStore {
+    return this.#stateStore;
   }
 
   /** The receivers that may get messages. */
@@ -169,7 +169,7 @@ export class DispatchDriver {
   /** Forgets dead letters. */
   purge(ranges: readonly SeqRange[]): void {
     this.#step({ type: "purged", ranges });
-    this.#keeper.settled(0);
+    this.#stateStore.settled(0);
   }
 
   /** A connection of our making is up: we speak first. */
@@ -255,7 +255,7 @@ export class DispatchDriver {
     this.#clock.stop();
     this.#sessions.stop();
     this.backlog.close();
-    this.#keeper.close();
+    this.#stateStore.close();
   }
 
   #hello(peer: LinkPeer, { session, text }: LinkMessage): void {
@@ -331,8 +331,8 @@ export class DispatchDriver {
     const who = { link: id, receiver, incarnation, prefetch, prefetchBytesMax };
     this.#checkHead(link, ranges);
     this.#step({ type: "joined", ...who, held, done });
-    this.#keeper.settled(0);
-    void this.#keeper.hurry();
+    this.#stateStore.settled(0);
+    void this.#stateStore.hurry();
     this.#options.onPeer("peer", peerOf(link), this.#sessions.liveCount);
   }
 
@@ -374,7 +374,7 @@ export class DispatchDriver {
     if (event !== null) {
       this.#step(event);
       // What was given back, and how long it rests, must outlive this process as acknowledgements do.
-      if (SAVED_SOON.has(event.type)) this.#keeper.settled(0);
+      if (SAVED_SOON.has(event.type)) this.#stateStore.settled(0);
     } else this.#refuse(link.peer, link.session, `a receiver does not say ${message.type}`);
   }
 
@@ -408,7 +408,7 @@ export class DispatchDriver {
     }
     if (this.#closed) return;
     // Who may hold messages has changed: a restart has to wait for the right ones, on an idle queue too.
-    if (this.#dispatcher.forgotten > forgotten) this.#keeper.settled(0);
+    if (this.#dispatcher.forgotten > forgotten) this.#stateStore.settled(0);
     if (isSettled) this.backlog.settled(this.#dispatcher.floor);
     else if (event.type !== "fed" && actions.length > 0) this.backlog.fill();
     this.#alarm.set(this.#dispatcher.deadlineMs);
@@ -419,7 +419,7 @@ export class DispatchDriver {
     if (this.#closed) return;
     const { settledCount } = this.#dispatcher;
     this.#step({ type: "missing", first: seqFirst, last: seqLast, link });
-    this.#keeper.settled(0);
+    this.#stateStore.settled(0);
     if (this.#dispatcher.settledCount > settledCount) this.#options.onProblem(error);
   }
 
@@ -439,8 +439,8 @@ export class DispatchDriver {
   #saveFirst(link: SenderSession): void {
     link.isKnown = false;
     link.handOuts += 1;
-    this.#keeper.settled(0);
-    queueMicrotask(() => void this.#keeper.hurry());
+    this.#stateStore.settled(0);
+    queueMicrotask(() => void this.#stateStore.hurry());
   }
 
   #act(action: DispatcherAction, savesBeforeSending: boolean): void {
@@ -464,8 +464,8 @@ export class DispatchDriver {
       case "go":
         // A receiver waits for one before it says another.
         if (link.going.length < GOING_MAX) link.going.push(action.ranges.slice(0, RANGES_MAX));
-        this.#keeper.settled(0);
-        queueMicrotask(() => void this.#keeper.hurry());
+        this.#stateStore.settled(0);
+        queueMicrotask(() => void this.#stateStore.hurry());
         return;
       case "order": {
         const ranges = action.awaited.slice(0, RANGES_MAX);

@@ -130,7 +130,7 @@ export class ReliableSender<T> {
       codec,
       idOf: (seq) => this.#idOf(seq),
       dispatcher,
-      keeper: links.keeper,
+      stateStore: links.stateStore,
       load: (seq) => links.backlog.load(seq),
       append: (draft, values, from) => out.requeue(draft, values, from),
       set: (values) => {
@@ -162,7 +162,7 @@ export class ReliableSender<T> {
     const deaths = outcome === "dead" ? this.#dispatcher.dead.parts(first, last) : [];
     for (const part of deaths) this.#out.settled(part, "dead", part.value);
     if (outcome !== "copy" && outcome !== "dead") this.#out.settled(settled, outcome);
-    this.links.keeper.settled(this.#out.floor(this.#dispatcher.floor));
+    this.links.stateStore.settled(this.#out.floor(this.#dispatcher.floor));
     const range = { stream: this.#stream, seqFirst: first, seqLast: last };
     if (outcome === "dropped") onDropped(range);
     else if (outcome === "lost") onLost(range);
@@ -202,7 +202,7 @@ export class ReliableSender<T> {
   async drain(options: WaitOptions | undefined): Promise<void> {
     const level = this.confirm;
     await this.#out.drain(this.#isOwn || level === "processed" || level === "delivered", options);
-    await this.links.keeper.save();
+    await this.links.stateStore.save();
   }
 
   /** Ends what waits. The endpoints' `close` does the rest. */
@@ -214,7 +214,7 @@ export class ReliableSender<T> {
     this.#out.close();
     // Nothing is handed out any more while what is under way in the journal ends.
     this.links.close();
-    const saved = this.links.keeper.end();
+    const saved = this.links.stateStore.end();
     await this.#patience(saved);
     this.links.leave();
     await Promise.all([hub.close(), saved]);

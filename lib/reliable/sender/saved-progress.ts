@@ -1,4 +1,4 @@
-/** How far what is settled is saved. Its `SettlementStore` alone writes it; others read it. */
+/** How far what is settled is saved. Its `SenderStateStore` alone writes it; others read it. */
 export class SavedProgress {
   /** Every seq up to this one is known, across restarts, to be settled. */
   floor: number;

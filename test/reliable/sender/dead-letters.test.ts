@@ -61,7 +61,7 @@ for (const isKilled of [true, false]) {
     const { value: _, headers: __, seq: ___, id: ____, ...why } = letters[0]!;
     assert.deepEqual(first.deaths, [{ stream, seqFirst: 1, seqLast: 1, ids: [...ids], ...why }]);
     if (isKilled) await first.pass(50);
-    else await first.sender.links.keeper.end();
+    else await first.sender.links.stateStore.end();
     first.kill();
     const second = new ReliablePair(journal, () => {}, { rules: RULES });
     assert.deepEqual(await lettersOf(second), letters);
@@ -87,7 +87,7 @@ for (const isKilled of [true, false]) {
     first.send("left in hand");
     await first.until(() => assert.equal(begins.length, 2));
     if (isKilled) await first.pass(100);
-    else await first.sender.links.keeper.end();
+    else await first.sender.links.stateStore.end();
     first.kill();
     // One that begins and ends without anything that is said.
     new ReliablePair(journal, () => {}, { clock, rules }).kill();
@@ -112,7 +112,7 @@ test("dead letters: a first attempt that is not known is not made up", async () 
   const rules = { ...RULES, attemptsMax: 2 };
   const first = new ReliablePair(journal, handle, { rules });
   first.send("job");
-  await first.until(() => assert.equal(first.sender.links.keeper.floor, 0));
+  await first.until(() => assert.equal(first.sender.links.stateStore.floor, 0));
   await first.until(() => assert.ok(first.sender.links.dispatcher.state().firsts.length > 0));
   await first.pass(40);
   first.kill();
@@ -136,7 +136,7 @@ test("dead letters: an id is that of the deliveries, whichever life the message 
   for (const texts of [["bad 1", "good"], ["bad 2"], ["good", "bad 3"]]) {
     const pair = new ReliablePair(journal, handle);
     for (const text of texts) pair.send(text);
-    await pair.until(() => assert.equal(pair.sender.links.keeper.floor, journal.seqStored));
+    await pair.until(() => assert.equal(pair.sender.links.stateStore.floor, journal.seqStored));
     pair.kill();
   }
   const last = new ReliablePair(journal, handle);
@@ -224,7 +224,7 @@ test("dead letters: those that another version wrote are refused, and not taken 
   const journal = new MemoryJournal();
   const pair = new ReliablePair(journal, (_, delivery) => delivery.reject("no"));
   pair.send("job");
-  await pair.until(() => assert.equal(pair.sender.links.keeper.floor, 1));
+  await pair.until(() => assert.equal(pair.sender.links.stateStore.floor, 1));
   pair.kill();
   const bytes = journal.get("delivery-dead")!;
   assert.equal(decodeDead(bytes)?.length, 1);

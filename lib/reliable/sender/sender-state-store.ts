@@ -21,8 +21,8 @@ const RETRY_MS_MAX = 2_000;
 /** After so many saves it is tried whether there is room again for all that there is to say (count). */
 const SAVES_SMALL = 64;
 
-/** Dependencies of {@link SettlementStore}. */
-export interface SettlementStoreOptions {
+/** Dependencies of {@link SenderStateStore}. */
+export interface SenderStateStoreOptions {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly dispatcher: Dispatcher;
@@ -30,7 +30,7 @@ export interface SettlementStoreOptions {
   /** What is known now is about to be saved: remember which acks that covers. @returns called when it is saved */
   readonly onSave: () => () => void;
   /** Copies dead letters that hold back what is settled. */
-  readonly mover: DeadLetterCompactor;
+  readonly compactor: DeadLetterCompactor;
   readonly freeing: Freeing;
   readonly epochs: SenderEpochs;
   readonly onFailed: (error: BrokerlessError) => void;
@@ -44,8 +44,8 @@ export interface SettlementStoreOptions {
  *
  * @see docs/decisions/0042-acknowledgements.md
  */
-export class SettlementStore {
-  readonly #options: SettlementStoreOptions;
+export class SenderStateStore {
+  readonly #options: SenderStateStoreOptions;
   readonly #values: ValuesOfSender;
   readonly #progress: SavedProgress;
   #isDirty = false;
@@ -67,7 +67,7 @@ export class SettlementStore {
   #saysLeased = false;
   #isEnding = false;
 
-  constructor(options: SettlementStoreOptions) {
+  constructor(options: SenderStateStoreOptions) {
     this.#options = options;
     this.#progress = options.progress;
     this.#values = new ValuesOfSender(options.epochs, options.dispatcher);
@@ -238,10 +238,10 @@ export class SettlementStore {
 
   /** What holds back the journal is copied to its end; where that fails it goes on holding it back. */
   async #moveDead(): Promise<void> {
-    const { mover, onFailed } = this.#options;
-    if (!mover.isDue) return;
+    const { compactor, onFailed } = this.#options;
+    if (!compactor.isDue) return;
     try {
-      await mover.run((moves) => this.#make((state) => stateWithCopies(state, moves)).values);
+      await compactor.run((moves) => this.#make((state) => stateWithCopies(state, moves)).values);
     } catch (cause) {
       if (isTooLarge(cause)) this.#values.shrink();
       onFailed(toError(cause, "cannot copy dead letters"));
