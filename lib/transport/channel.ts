@@ -12,7 +12,7 @@ import { applySecurity, type Guard, nativeOptions } from "./curve/zap.ts";
 import { needsGate } from "./gate/gate-policy.ts";
 import type { GateLimits } from "./gate/gate-reader.ts";
 import { GatedListener } from "./gate/gated-listener.ts";
-import { InprocEndpoints, isInproc } from "./inproc/inproc-endpoints.ts";
+import { bindFreeName, InprocEndpoints, isInproc } from "./inproc/inproc-endpoints.ts";
 import { swept } from "./inproc/presence.ts";
 import { fromThread, type ThreadFrames, toThread } from "./inproc/thread-frames.ts";
 import { AddressBook, type Addresses } from "./monitor/address-book.ts";
@@ -196,18 +196,19 @@ export class Channel {
    * address is neither loopback nor secured, `_CLOSED`
    */
   async bind(address: Address): Promise<string> {
-    const { text, transport } = address;
     checkBindAllowed(this.#options.security, address);
     await this.#guard.ready();
-    if (this.#closed) throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
+    this.#assertOpen();
     this.#prepare(address);
-    if (this.#passesGate(address)) return await this.#bindGated(text);
-    const nativeName = await this.#bindNative(text);
-    const resolved = transport === "tcp" ? nativeName : text;
-    this.#calls.wake();
-    this.#endpoints.addBound(resolved, nativeName);
-    if (transport === "inproc") this.#inproc.bound(text);
-    return resolved;
+    const bind = this.#passesGate(address)
+      ? this.#bindGated(address.text)
+      : this.#bindNative(address);
+    try {
+      return await bind;
+    } catch (cause) {
+      this.#assertOpen();
+      throw cause instanceof BrokerlessError ? cause : addressError("bind", address.text, cause);
+    }
   }
 
   /** Connects at once or whenever the peer appears; a second call for the same address does nothing. */
@@ -387,67 +388,74 @@ export class Channel {
     return this.#kind === "router" && !isNamed && !this.#skipped;
   }
 
-  /** @returns what libzmq calls the address */
-  async #bindNative(address: string): Promise<string> {
+  /** Binds, and remembers it, in one step: what closes the socket must know of all that is bound. */
+  async #bindNative(address: Address): Promise<string> {
     if (this.#meetsStrangers) skipRoutingIds(this.native);
     this.#skipped = true;
-    const bind = (text: string): string => {
-      if (this.#closed) throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
-      this.native.bindSync(text);
-      return this.native.lastEndpoint ?? text;
-    };
-    try {
-      if (!address.startsWith("ipc://")) return bind(address);
-      const path = address.slice("ipc://".length);
-      return await bindFreePath(path, (place) =>
-        hasFile(path) ? this.#bindFile(place, bind) : bind(address),
-      );
-    } catch (cause) {
-      throw cause instanceof BrokerlessError ? cause : addressError("bind", address, cause);
-    }
+    const { text, transport } = address;
+    if (transport === "inproc") return await bindFreeName(() => this.#bindNow(address));
+    if (transport === "tcp") return this.#bindNow(address);
+    const path = text.slice("ipc://".length);
+    return await bindFreePath(path, (place) =>
+      this.#bindNow(address, hasFile(path) ? place : null),
+    );
   }
 
-  /** libzmq makes the file of a socket as the umask says, and nobody else shall connect. */
-  #bindFile(place: string, bind: (text: string) => string): string {
-    const file = new SocketFile(place);
+  /** @param place of the file of a socket: libzmq makes it as the umask says, and nobody else shall connect */
+  #bindNow({ text, transport }: Address, place: string | null = null): string {
+    this.#assertOpen();
+    const file = place === null ? null : new SocketFile(place);
     let nativeName: string | null = null;
     try {
-      nativeName = bind(`ipc://${file.draft}`);
-      file.publish();
-      return nativeName;
+      nativeName = this.#bindEndpoint(file === null ? text : `ipc://${file.draft}`);
+      file?.publish();
     } catch (error) {
-      file.remove();
+      file?.remove();
       if (nativeName !== null) this.native.disconnect(nativeName);
       throw error;
     }
+    const resolved = transport === "tcp" ? nativeName : text;
+    this.#endpoints.addBound(resolved, nativeName);
+    this.#calls.wake();
+    return resolved;
+  }
+
+  /** @returns what libzmq calls it */
+  #bindEndpoint(endpoint: string): string {
+    if (isInproc(endpoint)) {
+      this.#inproc.bind(endpoint);
+      return endpoint;
+    }
+    this.native.bindSync(endpoint);
+    return this.native.lastEndpoint ?? endpoint;
   }
 
   async #bindGated(address: string): Promise<string> {
     const { gateLimits: limits, listener, settings, security } = this.#options;
-    let gate: GatedListener;
-    try {
-      gate = await GatedListener.open({
-        address,
-        bindInner: (inner) => this.native.bindSync(inner),
-        unbindInner: (inner) => {
-          if (!this.#closed) this.native.disconnect(inner);
-        },
-        limits,
-        mechanism: security instanceof ServerIdentity ? "CURVE" : "NULL",
-        heartbeatMs: settings.heartbeatMs,
-        identities: this.#kind === "router" ? this.#identities : null,
-        onRefused: listener.onProblem,
-      });
-    } catch (cause) {
-      throw addressError("bind", address, cause);
-    }
-    if (this.#closed) {
-      await gate.close();
-      throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
-    }
+    const gate = await GatedListener.open({
+      address,
+      bindInner: (inner) => {
+        this.#assertOpen();
+        this.native.bindSync(inner);
+      },
+      unbindInner: (inner) => {
+        if (!this.#closed) this.native.disconnect(inner);
+      },
+      limits,
+      mechanism: security instanceof ServerIdentity ? "CURVE" : "NULL",
+      heartbeatMs: settings.heartbeatMs,
+      identities: this.#kind === "router" ? this.#identities : null,
+      onRefused: listener.onProblem,
+    });
+    if (this.#closed) await gate.close();
+    this.#assertOpen();
     this.#gates.set(gate.address, gate);
     this.#endpoints.addBound(gate.address, gate.inner);
     return gate.address;
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
   }
 
   readonly #open = (frames: Buffer[]): Buffer[] =>

@@ -19,7 +19,6 @@ import {
   WATCH_MUTANTS,
 } from "../support/contract-mutants.ts";
 import { assertHunted } from "../support/mutation.ts";
-import { THREAD_FRAME_MUTANTS } from "../support/thread-mutants.ts";
 
 const MUTANTS = [
   ...ARGUMENT_MUTANTS,
@@ -39,7 +38,6 @@ const MUTANTS = [
   ...SIGNAL_MUTANTS,
   ...RUNTIME_MUTANTS,
   ...SCHEMA_MUTANTS,
-  ...THREAD_FRAME_MUTANTS,
 ];
 
 assertHunted(
@@ -50,7 +48,6 @@ assertHunted(
     "reliable/link/probes.test.ts",
     "contract/arguments.test.ts",
     "contract/failing-schemas.test.ts",
-    "contract/inproc-marks.test.ts",
     "contract/listeners.test.ts",
     "contract/reliable-churn.test.ts",
     "contract/reliable-effects.test.ts",
@@ -62,7 +59,6 @@ assertHunted(
     "journal/arguments.test.ts",
     "journal/lmdb-close.test.ts",
     "sim/watched.test.ts",
-    "transport/inproc/thread-frames.test.ts",
     "transport/native/router-ids.test.ts",
     "runtime.test.ts",
   ],

@@ -36,3 +36,38 @@ export const THREAD_FRAME_MUTANTS: readonly Mutant[] = [
     hunt: [FRAMES, "what a thread sends that looks like"],
   },
 ];
+
+const CHANNEL = "transport/channel";
+const BIND_CLOSE = "transport/bind-close";
+/** Hides no name that is freed a moment later. */
+const ONE_TRY = [
+  "transport/inproc/inproc-endpoints",
+  'errnoOf(error) !== "EADDRINUSE" || tries === TRIES_MAX',
+  "true",
+] as const;
+
+/** What a socket that is closed while it binds leaves behind. */
+export const BIND_CLOSE_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "a close gives back all that is bound",
+    name: "what is bound is remembered later",
+    edits: [
+      [
+        CHANNEL,
+        "this.#endpoints.addBound(resolved, nativeName);",
+        "setImmediate(() => this.#endpoints.addBound(resolved, nativeName));",
+      ],
+      ONE_TRY,
+    ],
+    hunt: [
+      BIND_CLOSE,
+      "a socket that is closed meanwhile says so, and the address is free (inproc)",
+    ],
+  },
+  {
+    rule: "0008",
+    name: "an inproc name is asked for once",
+    edits: [ONE_TRY],
+    hunt: [BIND_CLOSE, "an inproc name that is given up meanwhile"],
+  },
+];

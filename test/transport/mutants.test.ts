@@ -1,8 +1,12 @@
-import { IPC_MUTANTS } from "../support/ipc-mutants.ts";
 import { assertHunted } from "../support/mutation.ts";
+import { BIND_CLOSE_MUTANTS, THREAD_FRAME_MUTANTS } from "../support/thread-mutants.ts";
 
 assertHunted(
-  "controls: with what keeps an ipc path private taken away, its test fails",
-  IPC_MUTANTS,
-  ["transport/native/ipc-mode.test.ts"],
+  "controls: with a protection of an address or of a frame taken away, its test fails",
+  [...BIND_CLOSE_MUTANTS, ...THREAD_FRAME_MUTANTS],
+  [
+    "contract/inproc-marks.test.ts",
+    "transport/bind-close.test.ts",
+    "transport/inproc/thread-frames.test.ts",
+  ],
 );

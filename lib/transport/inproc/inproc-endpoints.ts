@@ -1,5 +1,11 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { errnoOf, type NativeSocket } from "../native/native.ts";
 import { bindPresence, connectPresence, type Presence } from "./presence.ts";
+
+/** Between two tries to have a name (milliseconds). */
+const PAUSE_MS = 2;
+/** Tries after which a name is somebody else's (count). */
+const TRIES_MAX = 10;
 
 /** Dependencies of {@link InprocEndpoints}. */
 export interface InprocOptions {
@@ -32,10 +38,16 @@ export class InprocEndpoints {
     return this.#presences.size > this.#joined.size + this.#lost.size;
   }
 
-  /** The native socket has bound the address. */
-  bound(address: string): void {
-    const { onJoined: joined, onEnded: ended } = this.#options;
-    this.#presences.set(address, bindPresence(address, { joined, ended }));
+  /** Binds the native socket. @throws what zeromq throws where the name is taken; nothing is bound then */
+  bind(address: string): void {
+    const { native, onJoined: joined, onEnded: ended } = this.#options;
+    native.bindSync(address);
+    try {
+      this.#presences.set(address, bindPresence(address, { joined, ended }));
+    } catch (error) {
+      this.#disconnect(address);
+      throw error;
+    }
   }
 
   /** The native socket has connected to the address. */
@@ -99,6 +111,23 @@ export class InprocEndpoints {
     } catch (error) {
       if (errnoOf(error) !== "ENOENT") throw error;
     }
+  }
+}
+
+/**
+ * Binds an inproc name. A socket of another thread that has just given it up may still have the half of it, and who
+ * looks whether it is free has it for an instant (presence): so it is tried for a moment.
+ *
+ * @throws what `bind` throws, the last time
+ */
+export async function bindFreeName<T>(bind: () => T): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return bind();
+    } catch (error) {
+      if (errnoOf(error) !== "EADDRINUSE" || tries === TRIES_MAX) throw error;
+    }
+    await delay(PAUSE_MS);
   }
 }
 
