@@ -31,6 +31,8 @@ export interface AdmissionOptions<T> {
   readonly isFull: () => boolean;
   /** There is no room. @returns whether there is now */
   readonly makeRoom: () => boolean;
+  /** Whether the message takes room: one that is there already does not. Asked where there is none. */
+  readonly takesRoom: (terms: T) => boolean;
   /** What a call gets that finds no room; null: it waits. */
   readonly fullError: () => BrokerlessError | null;
   /** @throws BrokerlessError `BROKERLESS_CODEC`, `_TOO_LARGE` */
@@ -57,7 +59,7 @@ interface Call<T> extends Admitted<T> {
  * The first stages of every way out: the schema, what is refused, and the queue of those who wait for room.
  *
  * Invariant: messages are admitted in the order in which their `send` was called; while one call is checked or waits,
- * all later ones wait behind it.
+ * all later ones wait behind it, but for those that add nothing.
  *
  * Who owns it adds a message that finds it {@link isOpen} itself: what is sent most needs nothing of this.
  */
@@ -132,8 +134,7 @@ export class Admission<T> {
     // Making room ends here again.
     if (this.#admitting) return;
     this.#admitting = true;
-    const { isFull, makeRoom } = this.#options;
-    while (this.#waiting.size > 0 && (!isFull() || makeRoom())) {
+    while (this.#hasRoomForNext()) {
       const call = this.#waiting.next();
       if (call === null) break;
       try {
@@ -215,8 +216,10 @@ export class Admission<T> {
 
   #enter(call: Call<T>): Promise<void> {
     if (this.#closed) throw closedError();
-    const { isFull, makeRoom, fullError, add } = this.#options;
-    if (this.#waiting.size === 0 && (!isFull() || makeRoom())) return add(call);
+    const { isFull, makeRoom, takesRoom, fullError, add } = this.#options;
+    const isNext = this.#waiting.size === 0;
+    if ((isNext && !isFull()) || !takesRoom(call.terms)) return add(call);
+    if (isNext && makeRoom()) return add(call);
     const error = fullError();
     if (error !== null) throw error;
     this.#encode(call);
@@ -227,6 +230,13 @@ export class Admission<T> {
       call.reject = reject;
       this.#waiting.join(call);
     });
+  }
+
+  #hasRoomForNext(): boolean {
+    const { first } = this.#waiting;
+    if (first === null) return false;
+    const { isFull, makeRoom, takesRoom } = this.#options;
+    return !isFull() || !takesRoom(first.terms) || makeRoom();
   }
 
   /** What is sent is the value as it is now, however long it waits. */

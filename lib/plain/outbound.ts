@@ -84,6 +84,7 @@ export class Outbound<K> {
       schema: options.schema,
       isFull: () => this.#isFull,
       makeRoom: () => false,
+      takesRoom: () => true,
       fullError: () => null,
       encode: (value) => this.#batcher.encode(value),
       add: (message) => this.#admit(message),

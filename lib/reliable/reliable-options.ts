@@ -94,7 +94,7 @@ export interface ReliableSendOptions {
    */
   readonly deadLettersMax?: number | undefined;
   /**
-   * Deduplication ids that are remembered (count).
+   * At least so many of the newest deduplication ids are remembered, those of dropped messages aside (count).
    *
    * @defaultValue 8,192
    */

@@ -36,7 +36,12 @@ function senderLinks(
     heartbeatMs: 0,
     name: null,
     freeing: FREEING,
-    outbound: { waitsForReceipts: false, flush: () => {}, delivered: () => {} },
+    outbound: {
+      waitsForReceipts: false,
+      flush: () => {},
+      delivered: () => {},
+      saveIds: () => {},
+    },
     onSettled: () => {},
     onPeer: () => {},
     onDiverged: () => {},

@@ -15,6 +15,7 @@ function setUp(given: Partial<AdmissionOptions<string>> = {}) {
     schema: null,
     isFull: () => room.left === 0,
     makeRoom: () => false,
+    takesRoom: () => true,
     fullError: () => null,
     encode: (value) => Buffer.from(String(value)),
     add: ({ value, isEncoded, terms }) => {
@@ -109,6 +110,35 @@ test("admission: no room is an error, or is made, where its owner says so", asyn
   const made = setUp({ makeRoom: () => true });
   await made.admission.send("a", "1");
   assert.deepEqual([made.added, made.admission.hasRoomFor("b")], [["a 1"], true]);
+});
+
+test("admission: a message that takes no room waits for none, and has none made", async () => {
+  const found = new Set(["known"]);
+  const takesRoom = (terms: string) => !found.has(terms);
+  const full = new BrokerlessError("BROKERLESS_FULL", "full");
+  const rejects = setUp({ takesRoom, isFull: () => true, fullError: () => full });
+  await rejects.admission.send("a", "known");
+  assert.deepEqual(rejects.added, ["a known"]);
+
+  let rooms = 1;
+  const { admission, added } = setUp({
+    takesRoom,
+    isFull: () => true,
+    makeRoom: () => rooms-- > 0,
+    add: ({ terms }) => {
+      found.add(terms);
+      added.push(terms);
+      return ACCEPTED;
+    },
+  });
+  await admission.send("a", "known");
+  assert.deepEqual([added, rooms], [["known"], 1]);
+  rooms = 0;
+  const waits = ["x", "x", "y"].map((terms) => admission.send("a", terms));
+  rooms = 1;
+  admission.admit();
+  await Promise.all(waits.slice(0, 2));
+  assert.deepEqual([added, admission.waiting], [["known", "x", "x"], 1]);
 });
 
 test("admission: a drain waits for the calls before it, and then for what was accepted by then", async () => {

@@ -1,3 +1,4 @@
+import { DROPPED_MUTANTS } from "../support/dropped-mutants.ts";
 import { LOG_MUTANTS } from "../support/log-mutants.ts";
 import { assertHunted } from "../support/mutation.ts";
 import {
@@ -55,3 +56,9 @@ assertHunted("controls: with a duty of a log taken away, its test fails", LOG_MU
   "core/events/event-log.test.ts",
   "core/events/events.test.ts",
 ]);
+
+assertHunted(
+  "controls: where a repeated or dropped deduplication id is as others, its test fails",
+  DROPPED_MUTANTS,
+  ["socket/dropped-ids.test.ts", "core/admission.test.ts"],
+);

@@ -130,6 +130,11 @@ export class Appender {
     return this.#addOnce(value, { level, id: deduplicationId, headers }, codec);
   }
 
+  /** Whether a message with this deduplication id would add nothing. */
+  knows(id: string): boolean {
+    return this.#deduplication !== null && this.#deduplication.find(id) !== null;
+  }
+
   /** Appends now what waits for more to come. */
   flush(): void {
     const { count } = this.#open;
@@ -222,7 +227,10 @@ export class Appender {
   }
 
   #newDeduplication(): Deduplicator {
-    return new Deduplicator(this.#journal, this.#options.rules.deduplicationIdsMax);
+    const made = new Deduplicator(this.#journal, this.#options.rules.deduplicationIdsMax);
+    // Ids whose messages the journal has lost are cleared before others get their seqs.
+    void made.save();
+    return made;
   }
 
   #add(value: unknown, options: AddOptions, codec?: Codec<unknown>): Promise<void> {

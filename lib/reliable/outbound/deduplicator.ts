@@ -20,7 +20,8 @@ const ID_TEXT_BYTES_MAX = 512;
 
 /**
  * The newest deduplication ids, remembered beside the journal together with the messages that had them: the
- * seq of each, so that a repeated id tells what became of the first message.
+ * seq of each, so that a repeated id tells what became of the first message. The id of a message that was dropped for
+ * room is free again; on its page it stays, as dropped, so that a restart sends that message no more.
  *
  * Pages of 256 ids are named values in a ring: an append stores the open page with it, all or none.
  *
@@ -92,6 +93,7 @@ export class Deduplicator {
       if (known === undefined || known.page === null || known.end !== null) continue;
       known.end = end;
       this.#dirty.add(known.page);
+      if (end === "dropped") this.#forget(known);
     }
     return this.#dirty.size > 0;
   }
@@ -195,12 +197,16 @@ export class Deduplicator {
       if (bytes === null) continue;
       const page = decodeIdPage(bytes);
       if (page === null) throw versionError(nameOf(place));
-      pages.push([page.number, page.ids]);
+      // A seq that the journal does not have will be another message's.
+      const ids = page.ids.filter(({ seq }) => seq < this.#journal.seqNext);
+      if (ids.length < page.ids.length) this.#dirty.add(page.number);
+      pages.push([page.number, ids]);
     }
     pages.sort(([a], [b]) => a - b);
     for (const [number, ids] of pages) {
       this.#pages.set(number, ids);
       for (const known of ids) {
+        if (known.end === "dropped") continue;
         this.#known.set(known.hash, known);
         this.#bySeq.set(known.seq, known);
       }
@@ -226,6 +232,21 @@ export function hasDeduplicationIds(journal: Journal): boolean {
     if (journal.get(nameOf(place)) !== null) return true;
   }
   return false;
+}
+
+/**
+ * Messages that were dropped, and whose ids are free again: settled, also where that was not saved any more, or a
+ * message could be sent beside the one that was sent in its place.
+ */
+export function droppedBefore(journal: Pick<Journal, "get">): SeqRange[] {
+  const dropped: SeqRange[] = [];
+  for (let place = 0; place < PLACES; place++) {
+    const bytes = journal.get(nameOf(place));
+    for (const { seq, end } of (bytes && decodeIdPage(bytes)?.ids) ?? []) {
+      if (end === "dropped") dropped.push({ first: seq, last: seq });
+    }
+  }
+  return dropped;
 }
 
 function nameOf(place: number): string {

@@ -68,6 +68,7 @@ export class DurableOutbound {
       schema: options.schema,
       isFull: () => this.#isFull,
       makeRoom: () => drops && this.#makeRoom(),
+      takesRoom: ({ deduplicationId: id }) => id === undefined || !this.#appender.knows(id),
       fullError: () => (rejects ? fullError(this.stats()) : null),
       encode: (value) => this.#appender.encode(value),
       add: ({ value, isEncoded, terms }) => this.#add(value, terms, isEncoded),
@@ -127,6 +128,11 @@ export class DurableOutbound {
   async requeue(draft: BatchDraft, values: Values, from: readonly number[]): Promise<void> {
     if (this.#closed) throw closedError();
     await this.#appender.append(draft, values, from);
+  }
+
+  /** Stores what became of deduplication ids, before anything that is stored later. */
+  saveIds(): void {
+    this.#appender.saveIds();
   }
 
   /** Dead letters are about to be forgotten; their deduplication ids are not. */

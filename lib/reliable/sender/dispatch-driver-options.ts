@@ -28,7 +28,7 @@ export interface DispatchDriverOptions {
   /** How this sender is called; null: it has no name. */
   readonly name: string | null;
   /** The way of messages into the journal. */
-  readonly outbound: Pick<DurableOutbound, "flush" | "delivered" | "waitsForReceipts">;
+  readonly outbound: Pick<DurableOutbound, "flush" | "delivered" | "saveIds" | "waitsForReceipts">;
   readonly freeing: Freeing;
   readonly onSettled: (outcome: Outcome, range: SeqRange) => void;
   /** A session began or ended. */

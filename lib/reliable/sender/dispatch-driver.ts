@@ -127,6 +127,7 @@ export class DispatchDriver {
       clock,
       progress,
       onSave: () => sessions.snapshotForSave(),
+      saveFirst: () => outbound.saveIds(),
       compactor: new DeadLetterCompactor({
         ...options,
         step: (event) => this.#step(event),

@@ -81,7 +81,7 @@ export class ReliableSender<T> {
     this.epochs.begin();
     const { clock, random } = ports;
     const senderSeqFirst = this.epochs.all[0]!.seqFirst;
-    const { dispatcher, fault } = restoreDispatcher(journal, senderSeqFirst, {
+    const { dispatcher, fault, isSaved } = restoreDispatcher(journal, senderSeqFirst, {
       rules,
       clock,
       random,
@@ -146,6 +146,7 @@ export class ReliableSender<T> {
     this.#dispatcher = dispatcher;
     this.#out = out;
     this.links = links;
+    if (!isSaved) links.stateStore.settled(0);
     for (const problem of [fault, this.epochs.fault]) {
       if (problem !== null) queueMicrotask(() => options.onError(problem));
     }

@@ -10,23 +10,33 @@ import type { SeqRange } from "../../delivery/range/range.ts";
 import type { Segment } from "../../delivery/range/range-map.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { Journal } from "../../journal/journal.ts";
+import { droppedBefore } from "../outbound/deduplicator.ts";
 import { readState, STATE_NAME, type StoredState } from "../saved-values.ts";
 
 /**
  * The dispatcher of a journal's messages, as the sender before this one left it.
  *
  * @param senderSeqFirst where the first life of a sender of this journal began
- * @returns it, and what is wrong with what was found; null when nothing is
+ * @returns it; what is wrong with what was found, null when nothing is; and whether what it knows is surely saved
  */
 export function restoreDispatcher(
   journal: Journal,
   senderSeqFirst: number,
   { rules, clock, random }: DispatcherPorts,
-): { readonly dispatcher: Dispatcher; readonly fault: BrokerlessError | null } {
+): {
+  readonly dispatcher: Dispatcher;
+  readonly fault: BrokerlessError | null;
+  readonly isSaved: boolean;
+} {
   const { state, fault } = restoreState(journal, { timeMs: clock.timeMs(), senderSeqFirst });
   const timeMs = (): number => clock.timeMs();
-  const start = { state, seqBefore: journal.seqStored, nowMs: clock.nowMs(), random, timeMs };
-  return { dispatcher: new Dispatcher(rules, start), fault };
+  const inside = { first: state.floor + 1, last: journal.seqStored };
+  // Settled, and so in none of the other tables.
+  const dropped = within(droppedBefore(journal), inside);
+  const restored = { ...state, settled: [...state.settled, ...dropped] };
+  const seqBefore = journal.seqStored;
+  const start = { state: restored, seqBefore, nowMs: clock.nowMs(), random, timeMs };
+  return { dispatcher: new Dispatcher(rules, start), fault, isSaved: dropped.length === 0 };
 }
 
 /** What a dispatcher goes by. */

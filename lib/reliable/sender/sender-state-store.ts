@@ -29,6 +29,8 @@ export interface SenderStateStoreOptions {
   readonly progress: SavedProgress;
   /** What is known now is about to be saved: remember which acks that covers. @returns called when it is saved */
   readonly onSave: () => () => void;
+  /** Stores what has to be stored before the state. */
+  readonly saveFirst: () => void;
   /** Copies dead letters that hold back what is settled. */
   readonly compactor: DeadLetterCompactor;
   readonly freeing: Freeing;
@@ -208,7 +210,8 @@ export class SenderStateStore {
   }
 
   #make(change: (state: DispatcherState) => DispatcherState): SavedValues {
-    const { clock } = this.#options;
+    const { clock, saveFirst } = this.#options;
+    saveFirst();
     const times = { nowMs: clock.nowMs(), timeMs: clock.timeMs() };
     return this.#values.make(times, (state) => {
       const now = change(this.#isEnding ? stateAtEnd(state) : state);

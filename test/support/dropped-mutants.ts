@@ -1,0 +1,62 @@
+import type { Mutant } from "./mutation.ts";
+
+const IDS = "socket/dropped-ids";
+const DEDUPLICATOR = "reliable/outbound/deduplicator";
+
+/** What repeated deduplication ids take, and what becomes of those whose messages were dropped. */
+export const DROPPED_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0050",
+    name: "a repeated id has room made for it",
+    edits: [["core/admission", " || !takesRoom(call.terms)", ""]],
+    hunt: [IDS, "takes none: dropOldest"],
+  },
+  {
+    rule: "0050",
+    name: "a repeated id that waits has room made for it",
+    edits: [["core/admission", "|| !takesRoom(first.terms) ", ""]],
+    hunt: ["core/admission", "takes no room waits for none"],
+  },
+  {
+    rule: "0050",
+    name: "the id of a dropped message stays known",
+    edits: [
+      [
+        DEDUPLICATOR,
+        'if (end === "dropped")\n                this',
+        "if (false)\n                this",
+      ],
+    ],
+    hunt: [IDS, "is free, now and after a restart: memory"],
+  },
+  {
+    rule: "0050",
+    name: "a restart knows the id of a dropped message",
+    edits: [[DEDUPLICATOR, 'if (known.end === "dropped")', "if (false)"]],
+    hunt: [IDS, "is free, now and after a restart: file"],
+  },
+  {
+    rule: "0050",
+    name: "a dropped message is sent beside the one in its place",
+    edits: [["reliable/sender/restored-state", "[...state.settled, ...dropped]", "state.settled"]],
+    hunt: [IDS, "is sent once, also where its end was not saved"],
+  },
+  {
+    rule: "0050",
+    name: "the state is saved before the ids",
+    edits: [["reliable/sender/sender-state-store", "saveFirst();", ""]],
+    hunt: [IDS, "saved before the state of their messages"],
+  },
+  {
+    rule: "0050",
+    name: "an id is another message's, where the journal has lost its own",
+    edits: [[DEDUPLICATOR, "seq < this.#journal.seqNext", "true"]],
+    hunt: [IDS, "forgotten before others get their seqs"],
+  },
+  {
+    rule: "0050",
+    name: "that an id is forgotten is not saved",
+    edits: [["reliable/outbound/appender", "void made.save();", ""]],
+    hunt: [IDS, "forgotten before others get their seqs"],
+  },
+];
