@@ -98,7 +98,8 @@ export interface Journal {
   /** Counters and gauges; cheap. */
   stats(): JournalStats;
   /**
-   * Stores what was appended, then lets go of everything. Further calls give the same promise.
+   * Stores what was appended, then lets go of everything. Further calls give the same promise. `get`, `holds`, `stats`
+   * and the seqs go on telling what was at the end.
    *
    * @throws BrokerlessError as `sync` does, after everything is let go
    */
@@ -131,7 +132,7 @@ export type ReadFrom =
 export interface ReadOptions {
   /** Default `"start"`. */
   readonly from?: ReadFrom | undefined;
-  /** Goes on with what is stored later, and ends only when closed. Default false. */
+  /** Goes on with what is stored later, and ends only when it or the journal is closed. Default false. */
   readonly follow?: boolean | undefined;
   /** Ends the read: the iteration rejects with `signal.reason`. */
   readonly signal?: AbortSignal | undefined;
@@ -154,6 +155,9 @@ export interface MissingEntries {
 
 /**
  * Entries in order of `seq`; `batches()` is the fast way. One consumer at a time.
+ *
+ * When the journal is closed an iteration that has given everything ends. One that has not gives the rest, or rejects with
+ * `BROKERLESS_CLOSED` where the store cannot be read any more; it never ends before without a word.
  *
  * The iteration rejects with `BROKERLESS_GAP` when the position is not kept any more (from the start:
  * what comes next, once something was given), with

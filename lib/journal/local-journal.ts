@@ -32,6 +32,8 @@ export abstract class LocalJournal implements Journal {
   /** To be notified, after `seqStored` has moved, of each group that was stored. */
   protected readonly signal: StoredSignal = new StoredSignal();
   #closing: Promise<void> | null = null;
+  /** It is closing, and all that was appended is stored or lost. */
+  #isSettled = false;
 
   protected constructor(table: ValueTable, options: IntakeOptions) {
     this.table = table;
@@ -162,13 +164,14 @@ export abstract class LocalJournal implements Journal {
     try {
       await this.intake.settled();
     } finally {
+      this.#isSettled = true;
       this.signal.notify();
       await this.letGo();
     }
   }
 
   async #stored(seq: number): Promise<"stored" | "closed"> {
-    while (this.#closing === null && this.seqStored <= seq) await this.signal.wait();
+    while (!this.#isSettled && this.seqStored <= seq) await this.signal.wait();
     return this.seqStored > seq ? "stored" : "closed";
   }
 

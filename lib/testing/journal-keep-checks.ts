@@ -86,7 +86,47 @@ export const KEEP_CHECKS: Readonly<Record<string, JournalCheck>> = {
     await assert.rejects(journal.set({ x: bytes("x") }), rejectsWith("BROKERLESS_CLOSED"));
     await assert.rejects(journal.sync(), rejectsWith("BROKERLESS_CLOSED"));
     await assert.rejects(journal.truncateBefore(1), rejectsWith("BROKERLESS_CLOSED"));
+    await assert.rejects(journal.hold("x", 1), rejectsWith("BROKERLESS_CLOSED"));
+    await assert.rejects(journal.release("x"), rejectsWith("BROKERLESS_CLOSED"));
+    await assert.rejects(journal.verify(), rejectsWith("BROKERLESS_CLOSED"));
     assert.throws(() => journal.read(), rejectsWith("BROKERLESS_CLOSED"));
+    await journal.room();
+  },
+
+  "a journal tells what it was while it closes, and behind that": async (open) => {
+    const journal = await open();
+    await journal.append(bytes("a"), { values: { cursor: bytes("1") } });
+    await journal.hold("h", 1);
+    const told = () => [
+      journal.seqFirst,
+      journal.seqStored,
+      journal.seqNext,
+      journal.stats().entriesKept,
+      journal.stats().bytesKept > 0,
+      String(journal.get("cursor")),
+      [...journal.holds()],
+    ];
+    const before = told();
+    const closing = journal.close();
+    assert.deepEqual(told(), before);
+    await closing;
+    assert.deepEqual(told(), before);
+  },
+
+  "what is freed as the journal closes is free": async (open, { reopen }) => {
+    const journal = await open();
+    for (let seq = 1; seq <= 10; seq++) await journal.append(bytes(String(seq)));
+    const freed = journal.truncateBefore(6);
+    await journal.close();
+    const kept = await freed;
+    assert.equal(kept <= 6, true);
+    if (reopen === null) return;
+    const second = await reopen(journal);
+    try {
+      assert.deepEqual([second.seqFirst, (await texts(second)).at(-1)], [kept, [10, "10"]]);
+    } finally {
+      await second.close();
+    }
   },
 
   "a reopened journal has entries, values, holds and its place": async (open, { reopen }) => {

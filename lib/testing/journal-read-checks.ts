@@ -105,6 +105,52 @@ export const READ_CHECKS: Readonly<Record<string, JournalCheck>> = {
     assert.deepEqual(await reading, []);
   },
 
+  "a following read gets what is stored as the journal closes": async (open) => {
+    const journal = await open();
+    await journal.append(bytes("1"));
+    const reading = texts(journal, { follow: true });
+    await new Promise(setImmediate);
+    for (let seq = 2; seq <= 20; seq++) journal.append(bytes(String(seq)));
+    await journal.close();
+    assert.deepEqual(
+      await reading,
+      Array.from({ length: 20 }, (_, index) => [index + 1, String(index + 1)]),
+    );
+  },
+
+  "a read that a close overtakes gives the rest, or tells that it does not": async (open) => {
+    for (const follow of [true, false]) {
+      const journal = await open();
+      for (let seq = 1; seq <= 20; seq++) await journal.append(bytes(String(seq)));
+      let last = 0;
+      const reading = (async () => {
+        for await (const { seq } of journal.read({ follow })) {
+          last = seq;
+          if (seq === 2) await journal.close();
+        }
+      })();
+      const error = await reading.catch((thrown: unknown) => thrown);
+      if (last < 20) assert.equal(rejectsWith("BROKERLESS_CLOSED")(error), true, String(error));
+      else assert.equal(error, undefined);
+    }
+  },
+
+  "a read that begins behind a close gives everything, or is BROKERLESS_CLOSED": async (open) => {
+    for (const from of ["start", { seq: 2 }, { time: 0 }] as const) {
+      const journal = await open();
+      for (let seq = 1; seq <= 3; seq++) await journal.append(bytes(String(seq)));
+      const reader = journal.read({ from });
+      await journal.close();
+      let last = 0;
+      const reading = (async () => {
+        for await (const { seq } of reader) last = seq;
+      })();
+      const error = await reading.catch((thrown: unknown) => thrown);
+      if (last < 3) assert.equal(rejectsWith("BROKERLESS_CLOSED")(error), true, String(error));
+      else assert.equal(error, undefined);
+    }
+  },
+
   "a following read ends with its signal": async (open) => {
     const journal = await open();
     await journal.append(bytes("1"));

@@ -33,7 +33,6 @@ const MUTANTS = [
   ...LISTENER_MUTANTS,
   ...FLOOD_MUTANTS,
   ...GONE_MUTANTS,
-  ...LMDB_CLOSE_MUTANTS,
   ...WATCH_MUTANTS,
   ...SIGNAL_MUTANTS,
   ...RUNTIME_MUTANTS,
@@ -57,7 +56,6 @@ assertHunted(
     "contract/replier.test.ts",
     "contract/subscriptions.test.ts",
     "journal/arguments.test.ts",
-    "journal/lmdb-close.test.ts",
     "sim/watched.test.ts",
     "transport/native/router-ids.test.ts",
     "runtime.test.ts",
@@ -67,3 +65,9 @@ assertHunted(
 assertHunted("controls: where a drain ends before its work does, its test fails", DRAIN_MUTANTS, [
   "contract/drain.test.ts",
 ]);
+
+assertHunted(
+  "controls: where a closed LMDB journal is as an open one, its test fails",
+  LMDB_CLOSE_MUTANTS,
+  ["journal/lmdb-close.test.ts", "journal/conformance.test.ts"],
+);

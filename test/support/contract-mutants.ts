@@ -364,6 +364,7 @@ export const FLOOD_MUTANTS: readonly Mutant[] = [
 ];
 
 const LMDB_CLOSE = "journal/lmdb-close";
+const CONFORMANCE = "journal/conformance";
 
 /** What a reader of an LMDB journal is told when that closes. */
 export const LMDB_CLOSE_MUTANTS: readonly Mutant[] = [
@@ -382,10 +383,38 @@ export const LMDB_CLOSE_MUTANTS: readonly Mutant[] = [
   {
     rule: "a reader is told of a close",
     name: "who follows is not told of the close",
-    edits: [
-      ["journal/local-journal", "this.#closing === null && this.seqStored", "this.seqStored"],
-    ],
+    edits: [["journal/local-journal", "!this.#isSettled && this.seqStored", "this.seqStored"]],
     hunt: [LMDB_CLOSE, "who follows and has read all ends with the close"],
+  },
+  {
+    rule: "a reader is told of a close",
+    name: "who follows ends while what was appended is being stored",
+    edits: [
+      [
+        "journal/local-journal",
+        "!this.#isSettled && this.seqStored",
+        "this.#closing === null && this.seqStored",
+      ],
+    ],
+    hunt: [CONFORMANCE, "file journal, small segments: a following read gets what is stored as"],
+  },
+  {
+    rule: "a reader is told of a close",
+    name: "who follows has no time to read what was stored last",
+    edits: [["journal/lmdb/lmdb-journal", "await new Promise(setImmediate);", ""]],
+    hunt: [CONFORMANCE, "lmdb journal: a following read gets what is stored as"],
+  },
+  {
+    rule: "a reader is told of a close",
+    name: "a time is looked for in a database that is closed",
+    edits: [["journal/lmdb/lmdb-journal", 'throw closedError("before the read began");', ";"]],
+    hunt: [CONFORMANCE, "lmdb journal: a read that begins behind a close"],
+  },
+  {
+    rule: "calls of a journal that is closed",
+    name: "a database that is closed is asked what it takes",
+    edits: [["journal/lmdb/lmdb-journal", "this.#isClosed ? this.#bytesAtClose : this", "this"]],
+    hunt: [CONFORMANCE, "lmdb journal: a journal tells what it was"],
   },
 ];
 

@@ -69,6 +69,9 @@ export class LmdbJournal extends LocalJournal {
   readonly #counts = { bytesWritten: 0, commits: 0 };
   #timeMs: number;
   #isClosed = false;
+  /** What the database took when it was closed (bytes). */
+  #bytesAtClose = 0;
+  #frees: Promise<unknown> = Promise.resolve();
 
   /**
    * Opens or makes the database in a directory.
@@ -145,7 +148,7 @@ export class LmdbJournal extends LocalJournal {
 
   /** Counters and gauges. Cheap. */
   stats(): JournalStats {
-    const bytesKept = bytesInUse(this.#store.getStats() as StoreStats);
+    const bytesKept = this.#isClosed ? this.#bytesAtClose : this.#bytesInUse;
     const { bytesWritten, commits } = this.#counts;
     const entriesKept = this.seqStored + 1 - this.seqFirst;
     const { pendingBytes } = this;
@@ -154,12 +157,16 @@ export class LmdbJournal extends LocalJournal {
 
   protected async freeBefore(seq: number): Promise<void> {
     await this.intake.appendAll([], seqFirstChange(seq));
+    // What stays is removed with what is freed next.
+    if (this.#isClosed) return;
     const removals: Promise<boolean>[] = [];
     for (const { value } of this.#store.getRange({ start: [BATCH, 1], end: [BATCH, seq] })) {
       const { seqFirst, seqLast } = new Batch(value);
       if (seqLast < seq) removals.push(this.#store.remove([BATCH, seqFirst]));
     }
-    await Promise.all(removals);
+    const removed = Promise.all(removals);
+    this.#frees = Promise.allSettled([this.#frees, removed]);
+    await removed;
   }
 
   protected async check(): Promise<VerifyReport> {
@@ -180,6 +187,10 @@ export class LmdbJournal extends LocalJournal {
   }
 
   protected async letGo(): Promise<void> {
+    // Who follows has heard of what was stored last, and reads it now or never.
+    await new Promise(setImmediate);
+    await this.#frees;
+    this.#bytesAtClose = this.#bytesInUse;
     this.#isClosed = true;
     try {
       await this.#store.close();
@@ -190,6 +201,7 @@ export class LmdbJournal extends LocalJournal {
 
   /** By halves: times of batches do not fall within a stream. */
   protected async seqAt(timeMs: number): Promise<number> {
+    if (this.#isClosed) throw closedError("before the read began");
     let low = this.seqFirst;
     let high = this.seqStored + 1;
     while (low < high) {
@@ -257,6 +269,10 @@ export class LmdbJournal extends LocalJournal {
       if (value === null) this.#store.remove([VALUE, name]).catch(ignore);
       else this.#store.put([VALUE, name], Buffer.from(value)).catch(ignore);
     }
+  }
+
+  get #bytesInUse(): number {
+    return bytesInUse(this.#store.getStats() as StoreStats);
   }
 
   #batchWith(seq: number): Batch | null {
