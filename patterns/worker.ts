@@ -221,9 +221,10 @@ export class Worker<T = unknown> {
 
   /**
    * Takes no more jobs, lets those in hand finish, and leaves. Those that have not finished in time go to
-   * other workers at once, and count as an attempt; their `signal` aborts.
+   * other workers at once, and count as an attempt; their `signal` aborts. A handler that resolves right then has
+   * finished its job nevertheless.
    *
-   * @returns how many were not finished (count)
+   * @returns how many were not finished, and are left to others (count)
    */
   close(options: CloseOptions = {}): Promise<number> {
     checkNames("Worker.close", options, ["timeoutMs"]);
@@ -247,6 +248,7 @@ export class Worker<T = unknown> {
       if (!delivery.isAcknowledged) this.#done += 1;
     } catch (error) {
       this.#failed += 1;
+      job.isFailed ||= !delivery.isAcknowledged;
       throw error;
     } finally {
       this.#inHand.delete(job);
@@ -288,19 +290,23 @@ export class Worker<T = unknown> {
     await Promise.race([this.#running, patience]);
     clearTimeout(timer);
     if (this.#timer !== null) clearTimeout(this.#timer);
-    const left = this.#inHand.size;
-    for (const job of this.#inHand) job.giveUp("the worker is closing");
-    // What was done is said before the sockets go.
+    const late = [...this.#inHand];
+    for (const job of late) job.giveUp("the worker is closing");
+    // What ends by that is heard of, and what was done is said before the sockets go.
+    await new Promise(setImmediate);
     await this.#pull.drain();
+    const left = late.filter((job) => !job.isFinished);
     await this.#pull.close();
     await this.#inbox?.close();
-    return left;
+    return left.length;
   }
 }
 
 /** A job that a handler works on. */
 class JobInHand implements Job {
   readonly startedMs: number = performance.now();
+  /** The attempt has failed: others make the next one. */
+  isFailed = false;
   readonly #delivery: ReliableDelivery<unknown>;
   readonly #abort = new AbortController();
 
@@ -330,11 +336,17 @@ class JobInHand implements Job {
     return this.#delivery.isAcknowledged || this.#delivery.isHeld;
   }
 
+  /** It is said that nobody has to do it again. */
+  get isFinished(): boolean {
+    return this.#delivery.isAcknowledged && !this.isFailed;
+  }
+
   reject(reason: string, options?: RejectOptions): void {
     this.#delivery.reject(reason, options);
   }
 
   retry(options: { readonly delayMs: number; readonly error?: unknown }): void {
+    this.isFailed ||= !this.#delivery.isAcknowledged;
     this.#delivery.nack(options);
   }
 

@@ -17,6 +17,7 @@ import {
   SCHEMA_MUTANTS,
   SIGNAL_MUTANTS,
   WATCH_MUTANTS,
+  WORKER_MUTANTS,
 } from "../support/contract-mutants.ts";
 import { assertHunted } from "../support/mutation.ts";
 
@@ -70,4 +71,10 @@ assertHunted(
   "controls: where a closed LMDB journal is as an open one, its test fails",
   LMDB_CLOSE_MUTANTS,
   ["journal/lmdb-close.test.ts", "journal/conformance.test.ts"],
+);
+
+assertHunted(
+  "controls: where a worker misjudges what it had in hand, its test fails",
+  WORKER_MUTANTS,
+  ["contract/work-queue.test.ts"],
 );

@@ -216,6 +216,43 @@ test("work queue: closing a worker finishes what is in hand and leaves the rest 
   );
 });
 
+/** How a handler may end at its abort, and whether its job is left to others then. */
+const ENDS: readonly (readonly [how: string, end: (job: Job) => unknown, left: 0 | 1])[] = [
+  ["resolves", () => {}, 0],
+  ["rejects the job", (job) => job.reject("hopeless"), 0],
+  ["rejects the job, and throws", (job) => hopeless(job), 0],
+  ["throws", ({ signal }) => signal.throwIfAborted(), 1],
+  ["asks for another attempt", (job) => job.retry({ delayMs: 0 }), 1],
+  ["never ends", () => gate().promise, 1],
+];
+
+function hopeless(job: Job): never {
+  job.reject("hopeless");
+  throw new Error("hopeless");
+}
+
+for (const [how, end, left] of ENDS) {
+  test(`work queue: close counts what is left to others, where a handler ${how} at its abort`, async (t) => {
+    const shop = new Shop(t);
+    const queue = await shop.queue();
+    const begun = gate();
+    const first = await shop.worker(queue, async (_, job) => {
+      begun.open();
+      await new Promise((resolve) => job.signal.addEventListener("abort", resolve));
+      await end(job);
+    });
+    await queue.add(1);
+    await begun.promise;
+    assert.equal(await first.close({ timeoutMs: 0 }), left);
+    let others = 0;
+    await shop.worker(queue, () => {
+      others += 1;
+    });
+    await queue.finished();
+    assert.equal(others, left);
+  });
+}
+
 test("work queue: what is not finished when closing takes too long goes to others, as an attempt", async (t) => {
   const shop = new Shop(t);
   const queue = await shop.queue();

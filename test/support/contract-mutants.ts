@@ -609,3 +609,21 @@ export const DRAIN_MUTANTS: readonly Mutant[] = [
     hunt: [DRAIN, "who closes a socket that is draining"],
   },
 ];
+
+const WORK_QUEUE = "contract/work-queue";
+
+/** What a worker that closes says of the jobs that it had in hand. */
+export const WORKER_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0060",
+    name: "what is in hand at the abort is left to others",
+    edits: [["../patterns/worker", "late.filter((job) => !job.isFinished)", "late"]],
+    hunt: [WORK_QUEUE, "where a handler resolves at its abort"],
+  },
+  {
+    rule: "0060",
+    name: "an attempt that fails at the abort is a job that is done",
+    edits: [["../patterns/worker", " && !this.isFailed", ""]],
+    hunt: [WORK_QUEUE, "where a handler throws at its abort"],
+  },
+];
