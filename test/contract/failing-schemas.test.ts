@@ -133,10 +133,10 @@ for (const [way, take] of Object.entries(WAYS)) {
     assertTold(errors);
     const dead: string[] = [];
     for await (const { value, reason, error } of push.deadLetters) {
-      assert.match(reason, FAULTS[value]!.text);
+      assert.match(reason, FAULTS[value!]!.text);
       const said = { name: "BrokerlessError", message: reason, code: "BROKERLESS_SCHEMA" };
       assert.deepEqual(error, said);
-      dead.push(value);
+      dead.push(value!);
     }
     assert.deepEqual(dead, NAMES);
   });

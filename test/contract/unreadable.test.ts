@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { Batch } from "../../lib/batch/batch.ts";
 import {
+  BrokerlessError,
   type Codec,
   json,
   Pull,
@@ -9,6 +11,13 @@ import {
   Push,
   type ReliablePush,
 } from "../../lib/index.ts";
+import {
+  type Journal,
+  type JournalReader,
+  MemoryJournal,
+  type ReadOptions,
+} from "../../lib/journal/index.ts";
+import { changed } from "../support/changed.ts";
 import { eachTransport } from "../support/each-transport.ts";
 import { errorsOf, open } from "../support/fixtures.ts";
 
@@ -110,16 +119,67 @@ for (const [what, { value, options, code, text, issues = [] }] of Object.entries
   }
 }
 
-test("unreadable: a dead letter that the codec cannot read is said to be so, and can be sent anew", async (t) => {
-  const push = open(t, new Push<unknown>({ codec: illiterate(), reliable: true }));
-  const pull = open(t, new Pull<unknown>({ codec: json(), schema: numbers, reliable: true }));
-  void pull.run(() => {});
+/** A sender with dead letters of these values, in a journal. */
+async function withLetters(t: TestContext, values: readonly unknown[], journal: Journal) {
+  const push = open(t, new Push<unknown>({ codec: illiterate(), journal }));
+  const pull = open(t, new Pull<unknown>({ codec: json(), reliable: true }));
+  void pull.run((_, delivery) => delivery.reject("hopeless"));
   pull.connect(await push.bind("tcp://127.0.0.1:*"));
   const dead = { code: "BROKERLESS_DEAD_LETTER" };
-  await assert.rejects(push.send("text", { confirm: "processed" }), dead);
-  const browse = async (): Promise<void> => {
-    for await (const letter of push.deadLetters) assert.fail(`read ${letter.value}`);
+  for (const value of values) {
+    const sent = push.send(value, { confirm: "processed", headers: { of: String(value) } });
+    await assert.rejects(sent, dead);
+  }
+  await pull.close();
+  return push;
+}
+
+/** A journal in which the batch that begins with a seq is damaged. */
+function damagedAt(seq: number, journal: Journal): Journal {
+  const error = new BrokerlessError("BROKERLESS_CORRUPT", "damaged");
+  const read = (options: ReadOptions = {}): JournalReader => {
+    const reader = journal.read(options);
+    async function* batches(): AsyncGenerator<Batch, void, undefined> {
+      for await (const batch of reader.batches()) {
+        if (batch.seqFirst !== seq) yield batch;
+        else options.onMissing?.({ seqFirst: seq, seqLast: batch.seqLast, error });
+      }
+    }
+    return Object.assign(Object.create(reader), { batches, close: () => reader.close() });
   };
-  await assert.rejects(browse, { name: "BrokerlessError", code: "BROKERLESS_CODEC" });
-  assert.equal(await push.deadLetters.requeue(), 1);
+  return changed(journal, { read });
+}
+
+async function contents(push: ReliablePush<unknown>): Promise<unknown[]> {
+  const seen: unknown[] = [];
+  for await (const { seq, value, valueError, headers } of push.deadLetters) {
+    seen.push([seq, value ?? valueError?.code, headers.of]);
+  }
+  return seen;
+}
+
+test("unreadable: a dead letter that the codec cannot read is said to be so, and hides no other", async (t) => {
+  const push = await withLetters(t, ["text", 2, 3], new MemoryJournal());
+  const seen = await contents(push);
+  assert.deepEqual(seen, [
+    [1, "BROKERLESS_CODEC", "text"],
+    [2, 2, "2"],
+    [3, 3, "3"],
+  ]);
+  assert.equal(await push.deadLetters.requeue([1]), 1);
+  assert.equal(await push.deadLetters.purge([2]), 1);
+  assert.deepEqual(await contents(push), seen.slice(2));
+});
+
+test("unreadable: a dead letter that the journal cannot read hides no other, and can be purged", async (t) => {
+  const memory = new MemoryJournal();
+  await (await withLetters(t, [1, 2, 3], memory)).close();
+  const push = open(t, new Push<unknown>({ codec: json(), journal: damagedAt(2, memory) }));
+  assert.deepEqual(await contents(push), [
+    [1, 1, "1"],
+    [2, "BROKERLESS_CORRUPT", undefined],
+    [3, 3, "3"],
+  ]);
+  assert.equal(await push.deadLetters.purge([2]), 1);
+  assert.equal(await push.deadLetters.requeue(), 2);
 });

@@ -107,7 +107,7 @@ class Pair {
   async deadLetters(): Promise<string[]> {
     const letters: string[] = [];
     for await (const { value } of this.sender.deadLetters) {
-      letters.push(Buffer.from(value).toString());
+      letters.push(Buffer.from(value!).toString());
     }
     return letters.sort();
   }

@@ -13,4 +13,5 @@ assertHunted("controls: where a dead letter does not say why, its test fails", L
   "delivery/saved/saved-state.test.ts",
   "delivery/protocol/error-words.test.ts",
   "delivery/attempts/first-attempts.test.ts",
+  "contract/unreadable.test.ts",
 ]);

@@ -367,7 +367,7 @@ export class DeliveryWorld {
     const dead = new Set<string>();
     for (const { socket } of this.#senders) {
       for await (const letter of socket!.deadLetters) {
-        const text = Buffer.from(letter.value).toString().replace(/\.+$/, "");
+        const text = Buffer.from(letter.value!).toString().replace(/\.+$/, "");
         this.#checkWhy(text, letter);
         this.check(!dead.has(text), `${text} is a dead letter twice`);
         const isWrong = this.options.poison === true && !this.#isPoison(text);

@@ -1,6 +1,7 @@
 import type { Mutant } from "./mutation.ts";
 
 const LETTERS = "reliable/sender/dead-letters";
+const UNREADABLE = "contract/unreadable";
 const SAVED = "delivery/saved/saved-state";
 const FIRSTS = "delivery/attempts/first-attempts";
 
@@ -159,5 +160,23 @@ export const LETTER_MUTANTS: readonly Mutant[] = [
     name: "any number of first attempts is noted",
     edits: [["delivery/attempts/first-attempts", "this.#times.size >= RANGES_MAX", "false"]],
     hunt: [FIRSTS, "memory is bounded"],
+  },
+  {
+    rule: "0062",
+    name: "a letter that the codec cannot read hides those behind it",
+    edits: [
+      [
+        LETTERS,
+        'return { value: undefined, valueError: notDecoded(codec, "message", error), headers };',
+        'throw notDecoded(codec, "message", error);',
+      ],
+    ],
+    hunt: [UNREADABLE, "a dead letter that the codec cannot read"],
+  },
+  {
+    rule: "0062",
+    name: "a letter that the journal cannot read hides those behind it",
+    edits: [[LETTERS, "if (!isDamage(error))", "if (true)"]],
+    hunt: [UNREADABLE, "a dead letter that the journal cannot read"],
   },
 ];

@@ -140,7 +140,7 @@ export async function plainOrReliable(journal: Journal, isReliable: boolean): Pr
     same<typeof push, ReliablePush<Trade>>(true);
     await push.send({ price: 1 }, { confirm: "processed", deduplicationId: "a" });
     for await (const { value, headers } of push.deadLetters) {
-      same<typeof value, Trade>(true);
+      same<typeof value, Trade | undefined>(true);
       same<typeof headers, MessageHeaders>(true);
     }
     const either: Push<Trade> = push;

@@ -7,6 +7,7 @@ import { type WhyDead, whyDead } from "../../core/events/why-dead.ts";
 import { stateWithout } from "../../delivery/dispatch/dead-letter-moves.ts";
 import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
 import { countAll, type SeqRange } from "../../delivery/range/range.ts";
+import { BrokerlessError } from "../../errors.ts";
 import type { Values } from "../../journal/journal.ts";
 import { expected } from "../../options.ts";
 import { draftOf, LetterReader, type ReadLetter } from "./letter-reader.ts";
@@ -21,11 +22,20 @@ export interface DeadLetter<T> extends WhyDead {
   readonly id: string;
   /** Its number in the stream, by which `requeue` and `purge` name it. */
   readonly seq: number;
-  /** The message. */
-  readonly value: T;
-  /** Names to texts, as they were sent; empty where there were none. */
+  /** The message; undefined where there is a `valueError`. */
+  readonly value: T | undefined;
+  /**
+   * Why the message cannot be shown: `BROKERLESS_CODEC` where the codec cannot read it, `BROKERLESS_CORRUPT` or
+   * `BROKERLESS_GAP` where the journal cannot. It can be purged; one that only the codec cannot read can be sent anew too.
+   * Missing where there is a value.
+   */
+  readonly valueError?: BrokerlessError;
+  /** Names to texts, as they were sent; empty where there were none, or the journal cannot read them. */
   readonly headers: MessageHeaders;
 }
+
+/** What of a letter is in the journal. */
+type LetterContent<T> = Pick<DeadLetter<T>, "value" | "valueError" | "headers">;
 
 /** Dependencies of {@link DeadLetters}. */
 export interface DeadLettersOptions {
@@ -73,18 +83,17 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
 
   /**
    * Browses those that there are at the start, oldest message first, but for those that are gone when they are reached.
+   * One that cannot be read hides none behind it.
    *
-   * @throws BrokerlessError as the journal's reader does; `BROKERLESS_CODEC` for one that the codec cannot read
+   * @throws BrokerlessError as the journal's reader does, but for `BROKERLESS_CORRUPT` and `_GAP`
    */
   async *[Symbol.asyncIterator](): AsyncIterator<DeadLetter<T>> {
     const { idOf, load } = this.#options;
     const reader = new LetterReader(load);
     for (const { first, last, value: death } of [...this.#dead]) {
       for (let seq = first; seq <= last; seq++) {
-        const found = await this.#readOne(seq, reader);
-        if (found === null) continue;
-        const headers = found.entry.headers ?? NO_HEADERS;
-        yield { id: idOf(seq), seq, value: this.#decode(found), headers, ...whyDead(death) };
+        const content = await this.#contentOf(seq, reader);
+        if (content !== null) yield { id: idOf(seq), seq, ...content, ...whyDead(death) };
       }
     }
   }
@@ -140,14 +149,26 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
     return this.#options.dispatcher.dead;
   }
 
-  #decode({ entry }: ReadLetter): T {
+  /** @returns null where it is no dead letter any more */
+  async #contentOf(seq: number, reader: LetterReader): Promise<LetterContent<T> | null> {
+    try {
+      const found = await this.#readOne(seq, reader);
+      return found === null ? null : this.#decode(found);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      return { value: undefined, valueError: error, headers: NO_HEADERS };
+    }
+  }
+
+  #decode({ entry }: ReadLetter): LetterContent<T> {
     const { codec } = this.#options;
+    const headers = entry.headers ?? NO_HEADERS;
     try {
       const value = codec.decode(Buffer.from(entry.value));
       refusePromise("decode", value);
-      return value as T;
+      return { value: value as T, headers };
     } catch (error) {
-      throw notDecoded(codec, "message", error);
+      return { value: undefined, valueError: notDecoded(codec, "message", error), headers };
     }
   }
 
@@ -202,6 +223,12 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
     const [letter] = await this.#readSome([seq], reader);
     return letter ?? null;
   }
+}
+
+/** The journal has the letter no more, or cannot read it; others it may. */
+function isDamage(error: unknown): error is BrokerlessError {
+  if (!(error instanceof BrokerlessError)) return false;
+  return error.code === "BROKERLESS_CORRUPT" || error.code === "BROKERLESS_GAP";
 }
 
 function seqsOf(ranges: readonly SeqRange[]): number[] {
