@@ -5,10 +5,10 @@ import { WAIT_OPTIONS, type WaitOptions } from "../wait.ts";
 export const CONFIRM_LEVELS = ["queued", "stored", "delivered", "processed"] as const;
 
 /**
- * `queued`: accepted in bounded memory. `stored`: in this side's journal, at its sync level. `delivered`: a
- * receiver holds it, in its memory, with an inbox too: this side keeps the message until it is processed, so that
- * a receiver that dies loses nothing. `processed`: a receiver has finished with it, and with an inbox has that
- * stored.
+ * `queued`: accepted in bounded memory. `stored`: in this side's journal, at its sync level; without one in memory
+ * alone, as `queued`. `delivered`: a receiver holds it, in its memory, with an inbox too: this side keeps the message
+ * until it is processed, so that a receiver that dies loses nothing. `processed`: a receiver has finished with it, and
+ * with an inbox has that stored.
  */
 export type ConfirmLevel = (typeof CONFIRM_LEVELS)[number];
 

@@ -88,7 +88,7 @@ export interface ReliableSendOptions {
    */
   readonly backlogMessagesMax?: number | undefined;
   /**
-   * Dead letters beyond which none is added: messages are tried on, with an `error` event (count).
+   * Dead letters beyond which none is added: messages are tried on, every `retryMsMax`, with an `error` event (count).
    *
    * @defaultValue 10,000
    */
