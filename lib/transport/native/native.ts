@@ -63,6 +63,14 @@ const HANDSHAKE_MS_MAX = 2_000;
 const KEEPALIVE_PROBES_MAX = 2;
 /** Connections that may wait to be accepted (count). */
 const BACKLOG = 1_024;
+/**
+ * With any domain libzmq refuses what does not speak ZMTP 3: without one everything that connects is a peer at once,
+ * an HTTP request too, without an event, and a PUSH hands it messages. A handler of ZAP, which would be asked about
+ * peers then, is only there where the application has one in this context. CURVE servers get domains of their own.
+ *
+ * @see docs/decisions/0004-security.md
+ */
+const ZAP_DOMAIN = "brokerless";
 /** libzmq's ZMQ_SNDHWM, which zeromq.js does not offer on a SUB. */
 const SEND_HIGH_WATER_MARK = 23;
 /** libzmq's ZMQ_ROUTER_NOTIFY, and its value for the ends of connections. */
@@ -123,6 +131,7 @@ export function openNative(
   const receives = kind !== "push" && kind !== "xpub";
   native.maxMessageSize = receives ? settings.frameBytesMax : INCIDENTAL_BYTES_MAX;
   native.handshakeInterval = HANDSHAKE_MS_MAX;
+  native.zapDomain = ZAP_DOMAIN;
   native.reconnectInterval = RECONNECT_MS;
   native.reconnectMaxInterval = RECONNECT_MS_MAX;
   native.backlog = BACKLOG;

@@ -20,7 +20,7 @@ export const IPC_MUTANTS: readonly Mutant[] = [
   {
     rule: "0059",
     name: "libzmq makes the file at its place",
-    edits: [["transport/channel", "this.#bindFile(place, bind)", "bind(address)"]],
+    edits: [["transport/channel", "hasFile(path) ? place : null", "null"]],
     hunt: [MODE, "the path of a reliable Pull is"],
   },
   {
@@ -34,5 +34,21 @@ export const IPC_MUTANTS: readonly Mutant[] = [
     name: "nobody looks whether there is a directory",
     edits: [["transport/native/ipc-path", "await checkDirectory(dirname(place));", ""]],
     hunt: [MODE, "a directory that is not there is said, with a gate"],
+  },
+];
+
+/** What keeps strays from being peers. */
+export const STRAY_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0004",
+    name: "what does not speak ZMTP 3 is a peer",
+    edits: [["transport/native/native", "native.zapDomain = ZAP_DOMAIN;", ""]],
+    hunt: ["hostile/old-zmtp", "a Push without a gate ends what does not speak ZMTP 3 (tcp)"],
+  },
+  {
+    rule: "0004",
+    name: "over ipc too",
+    edits: [["transport/native/native", "native.zapDomain = ZAP_DOMAIN;", ""]],
+    hunt: ["hostile/old-zmtp", "a Push without a gate ends what does not speak ZMTP 3 (ipc)"],
   },
 ];
