@@ -1,5 +1,6 @@
 import { BrokerlessError } from "./errors.ts";
 import { lastLook } from "./last-look.ts";
+import { onAbort } from "./on-abort.ts";
 import { checkNames, expected } from "./options.ts";
 
 /** How long a call may wait. */
@@ -55,18 +56,18 @@ export function wait<T>(
     let forget = (): void => {};
     let settled = false;
     let cancel = (): void => {};
+    let unlisten = (): void => {};
     const end = (): void => {
       settled = true;
       clearTimeout(timer);
       forget();
-      signal?.removeEventListener("abort", onAbort);
+      unlisten();
     };
     const giveUp = (reason: unknown): void => {
       end();
       cancel();
       reject(reason);
     };
-    const onAbort = (): void => giveUp(signal?.reason);
     cancel = start({
       resolve: (value) => {
         end();
@@ -78,7 +79,7 @@ export function wait<T>(
       },
     });
     if (settled) return;
-    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal !== undefined) unlisten = onAbort(signal, () => giveUp(signal.reason));
     if (timeoutMs === undefined) return;
     const onLimit = (): void =>
       giveUp(new BrokerlessError("BROKERLESS_TIMEOUT", `${what}: not within ${timeoutMs} ms`));

@@ -1,3 +1,4 @@
+import { onAbort } from "../on-abort.ts";
 import { checkNames, expected } from "../options.ts";
 import { checkWaitOptions } from "../wait.ts";
 
@@ -36,7 +37,7 @@ export async function runEach<V>(
   signal?.throwIfAborted();
   let failure: { readonly error: unknown } | null = null;
   const stop = (): void => void items.return?.();
-  signal?.addEventListener("abort", stop, { once: true });
+  const unlisten = signal === undefined ? null : onAbort(signal, stop);
   const lane = async (): Promise<void> => {
     try {
       for (;;) {
@@ -50,7 +51,7 @@ export async function runEach<V>(
     }
   };
   await Promise.all(Array.from({ length: concurrency }, lane));
-  signal?.removeEventListener("abort", stop);
+  unlisten?.();
   if (failure !== null) throw (failure as { readonly error: unknown }).error;
   signal?.throwIfAborted();
 }

@@ -3,6 +3,7 @@ import { Batch as BatchView } from "../batch/batch.ts";
 import { sliceBatch } from "../batch/batch-split.ts";
 import type { Entry } from "../batch/entry.ts";
 import { BrokerlessError } from "../errors.ts";
+import { onAbort } from "../on-abort.ts";
 import { boolean, checkNames, expected } from "../options.ts";
 import { checkWaitOptions } from "../wait.ts";
 import type { JournalReader, MissingEntries, ReadFrom, ReadOptions } from "./journal.ts";
@@ -192,16 +193,17 @@ export class SourceReader implements JournalReader {
 
   async #wait(seq: number): Promise<"stored" | "closed"> {
     const signal = this.#signal;
+    let unlisten = (): void => {};
     const ended = new Promise<"closed">((resolve) => {
       this.#wake = () => resolve("closed");
-      signal?.addEventListener("abort", this.#wake, { once: true });
+      if (signal !== null && !signal.aborted) unlisten = onAbort(signal, this.#wake);
     });
     try {
       const outcome = await Promise.race([this.#source.stored(seq - 1), ended]);
       signal?.throwIfAborted();
       return outcome;
     } finally {
-      if (this.#wake !== null) signal?.removeEventListener("abort", this.#wake);
+      unlisten();
       this.#wake = null;
     }
   }

@@ -1,4 +1,5 @@
 import { checkConcurrency, checkHandler, RUN_OPTIONS, type RunOptions } from "../../core/run.ts";
+import { onAbort } from "../../on-abort.ts";
 import { checkNames } from "../../options.ts";
 import { checkWaitOptions } from "../../wait.ts";
 
@@ -15,8 +16,8 @@ export class HandlerSlots<H> {
   /** Resolves at the end; rejects with the signal's reason where that was the cause. */
   readonly ended: Promise<void>;
   readonly #concurrency: number;
-  readonly #signal: AbortSignal | undefined;
   #settle: () => void = () => {};
+  #unlisten: () => void = () => {};
   #active = 0;
   #stopped = false;
 
@@ -27,12 +28,11 @@ export class HandlerSlots<H> {
     this.handler = handler;
     this.#concurrency = checkConcurrency(options.concurrency ?? CONCURRENCY);
     const { signal } = checkWaitOptions("serve", { signal: options.signal });
-    this.#signal = signal;
     signal?.throwIfAborted();
     this.ended = new Promise((resolve, reject) => {
       this.#settle = () => (signal?.aborted ? reject(signal.reason) : resolve());
     });
-    signal?.addEventListener("abort", this.stop, { once: true });
+    if (signal !== undefined) this.#unlisten = onAbort(signal, this.stop);
   }
 
   /** Whether it takes another request. */
@@ -53,7 +53,7 @@ export class HandlerSlots<H> {
   readonly stop = (): void => {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#signal?.removeEventListener("abort", this.stop);
+    this.#unlisten();
     if (this.#active === 0) this.#settle();
   };
 }

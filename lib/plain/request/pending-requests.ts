@@ -3,6 +3,7 @@ import { closedError } from "../../core/queue/receive-queue.ts";
 import { WaitQueue } from "../../core/queue/wait-queue.ts";
 import { BrokerlessError } from "../../errors.ts";
 import { lastLook } from "../../last-look.ts";
+import { onAbort } from "../../on-abort.ts";
 import { FrameWriter } from "../../transport/native/frame-writer.ts";
 import type { NativeMessage } from "../../transport/native/native.ts";
 import type { WaitOptions } from "../../wait.ts";
@@ -51,7 +52,7 @@ interface PendingRequest {
   timer: NodeJS.Timeout | null;
   /** Its time is up, and it looks for the last time whether its reply is there. */
   forgetLook: (() => void) | null;
-  onAbort: (() => void) | null;
+  unlisten: (() => void) | null;
 }
 
 /**
@@ -114,7 +115,7 @@ export class PendingRequests {
     const id = this.#ids.next(key);
     const number = this.#work.begin();
     const isCounted = this.#queuedBytes < this.#options.queueBytesMax;
-    const waiting = { isCounted, sent: false, timer: null, forgetLook: null, onAbort: null };
+    const waiting = { isCounted, sent: false, timer: null, forgetLook: null, unlisten: null };
     const pending = { id, key, number, request, body, ...waiting };
     if (isCounted) this.#queuedBytes += bytesOf(pending);
     this.#open.set(key, pending);
@@ -176,8 +177,7 @@ export class PendingRequests {
     const { timeoutMs, signal } = pending.request;
     pending.timer = setTimeout(this.#expire, timeoutMs, pending);
     if (signal === undefined) return;
-    pending.onAbort = () => this.#fail(pending, signal.reason);
-    signal.addEventListener("abort", pending.onAbort, { once: true });
+    pending.unlisten = onAbort(signal, () => this.#fail(pending, signal.reason));
   }
 
   readonly #expire = (pending: PendingRequest): void => {
@@ -204,9 +204,7 @@ export class PendingRequests {
     this.#uncount(pending);
     if (pending.timer !== null) clearTimeout(pending.timer);
     pending.forgetLook?.();
-    if (pending.onAbort !== null) {
-      pending.request.signal?.removeEventListener("abort", pending.onAbort);
-    }
+    pending.unlisten?.();
     this.#work.end(pending.number);
   }
 

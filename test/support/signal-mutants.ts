@@ -1,0 +1,28 @@
+import type { Mutant } from "./mutation.ts";
+
+const LISTENING = 'signal.addEventListener("abort", tellAll, LISTENING)';
+
+/** What keeps a signal of the application's from having as many listeners as there are calls. */
+export const SIGNAL_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "signals",
+    name: "each call listens by itself",
+    edits: [
+      ["on-abort", "if (waiting.size === 0)", "if (true)"],
+      ["on-abort", LISTENING, LISTENING.replace("tellAll", "(event) => tellAll(event)")],
+    ],
+    hunt: ["on-abort", "a hundred waits have one listener"],
+  },
+  {
+    rule: "signals",
+    name: "the listener stays",
+    edits: [["on-abort", 'signal.removeEventListener("abort", tellAll);', ";"]],
+    hunt: ["on-abort", "waits that settle leave no listener"],
+  },
+  {
+    rule: "signals",
+    name: "requests do not take back theirs",
+    edits: [["plain/request/pending-requests", "pending.unlisten?.();", ""]],
+    hunt: ["on-abort", "requests that have a reply"],
+  },
+];
