@@ -7,6 +7,7 @@ const calls = new WeakMap<AbortSignal, Set<() => void>>();
  * of a signal for a leak.
  *
  * @param signal has not aborted yet
+ * @param call a function of this call alone: the same one twice would be told once
  * @returns what forgets the function; may be called again, and when it was called
  */
 export function onAbort(signal: AbortSignal, call: () => void): () => void {
@@ -15,20 +16,18 @@ export function onAbort(signal: AbortSignal, call: () => void): () => void {
     waiting = new Set();
     calls.set(signal, waiting);
   }
-  if (waiting.size === 0) signal.addEventListener("abort", tellAll, LISTENING);
-  // Two who ask with the same function are two.
-  const own = (): void => call();
-  waiting.add(own);
+  if (waiting.size === 0) signal.addEventListener("abort", tellAll);
+  waiting.add(call);
   const all = waiting;
   return () => {
-    if (all.delete(own) && all.size === 0) signal.removeEventListener("abort", tellAll);
+    if (all.delete(call) && all.size === 0) signal.removeEventListener("abort", tellAll);
   };
 }
 
-const LISTENING = { once: true } as const;
-
 function tellAll({ target }: Event): void {
-  const waiting = calls.get(target as AbortSignal);
+  const signal = target as AbortSignal;
+  signal.removeEventListener("abort", tellAll);
+  const waiting = calls.get(signal);
   for (const call of waiting ?? []) {
     // Whom it makes forget others, these are not told.
     waiting?.delete(call);

@@ -60,15 +60,15 @@ test("on abort: all are told in order, but those that are forgotten meanwhile", 
   assert.deepEqual(told, [1, 3]);
 });
 
-test("on abort: one function for two is called for each, and one that throws keeps no other", async () => {
+test("on abort: one that throws keeps no other from being told", async () => {
   const controller = new AbortController();
   let calls = 0;
   const call = (): void => {
     calls += 1;
     throw new RangeError(`call ${calls}`);
   };
-  onAbort(controller.signal, call);
-  onAbort(controller.signal, call);
+  onAbort(controller.signal, () => call());
+  onAbort(controller.signal, () => call());
   const thrown: unknown[] = [];
   const before = process.listeners("uncaughtException");
   process.removeAllListeners("uncaughtException");

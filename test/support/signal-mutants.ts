@@ -1,6 +1,6 @@
 import type { Mutant } from "./mutation.ts";
 
-const LISTENING = 'signal.addEventListener("abort", tellAll, LISTENING)';
+const LISTENING = 'signal.addEventListener("abort", tellAll)';
 
 /** What keeps a signal of the application's from having as many listeners as there are calls. */
 export const SIGNAL_MUTANTS: readonly Mutant[] = [
@@ -16,7 +16,7 @@ export const SIGNAL_MUTANTS: readonly Mutant[] = [
   {
     rule: "signals",
     name: "the listener stays",
-    edits: [["on-abort", 'signal.removeEventListener("abort", tellAll);', ";"]],
+    edits: [["on-abort", "all.delete(call) && all.size === 0", "!all.delete(call)"]],
     hunt: ["on-abort", "waits that settle leave no listener"],
   },
   {
