@@ -20,7 +20,12 @@ export type { WhyDead } from "./core/events/why-dead.ts";
 export type { PeerId } from "./core/peer-id.ts";
 export type { Message } from "./core/queue/receive-queue.ts";
 export type { RunOptions } from "./core/run.ts";
-export type { ConfirmLevel, PlainSendOptions, SendOptions } from "./core/send-options.ts";
+export type {
+  ConfirmLevel,
+  PlainSendOptions,
+  SendOptions,
+  TrySendOptions,
+} from "./core/send-options.ts";
 export type {
   BatchOptions,
   CommonOptions,

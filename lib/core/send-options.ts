@@ -1,4 +1,5 @@
-import type { MessageHeaders } from "../batch/headers.ts";
+import { encodeHeaders, type HeaderLimits, type MessageHeaders } from "../batch/headers.ts";
+import { checkNames } from "../options.ts";
 import { WAIT_OPTIONS, type WaitOptions } from "../wait.ts";
 
 /** The levels at which a `send` may resolve, weakest first. */
@@ -26,6 +27,9 @@ export interface PlainSendOptions extends WaitOptions {
   readonly confirm?: "queued" | undefined;
 }
 
+/** Options of a call that sends a message or says that there is no room: it does not wait, and confirms nothing. */
+export type TrySendOptions = Pick<PlainSendOptions, "headers">;
+
 /** Options of one `send` with an ack layer. */
 export interface SendOptions extends Omit<PlainSendOptions, "confirm"> {
   /** The level at which `send` resolves; without an ack layer there is only `queued`. */
@@ -44,3 +48,23 @@ export const SEND_OPTIONS: readonly string[] = [
   "deduplicationId",
   "headers",
 ];
+
+/** The names of {@link TrySendOptions}. */
+const TRY_OPTIONS: readonly string[] = ["headers"];
+
+/**
+ * The headers of a call that does not wait, encoded as they are now.
+ *
+ * @returns null for none
+ * @throws TypeError for an unknown option, or headers that cannot be sent
+ */
+export function headersOfTry(
+  call: string,
+  options: TrySendOptions | undefined,
+  limits: HeaderLimits,
+): Buffer | null {
+  if (options === undefined) return null;
+  checkNames(call, options, TRY_OPTIONS);
+  const { headers } = options;
+  return headers === undefined ? null : encodeHeaders(call, headers, limits);
+}

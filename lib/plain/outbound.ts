@@ -5,7 +5,12 @@ import type { Codec } from "../codec/codec.ts";
 import { ACCEPTED, Admission, type Admitted } from "../core/admission.ts";
 import type { OutboundStats } from "../core/outbound-stats.ts";
 import type { Schema } from "../core/schema.ts";
-import { SEND_OPTIONS, type SendOptions } from "../core/send-options.ts";
+import {
+  headersOfTry,
+  SEND_OPTIONS,
+  type SendOptions,
+  type TrySendOptions,
+} from "../core/send-options.ts";
 import { framingOptions, type ResolvedCommon } from "../core/socket-options.ts";
 import type { BrokerlessError } from "../errors.ts";
 import { describe } from "../options.ts";
@@ -54,6 +59,7 @@ export class Outbound<K> {
   readonly #queueBytesMax: number;
   readonly #headerLimits: HeaderLimits;
   readonly #call: string;
+  readonly #tryCall: string;
   #accepted = 0;
   #settled = 0;
   #framesSent = 0;
@@ -65,6 +71,7 @@ export class Outbound<K> {
     this.#queueBytesMax = common.queueBytesMax;
     this.#headerLimits = common;
     this.#call = options.call ?? "send";
+    this.#tryCall = this.#call === "publish" ? "tryPublish" : "trySend";
     const batch = common.batch === false ? UNBATCHED : common.batch;
     const framing = createFraming(codec, framingOptions(common));
     this.#writer = new FrameWriter({
@@ -117,9 +124,10 @@ export class Outbound<K> {
    * @returns false when there is no room
    * @throws BrokerlessError as `send` rejects; TypeError where the schema is asynchronous
    */
-  trySend(value: unknown, key: K): boolean {
+  trySend(value: unknown, key: K, options?: TrySendOptions): boolean {
+    const headers = headersOfTry(this.#tryCall, options, this.#headerLimits);
     if (!this.#admission.hasRoomFor(value)) return false;
-    this.#add(value, key, null);
+    this.#add(value, key, headers);
     return true;
   }
 

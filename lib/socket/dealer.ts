@@ -1,6 +1,6 @@
 import type { Writable } from "node:stream";
 import type { Message } from "../core/queue/receive-queue.ts";
-import type { PlainSendOptions } from "../core/send-options.ts";
+import type { PlainSendOptions, TrySendOptions } from "../core/send-options.ts";
 import {
   COMMON_DEFAULTS,
   COMMON_RULES,
@@ -80,8 +80,8 @@ export class Dealer<Out = unknown, In = Out> extends TypedSocket {
   }
 
   /** Like `send`, but says `false` where `send` would wait. */
-  trySend(value: Out): boolean {
-    return this.#outbound.trySend(value, null);
+  trySend(value: Out, options?: TrySendOptions): boolean {
+    return this.#outbound.trySend(value, null, options);
   }
 
   /**

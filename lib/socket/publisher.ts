@@ -2,7 +2,7 @@ import type { Writable } from "node:stream";
 import { type Peer, strangerAt } from "../core/events/peer.ts";
 import type { PublisherEvents, SocketEvents } from "../core/events/socket-events.ts";
 import { Turns } from "../core/queue/turns.ts";
-import type { PlainSendOptions } from "../core/send-options.ts";
+import type { PlainSendOptions, TrySendOptions } from "../core/send-options.ts";
 import {
   COMMON_DEFAULTS,
   COMMON_RULES,
@@ -157,9 +157,13 @@ export class Publisher<
   }
 
   /** Like `publish`, but says `false` where `publish` would wait. */
-  tryPublish<K extends TopicOf<Topics>>(topic: K, value: Topics[K]): boolean {
+  tryPublish<K extends TopicOf<Topics>>(
+    topic: K,
+    value: Topics[K],
+    options?: TrySendOptions,
+  ): boolean {
     checkTopic(topic, "tryPublish: topic");
-    return this.#outbound.trySend(value, topic);
+    return this.#outbound.trySend(value, topic, options);
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Writable } from "node:stream";
 import type { OutboundStats } from "../core/outbound-stats.ts";
-import type { PlainSendOptions, SendOptions } from "../core/send-options.ts";
+import type { PlainSendOptions, SendOptions, TrySendOptions } from "../core/send-options.ts";
 import {
   COMMON_DEFAULTS,
   COMMON_RULES,
@@ -74,8 +74,12 @@ export interface Push<T = unknown> extends TypedSocket {
    * options or headers; or the signal's reason. Nothing is sent then.
    */
   send(value: T, options?: PlainSendOptions): Promise<void>;
-  /** Accepts one message in memory, or says `false` where `send` would wait. */
-  trySend(value: T): boolean;
+  /**
+   * Accepts one message in memory, or says `false` where `send` would wait.
+   *
+   * @throws as `send` rejects; TypeError for wrong options or headers, or an asynchronous schema
+   */
+  trySend(value: T, options?: TrySendOptions): boolean;
   /**
    * A stream in object mode that sends what is written to it, in order, and waits where `send` would. It finishes when
    * everything has reached its level, at `queued` when the socket has drained; the socket stays open. A message that
@@ -129,7 +133,7 @@ export interface PushConstructor {
 /** The way out of a {@link Push}: plain, or with an ack layer. */
 interface PushWay<T> {
   send(value: T, key: null, options: SendOptions | undefined): Promise<void>;
-  trySend(value: T, key: null): boolean;
+  trySend(value: T, key: null, options: TrySendOptions | undefined): boolean;
   stats(): OutboundStats;
   drain(options: WaitOptions | undefined): Promise<void>;
   close(): void;
@@ -189,8 +193,8 @@ class PushSocket<T> extends TypedSocket implements ReliablePush<T> {
     return this.#way.send(value, null, options);
   }
 
-  trySend(value: T): boolean {
-    return this.#way.trySend(value, null);
+  trySend(value: T, options?: TrySendOptions): boolean {
+    return this.#way.trySend(value, null, options);
   }
 
   writable(options?: ReliableWritableOptions<T>): Writable {

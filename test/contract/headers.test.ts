@@ -280,3 +280,65 @@ test("headers: beyond a reliable receiver's bounds a message becomes a dead lett
   assert.deepEqual(values, ["few"]);
   for await (const { reason } of push.deadLetters) assert.match(reason, /headersCountMax, 1/);
 });
+
+for (const reliable of [false, true]) {
+  const kind = reliable ? "reliable" : "plain";
+  test(`headers: trySend of a ${kind} socket takes them as they are at the call`, async (t) => {
+    const push = open(t, new Push<number>({ reliable }));
+    const pull = open(t, new Pull<number>({ reliable }));
+    pull.connect(await push.bind("tcp://127.0.0.1:*"));
+    await push.ready();
+    const headers: Record<string, string> = { ...TRACE };
+    assert.equal(push.trySend(1, { headers }), true);
+    headers.traceparent = "another";
+    assert.equal(push.trySend(2), true);
+    assert.equal(push.trySend(3, {}), true);
+    const messages = await take(pull.messages(), 3);
+    const seen = messages.map(({ value, headers }) => ({ value, headers }));
+    assert.deepEqual(seen, [
+      { value: 1, headers: TRACE },
+      { value: 2, headers: NONE },
+      { value: 3, headers: NONE },
+    ]);
+  });
+}
+
+test("headers: tryPublish, and trySend of a dealer, take them too", async (t) => {
+  const wire = wireOf(t, "tcp");
+  const publisher = open(t, new Publisher<{ topic: number }>());
+  const subscriber = open(t, new Subscriber<{ topic: number }>());
+  subscriber.subscribe("topic");
+  await wire.join(publisher, subscriber);
+  assert.equal(publisher.tryPublish("topic", 1, { headers: TRACE }), true);
+  assert.deepEqual((await subscriber.receive()).headers, TRACE);
+  const router = open(t, new Router<number>());
+  const dealer = open(t, new Dealer<number>());
+  await wire.join(router, dealer);
+  assert.equal(dealer.trySend(1, { headers: TRACE }), true);
+  assert.deepEqual((await router.receive()).headers, TRACE);
+});
+
+test("headers: what trySend and tryPublish do not know is a TypeError, and nothing is sent", (t) => {
+  const push = open(t, new Push<number>());
+  const publisher = open(t, new Publisher<{ topic: number }>());
+  const reliable = open(t, new Push<number>({ reliable: true }));
+  const dealer = open(t, new Dealer<number>());
+  const wrong: readonly unknown[] = [
+    { header: TRACE },
+    { headers: 5 },
+    { headers: { a: 1 } },
+    { timeoutMs: 5 },
+    { confirm: "queued" },
+    { deduplicationId: "a" },
+    null,
+    0,
+  ];
+  for (const options of wrong as never[]) {
+    const text = JSON.stringify(options);
+    for (const socket of [push, reliable, dealer]) {
+      assert.throws(() => socket.trySend(1, options), TypeError, text);
+      assert.equal(socket.stats().queuedMessages, 0);
+    }
+    assert.throws(() => publisher.tryPublish("topic", 1, options), /tryPublish/, text);
+  }
+});

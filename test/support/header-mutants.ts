@@ -72,3 +72,19 @@ export const MARK_MUTANTS: readonly Mutant[] = [
     hunt: [MARKS, "peers of other libraries write is read"],
   },
 ];
+
+/** What `trySend` takes beside a value. */
+export const TRY_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0076",
+    name: "trySend drops headers",
+    edits: [["core/send-options", "headers === undefined ? null", "true ? null"]],
+    hunt: ["contract/headers", "tryPublish, and trySend of a dealer"],
+  },
+  {
+    rule: "0076",
+    name: "trySend takes whatever it is given",
+    edits: [["core/send-options", "checkNames(call, options, TRY_OPTIONS);", ""]],
+    hunt: ["contract/headers", "what trySend and tryPublish do not know"],
+  },
+];

@@ -3,7 +3,13 @@ import { encodeHeaders } from "../../batch/headers.ts";
 import { Admission } from "../../core/admission.ts";
 import { NO_OUTBOUND_STATS, type OutboundStats } from "../../core/outbound-stats.ts";
 import { closedError } from "../../core/queue/receive-queue.ts";
-import { CONFIRM_LEVELS, SEND_OPTIONS, type SendOptions } from "../../core/send-options.ts";
+import {
+  CONFIRM_LEVELS,
+  headersOfTry,
+  SEND_OPTIONS,
+  type SendOptions,
+  type TrySendOptions,
+} from "../../core/send-options.ts";
 import type { DeadLetterRecord } from "../../delivery/dispatch/dead-letter-record.ts";
 import type { Outcome } from "../../delivery/dispatch/dispatcher-events.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
@@ -108,9 +114,10 @@ export class DurableOutbound {
    *
    * @returns false when there is no room
    */
-  trySend(value: unknown): boolean {
+  trySend(value: unknown, _key?: null, options?: TrySendOptions): boolean {
+    const headers = headersOfTry("trySend", options, this.#options.common);
     if (!this.#admission.hasRoomFor(value)) return false;
-    this.#add(value, this.#terms);
+    this.#add(value, headers === null ? this.#terms : { ...this.#terms, headers });
     return true;
   }
 

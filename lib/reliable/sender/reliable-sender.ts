@@ -6,7 +6,7 @@ import { whyDead } from "../../core/events/why-dead.ts";
 import type { OutboundStats } from "../../core/outbound-stats.ts";
 import { closedError } from "../../core/queue/receive-queue.ts";
 import type { Schema } from "../../core/schema.ts";
-import type { ConfirmLevel, SendOptions } from "../../core/send-options.ts";
+import type { ConfirmLevel, SendOptions, TrySendOptions } from "../../core/send-options.ts";
 import type { ResolvedCommon } from "../../core/socket-options.ts";
 import type { Endpoints } from "../../core/typed-socket.ts";
 import type { DeadLetterRecord } from "../../delivery/dispatch/dead-letter-record.ts";
@@ -191,8 +191,8 @@ export class ReliableSender<T> {
     return this.#out.send(value, key, options);
   }
 
-  trySend(value: T): boolean {
-    return this.#out.trySend(value);
+  trySend(value: T, key: null, options: TrySendOptions | undefined): boolean {
+    return this.#out.trySend(value, key, options);
   }
 
   stats(): OutboundStats {
