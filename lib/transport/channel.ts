@@ -31,6 +31,7 @@ import {
   openNative,
 } from "./native/native.ts";
 import { NativeCalls } from "./native/native-calls.ts";
+import { takingDescriptors } from "./native/out-of-descriptors.ts";
 import { skipRoutingIds } from "./native/router-ids.ts";
 import { SocketFile } from "./native/socket-file.ts";
 
@@ -333,7 +334,7 @@ export class Channel {
     this.#uses[isInner ? "inproc" : "network"] = true;
     if (text.includes("[")) this.native.ipv6 = true;
     // inproc has no monitor events, and a monitor would keep the process alive until somebody has bound.
-    if (transport !== "inproc") this.#watch.start();
+    if (transport !== "inproc") takingDescriptors(() => this.#watch.start());
   }
 
   /** @param place what libzmq calls it; null where it was not told to connect yet */
@@ -390,7 +391,7 @@ export class Channel {
 
   /** Binds, and remembers it, in one step: what closes the socket must know of all that is bound. */
   async #bindNative(address: Address): Promise<string> {
-    if (this.#meetsStrangers) skipRoutingIds(this.native);
+    if (this.#meetsStrangers) takingDescriptors(() => skipRoutingIds(this.native));
     this.#skipped = true;
     const { text, transport } = address;
     if (transport === "inproc") return await bindFreeName(() => this.#bindNow(address));

@@ -52,3 +52,13 @@ export const STRAY_MUTANTS: readonly Mutant[] = [
     hunt: ["hostile/old-zmtp", "a Push without a gate ends what does not speak ZMTP 3 (ipc)"],
   },
 ];
+
+/** What says that no descriptor is left. */
+export const DESCRIPTOR_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "errors",
+    name: "the error of the system comes as it is",
+    edits: [["transport/native/out-of-descriptors", "CODES.has(cause.code)", "false"]],
+    hunt: ["transport/native/out-of-descriptors", "what the system says is an error of ours"],
+  },
+];

@@ -14,6 +14,6 @@ let drawn = false;
  */
 export function drawNumbers(): void {
   if (drawn) return;
-  drawn = true;
   for (let count = randomInt(DRAWS_MAX); count > 0; count--) new Request({}).close();
+  drawn = true;
 }

@@ -11,6 +11,7 @@ import {
   XPublisher,
 } from "zeromq";
 import { drawNumbers } from "./draw-numbers.ts";
+import { takingDescriptors } from "./out-of-descriptors.ts";
 import { NAME_PROPERTY } from "./ready-command.ts";
 
 /** The native sockets we use; every role is built on one of them. */
@@ -111,6 +112,7 @@ let contextPrepared = false;
  * constructor leaves a half-made object behind that crashes the process when it ends.
  *
  * @param construction the context, where it is not the one that all threads of the process share
+ * @throws BrokerlessError `BROKERLESS_NO_SPACE` where no descriptor is left
  */
 export function openNative(
   kind: NativeKind,
@@ -123,10 +125,10 @@ export function openNative(
     if (globalContext.maxSockets < CONTEXT_SOCKETS_MAX)
       globalContext.maxSockets = CONTEXT_SOCKETS_MAX;
   }
-  if (kind === "router") drawNumbers();
-  const native = new CLASSES[kind](construction) as unknown as NativeSocket & {
-    [option: string]: unknown;
-  };
+  const native = takingDescriptors(() => {
+    if (kind === "router") drawNumbers();
+    return new CLASSES[kind](construction);
+  }) as unknown as NativeSocket & { [option: string]: unknown };
   native.linger = settings.lingerMs;
   const receives = kind !== "push" && kind !== "xpub";
   native.maxMessageSize = receives ? settings.frameBytesMax : INCIDENTAL_BYTES_MAX;
