@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import {
   decodeLinkMessage,
   encodeLinkMessage,
@@ -8,12 +9,14 @@ import {
 import {
   Dealer,
   json,
+  Publisher,
   Pull,
   type PullOptions,
   Push,
   type PushOptions,
   Router,
   raw,
+  Subscriber,
 } from "../../lib/index.ts";
 import { eachTransport } from "../support/each-transport.ts";
 import { eventually } from "../support/eventually.ts";
@@ -51,6 +54,35 @@ for (const [misfit, make] of Object.entries(MISFITS)) {
     }
   });
 }
+
+/** Plain sockets of other kinds: those that ZeroMQ keeps apart from reliable ones tell both sides. */
+const OTHERS = {
+  Publisher: () => new Publisher<{ topic: number }>(),
+  Subscriber: () => new Subscriber<{ topic: number }>(),
+} as const;
+
+for (const [name, other] of Object.entries(OTHERS)) {
+  for (const ours of [push, pull]) {
+    test(`reliable: a ${name} and a reliable ${ours.name} refuse each other on both sides`, async (t) => {
+      const sides = [open(t, ours()), open(t, other())] as const;
+      const errors = sides.map((side) => errorsOf(side));
+      sides[1].connect(await sides[0].bind("tcp://127.0.0.1:*"));
+      await eventually(() => {
+        for (const list of errors) assert.equal(list[0]?.code, "BROKERLESS_PROTOCOL");
+      });
+    });
+  }
+}
+
+test("reliable: what a dealer sends is refused, by the side that gets it", async (t) => {
+  const reliable = open(t, pull());
+  const dealer = open(t, new Dealer<number>());
+  const errors = errorsOf(reliable);
+  await dealer.bind("tcp://127.0.0.1:*").then((address) => reliable.connect(address));
+  await dealer.ready();
+  await dealer.send(1);
+  await eventually(() => assert.match(errors[0]?.message ?? "", /not a message of the/));
+});
 
 const RAW = { codec: raw(), batch: false } as const;
 /** What each side is told first by the other, in words of another version. */
