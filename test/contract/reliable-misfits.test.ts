@@ -7,6 +7,7 @@ import {
   type LinkMessageInput,
 } from "../../lib/delivery/protocol/link-message.ts";
 import {
+  type BrokerlessError,
   Dealer,
   json,
   Publisher,
@@ -65,7 +66,9 @@ for (const [name, other] of Object.entries(OTHERS)) {
   for (const ours of [push, pull]) {
     test(`reliable: a ${name} and a reliable ${ours.name} refuse each other on both sides`, async (t) => {
       const sides = [open(t, ours()), open(t, other())] as const;
-      const errors = sides.map((side) => errorsOf(side));
+      const errors: BrokerlessError[][] = [[], []];
+      sides[0].on("error", (error) => errors[0]!.push(error));
+      (sides[1] as Subscriber<{ topic: number }>).on("error", (error) => errors[1]!.push(error));
       sides[1].connect(await sides[0].bind("tcp://127.0.0.1:*"));
       await eventually(() => {
         for (const list of errors) assert.equal(list[0]?.code, "BROKERLESS_PROTOCOL");
