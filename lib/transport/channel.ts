@@ -72,6 +72,8 @@ export interface ChannelOptions {
 
 const NO_GATE =
   'option "gate": there is none before an abstract name, or before a client of CURVE that binds';
+/** What libzmq calls an IPv4 address that it binds when it has bound one of IPv6. */
+const MAPPED_IPV4 = /\[::ffff:([\d.]+)\]/;
 const MIXED =
   "a socket that sends from a worker thread uses either inproc or tcp and ipc: over inproc its frames differ, see docs/wire-format.md";
 
@@ -425,7 +427,7 @@ export class Channel {
       if (nativeName !== null) this.native.disconnect(nativeName);
       throw error;
     }
-    const resolved = transport === "tcp" ? nativeName : text;
+    const resolved = transport === "tcp" ? nativeName.replace(MAPPED_IPV4, "$1") : text;
     this.#endpoints.addBound(resolved, nativeName);
     this.#calls.wake();
     return resolved;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { networkInterfaces } from "node:os";
 import { type TestContext, test } from "node:test";
 import * as zmq from "zeromq";
 import { Publisher, Pull, Push, Subscriber } from "../../lib/index.ts";
@@ -233,4 +234,25 @@ test("channel: a socket closed while it binds frees the address", async (t) => {
   const binding = pull.bind("tcp://127.0.0.1:*");
   void pull.close();
   await assert.rejects(binding, { code: "BROKERLESS_CLOSED" });
+});
+
+test("channel: behind an IPv6 address an IPv4 one is bound, met and given up as it is called", async (t) => {
+  if (
+    !Object.values(networkInterfaces()).some((all) => all?.some((each) => each.address === "::1"))
+  ) {
+    t.skip("this machine has no IPv6");
+    return;
+  }
+  const { pull, push, peers } = pair(t);
+  await pull.bind("tcp://[::1]:*");
+  const address = await pull.bind("tcp://127.0.0.1:*");
+  assert.match(address, /^tcp:\/\/127\.0\.0\.1:\d+$/);
+  push.connect(address);
+  await Promise.all([push.ready(), pull.ready()]);
+  await push.send(1);
+  assert.equal(await pull.receive(), 1);
+  await pull.unbind(address);
+  await eventually(() => assert.deepEqual(peers(), [0, 0]));
+  await pull.bind(address);
+  await push.ready();
 });
