@@ -6,7 +6,7 @@ import {
   withStart,
 } from "../protocol/epochs.ts";
 import type { SeqRange } from "../range/range.ts";
-import { RangeSet } from "../range/range-set.ts";
+import { RangeSet, without } from "../range/range-set.ts";
 import { UnconfirmedAcks } from "./unconfirmed-acks.ts";
 import { WaitingItems } from "./waiting-items.ts";
 import type { WindowEvent, WindowItem, WindowState } from "./window-events.ts";
@@ -387,5 +387,10 @@ export class Window<P> {
     this.#arrived(first, last);
     this.#done.add(first, last);
     for (const part of held) this.#unsaid.add(part.first, part.last);
+    if ((this.#items.first ?? Number.POSITIVE_INFINITY) > last) return;
+    // A delivery that lost its lease is acknowledged while the message waits again.
+    const waiting = without([{ first, last }], this.#items.gaps({ first, last }));
+    if (waiting.length > 0) this.#items.dropAll(waiting);
+    for (const part of waiting) this.#unsaid.add(part.first, part.last);
   }
 }

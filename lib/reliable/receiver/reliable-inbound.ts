@@ -82,6 +82,8 @@ export class ReliableInbound<T> {
   readonly #holders = new Set<Holder>([(stream) => this.#received.of(stream)]);
   /** A call of `receive` waits, or its caller cannot have seen it: who calls now is another one. */
   #isReceiving = false;
+  /** Deliveries were shown again: one of the former may be acknowledged while the message is in `#chunk`. */
+  #hasShownAgain = false;
   /** What is being checked, and will be in `#chunk`. */
   #checked: Held | null = null;
   /** What the senders are to hear of what is handed out. */
@@ -147,6 +149,7 @@ export class ReliableInbound<T> {
     for (const range of ranges) {
       for (const { first, last } of held.gaps(range.first, range.last)) {
         stream.window.step({ type: "rejected", first, last });
+        this.#hasShownAgain = true;
       }
     }
     const chunk = this.#chunk;
@@ -407,6 +410,7 @@ export class ReliableInbound<T> {
   #current(): DecodedBatch<T> | null {
     while (this.#filling === null) {
       const chunk = this.#chunk;
+      if (chunk !== null && this.#hasShownAgain) skipAcknowledged(chunk);
       const isThere = chunk !== null && chunk.index < chunk.values.length;
       if (isThere ? this.#turns.isOverForNext() : this.#turns.isOver()) {
         this.#turn();
@@ -498,5 +502,15 @@ export class ReliableInbound<T> {
     const said = { reason: error.message, error: handlerError(error, SAID_LENGTH_MAX) };
     this.#options.links().reject(stream, seq, said);
     this.#options.onRefused(error);
+  }
+}
+
+/** Passes over the next values of a chunk that were acknowledged by a delivery of before. */
+function skipAcknowledged(chunk: DecodedBatch<unknown>): void {
+  const { stream, values, epoch } = chunk;
+  while (chunk.index < values.length) {
+    const seq = seqAt(chunk, chunk.index);
+    if (stream.window.holds(seq) || !isSame(stream, seq, epoch)) return;
+    chunk.index += 1;
   }
 }
