@@ -108,6 +108,8 @@ export class SimReceiver {
     void this.#deliveries!.next().then(({ value }) => {
       if (life !== this.#lives || value === undefined) return;
       this.#isAsking = false;
+      // A delivery of before was acknowledged between the hand-out of this one and its arrival here.
+      if (!value.isHeld && this.#done.has(value.id)) return;
       this.#take(value);
     });
   }
