@@ -34,7 +34,6 @@ import { NativeCalls } from "./native/native-calls.ts";
 import { takingDescriptors } from "./native/out-of-descriptors.ts";
 import { skipRoutingIds } from "./native/router-ids.ts";
 import { SocketFile } from "./native/socket-file.ts";
-import { uninterrupted } from "./native/uninterrupted.ts";
 
 /** Told of what happens on a {@link Channel} without being asked. */
 export interface ChannelListener {
@@ -149,8 +148,6 @@ export class Channel {
     });
     this.#inproc = new InprocEndpoints({
       native: this.native,
-      onlySends: kind === "push",
-      goesAstray: () => this.#goesAstray(),
       onJoined: (address) => {
         this.#watch.peers.began(address);
         this.#watch.peers.joined(address);
@@ -229,12 +226,12 @@ export class Channel {
       return;
     }
     try {
-      if (transport === "inproc") this.#inproc.connect(text);
-      else this.native.connect(text);
+      this.native.connect(text);
     } catch (cause) {
       throw addressError("connect to", text, cause);
     }
     this.#endpoints.addConnected(text);
+    if (transport === "inproc") this.#inproc.connected(text);
     this.#calls.wake();
   }
 
@@ -302,6 +299,8 @@ export class Channel {
     const released = bound.map((each) => this.#freed(each, this.#endpoints.nativeNameOf(each)));
     this.#watch.stop();
     this.#hosts.close();
+    // Closing frees an inproc name only later, in a thread of libzmq.
+    for (const each of bound) if (isInproc(each)) this.native.disconnect(each);
     this.#inproc.close();
     if (!this.#watch.started) forgetChannel(this);
     this.#guard.release();
@@ -376,15 +375,6 @@ export class Channel {
   /** Whether what it sends may be held by another thread when this one has ended. */
   get #mayLeaveThread(): boolean {
     return !isMainThread && this.#kind !== "pull" && this.#kind !== "sub";
-  }
-
-  /** Whether a DEALER that has nothing but one lost connection may still send there: with others one cannot tell. */
-  #goesAstray(): boolean {
-    const { bound, connected } = this.#endpoints;
-    if (this.#kind !== "dealer" || bound.length + connected.length > 1) return false;
-    const isWritable = uninterrupted(() => this.native.writable);
-    this.#calls.wake();
-    return isWritable;
   }
 
   #passesGate(address: Address): boolean {

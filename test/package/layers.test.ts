@@ -12,7 +12,7 @@ const LOWER: Readonly<Record<string, readonly string[]>> = {
   batch: [".", "codec"],
   "transport/native": ["."],
   "transport/monitor": [".", "transport/native"],
-  "transport/inproc": [".", "transport/native"],
+  "transport/inproc": ["transport/native"],
   "transport/curve": [".", "transport/native"],
   "transport/gate": [".", "transport/curve", "transport/monitor", "transport/native"],
   transport: [

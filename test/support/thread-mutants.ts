@@ -71,35 +71,3 @@ export const BIND_CLOSE_MUTANTS: readonly Mutant[] = [
     hunt: [BIND_CLOSE, "an inproc name that is given up meanwhile"],
   },
 ];
-
-const PRESENCE = "transport/inproc/presence";
-
-/** How the connectors of an inproc name find its next binder. */
-export const PRESENCE_MUTANTS: readonly Mutant[] = [
-  {
-    rule: "0008",
-    name: "who has no answer goes on waiting for it",
-    edits: [
-      [PRESENCE, 'errnoOf(error) === "EAGAIN" && dealer.writable', 'errnoOf(error) === "EAGAIN"'],
-    ],
-    hunt: [PRESENCE, "before it has heard a connector is not waited for (thread ends)"],
-  },
-  {
-    rule: "0008",
-    name: "who comes just before the end is not told how it is",
-    edits: [[PRESENCE, "if (isKnock)", "if (false)"]],
-    hunt: [PRESENCE, "before it has heard a connector is not waited for (cut)"],
-  },
-  {
-    rule: "0008",
-    name: "an end that comes before the answer is a sure one",
-    edits: [[PRESENCE, 'else if (stage === "joined")', "else if (true)"]],
-    hunt: [PRESENCE, "before it has heard a connector is not waited for (gone)"],
-  },
-  {
-    rule: "0008",
-    name: "a binder that has gone is not looked for again",
-    edits: [[PRESENCE, "if (listener.found(address))", "if (false)"]],
-    hunt: [PRESENCE, "who has heard of the end finds the next binder"],
-  },
-];

@@ -1,16 +1,11 @@
 import { assertHunted } from "../support/mutation.ts";
-import {
-  BIND_CLOSE_MUTANTS,
-  PRESENCE_MUTANTS,
-  THREAD_FRAME_MUTANTS,
-} from "../support/thread-mutants.ts";
+import { BIND_CLOSE_MUTANTS, THREAD_FRAME_MUTANTS } from "../support/thread-mutants.ts";
 import { DESCRIPTOR_MUTANTS, IPC_MUTANTS, STRAY_MUTANTS } from "../support/transport-mutants.ts";
 
 assertHunted(
   "controls: with a protection of an address or of a frame taken away, its test fails",
   [
     ...BIND_CLOSE_MUTANTS,
-    ...PRESENCE_MUTANTS,
     ...THREAD_FRAME_MUTANTS,
     ...IPC_MUTANTS,
     ...STRAY_MUTANTS,
@@ -20,7 +15,6 @@ assertHunted(
     "contract/inproc-marks.test.ts",
     "hostile/old-zmtp.test.ts",
     "transport/bind-close.test.ts",
-    "transport/inproc/presence.test.ts",
     "transport/inproc/thread-frames.test.ts",
     "transport/native/ipc-mode.test.ts",
     "transport/native/out-of-descriptors.test.ts",

@@ -12,12 +12,6 @@ const NUDGES = 10;
 /** Nobody is there. */
 const NOWHERE = "ipc://@brokerless.nowhere";
 
-/** Makes zeromq look again whether a call that is under way can go on. A connection attempt is a new signal. */
-export function wakeNative(native: Pick<NativeSocket, "connect" | "disconnect">): void {
-  native.connect(NOWHERE);
-  native.disconnect(NOWHERE);
-}
-
 /**
  * The sends and receives of a native socket, at most one of each at a time, and what makes libzmq look up.
  *
@@ -118,9 +112,11 @@ export class NativeCalls {
     setTimeout(nudge, 2 ** nudges).unref();
   }
 
-  /** Makes zeromq look again whether a call that is under way can go on. */
+  /** Makes zeromq look again whether a call that is under way can go on. A connection attempt is a new signal. */
   wake(): void {
-    if (this.#underWay > 0) wakeNative(this.#native);
+    if (this.#underWay === 0) return;
+    this.#native.connect(NOWHERE);
+    this.#native.disconnect(NOWHERE);
   }
 
   /**
