@@ -53,7 +53,7 @@ export class MessageTables {
   readonly #settled = new RangeSet();
   /** Beyond what was fed, and dealt with already: by a claim, or as a copy of a dead letter. */
   readonly #ahead = new RangeSet();
-  /** Of the ready ones, those that a process before this one handed out: who holds them may claim them. */
+  /** Of the ready and resting ones, those that a process before this one may have handed out: who holds them may claim them. */
   readonly #restored = new RangeSet();
   /** What was in somebody's hands when a process before this one died, and has had no answer since. */
   readonly #unanswered = new RangeSet();
@@ -97,6 +97,8 @@ export class MessageTables {
       for (const { first, last } of this.#unsettledOf(segment)) {
         this.#resting.set(first, last, { attempts, bytesEach: 0, dueMs: nowMs + restMs });
         this.#ahead.add(first, last);
+        // Its rest may have been over, and it sent again, before that was saved.
+        this.#restored.add(first, last);
       }
     }
   }
@@ -251,6 +253,9 @@ export class MessageTables {
     if (last < range.first) return granted;
     for (const part of this.#restored.delete(range.first, last)) {
       for (const again of this.ready.take(part.first, part.last)) {
+        granted.push(...this.#claimed(again));
+      }
+      for (const again of this.#resting.take(part.first, part.last)) {
         granted.push(...this.#claimed(again));
       }
     }

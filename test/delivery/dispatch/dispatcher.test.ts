@@ -630,3 +630,26 @@ test("dispatcher: what turns out to be larger than the average of its batch take
   assert.equal(handed(true), 2);
   assert.equal(handed(false), 50, "the credit had no room for them anyway");
 });
+
+test("dispatcher: what rested when it was saved last may have been sent and done since, and can be claimed", () => {
+  for (const isDone of [true, false]) {
+    const rest = { first: 1, last: 2, value: { attempts: 1, restMs: 10 } };
+    const dispatcher = start({}, { rests: [rest], receivers: ["r1"] }, 2);
+    dispatcher.step(fed(1, 2), 0);
+    const range = { first: 2, last: 2 };
+    const claim = { held: isDone ? [] : [range], done: isDone ? [range] : [] };
+    const actions = dispatcher.step({ ...join(1), ...claim } as DispatcherEvent, 1);
+    assert.deepEqual(
+      actions.filter(({ type }) => type === "lost"),
+      [],
+    );
+    const settled = actions.filter(({ type }) => type === "settled");
+    assert.equal(settled.length, isDone ? 1 : 0);
+    // It is sent to nobody else when its rest is over.
+    const later = dispatcher.step({ type: "tick" }, 20).filter(({ type }) => type === "send");
+    assert.deepEqual(
+      later.map((action) => action.type === "send" && [action.first, action.last, action.attempt]),
+      [[1, 1, 2]],
+    );
+  }
+});
