@@ -230,9 +230,18 @@ export class Channel {
     } catch (cause) {
       throw addressError("connect to", text, cause);
     }
+    if (transport === "inproc") this.#connectPresence(text);
     this.#endpoints.addConnected(text);
-    if (transport === "inproc") this.#inproc.connected(text);
     this.#calls.wake();
+  }
+
+  #connectPresence(address: string): void {
+    try {
+      takingDescriptors(() => this.#inproc.connected(address));
+    } catch (error) {
+      this.native.disconnect(address);
+      throw error;
+    }
   }
 
   /** Stops accepting peers; resolves when the address can be bound again. */
