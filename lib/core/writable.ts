@@ -1,4 +1,3 @@
-import { setMaxListeners } from "node:events";
 import type { Writable } from "node:stream";
 import { expected, integer, oneOf, type Rule, type Rules, resolveOptions } from "../options.ts";
 import { closedError } from "./queue/receive-queue.ts";
@@ -88,8 +87,6 @@ export interface WritableTarget {
 export function createWritable(target: WritableTarget): Writable {
   const { Writable } = process.getBuiltinModule("node:stream");
   const gone = new AbortController();
-  // What waits together listens to it together.
-  setMaxListeners(0, gone.signal);
   // An async function, so that what a caller's function throws is a rejection too.
   const send = async (value: unknown): Promise<void> => target.send(value as never, gone.signal);
   const sendAll = target.level === "queued" ? inTurn : together;

@@ -143,12 +143,6 @@ export const LISTENER_MUTANTS: readonly Mutant[] = [
     edits: [[REPLIER, "setMaxListeners(0, this.#gone.signal)", "void 0"]],
     hunt: [LISTENERS, "many handlers of a replier"],
   },
-  {
-    rule: "a signal of ours takes any number of listeners",
-    name: "the signal of a stream warns",
-    edits: [["core/writable", "setMaxListeners(0, gone.signal)", "void 0"]],
-    hunt: [LISTENERS, "of a stream many messages"],
-  },
 ];
 
 /** What tells one history of a stream from another, and void messages from valid ones. */
