@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { getMaxListeners } from "node:events";
 import { type TestContext, test } from "node:test";
 import { Pull, Push, Replier, Requester } from "../../lib/index.ts";
 import { Worker, WorkQueue } from "../../patterns/work-queue.ts";
@@ -24,9 +25,12 @@ function listen(signal: AbortSignal, count: number): void {
 
 test("listeners: control: a signal that nobody has prepared for many warns", async (t) => {
   const names = warnings(t);
-  listen(new AbortController().signal, LISTENERS);
+  const { signal } = new AbortController();
+  listen(signal, LISTENERS);
   await turn();
-  assert.deepEqual(names, ["MaxListenersExceededWarning"]);
+  // Newer versions of Node have no bound for signals, and warn of none.
+  const expected = getMaxListeners(signal) === 0 ? [] : ["MaxListenersExceededWarning"];
+  assert.deepEqual(names, expected);
 });
 
 test("listeners: many handlers of a replier may pass its signal on at the same time", async (t) => {
