@@ -6,7 +6,6 @@ import type {
   DispatcherOptions,
   DispatcherState,
 } from "../../lib/delivery/dispatch/dispatcher-events.ts";
-import type { SeqRange } from "../../lib/delivery/range/range.ts";
 import type { Segment } from "../../lib/delivery/range/range-map.ts";
 
 type Message = Sized & { readonly bytes: number };
@@ -101,7 +100,7 @@ export class DispatcherModel {
     } else if (event.type === "joined") this.#join(event);
     else if (event.type === "lost") this.#lose(event.link);
     else if (event.type === "left") this.#leave(event.link, false);
-    else if (event.type === "begun") this.#begin(event.link, event.ranges);
+    else if (event.type === "begun") this.#begin(event);
     else if ("ranges" in event && "link" in event) this.#answer(event);
     this.#pass();
   }
@@ -230,12 +229,18 @@ export class DispatcherModel {
     this.links.delete(id);
   }
 
-  #begin(link: number, ranges: readonly SeqRange[]): void {
+  #begin({ link, ranges, wantsGo }: Extract<DispatcherEvent, { readonly type: "begun" }>): void {
     const held = this.links.has(link) ? this.held(link) : [];
     for (const seq of held) {
-      if (!ranges.some(({ first, last }) => first <= seq && seq <= last)) continue;
-      this.#noteFirst(seq);
-      (this.messages.get(seq) as Leased).isBegun = true;
+      const message = this.messages.get(seq) as Leased;
+      if (ranges.some(({ first, last }) => first <= seq && seq <= last)) {
+        this.#noteFirst(seq);
+        message.isBegun = true;
+      } else if (wantsGo && message.isBegun) {
+        // Nothing but what it asks for is in its hands.
+        message.isBegun = false;
+        if (message.attempt === 1) this.#firsts.delete(seq);
+      }
     }
   }
 

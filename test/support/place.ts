@@ -99,4 +99,15 @@ export class Place {
     this.#clock.advance(GRACE_MS);
     await this.carry();
   }
+
+  /** A sender loses its connections, and nobody comes back within the grace. */
+  async parts(sender: PlaceSender): Promise<void> {
+    for (const { wire, receiver } of this.#wires.filter((one) => one.sender === sender)) {
+      wire.isCut = true;
+      sender.links.onGone(wire.senderEnd);
+      receiver.links.onGone(wire.receiverEnd);
+    }
+    this.#clock.advance(GRACE_MS);
+    await this.carry();
+  }
 }

@@ -2,6 +2,7 @@ import { EXTENSION_MS_MAX, type Handed, type Lease } from "../attempts/leases.ts
 import { cutAt } from "../attempts/suspects.ts";
 import { countAll, type SeqRange } from "../range/range.ts";
 import type { Segment } from "../range/range-map.ts";
+import { without } from "../range/range-set.ts";
 import { Assignment } from "./assignment.ts";
 import { type Consumer, hasCredit, newLink } from "./consumer.ts";
 import type { DeadLetterIndex } from "./dead-letter-index.ts";
@@ -223,8 +224,20 @@ export class Dispatcher {
       }
     }
     const { link } = event;
-    if (event.wantsGo) this.#actions.push({ type: "go", link, ranges: begun });
+    if (event.wantsGo) {
+      this.#keepBegun(link, begun);
+      this.#actions.push({ type: "go", link, ranges: begun });
+    }
     if (refused.length > 0) this.#actions.push({ type: "lost", link, ranges: refused });
+  }
+
+  /** Who asks has nothing in hand but what it asks for: what it had asked for before, it has not begun. */
+  #keepBegun(id: number, kept: readonly SeqRange[]): void {
+    for (const part of this.#roster.get(id)?.leases ?? []) {
+      for (const { first, last } of without([part], kept)) {
+        this.#tables.takeBack({ ...part, first, last });
+      }
+    }
   }
 
   /** What others hold they have, and may answer for. */

@@ -206,6 +206,13 @@ export class MessageTables {
     this.suspects.begin(parts);
   }
 
+  /** Of what is handed out, what was said to be begun is not begun after all. */
+  takeBack({ value, ...part }: Segment<Handed>): void {
+    for (const range of this.suspects.ended(part)) {
+      if (value.attempt <= 1) this.firsts.forget(range);
+    }
+  }
+
   /** The handler of a range gave an answer: whatever it said before, it had begun. */
   tried(part: Segment<Handed>): void {
     this.firsts.begin(part, this.suspects.begunOf(part));

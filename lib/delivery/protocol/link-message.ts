@@ -24,7 +24,7 @@ import type { SeqRange } from "../range/range.ts";
  * | 16 bye     | * | the session ends. By S, word 1: its stream too, and it will never be continued       |
  * | 17 order   | S | word 1: keep the order of seqs, and wait for the ranges, which come again; 0: no need |
  * | 18 diverged | R | what was known of the ranges is of another history of the stream                    |
- * | 19 begun   | R | ranges that the application has in its hands. word 1: or takes after a go            |
+ * | 19 begun   | R | ranges that the application has in its hands. word 1: or takes after a go, and nothing else |
  * | 20 go      | S | what was said up to a begun of word 1 is saved; what of its ranges is the receiver's  |
  */
 export const LINK_MESSAGES = [

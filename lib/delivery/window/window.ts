@@ -143,7 +143,7 @@ export class Window<P> {
 
   /** The message that `next` would give, where it is guarded; else 0. */
   get guardedNext(): number {
-    if (!this.#items.isGuarded) return 0;
+    if (!this.#items.isGuarded || this.isSaturated) return 0;
     const seq = this.#items.first!;
     return (this.#returned.lowest?.first ?? seq + 1) <= seq ? 0 : seq;
   }

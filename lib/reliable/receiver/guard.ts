@@ -12,7 +12,17 @@ export interface GuardOptions {
   readonly onFree: () => void;
 }
 
-/** A guarded message was answered for, and its sender may not know. */
+/** A guarded message that its sender was asked for, and may have saved as begun. */
+interface Asked {
+  readonly stream: ReceiverStream;
+  readonly seq: number;
+  /** The session over which it was asked; null: not over the one that there is. */
+  link: ReceiverLink | null;
+  /** Whether it is saved that it is begun. */
+  isSaved: boolean;
+}
+
+/** What the sender has saved of what is begun may be no longer true: a guarded message was answered for, or is not next any more. */
 interface Leaving {
   readonly stream: ReceiverStream;
   /** The session over which its sender is to hear of it; null: there is none. */
@@ -25,8 +35,11 @@ interface Leaving {
 
 /**
  * Lets a guarded message be begun alone: when nothing else is in the application's hands, and its sender has saved
- * that it is begun; nothing else is handed out before the sender has saved the answer. So when this process dies
- * meanwhile, no other message is suspected of it, and when another kills it afterwards, neither is this one.
+ * that it is begun. From the question on, until the sender has saved the answer, nothing else is handed out. So when
+ * this process dies meanwhile, no other message is suspected of it, and when another kills it afterwards, neither is
+ * this one.
+ *
+ * A `go` does not say what it answers, so a sender is asked one thing at a time.
  *
  * Costs nothing for each message where none is guarded.
  *
@@ -36,6 +49,7 @@ export class Guard {
   readonly #options: GuardOptions;
   /** The guarded message that is in the application's hands. */
   #alone: { readonly stream: ReceiverStream; readonly seq: number } | null = null;
+  #asked: Asked | null = null;
   #leaving: Leaving | null = null;
   /** Somebody waits until nothing is in the application's hands. */
   #isDraining = false;
@@ -47,6 +61,14 @@ export class Guard {
   /** Whether nothing of a stream may be handed out. */
   isClosed(stream: ReceiverStream): boolean {
     if (this.#alone !== null) return true;
+    this.#forgetGone();
+    const asked = this.#asked;
+    if (asked !== null) {
+      if (asked.stream.window.guardedNext === asked.seq) return stream !== asked.stream;
+      // Another is next there: should that one kill, this one must not count as begun.
+      this.#asked = null;
+      this.#leaving = { stream: asked.stream, link: null, isSaid: true, isAsked: false };
+    }
     const leaving = this.#leaving;
     if (leaving === null) return false;
     const { link } = leaving.stream;
@@ -56,8 +78,7 @@ export class Guard {
     if (!leaving.isSaid || link === null || link.acks === 0) return true;
     // What is said of another guarded one says that what was said before it is known.
     if (leaving.stream.window.guardedNext !== 0) return stream !== leaving.stream;
-    if (!leaving.isAsked) this.#options.ask(leaving.stream, []);
-    leaving.isAsked = true;
+    if (!leaving.isAsked) leaving.isAsked = this.#ask(leaving.stream, 0);
     return true;
   }
 
@@ -72,37 +93,42 @@ export class Guard {
       this.#isDraining = true;
       return "nothing";
     }
-    if (stream.mayBegin === seq) return "now";
-    if (stream.asksFor !== seq) {
-      stream.asksFor = seq;
-      this.#options.ask(stream, [{ first: seq, last: seq }]);
+    this.#asked ??= { stream, seq, link: null, isSaved: false };
+    const asked = this.#asked;
+    if (asked.link !== link) {
+      asked.isSaved = false;
+      if (this.#ask(stream, seq)) asked.link = link;
     }
-    return "others";
+    return asked.isSaved ? "now" : "nothing";
   }
 
   /** A guarded message was handed out. */
   enter(stream: ReceiverStream, seq: number): void {
     this.#alone = { stream, seq };
+    this.#asked = null;
     this.#leaving = null;
-    stream.asksFor = 0;
-    stream.mayBegin = 0;
   }
 
   /** The sender has saved that messages are begun, and what was said before that. */
   go(stream: ReceiverStream, ranges: readonly SeqRange[]): void {
-    if (ranges.length === 0 && this.#leaving?.isAsked && this.#leaving.stream === stream) {
-      this.#leaving = null;
+    const { asksFor } = stream;
+    stream.asksFor = null;
+    const [asked, leaving] = [this.#asked, this.#leaving];
+    if (asksFor === 0 && leaving?.isAsked && leaving.stream === stream) this.#leaving = null;
+    if (asked?.stream === stream && asked.link === stream.link && asked.seq === asksFor) {
+      asked.isSaved = ranges.some(({ first }) => first === asksFor);
     }
-    if (ranges.some(({ first }) => first === stream.asksFor)) stream.mayBegin = stream.asksFor;
     this.#options.onFree();
   }
 
   /** Messages are no longer this receiver's: should they come again, the question is another one. */
   lost(stream: ReceiverStream, ranges: readonly SeqRange[]): void {
-    const { asksFor } = stream;
-    if (ranges.some(({ first, last }) => first <= asksFor && asksFor <= last)) {
-      stream.asksFor = 0;
-      stream.mayBegin = 0;
+    const asked = this.#asked;
+    const isLost = ({ first, last }: SeqRange): boolean =>
+      asked !== null && first <= asked.seq && asked.seq <= last;
+    if (asked?.stream === stream && ranges.some(isLost)) {
+      this.#asked = null;
+      this.#options.onFree();
     }
     this.answered();
   }
@@ -110,7 +136,8 @@ export class Guard {
   /** Messages are no longer in the application's hands, or a session has ended. */
   answered(): void {
     const alone = this.#alone;
-    if (alone === null && this.#leaving === null && !this.#isDraining) return;
+    const isWaiting = this.#asked !== null || this.#leaving !== null || this.#isDraining;
+    if (alone === null && !isWaiting) return;
     if (alone?.stream.window.holds(alone.seq)) return;
     if (alone !== null) this.#leave(alone.stream);
     this.#alone = null;
@@ -120,8 +147,24 @@ export class Guard {
 
   /** A sender did not come back. */
   forget(stream: ReceiverStream): void {
+    if (this.#asked?.stream === stream) this.#asked = null;
     if (this.#leaving?.stream === stream) this.#leaving = null;
     this.answered();
+  }
+
+  /** Nobody waits any more for a sender that has ended its stream. */
+  #forgetGone(): void {
+    const isGone = ({ link, cancelGrace }: ReceiverStream) => link === null && cancelGrace === null;
+    if (this.#asked !== null && isGone(this.#asked.stream)) this.#asked = null;
+    if (this.#leaving !== null && isGone(this.#leaving.stream)) this.#leaving = null;
+  }
+
+  /** @returns whether it was asked: not before the answer to the last question is there */
+  #ask(stream: ReceiverStream, seq: number): boolean {
+    if (stream.asksFor !== null) return false;
+    stream.asksFor = seq;
+    this.#options.ask(stream, seq === 0 ? [] : [{ first: seq, last: seq }]);
+    return true;
   }
 
   #leave(stream: ReceiverStream): void {

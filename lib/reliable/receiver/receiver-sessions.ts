@@ -223,8 +223,7 @@ export class ReceiverSessions {
     this.#openCount -= 1;
     if (stream.link === link) {
       stream.link = null;
-      stream.asksFor = 0;
-      stream.mayBegin = 0;
+      stream.asksFor = null;
       stream.window.step({ type: "closed" });
       const { graceMs } = stream.welcome;
       stream.cancelGrace = clock.after(graceMs, () => {
@@ -376,12 +375,12 @@ export class ReceiverSessions {
       const window = new Window<Batch>(this.#options.memory?.recall(key) ?? null, bytesOf);
       const idle = {
         link: null,
+        asksFor: null,
         cancelGrace: null,
         isEnded: false,
         isWatched: false,
         isAckDue: false,
       };
-      const guarded = { asksFor: 0, mayBegin: 0 };
       stream = {
         id,
         key,
@@ -392,7 +391,6 @@ export class ReceiverSessions {
         acking: null,
         isRemembered: true,
         ...idle,
-        ...guarded,
       };
       this.#forgetIdle();
       this.#streams.set(key, stream);
@@ -444,9 +442,11 @@ export class ReceiverSessions {
       spare -= 1;
     }
     if (this.#streams.size <= STREAMS_MAX + this.#links.size) return;
-    for (const { id, key, link, cancelGrace } of this.#streams.values()) {
+    for (const stream of this.#streams.values()) {
+      const { id, key, link } = stream;
       if (link !== null) continue;
-      cancelGrace?.();
+      stream.cancelGrace?.();
+      stream.cancelGrace = null;
       this.#streams.delete(key);
       const text = `${STREAMS_MAX} streams without a session are remembered`;
       this.#options.onProblem(forgottenError(text, id));

@@ -41,10 +41,8 @@ export interface ReceiverStream {
   cancelGrace: (() => void) | null;
   /** Why messages were rejected, by seq, as long as the sender may ask again. */
   readonly rejections: Map<number, Rejection>;
-  /** The guarded message that the sender was told of in this session; 0: none. */
-  asksFor: number;
-  /** The guarded message that may be begun; 0: none. */
-  mayBegin: number;
+  /** What this session waits for a `go` for: a guarded message, or 0, that what was said is saved; null: nothing. */
+  asksFor: number | null;
   /** Whether its sender wants to hear soon what is begun. */
   isWatched: boolean;
   /** An ack is due at the end of this turn. */
