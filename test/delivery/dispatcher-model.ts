@@ -279,6 +279,7 @@ export class DispatcherModel {
   #giveBack(seqs: readonly number[], isDead: boolean): void {
     const all = seqs.map((seq) => ({ seq, ...(this.messages.get(seq) as Leased) }));
     const begun = all.filter(({ isBegun }) => isBegun);
+    const alone = new Set(this.guarded);
     if (isDead)
       this.#suspect(
         seqs,
@@ -287,7 +288,9 @@ export class DispatcherModel {
     for (const { seq, attempt, isBegun } of all) {
       if (!isBegun) this.#wait(seq, attempt - 1, this.#nowMs);
       else if (attempt >= this.#options.attemptsMax) {
-        this.#die(seq, "the lease ended, or the receiver was lost");
+        // Once more, if it was not surely the reason.
+        if (isDead && !alone.has(seq)) this.#wait(seq, attempt - 1, this.#nowMs);
+        else this.#die(seq, "the lease ended, or the receiver was lost");
       } else this.#wait(seq, attempt, this.#nowMs);
     }
   }

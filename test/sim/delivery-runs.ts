@@ -81,6 +81,16 @@ export const RUNS: Readonly<Record<string, WorldOptions>> = {
     attemptsMax: 2,
     poison: true,
   },
+  "poison among handlers that fail": {
+    ...BASE,
+    senders: 2,
+    receivers: 2,
+    receiverCrashes: true,
+    graceMs: 1_000,
+    attemptsMax: 3,
+    poison: true,
+    failing: true,
+  },
   "handlers that fail often, receivers that die": {
     ...BASE,
     senders: 2,

@@ -85,6 +85,8 @@ export class DeliveryWorld {
   readonly #sentMs = new Map<string, number>();
   /** What a receiver did not want; should that word be lost with its connection, another may. */
   readonly #unwanted = new Set<string>();
+  /** What handlers failed with, and at which attempt. */
+  readonly #failed = new Set<string>();
   /** Of each sender, the number of the newest message that had its effect. */
   readonly #newest = new Map<string, number>();
   /** Values by the ids of their messages. */
@@ -188,6 +190,11 @@ export class DeliveryWorld {
       attempt <= begins + 1,
       `${value} was begun ${begins} times, and ${attempt - 1} count`,
     );
+  }
+
+  /** A handler gives a message back, or rejects it; that word may be lost with its connection. */
+  gaveUp(value: string, attempt: number): void {
+    this.#failed.add(`${value} #${attempt}`);
   }
 
   /** A receiver rejected a message. */
@@ -370,7 +377,8 @@ export class DeliveryWorld {
         const text = Buffer.from(letter.value!).toString().replace(/\.+$/, "");
         this.#checkWhy(text, letter);
         this.check(!dead.has(text), `${text} is a dead letter twice`);
-        const isWrong = this.options.poison === true && !this.#isPoison(text);
+        const isItsOwn = this.#isPoison(text) || this.#failed.has(`${text} #${letter.attempts}`);
+        const isWrong = this.options.poison === true && !isItsOwn;
         this.check(!isWrong, `${text} is a dead letter, and killed nobody`);
         dead.add(text);
       }

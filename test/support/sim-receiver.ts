@@ -80,9 +80,11 @@ export class SimReceiver {
     // Another may have it by now: it is given up, and so comes again if nobody has.
     if (!message.isHeld && sabotage.ackFirst !== true) message.nack();
     else if (roll < 0.08 * failures) {
+      this.#world.gaveUp(textOf(message), message.attempt);
       const error = new Error(`${textOf(message)} #${message.attempt}`);
       message.nack(roll < 0.04 * failures ? { error } : { error, delayMs: random.below(50) });
     } else if (roll < 0.1 * failures) {
+      this.#world.gaveUp(textOf(message), message.attempt);
       message.reject("unwanted", { error: new Error(`${textOf(message)} #${message.attempt}`) });
       this.#world.unwanted(textOf(message));
     } else if (!isCalm && roll < 0.4) {

@@ -22,7 +22,8 @@ import { Refusals } from "./refusals.ts";
 import { Retries, type TryEnd } from "./retries.ts";
 import { Roster, takeHeld } from "./roster.ts";
 
-const LOST: TryEnd = Object.freeze({ type: "lost" });
+const LOST: TryEnd = Object.freeze({ type: "lost", isBeside: false });
+const LOST_BESIDE: TryEnd = Object.freeze({ type: "lost", isBeside: true });
 const UNTOUCHED: TryEnd = Object.freeze({ type: "released" });
 
 /**
@@ -358,12 +359,23 @@ export class Dispatcher {
   /** Messages come back without a word: only what was begun has been tried. */
   #giveBack(parts: readonly Segment<Lease>[], how: "died" | "left"): void {
     const { suspects } = this.#tables;
-    const begun =
-      how === "died" ? suspects.died(parts) : parts.flatMap((part) => suspects.ended(part));
+    const isDead = how === "died";
+    // What was begun alone is the reason; of the others any may be.
+    const alone = isDead ? parts.flatMap((part) => suspects.guardedOf(part)) : [];
+    const begun = isDead ? suspects.died(parts) : parts.flatMap((part) => suspects.ended(part));
+    const beside = isDead ? without(begun, alone) : [];
     for (const { value, ...part } of parts) {
       for (const { range, isInside } of cutAt(part, begun)) {
-        this.#endTry({ ...range, value }, isInside ? LOST : UNTOUCHED);
+        if (!isInside) this.#endTry({ ...range, value }, UNTOUCHED);
+        else this.#endLost({ ...range, value }, beside);
       }
+    }
+  }
+
+  /** Begun messages come back without a word; some of them had others beside them when the receiver died. */
+  #endLost({ value, ...part }: Segment<Lease>, beside: readonly SeqRange[]): void {
+    for (const { range, isInside } of cutAt(part, beside)) {
+      this.#endTry({ ...range, value }, isInside ? LOST_BESIDE : LOST);
     }
   }
 

@@ -21,8 +21,11 @@ export type TryEnd =
     }
   /** The receiver says that there is no hope. */
   | { readonly type: "rejected"; readonly reason: string; readonly error: HandlerError | null }
-  /** It was begun, and the receiver said nothing: its lease ended, or it is gone. */
-  | { readonly type: "lost" };
+  /**
+   * It was begun, and the receiver said nothing: its lease ended, or it is gone. `isBeside`: the receiver died, and not
+   * surely of this one, which others may have been begun beside.
+   */
+  | { readonly type: "lost"; readonly isBeside: boolean };
 
 /** Reasons of deaths that no receiver names. */
 const FAILED = "all attempts failed";
@@ -79,6 +82,9 @@ export class Retries {
       case "lost":
         if (attempt < attemptsMax)
           return this.#again(part, { attempts: attempt, bytesEach, dueMs: nowMs }, nowMs);
+        // The last attempt is made once more, alone: it may have ended by the deed of another. Who wants one attempt gets one.
+        if (how.isBeside && attemptsMax > 1)
+          return this.#again(part, { attempts: attempt - 1, bytesEach, dueMs: nowMs }, nowMs);
         return this.#toDeadLetter(part, { reason: LOST, error: null }, nowMs);
       default: {
         const { error } = how;

@@ -582,6 +582,44 @@ test("dispatcher: a guarded one that is begun explains a death: nobody else is s
   assert.deepEqual(death(dispatcher, 2, []), ["3: 1-50 #2!"]);
 });
 
+test("dispatcher: who asks has nothing else in hand: what it had asked for before was not tried", () => {
+  const asks = (link: number, ...seqs: number[]): DispatcherEvent => {
+    const ranges = seqs.map((one) => ({ first: one, last: one }));
+    return { type: "begun", link, ranges, wantsGo: true };
+  };
+  for (const next of [[1], []]) {
+    const dispatcher = start({ graceMs: 0, attemptsMax: 2 });
+    dispatcher.step(join(1), 0);
+    dispatcher.step(fed(1, 3), 0);
+    death(dispatcher, 1, [1, 2]);
+    dispatcher.step(asks(2, 2), 3);
+    // Something comes first after all.
+    dispatcher.step(asks(2, ...next), 4);
+    const begun = next.map((one) => ({ first: one, last: one }));
+    assert.deepEqual(dispatcher.state().suspects.begun, begun);
+    const left = next.length === 0 ? ["3: 1-2 #2!"] : ["3: 2-2 #2!"];
+    assert.deepEqual(death(dispatcher, 2, []).slice(0, 1), left);
+  }
+});
+
+test("dispatcher: a last attempt that is lost beside others is made once more, alone; an only one is not", () => {
+  const nacked = { type: "nacked", link: 1, delayMs: 0, error: null } as const;
+  const dispatcher = start({ graceMs: 0, attemptsMax: 2 });
+  dispatcher.step(join(1), 0);
+  dispatcher.step(fed(1, 2), 0);
+  dispatcher.step({ ...nacked, ranges: [{ first: 1, last: 2 }] }, 1);
+  assert.deepEqual(death(dispatcher, 1, [1, 2]), ["2: 1-2 #2!"]);
+  assert.deepEqual(death(dispatcher, 2, [1]), ["3: 2-2 #2!"]);
+  assert.deepEqual(
+    [...dispatcher.dead].map(({ first, value }) => [first, value.attempts]),
+    [[1, 2]],
+  );
+  const once = start({ graceMs: 0, attemptsMax: 1 });
+  once.step(join(1), 0);
+  once.step(fed(1, 2), 0);
+  assert.deepEqual(death(once, 1, [1, 2]), []);
+});
+
 test("dispatcher: who leaves in order, or lets a lease end and lives, makes nobody suspect", () => {
   const dispatcher = start();
   dispatcher.step(join(1), 0);

@@ -39,10 +39,22 @@ test("retries: what was given back untouched is ready at once, and was not tried
 
 test("retries: what was lost is ready at once, until its attempts are used up", () => {
   const { retries, ready, dead } = setUp();
-  assert.equal(retries.end(part(1, 2), { type: "lost" }, NOW_MS).type, "again");
+  assert.equal(retries.end(part(1, 2), { type: "lost", isBeside: false }, NOW_MS).type, "again");
   assert.deepEqual(ready(), [[1, 2]]);
-  assert.equal(retries.end(part(2, 3), { type: "lost" }, NOW_MS).type, "dead");
+  assert.equal(retries.end(part(2, 3), { type: "lost", isBeside: false }, NOW_MS).type, "dead");
   assert.match(dead(2).reason, /the lease ended/);
+});
+
+test("retries: a last attempt that was lost beside others is not counted, unless it is the only one", () => {
+  const beside = { type: "lost", isBeside: true } as const;
+  const { retries, ready } = setUp();
+  assert.equal(retries.end(part(1, 2), beside, NOW_MS).type, "again");
+  assert.equal(retries.end(part(3, 3), beside, NOW_MS).type, "again");
+  assert.deepEqual(ready(), [
+    [1, 2],
+    [3, 2],
+  ]);
+  assert.equal(setUp({ attemptsMax: 1 }).retries.end(part(1, 1), beside, NOW_MS).type, "dead");
 });
 
 test("retries: what failed rests as long as the back-off says, or as it was asked to", () => {
