@@ -35,3 +35,8 @@ test("delivery: a short extension of a lease does not give the message to anothe
   const { violations } = await play("two senders, three receivers", 1_049_509_705);
   assert.deepEqual(violations, []);
 });
+
+test("delivery: leave to begin one message is no news that the answer to another is saved (seed 20263288)", async () => {
+  const { violations } = await play("poison that kills receiver and sender", 20_263_288);
+  assert.deepEqual(violations, []);
+});

@@ -154,7 +154,6 @@ export class Guard {
 
   /** Nobody waits any more for a sender that has ended its stream. */
   #forgetGone(): void {
-    const isGone = ({ link, cancelGrace }: ReceiverStream) => link === null && cancelGrace === null;
     if (this.#asked !== null && isGone(this.#asked.stream)) this.#asked = null;
     if (this.#leaving !== null && isGone(this.#leaving.stream)) this.#leaving = null;
   }
@@ -175,4 +174,8 @@ export class Guard {
       this.#options.onFree();
     });
   }
+}
+
+function isGone({ link, cancelGrace }: ReceiverStream): boolean {
+  return link === null && cancelGrace === null;
 }
