@@ -352,9 +352,10 @@ export class DeliveryWorld {
     const isLost = reason.startsWith("the lease ended");
     const said = error?.message ?? null;
     // A handler that outlived its lease speaks of an earlier attempt than the sender counts; a sender that lost its newest
-    // state, or was restored, counts fewer than the handler was told.
-    const { leaseMs, restores, sync } = this.options;
-    const isCounted = leaseMs >= LEASE_LONG_MS && restores !== true && sync === "always";
+    // state, was restored, or died before an attempt was saved, counts fewer than the handler was told.
+    const { leaseMs, restores, sync, poison } = this.options;
+    const isExact = restores !== true && sync === "always" && poison !== true;
+    const isCounted = leaseMs >= LEASE_LONG_MS && isExact;
     const isSaid = isLost
       ? said === null
       : said === `${text} #${attempts}` || (!isCounted && said?.startsWith(`${text} #`) === true);
@@ -377,7 +378,8 @@ export class DeliveryWorld {
         const text = Buffer.from(letter.value!).toString().replace(/\.+$/, "");
         this.#checkWhy(text, letter);
         this.check(!dead.has(text), `${text} is a dead letter twice`);
-        const isItsOwn = this.#isPoison(text) || this.#failed.has(`${text} #${letter.attempts}`);
+        const hasFailed = letter.error !== null || this.#failed.has(`${text} #${letter.attempts}`);
+        const isItsOwn = this.#isPoison(text) || hasFailed;
         const isWrong = this.options.poison === true && !isItsOwn;
         this.check(!isWrong, `${text} is a dead letter, and killed nobody`);
         dead.add(text);
