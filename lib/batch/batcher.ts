@@ -5,14 +5,6 @@ import { tooManyBytes } from "../codec/elements.ts";
 import type { Framing } from "./framing.ts";
 import { joinHeaders } from "./headers.ts";
 
-/** What appends one value to the open frame. */
-type Appending<T> = Pick<Framing<T>, "append">;
-
-/** Appends what {@link Batcher.encode} has encoded. */
-export const ENCODED: Appending<unknown> = {
-  append: (piece, writer) => writer.append(piece as Buffer),
-};
-
 /** Where full frames go. */
 export interface FrameSink<K> {
   /** Whether a frame written now leaves at once. */
@@ -116,7 +108,7 @@ export class Batcher<T, K> {
   /**
    * Encodes a value that cannot be added yet: its owner may change it meanwhile.
    *
-   * @returns what `add` takes with {@link ENCODED}
+   * @returns what `addEncoded` takes
    * @throws BrokerlessError as `add`
    */
   encode(value: T): Buffer {
@@ -133,35 +125,31 @@ export class Batcher<T, K> {
    * @param headers encoded; null for none
    * @throws BrokerlessError `BROKERLESS_CODEC` or `BROKERLESS_TOO_LARGE`; nothing is gathered then
    */
-  add(
-    value: T,
-    key: K,
-    framing: Appending<T> = this.#framing,
-    headers: Buffer | null = null,
-  ): void {
-    const isHeaded = headers !== null;
-    if (key !== this.#key || isHeaded !== this.#isHeaded) {
-      if (this.#count > 0) this.#endRun();
-      this.#key = key;
-      this.#isHeaded = isHeaded;
-    }
+  add(value: T, key: K, headers: Buffer | null): void {
+    if (key !== this.#key || headers !== null || this.#isHeaded) this.#continueRun(key, headers);
     const writer = this.#writer;
     const before = writer.length;
-    framing.append(value, writer);
+    this.#framing.append(value, writer);
     const { length } = writer;
-    if (length - before > this.#valueBytesMax) this.#refuse(writer, before);
-    const beside = isHeaded ? headers.length : 0;
-    const load = length + this.#headerBytes + beside;
-    if (load > this.#batchBytesMax && before > 0) this.#makeRoom(load);
-    if (isHeaded) this.#keepHeaders(headers);
-    this.#ends[this.#count++] = writer.length;
-    if (!this.#turnOpen) this.#openTurn();
-    if (this.bytes >= this.#batchBytesMax || this.#count >= this.#batchCountMax) {
-      this.#flushFull(length - before + beside);
-    } else if (this.#eager < EAGER_MAX && this.#sink.idle) {
-      this.#eager += 1;
-      this.flush();
-    }
+    // Nearly all messages end here. Apart from the rest, or the engine would not compile their way in one piece.
+    if (
+      headers === null &&
+      this.#turnOpen &&
+      length < this.#batchBytesMax &&
+      length - before <= this.#valueBytesMax &&
+      this.#count + 1 < this.#batchCountMax &&
+      (this.#eager >= EAGER_MAX || !this.#sink.idle)
+    ) {
+      this.#ends[this.#count++] = length;
+    } else this.#gather(before, headers);
+  }
+
+  /** The same for what `encode` has returned. */
+  addEncoded(bytes: Buffer, key: K, headers: Buffer | null): void {
+    this.#continueRun(key, headers);
+    const before = this.#writer.length;
+    this.#writer.append(bytes);
+    this.#gather(before, headers);
   }
 
   /** Writes all that is gathered to the sink now. */
@@ -174,6 +162,39 @@ export class Batcher<T, K> {
     if (!this.#due) return;
     this.#due = false;
     this.flush();
+  }
+
+  /** Ends what is gathered where the next message must not share its frames. */
+  #continueRun(key: K, headers: Buffer | null): void {
+    const isHeaded = headers !== null;
+    if (key === this.#key && isHeaded === this.#isHeaded) return;
+    if (this.#count > 0) this.#endRun();
+    this.#key = key;
+    this.#isHeaded = isHeaded;
+  }
+
+  /** A message was appended. @param before what the writer had before (bytes) */
+  #gather(before: number, headers: Buffer | null): void {
+    const writer = this.#writer;
+    let { length } = writer;
+    const bytes = length - before;
+    if (bytes > this.#valueBytesMax) this.#refuse(writer, before);
+    const beside = headers === null ? 0 : headers.length;
+    const load = length + this.#headerBytes + beside;
+    if (load > this.#batchBytesMax && before > 0) {
+      this.#makeRoom(load);
+      length = writer.length;
+    }
+    if (headers !== null) this.#keepHeaders(headers);
+    this.#ends[this.#count++] = length;
+    if (!this.#turnOpen) this.#openTurn();
+    const isFull = length + this.#headerBytes >= this.#batchBytesMax;
+    if (isFull || this.#count >= this.#batchCountMax) {
+      this.#flushFull(bytes + beside);
+    } else if (this.#eager < EAGER_MAX && this.#sink.idle) {
+      this.#eager += 1;
+      this.flush();
+    }
   }
 
   #refuse(writer: ByteWriter, before: number): void {

@@ -249,12 +249,7 @@ class LengthFraming<T> implements Framing<T> {
   append(value: T, writer: ByteWriter): void {
     const before = writer.length;
     writer.end = writer.reserve(LENGTH_BYTES) + LENGTH_BYTES;
-    try {
-      encode(this.#codec, value, writer, this.#limits);
-    } catch (error) {
-      writer.rewind(before);
-      throw error;
-    }
+    encode(this.#codec, value, writer, this.#limits, before);
     // Only now is it known where the length goes: the codec may have moved the piece.
     const at = writer.start + before;
     const length = writer.end - at - LENGTH_BYTES;
@@ -325,19 +320,15 @@ function unreadable<T>(codec: Codec<T>, frame: Buffer, cause: unknown): Brokerle
   return notDecoded(codec, "frame", cause);
 }
 
-/** @param length what the writer had before the value was appended, and has again when it is refused (bytes) */
+/** @param length what the writer had before the value was appended (bytes) */
 function checkAppended<T>(
   codec: Codec<T>,
   writer: ByteWriter,
-  { length, elementsMax }: { readonly length: number; readonly elementsMax: number },
+  length: number,
+  { elementsMax }: Limits,
 ): void {
   const bytes = writer.bytes.subarray(writer.start + length, writer.end);
-  try {
-    checkElements(codec, bytes, { elementsMax, what: "message" });
-  } catch (error) {
-    writer.rewind(length);
-    throw error;
-  }
+  checkElements(codec, bytes, { elementsMax, what: "message" });
 }
 
 /** @throws TypeError for what is, or has, a promise */
@@ -353,19 +344,38 @@ function decode<T>(codec: Codec<T>, bytes: Buffer): T {
   return value;
 }
 
-/** @throws BrokerlessError; the writer then has what it had before */
-function encode<T>(codec: Codec<T>, value: T, writer: ByteWriter, limits: Limits): void {
-  const length = writer.length;
+/**
+ * @param before what the writer is to have again where the value is refused (bytes): less than it has where something
+ * stands before the value
+ * @throws BrokerlessError
+ */
+function encode<T>(
+  codec: Codec<T>,
+  value: T,
+  writer: ByteWriter,
+  limits: Limits,
+  before: number = writer.length,
+): void {
+  const { length } = writer;
   try {
     const returned: unknown = codec.encode(value, writer, limits);
     if (returned !== undefined) refusePromise("encode", returned);
+    if (writer.length - length > limits.elementsMax) checkAppended(codec, writer, length, limits);
   } catch (cause) {
-    // A getter of the value may have had the writer emptied; then there is nothing to take back.
-    if (writer.length > length) writer.rewind(length);
-    throw notEncoded(codec, cause);
+    throw unwritten(codec, writer, before, cause);
   }
-  const { elementsMax } = limits;
-  if (writer.length - length > elementsMax) checkAppended(codec, writer, { length, elementsMax });
+}
+
+/** Takes back what was written of a value. @returns what to throw */
+function unwritten<T>(
+  codec: Codec<T>,
+  writer: ByteWriter,
+  before: number,
+  cause: unknown,
+): BrokerlessError {
+  // A getter of the value may have had the writer emptied; then there is nothing to take back.
+  if (writer.length > before) writer.rewind(before);
+  return notEncoded(codec, cause);
 }
 
 function emptyFrame(): BrokerlessError {

@@ -19,15 +19,18 @@ class RawCodec implements Codec<Uint8Array> {
   readonly name = "raw";
   readonly delimiter = "length";
 
-  encode(value: Uint8Array, writer: ByteWriter, { bytesMax }: EncodeLimits = NO_LIMITS): void {
-    // The first test is the faster one, the second knows arrays of other realms too.
-    if (!(value instanceof Uint8Array || types.isUint8Array(value)))
-      throw expected("raw: a message", "a Uint8Array", value);
-    if (value.length > bytesMax) throw tooManyBytes(bytesMax, value.length);
+  encode(value: Uint8Array, writer: ByteWriter, limits: EncodeLimits = NO_LIMITS): void {
+    if (!(value instanceof Uint8Array)) assertBytes(value);
+    if (value.length > limits.bytesMax) throw tooManyBytes(limits.bytesMax, value.length);
     writer.append(value);
   }
 
   decode(bytes: Buffer): Uint8Array {
     return bytes;
   }
+}
+
+/** Arrays of other realms are no instances of this one's. @throws TypeError */
+function assertBytes(value: unknown): void {
+  if (!types.isUint8Array(value)) throw expected("raw: a message", "a Uint8Array", value);
 }

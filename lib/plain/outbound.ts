@@ -1,4 +1,4 @@
-import { Batcher, ENCODED } from "../batch/batcher.ts";
+import { Batcher } from "../batch/batcher.ts";
 import { createFraming } from "../batch/framing.ts";
 import { encodeHeaders, type HeaderLimits } from "../batch/headers.ts";
 import type { Codec } from "../codec/codec.ts";
@@ -125,6 +125,10 @@ export class Outbound<K> {
    * @throws BrokerlessError as `send` rejects; TypeError where the schema is asynchronous
    */
   trySend(value: unknown, key: K, options?: TrySendOptions): boolean {
+    if (options === undefined && this.#admission.isOpen && !this.#isFull) {
+      this.#add(value, key, null);
+      return true;
+    }
     const headers = headersOfTry(this.#tryCall, options, this.#headerLimits);
     if (!this.#admission.hasRoomFor(value)) return false;
     this.#add(value, key, headers);
@@ -171,8 +175,8 @@ export class Outbound<K> {
       return this.#turn();
     }
     // It was encoded before, so nothing can be wrong with it.
+    this.#batcher.addEncoded(value as Buffer, key, headers);
     this.#accepted += 1;
-    this.#batcher.add(value, key, ENCODED, headers);
     return ACCEPTED;
   }
 
@@ -183,13 +187,8 @@ export class Outbound<K> {
   }
 
   #add(value: unknown, key: K, headers: Buffer | null): void {
+    this.#batcher.add(value, key, headers);
     this.#accepted += 1;
-    try {
-      this.#batcher.add(value, key, undefined, headers);
-    } catch (error) {
-      this.#accepted -= 1;
-      throw error;
-    }
   }
 
   /** A loop that awaits every send never leaves its turn otherwise, and starves everything else. */

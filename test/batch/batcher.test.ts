@@ -76,7 +76,7 @@ function setUp(t: TestContext, limits: BatcherLimits = LIMITS) {
   const batcher = new Batcher<Item, string>(framing, sink, { ...limits, key: "a" });
   const endTurn = (): void => t.mock.timers.tick(0);
   const add = (count: number, bytes = 10): void => {
-    for (let index = 0; index < count; index++) batcher.add({ index, bytes }, "a");
+    for (let index = 0; index < count; index++) batcher.add({ index, bytes }, "a", null);
   };
   return { sink, batcher, endTurn, add };
 }
@@ -141,7 +141,7 @@ test("batcher: a value larger than a frame goes alone, after what came before it
   sink.idle = false;
   const sizes = [20, 20, 300, 20];
   sizes.forEach((bytes, index) => {
-    batcher.add({ index, bytes }, "a");
+    batcher.add({ index, bytes }, "a", null);
   });
   batcher.flush();
   assert.deepEqual(sink.counts, [2, 1, 1]);
@@ -152,7 +152,7 @@ test("batcher: a change of key ends a frame, and order is kept over keys", (t) =
   const { sink, batcher } = setUp(t);
   sink.idle = false;
   ["a", "a", "b", "a", "c", "c"].forEach((key, index) => {
-    batcher.add({ index, bytes: 10 }, key);
+    batcher.add({ index, bytes: 10 }, key, null);
   });
   batcher.flush();
   assert.deepEqual(
@@ -172,12 +172,12 @@ test("batcher: a value longer than messageBytesMax is refused and leaves nothing
   sink.idle = false;
   add(2);
   const before = batcher.bytes;
-  assert.throws(() => batcher.add({ index: 9, bytes: 1_001 }, "a"), {
+  assert.throws(() => batcher.add({ index: 9, bytes: 1_001 }, "a", null), {
     code: "BROKERLESS_TOO_LARGE",
     message: /1001 bytes; messageBytesMax is 1000/,
   });
   assert.equal(batcher.bytes, before);
-  batcher.add({ index: 2, bytes: 1_000 }, "a");
+  batcher.add({ index: 2, bytes: 1_000 }, "a", null);
   batcher.flush();
   assert.deepEqual(sink.indexes, [0, 1, 2]);
 });
@@ -186,7 +186,7 @@ test("batcher: a value that cannot be encoded leaves nothing behind", (t) => {
   const { sink, batcher, add } = setUp(t);
   sink.idle = false;
   add(2);
-  assert.throws(() => batcher.add({ index: -1, bytes: 10 }, "a"), RangeError);
+  assert.throws(() => batcher.add({ index: -1, bytes: 10 }, "a", null), RangeError);
   batcher.flush();
   assert.deepEqual(sink.counts, [2]);
 });
@@ -273,7 +273,7 @@ test("batcher: a turn of changing keys is overlong too", (t) => {
   const { batcher } = setUp(t);
   for (let index = 0; index < 10; index++) {
     nowMs = index;
-    batcher.add({ index, bytes: 10 }, index % 2 === 0 ? "a" : "b");
+    batcher.add({ index, bytes: 10 }, index % 2 === 0 ? "a" : "b", null);
   }
   assert.equal(batcher.overlong, true);
 });
@@ -327,13 +327,13 @@ test("batcher: whatever happens, every value comes out once, in order, in frames
       for (const step of script) {
         switch (step.type) {
           case "add":
-            batcher.add({ index: keys.length, bytes: step.bytes }, step.key);
+            batcher.add({ index: keys.length, bytes: step.bytes }, step.key, null);
             keys.push(step.key);
             bytes += step.bytes;
             break;
           case "addBad":
-            assert.throws(() => batcher.add({ index: 0, bytes: 2_000 }, "a"));
-            assert.throws(() => batcher.add({ index: -1, bytes: 8 }, "b"));
+            assert.throws(() => batcher.add({ index: 0, bytes: 2_000 }, "a", null));
+            assert.throws(() => batcher.add({ index: -1, bytes: 8 }, "b", null));
             break;
           case "endTurn":
             t.mock.timers.tick(0);
@@ -382,7 +382,7 @@ test("batcher: after the end of a turn nothing waits while the sink is idle", (t
         sink.peers = peers;
         const batcher = new Batcher<Item, string>(framing, sink, { ...LIMITS, key: "a" });
         sizes.forEach((bytes, index) => {
-          batcher.add({ index, bytes }, "a");
+          batcher.add({ index, bytes }, "a", null);
         });
         t.mock.timers.tick(0);
         assert.equal(batcher.count, 0);
@@ -401,7 +401,7 @@ test("batcher: no peer gets more than its share and the slack of one frame", (t)
       const sink = new FakeSink();
       sink.peers = peers;
       const batcher = new Batcher<Item, string>(framing, sink, { ...LIMITS, key: "a" });
-      for (let index = 0; index < burst; index++) batcher.add({ index, bytes }, "a");
+      for (let index = 0; index < burst; index++) batcher.add({ index, bytes }, "a", null);
       t.mock.timers.tick(0);
       const shares = sharesOf(sink.counts, peers);
       const fair = burst / peers + Math.max(...sink.counts);
@@ -430,7 +430,7 @@ test("batcher: messages with headers and without do not share a frame, and none 
   };
   const batcher = new Batcher<Item, string>(framing, sink, { ...LIMITS, key: "" });
   const add = (index: number, headers?: Buffer): void =>
-    batcher.add({ index, bytes: 8 }, "", framing, headers);
+    batcher.add({ index, bytes: 8 }, "", headers ?? null);
   add(1);
   add(2, beside(10));
   add(3, beside(11));
@@ -457,10 +457,10 @@ test("batcher: headers count to batchBytesMax, for one peer and for several", ()
       },
     };
     const batcher = new Batcher<Item, string>(framing, sink, { ...LIMITS, key: "" });
-    for (const index of range(50)) batcher.add({ index, bytes: 8 }, "", framing, beside(30));
+    for (const index of range(50)) batcher.add({ index, bytes: 8 }, "", beside(30));
     batcher.flush();
     for (const bytes of [45, 45, 4, 4, 4, 4]) {
-      batcher.add({ index: 1, bytes: 8 }, "", framing, beside(bytes));
+      batcher.add({ index: 1, bytes: 8 }, "", beside(bytes));
     }
     batcher.flush();
     assert.equal(count, 56);

@@ -52,6 +52,18 @@ export class TurnWatch {
     return this.#valuesLeft <= 0 && this.#look();
   }
 
+  /**
+   * Values that need not be asked for.
+   *
+   * @param max most of them that there are (count)
+   * @returns how many more may be handed out; they count as asked for
+   */
+  takeFree(max: number): number {
+    const free = Math.max(0, Math.min(max, this.#valuesLeft - 1));
+    this.#valuesLeft -= free;
+    return free;
+  }
+
   /** Whether the loop is to turn now. */
   isOver(nowMs: number = this.#clock.nowMs()): boolean {
     return nowMs - this.#turnedMs > TURN_MS_MAX;

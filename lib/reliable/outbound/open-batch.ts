@@ -157,10 +157,13 @@ export class OpenBatch {
 
 /** One more call that waits for a message of a batch. @returns resolves at the level */
 export function confirmed(pending: Pending, index: number, level: ConfirmLevel): Promise<void> {
-  if (level === "stored") {
-    pending.stored ??= deferred();
-    return pending.stored.promise;
-  }
+  if (level !== "stored") return confirmedLater(pending, index, level);
+  pending.stored ??= deferred();
+  return pending.stored.promise;
+}
+
+/** Apart from `confirmed`, which would make a closure's context for each message. */
+function confirmedLater(pending: Pending, index: number, level: ConfirmLevel): Promise<void> {
   return quiet(
     new Promise((resolve, reject) => {
       pending.later.push({ index, level, settle: { resolve, reject } });

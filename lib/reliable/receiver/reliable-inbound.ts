@@ -72,6 +72,8 @@ const SECOND_CALLER =
 export class ReliableInbound<T> {
   readonly #options: ReliableInboundOptions;
   #chunk: DecodedBatch<T> | null = null;
+  /** Values of the chunk before this index may be handed out without another look; 0 when anything changes. */
+  #freeEnd = 0;
   /** Those who wait, oldest first; called when there may be something. They return whether they wait no more. */
   readonly #waiters: (() => boolean)[] = [];
   /** What was processed and the windows do not know yet. */
@@ -150,6 +152,7 @@ export class ReliableInbound<T> {
       for (const { first, last } of held.gaps(range.first, range.last)) {
         stream.window.step({ type: "rejected", first, last });
         this.#hasShownAgain = true;
+        this.#freeEnd = 0;
       }
     }
     const chunk = this.#chunk;
@@ -359,6 +362,7 @@ export class ReliableInbound<T> {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#freeEnd = 0;
     this.#run.flush();
     this.wake();
   }
@@ -388,6 +392,8 @@ export class ReliableInbound<T> {
   }
 
   #next(): DecodedBatch<T> | null {
+    const chunk = this.#chunk;
+    if (chunk !== null && chunk.index < this.#freeEnd) return chunk;
     return this.#closed ? null : this.#current();
   }
 
@@ -418,6 +424,8 @@ export class ReliableInbound<T> {
       }
       if (isThere) {
         this.#handOvers.given();
+        const next = chunk.index + 1;
+        this.#freeEnd = next + this.#turns.takeFree(chunk.values.length - next);
         return chunk;
       }
       if (!this.#fill()) return null;
@@ -468,12 +476,14 @@ export class ReliableInbound<T> {
 
   /** The next messages to be handed out. */
   #take(chunk: DecodedBatch<T> | null): void {
+    this.#freeEnd = 0;
     this.#handOvers.changed(chunk);
     this.#chunk = chunk;
   }
 
   /** The senders hear what the application still has in its hands. */
   #sayBegun(handed: readonly Held[]): void {
+    this.#freeEnd = 0;
     this.#run.flush();
     const links = this.#options.links();
     for (const { stream, range } of handed) links.begun(stream, range);
