@@ -79,6 +79,21 @@ test("forgotten deliveries: of a message shown twice the first answer counts, wh
   assert.equal(push.stats().messagesSent, 1);
 });
 
+test("forgotten deliveries: what a former delivery has acknowledged is passed over, in the middle of a batch too", async (t) => {
+  const push = open(t, new Push<string>({ reliable: true, leaseMs: 100 }));
+  const pull = open(t, new Pull<string>({ reliable: true }));
+  pull.connect(await push.bind("tcp://127.0.0.1:*"));
+  const processed = Array.from({ length: 64 }, () => push.send("a", { confirm: "processed" }));
+  const deliveries = pull.deliveries();
+  const former: ReliableDelivery<string>[] = [];
+  while (former.length < 64) former.push((await deliveries.next()).value!);
+  for (let times = 0; times < 20; times++) await deliveries.next();
+  for (const delivery of former) delivery.ack();
+  await push.send("b");
+  assert.equal((await deliveries.next()).value!.value, "b");
+  await Promise.all(processed);
+});
+
 test("forgotten deliveries: a handler and a loop at work are shown nothing twice", async (t) => {
   const push = open(t, new Push<string>({ reliable: true, leaseMs: 100 }));
   const pull = open(t, new Pull<string>({ reliable: true }));

@@ -63,6 +63,12 @@ export const CLOSE_MUTANTS: readonly Mutant[] = [
 export const FORGOTTEN_MUTANTS: readonly Mutant[] = [
   {
     rule: "0054",
+    name: "nobody looks again at what is free to be handed out, though it was shown before",
+    edits: [[INBOUND, "this.#hasShownAgain ? 0 : ", ""]],
+    hunt: [FORGOTTEN, "in the middle of a batch too"],
+  },
+  {
+    rule: "0054",
     name: "a delivery that was dropped is its application's for ever",
     edits: [[INBOUND, '{ type: "rejected", first, last }', '{ type: "go", ranges: [] }']],
     hunt: [FORGOTTEN, "one that nobody ever answers for becomes a dead letter"],

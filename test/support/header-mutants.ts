@@ -29,7 +29,7 @@ export const HEADER_MUTANTS: readonly Mutant[] = [
   {
     rule: "0076",
     name: "messages with headers share frames with those without",
-    edits: [["batch/batcher", "|| isHeaded !== this.#isHeaded", "|| false"]],
+    edits: [["batch/batcher", "&& isHeaded === this.#isHeaded", ""]],
     hunt: ["batch/batcher", "do not share a frame"],
   },
   {

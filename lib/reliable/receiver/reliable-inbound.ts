@@ -152,7 +152,6 @@ export class ReliableInbound<T> {
       for (const { first, last } of held.gaps(range.first, range.last)) {
         stream.window.step({ type: "rejected", first, last });
         this.#hasShownAgain = true;
-        this.#freeEnd = 0;
       }
     }
     const chunk = this.#chunk;
@@ -424,13 +423,17 @@ export class ReliableInbound<T> {
       }
       if (isThere) {
         this.#handOvers.given();
-        const next = chunk.index + 1;
-        this.#freeEnd = next + this.#turns.takeFree(chunk.values.length - next);
+        this.#freeEnd = this.#hasShownAgain ? 0 : this.#freeFrom(chunk.index + 1, chunk);
         return chunk;
       }
       if (!this.#fill()) return null;
     }
     return null;
+  }
+
+  /** @returns the index before which the values of a chunk may be handed out without another look */
+  #freeFrom(index: number, { values }: DecodedBatch<T>): number {
+    return index + this.#turns.takeFree(values.length - index);
   }
 
   /** Timers and other sockets get their turn, and what was done and begun is said, before more is handed out. */
