@@ -17,7 +17,7 @@ const HEAD = `
   import { test } from "node:test";
   import assert from "node:assert/strict";
 `;
-const PASSES = `${HEAD} test("passes", () => {}); test("is left out", { skip: true }, () => assert.fail());`;
+const PASSES = `${HEAD} test("passes", () => {}); test("is left out", { skip: "not here" }, () => assert.fail());`;
 const FAILS = `${HEAD}
   test("outer", async (t) => {
     await t.test("passes within", () => {});
@@ -83,6 +83,12 @@ test("report: what the runner prints by itself comes first, and the slowest file
     .slice(slowest + 1, slowest + 4)
     .map((line) => /\w+(?=\.test)/.exec(line)?.[0]);
   assert.deepEqual(named.sort(), ["dies", "fails", "passes"]);
+});
+
+test("report: what was skipped is named, with the reason", () => {
+  const { lines } = failed;
+  const at = lines.indexOf("=== Skipped tests: 1");
+  assert.match(lines[at + 1]!, /passes\.test\.mjs > is left out: not here$/);
 });
 
 test("report: control: where nothing fails, nothing is named", async () => {

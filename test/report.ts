@@ -1,6 +1,6 @@
 /**
- * A reporter for Node's own runner: which tests failed, and which files took longest. `npm test` prints it last, because
- * logs are cut at their beginning; the one-line list of what failed is the end of it.
+ * A reporter for Node's own runner: which files took longest, which tests were skipped and why, and which failed.
+ * `npm test` prints it last, because logs are cut at their beginning; the one-line list of what failed is the end of it.
  */
 import { relative, resolve } from "node:path";
 import { inspect } from "node:util";
@@ -24,6 +24,7 @@ interface TestEvent {
     readonly entryFile?: string;
     readonly message?: string;
     readonly todo?: string | boolean;
+    readonly skip?: string | boolean;
     readonly details?: { readonly duration_ms?: number; readonly error?: TestError };
   };
 }
@@ -44,6 +45,7 @@ interface Failure {
 /** Collects what the runner tells, in the order in which it tells it. */
 class Report {
   readonly #failures: Failure[] = [];
+  readonly #skipped: string[] = [];
   readonly #durations = new Map<string, number>();
   readonly #stderr = new Map<string, string[]>();
   /** The test that is told of, and those around it, outermost first. */
@@ -58,6 +60,9 @@ class Report {
     if (type === "test:complete" && isFile)
       this.#durations.set(resolve(file), details?.duration_ms ?? 0);
     if (type === "test:fail" && !data.todo) this.#fail(data, isFile);
+    const { skip } = data;
+    if (type === "test:pass" && skip !== undefined && skip !== false)
+      this.#skipped.push(`${this.#titleOf(file, nesting)}: ${skip || "no reason given"}`);
   }
 
   text(): string {
@@ -65,6 +70,7 @@ class Report {
     const lines = [`=== The ${slowest.length} files of ${this.#durations.size} that took longest`];
     for (const [file, ms] of slowest)
       lines.push(`${(ms / 1000).toFixed(1).padStart(7)} s  ${short(file)}`);
+    lines.push("", `=== Skipped tests: ${this.#skipped.length}`, ...this.#skipped);
     for (const [index, failure] of this.#failures.entries())
       lines.push("", `=== Failure ${index + 1}`, failure.title, ...describe(failure));
     lines.push("", `=== Failed tests: ${this.#failures.length}`);
@@ -84,9 +90,13 @@ class Report {
       return;
     }
     const run = entryFile ?? testFileIn(error) ?? file;
-    const title = [short(run), ...this.#names.slice(0, nesting + 1)].join(" > ");
+    const title = this.#titleOf(run, nesting);
     const notes = short(run) === short(file) ? [] : [`written in ${short(file)}`];
     this.#failures.push({ title, error, notes });
+  }
+
+  #titleOf(file: string, nesting: number): string {
+    return [short(file), ...this.#names.slice(0, nesting + 1)].join(" > ");
   }
 
   #keep(file: string, message: string): void {
