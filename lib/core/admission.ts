@@ -3,7 +3,7 @@ import { quiet, type WaitOptions, wait } from "../wait.ts";
 import { OutgoingChecks } from "./outgoing-checks.ts";
 import { DrainTracker } from "./queue/drain-tracker.ts";
 import { closedError } from "./queue/receive-queue.ts";
-import { WaitQueue } from "./queue/wait-queue.ts";
+import { NOT_QUEUED, type Queued, WaitQueue } from "./queue/wait-queue.ts";
 import type { Schema } from "./schema.ts";
 
 /** What `send` returns for a message that is accepted: one promise for all, since nobody can tell them apart. */
@@ -44,7 +44,7 @@ export interface AdmissionOptions<T> {
 }
 
 /** A call of `send` that is not admitted at once. */
-interface Call<T> extends Admitted<T> {
+interface Call<T> extends Admitted<T>, Queued<Call<T>> {
   value: unknown;
   isEncoded: boolean;
   /** Its time limit or its signal ended it. */
@@ -182,8 +182,7 @@ export class Admission<T> {
 
   async #send(value: unknown, terms: T, options: WaitOptions | undefined): Promise<void> {
     options?.signal?.throwIfAborted();
-    const settle = { resolve: () => {}, reject: () => {} };
-    const call = { value, terms, isEncoded: false, isGivenUp: false, number: 0, ...settle };
+    const call = newCall(value, terms);
     const admitted = this.#check(call);
     const isLimited = options?.timeoutMs !== undefined || options?.signal !== undefined;
     if (admitted === ACCEPTED || !isLimited) return admitted;
@@ -251,4 +250,17 @@ export class Admission<T> {
     this.#waiting.leave(call);
     this.#drains.check();
   }
+}
+
+function newCall<T>(value: unknown, terms: T): Call<T> {
+  return {
+    ...NOT_QUEUED,
+    value,
+    terms,
+    isEncoded: false,
+    isGivenUp: false,
+    number: 0,
+    resolve: () => {},
+    reject: () => {},
+  };
 }

@@ -1,6 +1,6 @@
 import { OpenWork } from "../../core/queue/open-work.ts";
 import { closedError } from "../../core/queue/receive-queue.ts";
-import { WaitQueue } from "../../core/queue/wait-queue.ts";
+import { NOT_QUEUED, type Queued, WaitQueue } from "../../core/queue/wait-queue.ts";
 import { BrokerlessError } from "../../errors.ts";
 import { lastLook } from "../../last-look.ts";
 import { onAbort } from "../../on-abort.ts";
@@ -37,7 +37,7 @@ export interface OutgoingRequest {
 }
 
 /** A request on its way. */
-interface PendingRequest {
+interface PendingRequest extends Queued<PendingRequest> {
   readonly id: Buffer;
   /** The number in its id. */
   readonly key: number;
@@ -116,7 +116,8 @@ export class PendingRequests {
     const number = this.#work.begin();
     const isCounted = this.#queuedBytes < this.#options.queueBytesMax;
     const waiting = { isCounted, sent: false, timer: null, forgetLook: null, unlisten: null };
-    const pending = { id, key, number, request, body, ...waiting };
+    const call = { id, key, number, request, body };
+    const pending: PendingRequest = { ...NOT_QUEUED, ...call, ...waiting };
     if (isCounted) this.#queuedBytes += bytesOf(pending);
     this.#open.set(key, pending);
     this.#limit(pending);

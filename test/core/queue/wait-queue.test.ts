@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { WaitQueue } from "../../../lib/core/queue/wait-queue.ts";
+import { NOT_QUEUED, type Queued, WaitQueue } from "../../../lib/core/queue/wait-queue.ts";
 import { range } from "../../support/fixtures.ts";
+
+interface Member extends Queued<Member> {
+  readonly name: number;
+}
+
+const newMember = (name: number): Member => ({ ...NOT_QUEUED, name });
 
 test("waitlist: behaves as an array, whoever joins, leaves and is served", () => {
   const steps = fc.array(
@@ -16,12 +22,12 @@ test("waitlist: behaves as an array, whoever joins, leaves and is served", () =>
   );
   fc.assert(
     fc.property(steps, (script) => {
-      const list = new WaitQueue<{ readonly name: number }>();
-      let model: { readonly name: number }[] = [];
+      const list = new WaitQueue<Member>();
+      let model: Member[] = [];
       let names = 0;
       for (const step of script) {
         if (step === "join") {
-          const member = { name: names++ };
+          const member = newMember(names++);
           list.join(member);
           model.push(member);
         } else if (step === "next") assert.equal(list.next(), model.shift() ?? null);
@@ -44,7 +50,7 @@ test("waitlist: behaves as an array, whoever joins, leaves and is served", () =>
 });
 
 test("waitlist: the last of 300,000 is served as fast as the first", () => {
-  const list = new WaitQueue<{ readonly index: number }>();
-  for (const index of range(300_000)) list.join({ index });
-  for (const index of range(300_000)) assert.equal(list.next()?.index, index);
+  const list = new WaitQueue<Member>();
+  for (const index of range(300_000)) list.join(newMember(index));
+  for (const index of range(300_000)) assert.equal(list.next()?.name, index);
 });
