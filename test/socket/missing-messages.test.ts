@@ -9,9 +9,9 @@ import {
   type MissingEntries,
   repairJournal,
 } from "../../lib/journal/index.ts";
+import { STATE_NAME } from "../../lib/reliable/saved-values.ts";
 import { eventually } from "../support/eventually.ts";
 import { errorsOf, range } from "../support/fixtures.ts";
-import { WATCHDOG_MS } from "../support/watchdog.ts";
 import { World } from "../support/world.ts";
 
 const COUNT = 400;
@@ -178,27 +178,89 @@ for (const isHeld of [true, false]) {
   });
 }
 
-test("missing: waits for a lost message end, and its deduplication id tells it", async (t) => {
-  const world = new World(t);
+/** A journal with messages that have ids, one of which is damaged. */
+async function damaged(world: World): Promise<string> {
   const path = world.directory();
-  {
-    const journal = await world.journal(path, SMALL);
-    const push = new Push<string>({ journal, batch: false });
-    for (const value of range(COUNT)) {
-      await push.send(`${value} `.padEnd(200, "x"), { deduplicationId: `${value}` });
-    }
-    await push.close();
-    await journal.close();
-  }
+  const journal = await world.journal(path, SMALL);
+  const push = new Push<string>({ journal, batch: false });
+  for (const value of range(COUNT)) await push.send(`${value} `.padEnd(200, "x"), idOf(value + 1));
+  await push.close();
+  await journal.close();
   flip(segments(path)[1]!);
-  const { push, lost } = await start(world, path);
+  return path;
+}
+
+const idOf = (seq: number) => ({ deduplicationId: `id of ${seq}` });
+
+/** @returns the seq of a message that was lost */
+async function lostSeq({ lost }: Awaited<ReturnType<typeof start>>): Promise<number> {
   await eventually(() => assert.ok(lost.length > 0));
-  const [seq] = lostSeqs(lost);
-  const again = (id: number, timeoutMs: number) =>
-    push.send("x", { deduplicationId: `${id}`, confirm: "processed", timeoutMs });
-  await assert.rejects(again(seq! - 1, WATCHDOG_MS), { code: "BROKERLESS_GAP" });
-  // The control: its neighbour waits for a receiver.
-  await assert.rejects(again(seq! - 2, 20), { code: "BROKERLESS_TIMEOUT" });
+  return lostSeqs(lost)[0]!;
+}
+
+test("missing: waits for a lost message end", async (t) => {
+  const world = new World(t);
+  const path = await damaged(world);
+  const journal = await world.journal(path, SMALL);
+  const push = world.socket(new Push<string>({ journal }));
+  const lost: MessageRange[] = [];
+  push.on("lost", (range) => lost.push(range));
+  errorsOf(push);
+  const ends = range(COUNT).map((value) =>
+    push.send("x", { ...idOf(value + 1), confirm: "processed" }).then(
+      () => "processed",
+      ({ code }) => code,
+    ),
+  );
+  await eventually(() => assert.ok(lost.length > 0));
+  for (const seq of lostSeqs(lost)) assert.equal(await ends[seq - 1], "BROKERLESS_GAP");
+  // The control: what is not lost waits for a receiver.
+  assert.equal(push.stats().queuedMessages, COUNT - lostSeqs(lost).length);
+  await push.close();
+  const others = (await Promise.all(ends)).filter((end) => end !== "BROKERLESS_GAP");
+  assert.deepEqual([...new Set(others)], ["BROKERLESS_CLOSED"]);
+});
+
+for (const when of ["at once", "after a restart"] as const) {
+  for (const confirm of ["queued", "stored", "processed"] as const) {
+    test(`missing: the deduplication id of a lost message is free ${when}: ${confirm}`, async (t) => {
+      const world = new World(t);
+      const path = await damaged(world);
+      const first = await start(world, path);
+      const seq = await lostSeq(first);
+      if (when === "after a restart") {
+        await first.push.close();
+        await first.journal.close();
+      }
+      const it = when === "at once" ? first : await start(world, path);
+      const sent = it.push.send("anew ", { ...idOf(seq), confirm });
+      await it.push.drain();
+      assert.equal(it.journal.seqStored, COUNT + 1);
+      // It is known again, as its neighbour is.
+      for (const id of [seq, seq - 1]) await it.push.send("again ", idOf(id));
+      assert.equal(it.journal.seqStored, COUNT + 1);
+      const got = it.receive();
+      await sent;
+      await it.push.send("last ", { confirm: "processed" });
+      assert.deepEqual([got.length, got.at(-2)], [COUNT + 2 - lostSeqs(first.lost).length, "anew"]);
+    });
+  }
+}
+
+test("missing: what was lost and sent anew is told once, also where its end was not saved", async (t) => {
+  const world = new World(t);
+  const path = await damaged(world);
+  const first = await start(world, path);
+  const seq = await lostSeq(first);
+  await first.push.send("anew ", idOf(seq));
+  await first.push.close();
+  // As a process leaves it that ends between the two saves.
+  await first.journal.set({ [STATE_NAME]: null });
+  await first.journal.close();
+  const it = await start(world, path);
+  const got = it.receive();
+  await it.push.send("last ", { confirm: "processed" });
+  assert.deepEqual([it.lost, it.errors, got.at(-2)], [[], [], "anew"]);
 });
 
 test("missing: a reader with onMissing goes on behind what is damaged; without it, it rejects", async (t) => {

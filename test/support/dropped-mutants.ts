@@ -23,8 +23,8 @@ export const DROPPED_MUTANTS: readonly Mutant[] = [
     edits: [
       [
         DEDUPLICATOR,
-        'if (end === "dropped")\n                this',
-        "if (false)\n                this",
+        "if (FREE_ENDS.has(end))\n                this",
+        'if (end === "lost")\n                this',
       ],
     ],
     hunt: [IDS, "is free, now and after a restart: memory"],
@@ -32,13 +32,13 @@ export const DROPPED_MUTANTS: readonly Mutant[] = [
   {
     rule: "0050",
     name: "a restart knows the id of a dropped message",
-    edits: [[DEDUPLICATOR, 'if (known.end === "dropped")', "if (false)"]],
+    edits: [[DEDUPLICATOR, "if (FREE_ENDS.has(known.end))", "if (false)"]],
     hunt: [IDS, "is free, now and after a restart: file"],
   },
   {
     rule: "0050",
     name: "a dropped message is sent beside the one in its place",
-    edits: [["reliable/sender/restored-state", "[...state.settled, ...dropped]", "state.settled"]],
+    edits: [["reliable/sender/restored-state", "[...state.settled, ...gone]", "state.settled"]],
     hunt: [IDS, "is sent once, also where its end was not saved"],
   },
   {

@@ -207,7 +207,37 @@ export const MISSING_MUTANTS: readonly Mutant[] = [
     rule: "0052",
     name: "what is missing is waited for",
     edits: [["delivery/dispatch/dispatcher", "this.#miss(event);", ""]],
-    hunt: [MISSING, "its deduplication id tells it"],
+    hunt: [MISSING, "waits for a lost message end"],
+  },
+  {
+    rule: "0052",
+    name: "the id of a lost message stays known",
+    edits: [
+      [
+        "reliable/outbound/deduplicator",
+        "if (FREE_ENDS.has(end))\n                this",
+        'if (end === "dropped")\n                this',
+      ],
+    ],
+    hunt: [MISSING, "id of a lost message is free at once"],
+  },
+  {
+    rule: "0052",
+    name: "a restart knows the id of a lost message",
+    edits: [
+      [
+        "reliable/outbound/deduplicator",
+        "if (FREE_ENDS.has(known.end))",
+        'if (known.end === "dropped")',
+      ],
+    ],
+    hunt: [MISSING, "id of a lost message is free after a restart"],
+  },
+  {
+    rule: "0052",
+    name: "a lost message is told again after each restart",
+    edits: [["reliable/sender/restored-state", "[...state.settled, ...gone]", "state.settled"]],
+    hunt: [MISSING, "told once, also where its end was not saved"],
   },
   {
     rule: "0052",

@@ -17,11 +17,14 @@ const PAGE_IDS = 256;
 const PLACES = 66;
 /** Longest id (bytes of UTF-8). */
 const ID_TEXT_BYTES_MAX = 512;
+/** Ends of messages that nobody has got, and nobody keeps: a repeated call sends its message. */
+const FREE_ENDS: ReadonlySet<KnownId["end"]> = new Set(["dropped", "lost"]);
 
 /**
  * The newest deduplication ids, remembered beside the journal together with the messages that had them: the
  * seq of each, so that a repeated id tells what became of the first message. The id of a message that was dropped for
- * room is free again; on its page it stays, as dropped, so that a restart sends that message no more.
+ * room, or is lost in the journal, is free again; on its page it stays, as that, so that a restart sends that message
+ * no more.
  *
  * Pages of 256 ids are named values in a ring: an append stores the open page with it, all or none.
  *
@@ -93,7 +96,7 @@ export class Deduplicator {
       if (known === undefined || known.page === null || known.end !== null) continue;
       known.end = end;
       this.#dirty.add(known.page);
-      if (end === "dropped") this.#forget(known);
+      if (FREE_ENDS.has(end)) this.#forget(known);
     }
     return this.#dirty.size > 0;
   }
@@ -206,7 +209,7 @@ export class Deduplicator {
     for (const [number, ids] of pages) {
       this.#pages.set(number, ids);
       for (const known of ids) {
-        if (known.end === "dropped") continue;
+        if (FREE_ENDS.has(known.end)) continue;
         this.#known.set(known.hash, known);
         this.#bySeq.set(known.seq, known);
       }
@@ -235,18 +238,18 @@ export function hasDeduplicationIds(journal: Journal): boolean {
 }
 
 /**
- * Messages that were dropped, and whose ids are free again: settled, also where that was not saved any more, or a
- * message could be sent beside the one that was sent in its place.
+ * Messages that were dropped or lost, and whose ids are free again: settled, also where that was not saved any more, or
+ * a message could be sent beside the one that was sent in its place.
  */
-export function droppedBefore(journal: Pick<Journal, "get">): SeqRange[] {
-  const dropped: SeqRange[] = [];
+export function goneBefore(journal: Pick<Journal, "get">): SeqRange[] {
+  const gone: SeqRange[] = [];
   for (let place = 0; place < PLACES; place++) {
     const bytes = journal.get(nameOf(place));
     for (const { seq, end } of (bytes && decodeIdPage(bytes)?.ids) ?? []) {
-      if (end === "dropped") dropped.push({ first: seq, last: seq });
+      if (FREE_ENDS.has(end)) gone.push({ first: seq, last: seq });
     }
   }
-  return dropped;
+  return gone;
 }
 
 function nameOf(place: number): string {

@@ -10,7 +10,7 @@ import type { SeqRange } from "../../delivery/range/range.ts";
 import type { Segment } from "../../delivery/range/range-map.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { Journal } from "../../journal/journal.ts";
-import { droppedBefore } from "../outbound/deduplicator.ts";
+import { goneBefore } from "../outbound/deduplicator.ts";
 import { readState, STATE_NAME, type StoredState } from "../saved-values.ts";
 
 /**
@@ -32,11 +32,11 @@ export function restoreDispatcher(
   const timeMs = (): number => clock.timeMs();
   const inside = { first: state.floor + 1, last: journal.seqStored };
   // Settled, and so in none of the other tables.
-  const dropped = within(droppedBefore(journal), inside);
-  const restored = { ...state, settled: [...state.settled, ...dropped] };
+  const gone = within(goneBefore(journal), inside);
+  const restored = { ...state, settled: [...state.settled, ...gone] };
   const seqBefore = journal.seqStored;
   const start = { state: restored, seqBefore, nowMs: clock.nowMs(), random, timeMs };
-  return { dispatcher: new Dispatcher(rules, start), fault, isSaved: dropped.length === 0 };
+  return { dispatcher: new Dispatcher(rules, start), fault, isSaved: gone.length === 0 };
 }
 
 /** What a dispatcher goes by. */
