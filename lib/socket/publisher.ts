@@ -1,4 +1,5 @@
 import type { Writable } from "node:stream";
+import { systemClock } from "../clock.ts";
 import { type Peer, strangerAt } from "../core/events/peer.ts";
 import type { PublisherEvents, SocketEvents } from "../core/events/socket-events.ts";
 import { Turns } from "../core/queue/turns.ts";
@@ -17,6 +18,7 @@ import { TypedSocket } from "../core/typed-socket.ts";
 import { resolveWritable, type WritableOptions } from "../core/writable.ts";
 import { integer, oneOf, resolveOptions } from "../options.ts";
 import { Outbound } from "../plain/outbound.ts";
+import { CensusClock } from "../plain/topic/census-clock.ts";
 import { SubscriberCounter } from "../plain/topic/subscriber-counter.ts";
 import { checkTopic } from "../plain/topic/topic-pattern.ts";
 import type { Role } from "../role.ts";
@@ -89,6 +91,7 @@ export class Publisher<
 > extends TypedSocket<PublisherEvents> {
   readonly #outbound: Outbound<string>;
   readonly #census = new SubscriberCounter();
+  readonly #censusClock = new CensusClock(systemClock, this.#census, () => this.#count());
   readonly #topics = new Map<string, Buffer>();
   readonly #turns = new Turns();
   #subscribers = 0;
@@ -216,6 +219,7 @@ export class Publisher<
 
   protected override stop(): void {
     this.#outbound.close();
+    this.#censusClock.stop();
   }
 
   protected override onPeerChange(type: "peer" | "peerLost", address: string): void {
@@ -241,6 +245,7 @@ export class Publisher<
     if (change.type !== "mark") this.events.emit(change.type, { prefix: change.prefix });
     else if (change.came !== undefined) this.events.emit("subscriberJoined", change.came);
     else if (change.left !== undefined) this.events.emit("subscriberLeft", change.left);
+    this.#censusClock.look();
     this.#count();
   };
 

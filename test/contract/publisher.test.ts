@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import * as v from "valibot";
+import * as zmq from "zeromq";
 import { z } from "zod";
 import {
   json,
@@ -11,6 +12,7 @@ import {
   Subscriber,
   type SubscriberOptions,
 } from "../../lib/index.ts";
+import { MARK } from "../../lib/plain/topic/subscriber-counter.ts";
 import { eachTransport, type Wire } from "../support/each-transport.ts";
 import { eventually } from "../support/eventually.ts";
 import { gate, open, range, take } from "../support/fixtures.ts";
@@ -536,4 +538,22 @@ test("publisher: an idle inproc subscriber that disconnects is not counted", asy
   publisher.on("subscribers", left.open);
   subscriber.disconnect(address);
   assert.deepEqual(await left.promise, { count: 0 });
+});
+
+test("publisher: a peer that announces topics and never asks for them is alone in not being ready", async (t) => {
+  const publisher = open(t, new Publisher());
+  const address = await publisher.bind("tcp://127.0.0.1:*");
+  const liar = new zmq.Subscriber({ linger: 0 });
+  t.after(() => liar.close());
+  liar.connect(address);
+  liar.subscribe(`${MARK}AAAAAAAAAAAAAAAA.1.999999999`);
+  await eventually(() => assert.equal(publisher.peers()[0]?.id, "AAAAAAAAAAAAAAAA"));
+  for (const topic of ["one", "two"]) {
+    const subscriber = open(t, new Subscriber());
+    subscriber.subscribe(topic);
+    subscriber.connect(address);
+    await publisher.ready({ peers: topic === "one" ? 1 : 2, timeoutMs: 30_000 });
+    await publisher.publish(topic, 1);
+    assert.equal((await subscriber.receive()).value, 1);
+  }
 });

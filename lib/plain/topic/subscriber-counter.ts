@@ -1,4 +1,5 @@
 import { peerName } from "../../peer-text.ts";
+import { type Claim, PrefixLedger } from "./prefix-ledger.ts";
 
 /** First characters of a subscription that only announces a subscriber. No topic may begin so. */
 export const MARK = "\0brokerless\0";
@@ -9,6 +10,12 @@ export const MARK = "\0brokerless\0";
 const MARK_FORM = /^([\w-]{1,32})\.(\d{1,15})\.(\d{1,9})(\.\*)?(?: (.{1,64}))?$/s;
 /** Marks that are remembered, so that no peer can make us remember more (count). */
 const MARKS_MAX = 65_536;
+/** A tick, as {@link SubscriberCounter.tick} expects it (milliseconds). */
+export const TICK_MS = 500;
+/** Where nothing that is missing has come for so long, nothing will come: announcements are judged (ticks). */
+const QUIET_TICKS = 4;
+/** However much comes, an announcement is judged after so long (ticks). */
+const HOLD_TICKS_MAX = 60;
 
 /** What a subscription message meant. */
 export type CensusChange =
@@ -31,13 +38,12 @@ interface Announced extends Subscriber {
   prefixes: number;
   /** 1 when it announces the empty prefix, else 0. */
   empty: number;
-}
-
-/** Prefixes of one kind: how many are here, how many were announced, and how many of those are missing. */
-interface Ledger {
-  here: number;
-  needed: number;
-  missing: number;
+  readonly claims: { readonly prefixes: Claim; readonly empty: Claim };
+  /** Of what it announced, that nobody waits for any more (count). */
+  readonly owed: { prefixes: number; empty: number };
+  /** When it began to wait to be judged, and when it announced last (ticks). */
+  firstTick: number;
+  lastTick: number;
 }
 
 /**
@@ -48,6 +54,10 @@ interface Ledger {
  * by itself, because a new connection repeats it before the mark. What remains are subscriptions of
  * others, of which each connection is taken to have at least one.
  *
+ * Where prefixes are announced that do not come, each announcement is judged after a while by what has arrived since:
+ * those that may be complete count, the others are struck off. They hold up nobody, and count when as much has arrived
+ * as they lacked.
+ *
  * Pure. Invariant: `count(peers) <= max(peers, announced subscribers)`.
  *
  * @see docs/decisions/0005-knowing-subscribers.md
@@ -55,10 +65,21 @@ interface Ledger {
 export class SubscriberCounter {
   readonly #marks = new Set<string>();
   readonly #announced = new Map<string, Announced>();
-  /** Those who have announced prefixes that have not all arrived yet. */
+  /** Those who do not count, since not all of what they announced at first has arrived. */
   readonly #incomplete = new Set<Announced>();
-  readonly #prefixes: Ledger = { here: 0, needed: 0, missing: 0 };
-  readonly #empty: Ledger = { here: 0, needed: 0, missing: 0 };
+  /** Those whose last mark may announce what has not arrived yet. */
+  readonly #claiming = new Set<Announced>();
+  /** The incomplete ones who were judged. */
+  readonly #struck = new Set<Announced>();
+  /** The same, who lacks the fewest last; and some who are struck no more. */
+  #byLack: Announced[] = [];
+  /** Prefixes that have arrived for those who are struck (count). */
+  #late = 0;
+  readonly #prefixes = new PrefixLedger();
+  readonly #empty = new PrefixLedger();
+  #tick = 0;
+  /** Ticks without a prefix that was missing (count). */
+  #quietTicks = 0;
 
   /** @param message a message read from XPUB: 1 or 0, then the prefix; anything else is not for us */
   read(message: Buffer): CensusChange | null {
@@ -70,8 +91,26 @@ export class SubscriberCounter {
     }
     const ledger = prefix === "" ? this.#empty : this.#prefixes;
     if (adds) this.#arrive(ledger);
-    else ledger.here = Math.max(0, ledger.here - 1);
+    else ledger.leave();
     return { type: adds ? "subscribe" : "unsubscribe", prefix };
+  }
+
+  /** Whether somebody has announced what has not arrived: time counts, see {@link tick}. */
+  get isWaiting(): boolean {
+    return this.#claiming.size > 0;
+  }
+
+  /** {@link TICK_MS} have passed, and the event loop has turned since the tick before. */
+  tick(): void {
+    this.#tick += 1;
+    this.#quietTicks += 1;
+    const isQuiet = this.#quietTicks >= QUIET_TICKS;
+    const due = [...this.#claiming].filter(
+      ({ firstTick, lastTick }) =>
+        this.#tick - firstTick >= HOLD_TICKS_MAX ||
+        (isQuiet && this.#tick - lastTick >= QUIET_TICKS),
+    );
+    if (due.length > 0) this.#judge(due);
   }
 
   /** Those who have announced themselves, whether all of their prefixes have arrived or not. */
@@ -85,20 +124,78 @@ export class SubscriberCounter {
    */
   count(peers: number): number {
     const complete = this.#announced.size - this.#incomplete.size;
-    const others = othersIn(this.#prefixes) + othersIn(this.#empty);
+    const others = this.#prefixes.others + this.#empty.others;
     return complete + Math.min(Math.max(0, peers - this.#announced.size), others);
   }
 
-  #arrive(ledger: Ledger): void {
-    ledger.here += 1;
-    if (ledger.missing === 0) return;
-    ledger.missing -= 1;
-    this.#complete();
+  #arrive(ledger: PrefixLedger): void {
+    if (ledger.arrive()) {
+      this.#quietTicks = 0;
+      this.#complete();
+    } else if (this.#struck.size > 0) {
+      this.#late += 1;
+      this.#pardon();
+    }
   }
 
   /** Where nothing is missing, everybody has what they announced. */
   #complete(): void {
-    if (this.#prefixes.missing + this.#empty.missing === 0) this.#incomplete.clear();
+    if (this.#prefixes.missing + this.#empty.missing > 0) return;
+    for (const announced of this.#claiming) this.#settle(announced);
+  }
+
+  /** What it announced is here; it counts, unless something of before is missing. */
+  #settle(announced: Announced): void {
+    this.#prefixes.settle(announced.claims.prefixes);
+    this.#empty.settle(announced.claims.empty);
+    this.#claiming.delete(announced);
+    if (!this.#struck.has(announced)) this.#incomplete.delete(announced);
+  }
+
+  /** Counts as many of them as may be complete by what has arrived, and waits for the others no more. */
+  #judge(due: Announced[]): void {
+    if (this.#struck.size === 0) this.#late = 0;
+    due.sort((one, other) => lackOf(one) - lackOf(other));
+    const struck: Announced[] = [];
+    for (const announced of due) {
+      const { prefixes, empty } = announced.claims;
+      const isCovered = this.#prefixes.covers(prefixes) && this.#empty.covers(empty);
+      if (isCovered) this.#settle(announced);
+      else struck.push(announced);
+    }
+    for (const announced of struck.reverse()) this.#strike(announced);
+    this.#sortStruck();
+    this.#complete();
+  }
+
+  #sortStruck(): void {
+    this.#byLack = [...this.#struck].sort((one, other) => owedBy(other) - owedBy(one));
+  }
+
+  #strike(announced: Announced): void {
+    const { claims, owed } = announced;
+    owed.prefixes += this.#prefixes.strike(claims.prefixes);
+    owed.empty += this.#empty.strike(claims.empty);
+    this.#claiming.delete(announced);
+    // Who counted before goes on to: it has what it asked for first.
+    if (!this.#incomplete.has(announced)) return;
+    if (owedBy(announced) > 0) this.#struck.add(announced);
+    else this.#incomplete.delete(announced);
+  }
+
+  /** Counts those of the struck for whom enough has arrived since. */
+  #pardon(): void {
+    for (;;) {
+      const next = this.#byLack.at(-1);
+      if (next === undefined) return;
+      if (this.#struck.has(next)) {
+        if (owedBy(next) > this.#late) return;
+        this.#late -= owedBy(next);
+        this.#struck.delete(next);
+        if (!this.#claiming.has(next)) this.#incomplete.delete(next);
+      }
+      this.#byLack.pop();
+    }
   }
 
   /** @returns who came or left by it */
@@ -119,7 +216,18 @@ export class SubscriberCounter {
   }
 
   #newcomer(id: string, name: string | null): Announced {
-    const announced = { id, name, marks: 0, newest: -1, prefixes: 0, empty: 0 };
+    const announced: Announced = {
+      id,
+      name,
+      marks: 0,
+      newest: -1,
+      prefixes: 0,
+      empty: 0,
+      claims: { prefixes: { awaited: 0, from: 0 }, empty: { awaited: 0, from: 0 } },
+      owed: { prefixes: 0, empty: 0 },
+      firstTick: this.#tick,
+      lastTick: this.#tick,
+    };
     this.#announced.set(id, announced);
     this.#incomplete.add(announced);
     return announced;
@@ -129,16 +237,32 @@ export class SubscriberCounter {
     announced: Announced,
     now: { readonly prefixes: number; readonly empty: number },
   ): void {
+    const { claims, owed } = announced;
+    const before = {
+      prefixes: announced.prefixes - owed.prefixes,
+      empty: announced.empty - owed.empty,
+    };
+    if (owed.prefixes > now.prefixes || owed.empty > now.empty) {
+      owed.prefixes = Math.min(owed.prefixes, now.prefixes);
+      owed.empty = Math.min(owed.empty, now.empty);
+      this.#sortStruck();
+    }
     // What was here before the mark belongs to others; not so the empty prefix.
-    const emptyHere = othersIn(this.#empty);
-    const morePrefixes = now.prefixes - announced.prefixes;
-    const moreEmpty = now.empty - announced.empty;
+    this.#prefixes.announce(claims.prefixes, {
+      before: before.prefixes,
+      now: now.prefixes - owed.prefixes,
+      here: 0,
+    });
+    this.#empty.announce(claims.empty, {
+      before: before.empty,
+      now: now.empty - owed.empty,
+      here: this.#empty.others,
+    });
     announced.prefixes = now.prefixes;
     announced.empty = now.empty;
-    this.#prefixes.needed += morePrefixes;
-    this.#prefixes.missing += Math.max(0, morePrefixes);
-    this.#empty.needed += moreEmpty;
-    this.#empty.missing += Math.max(0, moreEmpty - emptyHere);
+    announced.lastTick = this.#tick;
+    if (!this.#claiming.has(announced)) announced.firstTick = this.#tick;
+    this.#claiming.add(announced);
     this.#complete();
   }
 
@@ -148,21 +272,22 @@ export class SubscriberCounter {
     if (announced.marks > 0) return {};
     this.#announced.delete(id);
     this.#incomplete.delete(announced);
-    withdraw(this.#prefixes, announced.prefixes);
-    withdraw(this.#empty, announced.empty);
+    this.#struck.delete(announced);
+    // Perhaps before all of its prefixes came: nobody waits for those any more.
+    this.#strike(announced);
+    this.#prefixes.withdraw(announced.prefixes - announced.owed.prefixes);
+    this.#empty.withdraw(announced.empty - announced.owed.empty);
     this.#complete();
     return { left: { id, name: announced.name } };
   }
 }
 
-/** Prefixes that nobody has announced (count). */
-function othersIn({ here, needed, missing }: Ledger): number {
-  return Math.max(0, here - (needed - missing));
+/** What it has announced and may lack (count). */
+function lackOf({ claims }: Announced): number {
+  return claims.prefixes.awaited + claims.empty.awaited;
 }
 
-/** Its subscriber has left, perhaps before all of its prefixes came: nobody waits for those any more. */
-function withdraw(ledger: Ledger, count: number): void {
-  const others = othersIn(ledger);
-  ledger.needed -= count;
-  ledger.missing = Math.min(ledger.missing, Math.max(0, ledger.needed + others - ledger.here));
+/** What it lacked when it was struck (count). */
+function owedBy({ owed }: Announced): number {
+  return owed.prefixes + owed.empty;
 }

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { MARK, SubscriberCounter } from "../../../lib/plain/topic/subscriber-counter.ts";
+import { CensusClock } from "../../../lib/plain/topic/census-clock.ts";
+import { MARK, SubscriberCounter, TICK_MS } from "../../../lib/plain/topic/subscriber-counter.ts";
 import { SubscriptionAnnouncer } from "../../../lib/plain/topic/subscription-announcer.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 
 const adds = (prefix: string): Buffer => Buffer.from(`\x01${prefix}`);
 const removes = (prefix: string): Buffer => Buffer.from(`\x00${prefix}`);
@@ -172,6 +174,168 @@ test("census: no peer can make it remember more than 65,536 marks", () => {
   const census = new SubscriberCounter();
   for (let index = 0; index < 65_600; index++) census.read(adds(`${MARK}${index}.1.0`));
   assert.equal(census.count(0), 65_536);
+});
+
+/** Nothing that is missing comes for as long as it is waited for. */
+const QUIET = 4;
+
+function pass(census: SubscriberCounter, ticks: number): void {
+  for (let tick = 0; tick < ticks; tick++) census.tick();
+}
+
+const LIE = adds(`${MARK}AAAAAAAAAAAAAAAA.1.999999999`);
+
+test("census: a subscriber that announces what never comes delays the others, and not for good", () => {
+  const census = new SubscriberCounter();
+  census.read(LIE);
+  for (let index = 0; index < 5; index++) readAll(census, new Subscriber().toggle(`t${index}`));
+  pass(census, QUIET - 1);
+  assert.equal(census.count(6), 0);
+  assert.ok(census.isWaiting);
+  pass(census, 1);
+  assert.equal(census.count(6), 5);
+  assert.ok(!census.isWaiting);
+  // From then on it delays nobody, whoever comes, with marks or without.
+  const late = new Subscriber().toggle("a", "b", "c");
+  for (const message of late) {
+    assert.equal(census.count(8), 5);
+    census.read(message);
+  }
+  assert.equal(census.count(8), 6);
+  census.read(adds("plain"));
+  assert.equal(census.count(8), 7);
+});
+
+test("census: one that counts and then announces what never comes delays nobody for good", () => {
+  const census = new SubscriberCounter();
+  census.read(adds(`${MARK}AAAAAAAAAAAAAAAA.1.0`));
+  assert.equal(census.count(1), 1);
+  census.read(adds(`${MARK}AAAAAAAAAAAAAAAA.2.7.*`));
+  readAll(census, new Subscriber().toggle("a"));
+  pass(census, QUIET);
+  assert.equal(census.count(2), 2);
+  readAll(census, new Subscriber().toggle("b"));
+  assert.equal(census.count(3), 3);
+});
+
+test("census: an empty prefix that never comes delays nobody for good", () => {
+  const census = new SubscriberCounter();
+  census.read(adds(`${MARK}AAAAAAAAAAAAAAAA.1.0.*`));
+  readAll(census, new Subscriber().toggle("a"));
+  assert.equal(census.count(2), 0);
+  pass(census, QUIET);
+  assert.equal(census.count(2), 1);
+});
+
+test("census: one that stops half-way counts when the rest has come, and delays nobody", () => {
+  const census = new SubscriberCounter();
+  const topics = Array.from({ length: 1_000 }, (_, index) => `slow.${index}`);
+  const slow = new Subscriber().toggle(...topics);
+  readAll(census, slow.slice(0, 601));
+  readAll(census, new Subscriber().toggle("a", "b"));
+  pass(census, QUIET);
+  assert.equal(census.count(2), 1);
+  for (const message of slow.slice(601)) {
+    assert.equal(census.count(2), 1);
+    census.read(message);
+  }
+  assert.equal(census.count(2), 2);
+  readAll(census, new Subscriber().toggle("c"));
+  assert.equal(census.count(3), 3);
+});
+
+test("census: a slow one whose topics keep coming counts with the last of them", () => {
+  const census = new SubscriberCounter();
+  const topics = Array.from({ length: 50 }, (_, index) => `slow.${index}`);
+  const [mark, ...prefixes] = new Subscriber().toggle(...topics);
+  census.read(mark!);
+  for (const prefix of prefixes) {
+    pass(census, 1);
+    assert.ok(census.isWaiting);
+    assert.equal(census.count(1), 0);
+    census.read(prefix);
+  }
+  assert.equal(census.count(1), 1);
+  assert.ok(!census.isWaiting);
+});
+
+test("census: liars that come without a pause delay nobody for good", () => {
+  const census = new SubscriberCounter();
+  census.read(LIE);
+  readAll(census, new Subscriber().toggle("a", "b"));
+  for (let tick = 0; tick < 60; tick++) {
+    assert.equal(census.count(2), 0);
+    // Each announces more than it has, and has something, so that it is never quiet.
+    readAll(census, [adds(`${MARK}liar${tick}.1.100`), adds(`liar.${tick}`)]);
+    pass(census, 1);
+  }
+  assert.ok(census.count(2) >= 1);
+});
+
+test("census: with liars of every kind about, those of ours count as soon as time allows", () => {
+  const lies = fc.array(
+    fc.record({
+      announces: fc.integer({ min: 1, max: 50 }),
+      empty: fc.boolean(),
+      sends: fc.nat(60),
+      leaves: fc.boolean(),
+    }),
+    { maxLength: 5 },
+  );
+  const honest = fc.array(
+    fc.uniqueArray(fc.constantFrom("a", "b", "c", "ab", "", "z"), { minLength: 1 }),
+    { maxLength: 5 },
+  );
+  fc.assert(
+    fc.property(lies, honest, (liars, subscribers) => {
+      const census = new SubscriberCounter();
+      for (const [index, { announces, empty, sends, leaves }] of liars.entries()) {
+        const mark = `${MARK}liar${index}.1.${announces}${empty ? ".*" : ""}`;
+        const sent = Array.from({ length: sends }, (_, topic) => `${index}.${topic}`);
+        readAll(census, [adds(mark), ...sent.map(adds)]);
+        if (leaves) readAll(census, [removes(mark), ...sent.map(removes)]);
+      }
+      const joined = subscribers.map((prefixes) => {
+        const subscriber = new Subscriber();
+        readAll(census, subscriber.toggle(...prefixes));
+        return subscriber;
+      });
+      // None but those that have announced themselves are taken to be connected.
+      pass(census, QUIET);
+      const count = census.count(0);
+      assert.ok(count >= subscribers.length, `${count} of ${subscribers.length}`);
+      assert.ok(!census.isWaiting);
+      readAll(census, new Subscriber().toggle("late", "later"));
+      assert.ok(census.count(0) > count);
+      for (const subscriber of joined) readAll(census, subscriber.leave());
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("census clock: it ticks for as long as the counter waits, and not after its stop", () => {
+  const clock = new ManualClock();
+  const census = new SubscriberCounter();
+  let ticks = 0;
+  const ticking = new CensusClock(clock, census, () => ticks++);
+  ticking.look();
+  clock.advance(10 * TICK_MS);
+  assert.equal(ticks, 0);
+  census.read(LIE);
+  ticking.look();
+  ticking.look();
+  clock.advance(10 * TICK_MS);
+  assert.equal(ticks, QUIET);
+  census.read(adds(`${MARK}BBBBBBBBBBBBBBBB.1.1`));
+  ticking.look();
+  // A process that was held up reads before it finds that nothing has come.
+  clock.jump(10 * TICK_MS);
+  assert.equal(ticks, QUIET + 1);
+  assert.ok(census.isWaiting);
+  ticking.stop();
+  ticking.look();
+  clock.advance(10 * TICK_MS);
+  assert.equal(ticks, QUIET + 1);
 });
 
 test("announcer: what is taken back in the same turn is not asked for at all", () => {
