@@ -263,6 +263,14 @@ class DealerPeer implements LinkPeer {
     return this.#writer.idle();
   }
 
+  get isFull(): boolean {
+    return this.#writer.isFull;
+  }
+
+  onRoom(call: () => void): void {
+    this.#writer.onRoom(call);
+  }
+
   send(parts: readonly Uint8Array[]): void {
     this.#writer.write(parts, parts.length > 1);
   }

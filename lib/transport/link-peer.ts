@@ -6,6 +6,10 @@ export interface LinkPeer {
   name: string | null;
   /** Hands a message over, in order, as soon as there is room; never throws, never waits. */
   send(parts: readonly Uint8Array[]): void;
+  /** Whether so much data waits for it that it is to get no more before some of it has left. */
+  readonly isFull: boolean;
+  /** Calls back once when little data waits. Who asks last is told; nobody is where the peer is forgotten before. */
+  onRoom(call: () => void): void;
   /** Forgets the peer: what was not handed over is dropped. */
   close(): void;
   /**

@@ -8,6 +8,8 @@ const LONG_PAUSE_MS_MAX = 250;
 const STUCK_MS_MAX = 30_000;
 /** What is not data may wait for a peer (bytes). */
 const WAITING_BYTES_MAX = 4 * 2 ** 20;
+/** Where more data than this waits for a peer, it is to get no more for now (bytes). */
+const DATA_BYTES_MANY = 2 ** 20;
 /** What a message that waits takes beside its bytes, about (bytes). */
 const MESSAGE_BYTES = 256;
 
@@ -24,8 +26,9 @@ export interface LinkWriterListener {
  * tried again while the peer's pipe is full, and forgotten with the peer.
  *
  * What waits is bounded, and so is the wait: at the bound, or when nothing was taken for half a minute, the
- * rest is dropped and the peer given up. Data does not count: the credit, which its sender bounds, is its limit.
- * So what fills a queue is what a peer makes us say and does not read.
+ * rest is dropped and the peer given up. Data does not count there: the credit, which its sender bounds, is its
+ * limit, together with `isFull`, since a peer can give back what it has not read yet. So what fills a queue is what a
+ * peer makes us say and does not read.
  */
 export class LinkWriter {
   readonly #channel: Channel;
@@ -34,6 +37,9 @@ export class LinkWriter {
   #head = 0;
   /** What waits and is not data (bytes). */
   #bytes = 0;
+  /** Data that waits (bytes). */
+  #dataBytes = 0;
+  #onRoom: (() => void) | null = null;
   #busy = false;
   #closed = false;
   readonly #onIdle: (() => void)[] = [];
@@ -48,6 +54,16 @@ export class LinkWriter {
     return !this.#busy || this.#closed;
   }
 
+  /** Whether so much data waits that nothing more is to be handed out to the peer before some of it has left. */
+  get isFull(): boolean {
+    return this.#dataBytes > DATA_BYTES_MANY;
+  }
+
+  /** Calls back once when little data waits. Who asks last is told; nobody is when it was closed before. */
+  onRoom(call: () => void): void {
+    this.#onRoom = call;
+  }
+
   /** @param isData whether it is within the peer's credit */
   write(message: NativeMessage, isData: boolean): void {
     if (this.#closed) return;
@@ -55,8 +71,12 @@ export class LinkWriter {
       this.#send(message, 0, 0);
       return;
     }
-    const bytes = isData ? 0 : sizeOf(message);
-    this.#queue.push({ message, bytes });
+    const bytes = sizeOf(message);
+    this.#queue.push({ message, bytes, isData });
+    if (isData) {
+      this.#dataBytes += bytes;
+      return;
+    }
     this.#bytes += bytes;
     if (this.#bytes > WAITING_BYTES_MAX) this.#giveUp();
   }
@@ -76,6 +96,20 @@ export class LinkWriter {
     this.#queue.length = 0;
     this.#head = 0;
     this.#bytes = 0;
+    this.#dataBytes = 0;
+    this.#onRoom = null;
+  }
+
+  #left({ bytes, isData }: Queued): void {
+    if (!isData) {
+      this.#bytes -= bytes;
+      return;
+    }
+    this.#dataBytes -= bytes;
+    if (this.#onRoom === null || this.#dataBytes > DATA_BYTES_MANY / 2) return;
+    const call = this.#onRoom;
+    this.#onRoom = null;
+    call();
   }
 
   #send(message: NativeMessage, tries: number, waitedMs: number): void {
@@ -119,7 +153,6 @@ export class LinkWriter {
       if (this.#onIdle.length > 0) this.#ended();
       return;
     }
-    this.#bytes -= next.bytes;
     this.#head += 1;
     if (this.#head === this.#queue.length) {
       this.#queue.length = 0;
@@ -129,6 +162,8 @@ export class LinkWriter {
       this.#head = 0;
     }
     this.#send(next.message, 0, 0);
+    // Last, since whoever is told that there is room may use it at once.
+    this.#left(next);
   };
 }
 
@@ -136,6 +171,8 @@ interface Queued {
   readonly message: NativeMessage;
   /** What it counts for (bytes). */
   readonly bytes: number;
+  /** Whether it is within the peer's credit. */
+  readonly isData: boolean;
 }
 
 function sizeOf(message: NativeMessage): number {

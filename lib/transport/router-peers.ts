@@ -144,6 +144,14 @@ export class RouterPeer implements LinkPeer {
     return this.#writer.idle();
   }
 
+  get isFull(): boolean {
+    return this.#writer.isFull;
+  }
+
+  onRoom(call: () => void): void {
+    this.#writer.onRoom(call);
+  }
+
   send(parts: readonly Uint8Array[]): void {
     this.#writer.write([this.#id, ...parts], parts.length > 1);
   }

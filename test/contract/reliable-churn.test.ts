@@ -61,6 +61,8 @@ function meet(links: DispatchDriver) {
     close: () => {
       state.isClosed = true;
     },
+    isFull: false,
+    onRoom: () => {},
     forget: () => {
       state.isForgotten = true;
     },

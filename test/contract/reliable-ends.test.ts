@@ -89,6 +89,8 @@ class Met implements LinkPeer {
     this.heard.push(decodeLinkMessage(parts[0]!) as LinkMessage);
   }
 
+  readonly isFull = false;
+  onRoom(): void {}
   close(): void {}
   forget(): void {}
 

@@ -43,6 +43,7 @@ interface Link {
   creditBytes: number;
   graceEndMs: number | null;
   silent: boolean;
+  congested: boolean;
 }
 
 /**
@@ -101,7 +102,10 @@ export class DispatcherModel {
     else if (event.type === "lost") this.#lose(event.link);
     else if (event.type === "left") this.#leave(event.link, false);
     else if (event.type === "begun") this.#begin(event);
-    else if ("ranges" in event && "link" in event) this.#answer(event);
+    else if (event.type === "congested" || event.type === "relieved") {
+      const link = this.links.get(event.link);
+      if (link !== undefined) link.congested = event.type === "congested";
+    } else if ("ranges" in event && "link" in event) this.#answer(event);
     this.#pass();
   }
 
@@ -113,6 +117,7 @@ export class DispatcherModel {
     const link = this.links.get(action.link);
     assert.ok(link !== undefined && link.graceEndMs === null, "sent to a link that is not there");
     assert.ok(!link.silent, "sent to a link that let a lease end in silence");
+    assert.ok(!link.congested, "sent to a link for which much waits");
     for (let seq = action.first; seq <= action.last; seq++) {
       const message = this.messages.get(seq);
       assert.equal(action.guarded, this.guarded.has(seq), `guarded: ${seq}`);
@@ -159,9 +164,10 @@ export class DispatcherModel {
       (message) =>
         message.type === "fresh" || (message.type === "waiting" && message.dueMs <= this.#nowMs),
     );
-    const idle = [...this.links.values()].some(
-      (link) => link.graceEndMs === null && !link.silent && this.leased(link.id) === 0,
-    );
+    const idle = [...this.links.values()].some((link) => {
+      const isPaused = link.silent || link.congested;
+      return link.graceEndMs === null && !isPaused && this.leased(link.id) === 0;
+    });
     if (this.#options.order === "total") return;
     assert.ok(!(isReady && idle), "a message is stuck while a receiver has nothing to do");
   }
@@ -192,7 +198,8 @@ export class DispatcherModel {
     const olds = [...this.links.values()].filter(({ receiver }) => receiver === event.receiver);
     const { link: id, receiver, incarnation, prefetch, prefetchBytesMax } = event;
     const credits = { credit: prefetch, creditBytes: prefetchBytesMax };
-    const link = { id, receiver, incarnation, ...credits, graceEndMs: null, silent: false };
+    const state = { graceEndMs: null, silent: false, congested: event.congested === true };
+    const link = { id, receiver, incarnation, ...credits, ...state };
     this.links.set(id, link);
     const spoken =
       (ranges: readonly { readonly first: number; readonly last: number }[]) => (seq: number) =>

@@ -40,10 +40,33 @@ class Ear implements LinkPeer {
   name: string | null = null;
   readonly heard: LinkMessage[] = [];
   dataBytes = 0;
+  /** Data that it has not read (bytes); it reads nothing where it is slow. */
+  unreadBytes = 0;
+  isSlow = false;
+  #onRoom: (() => void) | null = null;
+
+  get isFull(): boolean {
+    return this.unreadBytes > 2 ** 20;
+  }
+
+  onRoom(call: () => void): void {
+    this.#onRoom = call;
+  }
+
+  /** Reads all that it was sent. */
+  read(): void {
+    this.unreadBytes = 0;
+    const call = this.#onRoom;
+    this.#onRoom = null;
+    call?.();
+  }
 
   send(parts: readonly Uint8Array[]): void {
     this.heard.push(decodeLinkMessage(parts[0]!) as LinkMessage);
-    if (parts.length === 2) this.dataBytes += new Batch(Buffer.from(parts[1]!)).bytes.length;
+    if (parts.length !== 2) return;
+    const bytes = new Batch(Buffer.from(parts[1]!)).bytes.length;
+    this.dataBytes += bytes;
+    if (this.isSlow) this.unreadBytes += bytes;
   }
 
   close(): void {}
@@ -182,6 +205,60 @@ for (const [name, credit] of Object.entries({
       await new Promise((resolve) => setImmediate(resolve));
     }
     assert.ok(ear.dataBytes <= 2 ** 20 + 100_000, `${ear.dataBytes} bytes`);
+  });
+}
+
+const BACK: Record<string, (session: number, index: number) => Buffer[]> = {
+  "gives back untouched": (session) => [
+    say({ type: "release", session, ranges: ALL }),
+    say({ type: "extend", session, word: 1_000, ranges: [] }),
+  ],
+  "fails with": (session) => [say({ type: "nack", session, word: 0, ranges: ALL })],
+  acknowledges: (session, index) => [say({ type: "ack", session, number: index + 2, ranges: ALL })],
+  "begins sessions instead of": (session, index) => [
+    say({ type: "hello", session: session + index + 1, text: hello(CREDIT) }),
+    say({ type: "claim", session: session + index + 1 }),
+  ],
+};
+const ALL = [{ first: 1, last: 1_000_000 }];
+const CREDIT = { prefetch: 1_000_000, prefetchBytesMax: 2 ** 30 };
+
+/** What a receiver was sent that reads nothing and says things again and again, and then what it gets when it reads. */
+async function sentUnread(t: TestContext, words: (index: number) => Buffer[]) {
+  const { made, clock } = sender(t, 2 ** 21);
+  const turn = async (): Promise<void> => {
+    clock.advance(100);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  const count = 800;
+  for (const _ of range(count)) await made.send(Buffer.alloc(20_000), null, { confirm: "queued" });
+  await made.drain(undefined);
+  const ear = new Ear();
+  ear.isSlow = true;
+  made.links.onMessage(ear, [say({ type: "hello", session: 7, text: hello(CREDIT) })]);
+  made.links.onMessage(ear, [say({ type: "claim", session: 7 })]);
+  await eventually(async () => {
+    await turn();
+    assert.ok(ear.isFull);
+  });
+  for (const index of range(60)) {
+    for (const word of words(index)) made.links.onMessage(ear, [word]);
+    await turn();
+  }
+  const unreadBytes = ear.unreadBytes;
+  ear.isSlow = false;
+  const before = ear.dataBytes;
+  ear.read();
+  for (const _ of range(20)) await turn();
+  return { unreadBytes, laterBytes: ear.dataBytes - before };
+}
+
+for (const [name, words] of Object.entries(BACK)) {
+  test(`links: what waits for a receiver that ${name} what it has not read is bounded`, async (t) => {
+    const { unreadBytes, laterBytes } = await sentUnread(t, (index) => words(7, index));
+    assert.ok(unreadBytes <= 2 ** 21 + 2 ** 20 + 2 ** 17, `${unreadBytes} bytes`);
+    // The control: when it reads it gets more.
+    assert.ok(laterBytes > 2 ** 20, `${laterBytes} bytes later`);
   });
 }
 

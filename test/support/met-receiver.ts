@@ -77,6 +77,8 @@ export class MetSender {
       if (!("fault" in message)) this.heard.push(message);
     },
     close: () => {},
+    isFull: false,
+    onRoom: () => {},
     forget: () => {},
   };
 

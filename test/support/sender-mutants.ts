@@ -44,6 +44,50 @@ export const LINK_MUTANTS: readonly Mutant[] = [
   },
   {
     rule: "0051",
+    name: "data that waits is not counted",
+    edits: [["transport/link-writer", "this.#dataBytes > DATA_BYTES_MANY;", "false;"]],
+    hunt: [WRITER, "says when much data waits"],
+  },
+  {
+    rule: "0051",
+    name: "nobody is told that there is room",
+    edits: [["transport/link-writer", "this.#onRoom = call;", ""]],
+    hunt: [WRITER, "says when much data waits"],
+  },
+  {
+    rule: "0051",
+    name: "what is given back unread is handed out again at once",
+    edits: [["delivery/dispatch/dispatcher", "link.silent || link.congested ||", "link.silent ||"]],
+    hunt: [LIMITS, "gives back untouched what it has not read"],
+  },
+  {
+    rule: "0051",
+    name: "so is what fails unread",
+    edits: [["delivery/dispatch/dispatcher", "link.silent || link.congested ||", "link.silent ||"]],
+    hunt: [LIMITS, "fails with what it has not read"],
+  },
+  {
+    rule: "0051",
+    name: "the room of what is acknowledged unread is given again at once",
+    edits: [["delivery/dispatch/dispatcher", "link.silent || link.congested ||", "link.silent ||"]],
+    hunt: [LIMITS, "acknowledges what it has not read"],
+  },
+  {
+    rule: "0051",
+    name: "a new session on a full connection has its whole credit",
+    edits: [["reliable/sender/dispatch-driver", "congested: link.isCongested", "congested: false"]],
+    hunt: [LIMITS, "begins sessions instead of what it has not read"],
+  },
+  {
+    rule: "0051",
+    name: "who waits for room is not told",
+    edits: [
+      ["reliable/sender/dispatch-driver", '"congested" : "relieved"', '"congested" : "congested"'],
+    ],
+    hunt: [LIMITS, "gives back untouched what it has not read"],
+  },
+  {
+    rule: "0051",
     name: "a receiver asks again at once, however often it is refused",
     edits: [
       [

@@ -19,6 +19,8 @@ export class SimWire {
         if (!this.isCut) queue.push(parts.map((part) => Buffer.from(part)));
       },
       close: () => {},
+      isFull: false,
+      onRoom: () => {},
       forget: () => {},
     };
   }

@@ -68,6 +68,30 @@ test("link writer: data within a peer's credit does not count (control)", async 
   assert.equal(fake.sent, 100);
 });
 
+test("link writer: it says when much data waits, and once when little does", async (t) => {
+  const { fake, writer } = setUp();
+  t.mock.timers.enable({ apis: ["setTimeout", "setImmediate"] });
+  const told: string[] = [];
+  for (const index of range(21)) {
+    // The first is on its way, and waits no more.
+    assert.equal(writer.isFull, index > 17);
+    writer.write([Buffer.alloc(1), Buffer.alloc(2 ** 16 - 257)], true);
+  }
+  // What is no data counts elsewhere.
+  for (const _ of range(10)) writer.write([Buffer.alloc(2 ** 16)], false);
+  writer.onRoom(() => told.push("first"));
+  writer.onRoom(() => told.push("second"));
+  fake.takes = 11;
+  await pass(t, 1_000);
+  assert.deepEqual(told, []);
+  fake.takes = 1;
+  await pass(t, 1_000);
+  assert.deepEqual([told, writer.isFull], [["second"], false]);
+  fake.takes = 100;
+  await pass(t, 1_000);
+  assert.deepEqual([told, fake.sent], [["second"], 31]);
+});
+
 test("link writer: it does not try for ever, and ever less often", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout", "setImmediate"] });
   const { fake, told, writer } = setUp();

@@ -59,7 +59,8 @@ export class Assignment {
    * it would wait too, and then that one would be beyond what the receiver has room for.
    */
   runAwaited(link: Consumer): void {
-    if (link.ordered !== true || link.silent || link.graceEndMs !== null) return;
+    if (link.ordered !== true || link.graceEndMs !== null) return;
+    if (link.silent || link.congested) return;
     const held = link.leases.lowest;
     const kind = this.#lowest();
     if (held === null || kind === null) return;

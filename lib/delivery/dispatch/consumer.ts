@@ -22,15 +22,21 @@ export interface Consumer extends Credit {
   ordered: boolean | null;
   /** Nothing was heard of it since a lease ended, or for some heartbeats: it gets nothing until it speaks. */
   silent: boolean;
+  /** What it was handed out waits for its connection: it gets nothing until that has left. */
+  congested: boolean;
 }
 
 /** @returns a receiver that holds nothing yet */
 export function newLink(
   id: number,
-  who: Credit & { readonly receiver: string; readonly incarnation: string },
+  who: Credit & {
+    readonly receiver: string;
+    readonly incarnation: string;
+    readonly congested?: boolean | undefined;
+  },
 ): Consumer {
-  const { receiver, incarnation, prefetch, prefetchBytesMax } = who;
-  const state = { graceEndMs: null, ordered: null, silent: false };
+  const { receiver, incarnation, prefetch, prefetchBytesMax, congested = false } = who;
+  const state = { graceEndMs: null, ordered: null, silent: false, congested };
   const credit = { prefetch, prefetchBytesMax };
   return { id, receiver, incarnation, ...credit, leases: new Leases(), ...state };
 }

@@ -74,6 +74,8 @@ export type DispatcherEvent =
       readonly prefetchBytesMax: number;
       readonly held: readonly SeqRange[];
       readonly done: readonly SeqRange[];
+      /** Whether much waits for its connection already, see `congested`; default false. */
+      readonly congested?: boolean | undefined;
     }
   | { readonly type: "acked"; readonly link: number; readonly ranges: readonly SeqRange[] }
   /** Its application has these in its hands, or takes them as soon as it hears that this is saved. */
@@ -111,6 +113,10 @@ export type DispatcherEvent =
   | { readonly type: "lost"; readonly link: number }
   /** The connection is there, and the receiver says nothing. */
   | { readonly type: "silent"; readonly link: number }
+  /** Much of what the link was handed out waits for its connection: it gets nothing more, whatever it gives back. */
+  | { readonly type: "congested"; readonly link: number }
+  /** Little of it does. */
+  | { readonly type: "relieved"; readonly link: number }
   /** The receiver has said good-bye. */
   | { readonly type: "left"; readonly link: number }
   /** Time has passed. */

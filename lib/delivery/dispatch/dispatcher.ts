@@ -190,6 +190,10 @@ export class Dispatcher {
       case "silent":
         this.#pause(this.#roster.get(event.link));
         return;
+      case "congested":
+      case "relieved":
+        this.#noteCongestion(this.#roster.get(event.link), event.type === "congested");
+        return;
       case "drop":
         for (const range of this.#tables.takeOldest(event.count)) this.#settle(range, "dropped");
         return;
@@ -341,6 +345,14 @@ export class Dispatcher {
     this.#assignment.remove(link);
   }
 
+  /** What is given back before it has left takes memory still, so its credit is no measure of what it has. */
+  #noteCongestion(link: Consumer | undefined, congested: boolean): void {
+    if (link === undefined) return;
+    link.congested = congested;
+    if (congested) this.#assignment.remove(link);
+    else this.#noteCredit(link);
+  }
+
   #leave(link: Consumer | undefined, how: "died" | "left"): void {
     if (link === undefined) return;
     this.#forget(link, how);
@@ -438,7 +450,7 @@ export class Dispatcher {
   }
 
   #noteCredit(link: Consumer): void {
-    if (link.graceEndMs !== null || link.silent || !hasCredit(link)) return;
+    if (link.graceEndMs !== null || link.silent || link.congested || !hasCredit(link)) return;
     if (this.#order.admits(link)) this.#assignment.add(link);
   }
 

@@ -70,6 +70,8 @@ export class DispatchDriver {
   #closed = false;
   /** That there is no room for dead letters is not told again before this time (ms). */
   #fullTellMs = 0;
+  /** Who was handed out messages in this step. */
+  readonly #served = new Set<SenderSession>();
   /** Nothing at all happens any more. */
   #ended = false;
 
@@ -115,6 +117,7 @@ export class DispatchDriver {
       isWatching: () => dispatcher.isWatching,
       held: (link, range) => (this.#closed ? [] : dispatcher.heldOf(link.id, range)),
       weigh: (link, range, bytesEach) => dispatcher.weigh(link.id, range, bytesEach),
+      onResumed: (link) => this.#noteCongestion(link),
       onMissing: (link, missing) => this.#miss(link.id, missing),
       onFailed: (link, error) => {
         if (this.#closed) return;
@@ -329,7 +332,13 @@ export class DispatchDriver {
     this.#sessions.activate(link);
     const { id, receiver, incarnation, prefetch, prefetchBytesMax } = link;
     const [held, done] = [ranges.slice(0, word), ranges.slice(word)];
-    const who = { link: id, receiver, incarnation, prefetch, prefetchBytesMax };
+    // The connection may still have to take what sessions before this one were handed out.
+    link.isCongested = link.peer.isFull;
+    if (link.isCongested) link.peer.onRoom(() => this.#noteCongestion(link));
+    const who = {
+      ...{ link: id, receiver, incarnation, prefetch, prefetchBytesMax },
+      congested: link.isCongested,
+    };
     this.#checkHead(link, ranges);
     this.#step({ type: "joined", ...who, held, done });
     this.#stateStore.settled(0);
@@ -413,6 +422,23 @@ export class DispatchDriver {
     if (isSettled) this.backlog.settled(this.#dispatcher.floor);
     else if (event.type !== "fed" && actions.length > 0) this.backlog.fill();
     this.#alarm.set(this.#dispatcher.deadlineMs);
+    if (this.#served.size === 0) return;
+    const served = [...this.#served];
+    this.#served.clear();
+    for (const link of served) this.#noteCongestion(link);
+  }
+
+  /**
+   * Who gives back what has not left yet has credit again, while that still waits in memory: so nobody is handed out
+   * more as long as much waits for its connection.
+   */
+  #noteCongestion(link: SenderSession): void {
+    if (!this.#sessions.has(link)) return;
+    const { peer, outgoing, isCongested } = link;
+    if (peer.isFull) peer.onRoom(() => this.#noteCongestion(link));
+    link.isCongested = peer.isFull || outgoing.length > 0;
+    if (link.isCongested === isCongested) return;
+    this.#step({ type: link.isCongested ? "congested" : "relieved", link: link.id });
   }
 
   /** Delivery goes on behind what is missing in the journal, which is told. */
@@ -461,6 +487,7 @@ export class DispatchDriver {
       case "send":
         if (savesBeforeSending) this.#saveFirst(link);
         this.#transmitter.add(link, action);
+        this.#served.add(link);
         return;
       case "go":
         // A receiver waits for one before it says another.

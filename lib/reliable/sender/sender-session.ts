@@ -36,6 +36,8 @@ export interface SenderSession {
   readonly going: (readonly SeqRange[])[];
   /** Ranges to be sent, in order. */
   readonly outgoing: Outgoing[];
+  /** The dispatcher knows that what it was handed out waits, and hands out nothing more. */
+  isCongested: boolean;
   /** A batch is being read back from the journal. */
   isLoading: boolean;
   /** Acks taken into account (count). */
@@ -85,6 +87,7 @@ export function newSenderSession(
     handOuts: 0,
     going: [],
     outgoing: [],
+    isCongested: false,
     isLoading: false,
     acks: 0,
     acksDurable: 0,

@@ -18,6 +18,8 @@ export interface TransmitterOptions {
   readonly held: (link: SenderSession, range: SeqRange) => readonly SeqRange[];
   /** A piece of a batch is larger (bytes each) than the average of the batch, which the credit was counted by. */
   readonly weigh: (link: SenderSession, range: SeqRange, bytesEach: number) => void;
+  /** What had to wait was sent, or waits for the connection now. */
+  readonly onResumed: (link: SenderSession) => void;
   /** What has to be sent is not in the journal any more, or damaged there. */
   readonly onMissing: (link: SenderSession, missing: MissingEntries) => void;
   /** What has to be sent cannot be read back. */
@@ -49,6 +51,7 @@ export class Transmitter {
       }
     }
     this.run(link);
+    this.#options.onResumed(link);
   }
 
   /** Sends what can be sent now. */

@@ -93,6 +93,7 @@ const script = fc.array(
       link,
       prefetch: fc.integer({ min: 1, max: 6 }),
       isAnother: fc.boolean(),
+      congested: fc.boolean(),
       prefetchBytesMax: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constant(EVER)),
     }),
     fc.record({
@@ -114,6 +115,7 @@ const script = fc.array(
     }),
     fc.record({ type: fc.constant("extended" as const), link, range: someRange, ms: fc.nat(200) }),
     fc.record({ type: fc.constantFrom("lost" as const, "left" as const), link }),
+    fc.record({ type: fc.constantFrom("congested" as const, "relieved" as const), link }),
     fc.record({ type: fc.constant("tick" as const), ms: fc.nat(60) }),
     fc.record({ type: fc.constant("drop" as const), count: fc.integer({ min: 1, max: 4 }) }),
   ),
@@ -177,10 +179,10 @@ function eventOf(
         .filter((one) => one % 3 === share)
         .sort((a, b) => a - b)
         .map((one) => ({ first: one, last: one }));
-    const { prefetch, prefetchBytesMax } = step;
+    const { prefetch, prefetchBytesMax, congested } = step;
     const receiver = `r${step.link}`;
     const incarnation = step.isAnother ? `${receiver}-${id}` : receiver;
-    const who = { link: id, receiver, incarnation, prefetch, prefetchBytesMax };
+    const who = { link: id, receiver, incarnation, prefetch, prefetchBytesMax, congested };
     return { type: "joined", ...who, held: claim(0), done: claim(1) };
   }
   const id = current.get(step.link);
@@ -653,6 +655,40 @@ test("dispatcher: who keeps order gets beyond its credit only what comes before 
   const again = [10, 30].map((nowMs) => sends(dispatcher.step({ type: "tick" }, nowMs)));
   assert.deepEqual(again, [[], ["1: 1-1 #2"]], "2 is of no use before 1 is there");
   assert.deepEqual(sends(dispatcher.step(acked(1, 1), 31)), ["1: 2-2 #2"]);
+});
+
+test("dispatcher: for whom much waits gets nothing, whatever it gives back, and others do", () => {
+  const dispatcher = start({ retryMs: 0 });
+  dispatcher.step(join(1, 2), 0);
+  assert.deepEqual(sends(dispatcher.step(fed(1, 2), 0)), ["1: 1-2 #1"]);
+  assert.deepEqual(sends(dispatcher.step({ type: "congested", link: 1 }, 1)), []);
+  const ranges = [{ first: 1, last: 1 }];
+  const of1 = { link: 1, ranges };
+  const words: DispatcherEvent[] = [
+    { type: "released", ...of1 },
+    { type: "extended", link: 1, ranges: [], leaseMs: 1 },
+    // Alone it keeps order: what it waits for comes beyond its credit, and not now either.
+    { type: "nacked", ...of1, delayMs: 0, error: null },
+    acked(1, 2),
+  ];
+  for (const word of words) assert.deepEqual(sends(dispatcher.step(word, 2)), [], word.type);
+  assert.deepEqual(sends(dispatcher.step(fed(3, 4), 3)), []);
+  const other = sends(dispatcher.step(join(2, 2), 4));
+  assert.deepEqual(other, ["2: 1-1 #1", "2: 3-3 #1"]);
+  assert.deepEqual(sends(dispatcher.step({ type: "relieved", link: 1 }, 5)), ["1: 4-4 #1"]);
+});
+
+test("dispatcher: who keeps order gets nothing beyond its credit while much waits for it", () => {
+  const handed = (isCongested: boolean): string[] => {
+    const dispatcher = start();
+    dispatcher.step(join(1, 2), 0);
+    dispatcher.step(fed(1, 3), 0);
+    if (isCongested) dispatcher.step({ type: "congested", link: 1 }, 0);
+    const nack = { type: "nacked", link: 1, delayMs: 5, error: null } as const;
+    dispatcher.step({ ...nack, ranges: [{ first: 1, last: 1 }] }, 1);
+    return sends(dispatcher.step({ type: "tick" }, 10));
+  };
+  assert.deepEqual([handed(false), handed(true)], [["1: 1-1 #2"], []]);
 });
 
 test("dispatcher: what turns out to be larger than the average of its batch takes more of the credit", () => {

@@ -20,6 +20,7 @@ test("transmitter: of a piece that is heavier than its batch, the sender counts 
     isWatching: () => false,
     held: () => [],
     weigh: (_, { first, last }, bytesEach) => weighed.push([first, last, bytesEach]),
+    onResumed: () => assert.fail(),
     onMissing: () => assert.fail(),
     onFailed: () => assert.fail(),
   });
@@ -28,6 +29,8 @@ test("transmitter: of a piece that is heavier than its batch, the sender counts 
     name: null,
     send: (parts: readonly Uint8Array[]) => sent.push(parts[1]!.length),
     close: () => {},
+    isFull: false,
+    onRoom: () => {},
     forget: () => {},
   };
   const hello = {
