@@ -16,6 +16,7 @@ export type { FileJournalOptions, Retention, SyncLevel } from "./file/file-journ
 export { JournalView } from "./file/journal-view.ts";
 export type {
   AppendOptions,
+  DraftOptions,
   Journal,
   JournalReader,
   JournalStats,

@@ -62,7 +62,7 @@ export interface Journal {
    * Appends a draft as one batch, without copying it: the same bytes are then ready to be sent.
    * Contract as for `append`.
    */
-  appendDraft(draft: BatchDraft, options?: AppendOptions): Appended;
+  appendDraft(draft: BatchDraft, options?: DraftOptions): Appended;
   /** Stores named values alone. Contract as for `append`. */
   set(values: Values): Appended;
   /** @returns the stored value of a name, which must not be changed, or `null` */
@@ -115,6 +115,15 @@ export type Values = Readonly<Record<string, Uint8Array | null>>;
 export interface AppendOptions {
   /** Stored with the entries, all or none. All values of a journal together: at most 1 MiB. */
   readonly values?: Values | undefined;
+}
+
+/** What goes with a draft. */
+export interface DraftOptions extends AppendOptions {
+  /**
+   * They are copies of entries that hold many others back, which can be freed when these are stored: a journal may hold
+   * back space for them, for when its disk is full. Default false.
+   */
+  readonly makesRoom?: boolean | undefined;
 }
 
 /**

@@ -8,6 +8,7 @@ import type { ValueTable } from "./format/values.ts";
 import { holdChange, lowestHold, readHolds, releaseChange } from "./holds.ts";
 import type {
   AppendOptions,
+  DraftOptions,
   Journal,
   JournalReader,
   JournalStats,
@@ -18,6 +19,7 @@ import type {
 import { type BatchCursor, SourceReader, StoredSignal } from "./reader.ts";
 
 const APPEND_OPTIONS = ["values"];
+const DRAFT_OPTIONS = ["values", "makesRoom"];
 
 /**
  * What the journals of this package share: the way in, named values and holds, following reads, and
@@ -64,11 +66,13 @@ export abstract class LocalJournal implements Journal {
     return this.intake.appendAll(toEntries(entries), toChanges(this.table, options?.values));
   }
 
-  appendDraft(draft: BatchDraft, options?: AppendOptions): Appended {
-    checkNames("appendDraft", options, APPEND_OPTIONS);
+  appendDraft(draft: BatchDraft, options?: DraftOptions): Appended {
+    checkNames("appendDraft", options, DRAFT_OPTIONS);
     if (typeof draft?.seal !== "function") throw expected("draft", "a BatchDraft", draft);
     if (draft.count < 1) throw expected("draft", "at least one entry", draft.count);
-    return this.intake.appendDraft(draft, toChanges(this.table, options?.values));
+    const makesRoom = options?.makesRoom ?? false;
+    if (typeof makesRoom !== "boolean") throw expected("makesRoom", "a boolean", makesRoom);
+    return this.intake.appendDraft(draft, toChanges(this.table, options?.values), makesRoom);
   }
 
   set(values: Values): Appended {

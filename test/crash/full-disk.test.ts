@@ -16,8 +16,8 @@ const POINTS_ALL = 200;
 const POINTS = Number(process.env.BROKERLESS_DISK_POINTS ?? 50);
 const SEED = Number(process.env.BROKERLESS_SEED ?? 20_260_801);
 /** From point to point the disk has so much more room (bytes). */
-const STEP_BYTES = 2048;
-/** With less, a journal has no room for its reserve (bytes). */
+const STEP_BYTES = 5120;
+/** With less, a journal has no room for values (bytes). */
 const RESERVED_BYTES = 2 ** 18;
 const OPTIONS = { segmentBytes: 2 ** 20, batchBytesMax: 4096 } as const;
 

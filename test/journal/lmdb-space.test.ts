@@ -59,6 +59,7 @@ test("lmdb journal: what is said of entries needs no room in the map", (t) => {
     overflowPages: 246,
   };
   const place = { directory, mapBytesMax: MAP_BYTES };
-  checkRoom(place, { lengths: [100], hasEntries: false }, stats);
-  assert.throws(() => checkRoom(place, { lengths: [100], hasEntries: true }, stats), isFull);
+  checkRoom(place, { lengths: [100], kind: "values" }, stats);
+  checkRoom(place, { lengths: [100], kind: "copies" }, stats);
+  assert.throws(() => checkRoom(place, { lengths: [100], kind: "entries" }, stats), isFull);
 });

@@ -1,35 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { DiskFile } from "../../lib/journal/disk/disk.ts";
 import { FileJournal } from "../../lib/journal/file/file-journal.ts";
 import { Reserve } from "../../lib/journal/segment/reserve.ts";
 import { DIRECTORY } from "../support/crash-model.ts";
 import { ReliablePair } from "../support/reliable-pair.ts";
-import { errno, SimDisk } from "../support/sim-disk.ts";
 import { simPorts } from "../support/sim-ports.ts";
+import { TightDisk } from "../support/tight-disk.ts";
 
 const CAPACITY_BYTES = 48 * 1024;
 const RESERVE_BYTES = 8 * 1024;
 const STARTS = 100;
-
-/** A disk with room for so much: what a file grows by needs room, what is cut off or removed gives some. */
-class TightDisk extends SimDisk {
-  override async open(path: string, mode: "read" | "write" | "create"): Promise<DiskFile> {
-    const file = await super.open(path, mode);
-    const write: DiskFile["write"] = async (pieces, position) => {
-      const end = pieces.reduce((sum, { length }) => sum + length, position);
-      const growthBytes = Math.max(0, end - (await file.size()));
-      if (growthBytes > this.freeBytes) throw errno("ENOSPC", path);
-      return file.write(pieces, position);
-    };
-    return { ...file, write };
-  }
-
-  get freeBytes(): number {
-    const usedBytes = this.paths.reduce((sum, path) => sum + this.peek(path).length, 0);
-    return CAPACITY_BYTES - usedBytes;
-  }
-}
 
 interface Start {
   readonly journal: FileJournal;
@@ -38,7 +18,7 @@ interface Start {
 
 /** A sender and a receiver, whose sender is started again and again on a disk that its messages have filled. */
 class FullSender {
-  readonly disk = new TightDisk();
+  readonly disk = new TightDisk(CAPACITY_BYTES);
   readonly #segmentBytes: number;
   readonly received: string[] = [];
   #starts = 0;

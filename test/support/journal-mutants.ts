@@ -112,6 +112,50 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: "J6",
+    name: "hold nothing back for copies that make room",
+    edits: [
+      [
+        "journal/segment/segment-log",
+        "units.every(isForRoom) && (await this.#beginCopies())",
+        "false",
+      ],
+    ],
+    hunt: ["sim/full-letters", "the sender waits (one segment)"],
+  },
+  {
+    rule: "J6",
+    name: "copies that make room share the segment that is to be removed",
+    edits: [
+      [
+        "journal/segment/segment-log",
+        "if (this.newest.header.seqBase < this.seqNext)\n                await this.roll",
+        "if (false)\n                await this.roll",
+      ],
+    ],
+    hunt: ["sim/full-letters", "the sender waits (one segment)"],
+  },
+  {
+    rule: "J6",
+    name: "forget what an earlier run has kept for copies",
+    edits: [
+      ["journal/recovery/open-log", "await copiesReserve.open();", "await copiesReserve.take();"],
+    ],
+    hunt: ["sim/full-letters", "the sender starts anew (one segment)"],
+  },
+  {
+    rule: "0042",
+    name: "a full disk that has refused messages is no reason to make room",
+    edits: [["reliable/sender/room-seeker", "this.#cancel ??= ", "if (false) this.#cancel ??= "]],
+    hunt: ["sim/full-letters", "hold back little"],
+  },
+  {
+    rule: "0042",
+    name: "letters are copied on a full disk only where that is worth it on other days",
+    edits: [["reliable/sender/dead-letter-compactor", "isShort ? this.#dueBytesShort : ", ""]],
+    hunt: ["sim/full-letters", "hold back little"],
+  },
+  {
+    rule: "J6",
     name: "a lack of descriptors is the end",
     edits: [["journal/disk/disk-errors", "NO_DESCRIPTOR.has(code)", "false"]],
     hunt: ["sim/disk-lacks", "no descriptor (EMFILE)"],

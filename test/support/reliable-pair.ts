@@ -9,6 +9,7 @@ import {
   RELIABLE_SEND_DEFAULTS,
   type ResolvedReliableSend,
 } from "../../lib/reliable/reliable-options.ts";
+import type { Freeing } from "../../lib/reliable/sender/dead-letter-compactor.ts";
 import { ReliableSender } from "../../lib/reliable/sender/reliable-sender.ts";
 import { eventually } from "./eventually.ts";
 import { ManualClock } from "./manual-clock.ts";
@@ -32,7 +33,12 @@ export class ReliablePair {
     {
       clock = new ManualClock(),
       rules = {},
-    }: { readonly clock?: ManualClock; readonly rules?: Partial<ResolvedReliableSend> } = {},
+      freeing,
+    }: {
+      readonly clock?: ManualClock;
+      readonly rules?: Partial<ResolvedReliableSend>;
+      readonly freeing?: Freeing;
+    } = {},
   ) {
     this.clock = clock;
     let made = 0;
@@ -55,6 +61,7 @@ export class ReliablePair {
         onDead: (dead) => void this.deaths.push(dead),
         onDropped: () => {},
         onLost: () => {},
+        freeing,
       },
       ports,
     );

@@ -15,5 +15,6 @@ export function simPorts(disk: Disk, seed = 1, aheadBytes: number = 2 ** 20): Jo
     aheadBytes,
     preallocateBytes: 4096,
     reserveBytes: 512,
+    copiesReserveBytes: 0,
   };
 }

@@ -16,6 +16,8 @@ export interface Unit {
   readonly draft: BatchDraft | null;
   readonly seqFirst: number;
   readonly values: ValueChanges | null;
+  /** Its entries are copies of others, which can be freed then. */
+  readonly makesRoom: boolean;
 }
 
 /** The units of one commit. */
@@ -111,10 +113,10 @@ export class GroupQueue {
   }
 
   /** Adds a draft as a batch of its own. */
-  addDraft(draft: BatchDraft, values: ValueChanges | null): Commit {
+  addDraft(draft: BatchDraft, values: ValueChanges | null, makesRoom: boolean): Commit {
     this.#closeUnit();
     const { commit } = this.#open;
-    this.#push({ draft, seqFirst: this.seqNext, values }, draft.bytes.length);
+    this.#push({ draft, seqFirst: this.seqNext, values, makesRoom }, draft.bytes.length);
     this.seqNext += draft.count;
     this.#unitSeq = this.seqNext;
     this.#options.filled();
@@ -171,7 +173,8 @@ export class GroupQueue {
     if (draft !== null) this.#pool.hold(draft.bytes);
     const values = this.#values;
     this.#values = null;
-    this.#push({ draft, seqFirst: this.#unitSeq, values }, draft?.bytes.length ?? 0);
+    const unit = { draft, seqFirst: this.#unitSeq, values, makesRoom: false };
+    this.#push(unit, draft?.bytes.length ?? 0);
     this.#unitSeq = this.seqNext;
   }
 

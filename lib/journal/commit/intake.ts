@@ -79,7 +79,7 @@ export class Intake {
   /** Appends entries and values that are stored all or none. */
   appendAll(entries: readonly EntryInput[], values: ValueChanges | null): Appended {
     const isValues = entries.length === 0;
-    if (isValues ? this.#refusal !== null || this.full : this.#isShut) return this.#refuse();
+    if (isValues ? this.#isClosed : this.#isShut) return this.#refuse();
     const seq = this.#queue.seqNext;
     const isNothing = isValues && (values === null || values.size === 0);
     // No group would carry it.
@@ -95,11 +95,13 @@ export class Intake {
     return this.#added(new Appended(seq, entries.length, commit));
   }
 
-  /** Appends a draft as a batch of its own. */
-  appendDraft(draft: BatchDraft, values: ValueChanges | null): Appended {
-    if (this.#isShut) return this.#refuse();
+  /** Appends a draft as a batch of its own. @param makesRoom it does not wait behind named values */
+  appendDraft(draft: BatchDraft, values: ValueChanges | null, makesRoom: boolean): Appended {
+    if (makesRoom ? this.#isClosed : this.#isShut) return this.#refuse();
     const seq = this.#queue.seqNext;
-    return this.#added(new Appended(seq, draft.count, this.#queue.addDraft(draft, values)));
+    const commit = this.#queue.addDraft(draft, values, makesRoom);
+    if (makesRoom) this.#valuesFirst.added(commit);
+    return this.#added(new Appended(seq, draft.count, commit));
   }
 
   /** Resolves when the pending bytes are at most half of their bound, or all is over. */
@@ -186,7 +188,12 @@ export class Intake {
 
   /** Nothing with entries is taken. */
   get #isShut(): boolean {
-    return this.#refusal !== null || this.full || this.#valuesFirst.refusal !== null;
+    return this.#isClosed || this.#valuesFirst.refusal !== null;
+  }
+
+  /** Nothing at all is taken. */
+  get #isClosed(): boolean {
+    return this.#refusal !== null || this.full;
   }
 
   #hasRoom(): boolean {

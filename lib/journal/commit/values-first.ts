@@ -12,13 +12,13 @@ const YIELD_MS = 1_000;
  * have been the very entries that the disk had no room for.
  */
 export class ValuesFirst {
-  /** Commits that carry values which came without entries. */
+  /** Commits that carry values which came without entries, or copies that make room. */
   readonly #waiting = new Set<Commit>();
   /** Whether values failed since some were stored. */
   #hasFailed = false;
   #since: { readonly error: BrokerlessError; readonly untilMs: number } | null = null;
 
-  /** Values came without entries. */
+  /** Values came without entries, or copies that make room. */
   added(commit: Commit): void {
     this.#waiting.add(commit);
   }

@@ -24,6 +24,8 @@ export interface JournalPorts {
   readonly preallocateBytes: number;
   /** What is kept free for named values when the disk is full; a test makes it little (bytes). */
   readonly reserveBytes: number;
+  /** The same for copies of entries, with which others can be freed; a test makes it little (bytes). */
+  readonly copiesReserveBytes: number;
 }
 
 /** The world as it is. */
@@ -37,6 +39,7 @@ export const nodePorts: JournalPorts = {
   aheadBytes: 2 ** 20,
   preallocateBytes: 2 ** 18,
   reserveBytes: 2 ** 16,
+  copiesReserveBytes: 7 * 2 ** 16,
 };
 
 /** Where the system does not tell, each process counts as a boot: the cautious answer. */

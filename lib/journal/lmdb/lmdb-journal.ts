@@ -16,7 +16,7 @@ import type { JournalStats, VerifyReport } from "../journal.ts";
 import { closedError, LocalJournal } from "../local-journal.ts";
 import { type BatchCursor, gap } from "../reader.ts";
 import { lmdbFailure } from "./lmdb-failure.ts";
-import { bytesInUse, checkRoom, type StoreStats } from "./lmdb-room.ts";
+import { bytesInUse, type CommitKind, checkRoom, type StoreStats } from "./lmdb-room.ts";
 
 /** How an {@link LmdbJournal} keeps its stream. */
 export interface LmdbJournalOptions {
@@ -247,7 +247,7 @@ export class LmdbJournal extends LocalJournal {
       this.#counts.bytesWritten += draft.batch.length;
     }
     const lengths = [...puts.map(([, { length }]) => length), ...valueLengths(changes)];
-    const wanted = { lengths, hasEntries: puts.length > 0 };
+    const wanted = { lengths, kind: kindOf(group) };
     try {
       this.#lock.assertHeld();
       checkRoom(this.#place, wanted, this.#store.getStats() as StoreStats);
@@ -286,6 +286,12 @@ function lastBatch(store: Store, seqMax: number = SEQ_END): Batch | null {
   const range = { start: [BATCH, seqMax], end: [BATCH, 0], reverse: true, limit: 1 };
   for (const { value } of store.getRange(range)) return new Batch(Buffer.from(value));
   return null;
+}
+
+function kindOf({ units }: Group): CommitKind {
+  const drafts = units.filter(({ draft }) => draft !== null);
+  if (drafts.length === 0) return "values";
+  return drafts.every(({ makesRoom }) => makesRoom) ? "copies" : "entries";
 }
 
 function ignore(): void {}

@@ -11,8 +11,16 @@ export interface StoreStats {
 
 /** Disk space that entries leave for what is said of them (bytes). */
 const RESERVE_BYTES = 2 ** 20;
+/** What of it copies that make room leave for named values (bytes). */
+const VALUES_BYTES = 2 ** 19;
 /** Pages of the tree that a commit writes anew, beside its values (count). */
 const TREE_PAGES = 16;
+
+/** What is committed: named values alone, with copies that make room, or with other entries. */
+export type CommitKind = "values" | "copies" | "entries";
+
+/** What each leaves of the disk (bytes). */
+const KEPT_BYTES = { values: 0, copies: VALUES_BYTES, entries: RESERVE_BYTES } as const;
 
 /** Bytes that the pages in use take. Pure. */
 export function bytesInUse(stats: StoreStats): number {
@@ -28,7 +36,7 @@ export function bytesInUse(stats: StoreStats): number {
  */
 export function checkRoom(
   place: { readonly directory: string; readonly mapBytesMax: number },
-  commit: { readonly lengths: readonly number[]; readonly hasEntries: boolean },
+  commit: { readonly lengths: readonly number[]; readonly kind: CommitKind },
   stats: StoreStats,
 ): void {
   const { pageSize } = stats;
@@ -36,11 +44,11 @@ export function checkRoom(
   const bytes = (pages + TREE_PAGES) * pageSize;
   const used = bytesInUse(stats);
   // What is said of entries is bounded by itself, and has to be sayable: that they may be freed, above all.
-  if (commit.hasEntries && used + bytes > place.mapBytesMax) {
+  if (commit.kind === "entries" && used + bytes > place.mapBytesMax) {
     refuse(`${used} of mapBytesMax ${place.mapBytesMax} bytes are used, and ${bytes} are needed`);
   }
   const { bavail, bsize } = statfsSync(place.directory);
-  const needed = bytes + (commit.hasEntries ? RESERVE_BYTES : 0);
+  const needed = bytes + KEPT_BYTES[commit.kind];
   if (bavail * bsize < needed) {
     refuse(`the disk has ${bavail * bsize} bytes left, and ${needed} are needed`);
   }

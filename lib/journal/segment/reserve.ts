@@ -1,10 +1,11 @@
 import { type Disk, writeAll } from "../disk/disk.ts";
 import { isNoSpace } from "../disk/disk-errors.ts";
-import { RESERVE_NAME, TEMPORARY_SUFFIX } from "../disk/file-names.ts";
+import { TEMPORARY_SUFFIX } from "../disk/file-names.ts";
 
 /**
  * Space that is taken from the disk while there is some, and given back when it is full: so that
- * acknowledgements and cursors can still be stored, which is what lets a program free space.
+ * acknowledgements and cursors can still be stored, which is what lets a program free space. Another one is for copies of
+ * the few entries that hold others back.
  *
  * Failing to take it is no error: it is tried again with the next entries. These wait for it where the disk is too full
  * for it: what it has given back would be theirs otherwise, and nothing be left for values.
@@ -18,9 +19,9 @@ export class Reserve {
   #taking: Promise<void> | null = null;
 
   /** @param bytes 0 for none */
-  constructor(disk: Disk, directory: string, bytes: number) {
+  constructor(disk: Disk, path: string, bytes: number) {
     this.#disk = disk;
-    this.#path = `${directory}/${RESERVE_NAME}`;
+    this.#path = path;
     this.#bytes = bytes;
   }
 
@@ -54,7 +55,7 @@ export class Reserve {
     await this.#taking;
     if (!this.#isHeld) return false;
     this.#isHeld = false;
-    this.#lack = Object.assign(new Error("what is left is for named values"), { code: "ENOSPC" });
+    this.#lack = Object.assign(new Error("what is left is held back"), { code: "ENOSPC" });
     await this.#disk.unlink(this.#path);
     return true;
   }

@@ -29,6 +29,8 @@ export interface SegmentLogParts {
   readonly table: ValueTable;
   /** Space for named values when the disk is full. */
   readonly reserve: Reserve;
+  /** Space for copies that make room, when the disk is full. */
+  readonly copiesReserve: Reserve;
   readonly seqNext: number;
   /** Time of the newest batch (ms since 1970). */
   readonly timeMs: number;
@@ -124,21 +126,22 @@ export class SegmentLog {
     try {
       return await this.#write(units, bytes);
     } catch (error) {
-      if (!isLack(error) || !(await this.#freeSpent())) throw error;
+      if (!isLack(error) || !(await this.#makeRoom(units))) throw error;
       return await this.#write(units, bytes);
     }
   }
 
   async #write(units: readonly Unit[], bytes: number): Promise<Written> {
-    // The reserve is for what lets a program free space, not for more entries.
+    // The reserves are for what lets a program free space, not for more entries.
     const isValues = units.every((unit) => unit.draft === null);
-    if (!isValues) await this.#keepReserve(bytes);
+    const makesRoom = units.every(isForRoom);
+    if (!makesRoom) await this.#keepReserves(bytes);
     const isFull = this.#tail.written + bytes > this.#options.segmentBytes;
     const wants = isFull && this.#tail.written > this.newest.header.bornBytes;
     // The old one is as long as a segment that was begun says, for good.
-    const rolls = (wants || this.#begun !== null) && (await this.#rollFor({ isValues, bytes }));
+    const rolls = (wants || this.#begun !== null) && (await this.#rollFor({ makesRoom, bytes }));
     const sealed = this.#seal(units);
-    const makeRoom = async () => isValues && (await this.#giveReserve());
+    const makeRoom = async () => isValues && (await this.#give(this.#parts.reserve));
     await this.#tail.write({ ...sealed, makeRoom });
     this.newest.index.push(...sealed.points);
     this.bytesWritten += sealed.bytes;
@@ -147,22 +150,45 @@ export class SegmentLog {
   }
 
   /**
-   * Begins a segment for what is to be written. Without room for one, named values go on in the
-   * newest, beyond its size: they are few bytes, and what they free may be what makes room. Where the
+   * Begins a segment for what is to be written. Without room for one, named values, and copies that make room, go on
+   * in the newest, beyond its size: they are few bytes, and what they free may be what makes room. Where the
    * next has its name already they wait, too.
    *
    * @returns whether there is a new segment
    */
-  async #rollFor(what: { readonly isValues: boolean; readonly bytes: number }): Promise<boolean> {
+  async #rollFor(what: { readonly makesRoom: boolean; readonly bytes: number }): Promise<boolean> {
     await this.#committing;
     try {
       await this.roll(this.newest.header.epoch);
       return true;
     } catch (error) {
       const fits = this.#tail.written + what.bytes < SEGMENT_BYTES_END;
-      if (!isLack(error) || !what.isValues || !fits || this.#begun !== null) throw error;
+      if (!isLack(error) || !what.makesRoom || !fits || this.#begun !== null) throw error;
       return false;
     }
+  }
+
+  /** @returns whether there may be room now, on a disk that was full */
+  async #makeRoom(units: readonly Unit[]): Promise<boolean> {
+    if (await this.#freeSpent()) return true;
+    return units.every(isForRoom) && (await this.#beginCopies());
+  }
+
+  /**
+   * Gives back what is held for copies. They begin a segment, where there is room for one: what is before them can be
+   * removed then, the newest segment included.
+   *
+   * @returns whether there may be room now
+   */
+  async #beginCopies(): Promise<boolean> {
+    await this.#committing;
+    if (!(await this.#give(this.#parts.copiesReserve))) return false;
+    try {
+      if (this.newest.header.seqBase < this.seqNext) await this.roll(this.newest.header.epoch);
+    } catch (error) {
+      if (!isLack(error)) throw error;
+    }
+    return true;
   }
 
   /**
@@ -176,7 +202,7 @@ export class SegmentLog {
     const isSpent =
       this.newest.header.seqBase < this.seqNext && readSeqFirst(this.table) >= this.seqNext;
     if (!isSpent) return false;
-    await this.#giveReserve();
+    await this.#give(this.#parts.reserve);
     try {
       await this.roll(this.newest.header.epoch);
     } catch (error) {
@@ -199,8 +225,7 @@ export class SegmentLog {
 
   async #commit({ units, end, seqNext }: Written): Promise<void> {
     // What could not be taken for another reason than a full disk keeps nobody out.
-    const { reserve } = this.#parts;
-    if (!reserve.isHeld && units.some((unit) => unit.draft !== null)) void reserve.take();
+    if (!units.every(isForRoom)) for (const reserve of this.#reserves) void reserve.take();
     if (this.#options.syncCommits) await this.sync();
     // Readers go as far as `end`: only now may they see it.
     this.newest.end = end;
@@ -310,7 +335,7 @@ export class SegmentLog {
 
   /** Lets go of the files as they are: after a failure. */
   async release(): Promise<void> {
-    await this.#parts.reserve.settled();
+    for (const reserve of this.#reserves) await reserve.settled();
     const files = [this.#tail, this.#parts.mark, this.#begun?.file];
     await Promise.allSettled(files.map((file) => file?.close()));
   }
@@ -344,17 +369,23 @@ export class SegmentLog {
   }
 
   /** What was given back in need is taken again before entries are written: they would take it for good. */
-  async #keepReserve(bytes: number): Promise<void> {
-    const { reserve } = this.#parts;
-    if (reserve.lack === null) return;
-    await reserve.take();
-    if (reserve.lack === null) return;
-    throw diskFailure(reserve.lack, `write ${bytes} bytes to ${this.newest.name}`);
+  async #keepReserves(bytes: number): Promise<void> {
+    for (const reserve of this.#reserves) {
+      if (reserve.lack === null) continue;
+      await reserve.take();
+      if (reserve.lack === null) continue;
+      throw diskFailure(reserve.lack, `write ${bytes} bytes to ${this.newest.name}`);
+    }
   }
 
-  async #giveReserve(): Promise<boolean> {
+  /** What values need is taken first. */
+  get #reserves(): readonly Reserve[] {
+    return [this.#parts.reserve, this.#parts.copiesReserve];
+  }
+
+  async #give(reserve: Reserve): Promise<boolean> {
     try {
-      return await this.#parts.reserve.release();
+      return await reserve.release();
     } catch (error) {
       throw poisoned(error, "give back the reserve");
     }
@@ -376,6 +407,11 @@ export class SegmentLog {
       createdAtMs: ports.now(),
     };
   }
+}
+
+/** Named values, and copies, with which a program can free space. */
+function isForRoom(unit: Unit): boolean {
+  return unit.draft === null || unit.makesRoom;
 }
 
 function ignoreLack(error: unknown): void {

@@ -4,6 +4,7 @@ import { copiesOf } from "../../delivery/dispatch/dead-letter-moves.ts";
 import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
 import type { DispatcherEvent } from "../../delivery/dispatch/dispatcher-events.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
+import { BrokerlessError } from "../../errors.ts";
 import type { Journal, Values } from "../../journal/journal.ts";
 import { draftOf, LetterReader, type ReadLetter } from "./letter-reader.ts";
 
@@ -37,6 +38,11 @@ export interface Freeing {
 /** Less than this of a journal is not worth freeing by copies (part of 1). */
 const HELD_PART = 1 / 8;
 
+/** On a full disk they are copied where they hold back so many times their own size: less would make no room (count). */
+const HELD_TIMES_SHORT = 2;
+/** A full disk has refused copies so often before it counts: entries may have been refused with them (count). */
+const TRIES = 3;
+
 /** In a journal of applications. */
 export const FREEING: Freeing = Object.freeze({ bytes: 2 ** 20, heldTimes: 8, copyBytes: 2 ** 16 });
 
@@ -57,19 +63,38 @@ export class DeadLetterCompactor {
     this.#options = options;
   }
 
-  /** Whether dead letters hold back enough. */
-  get isDue(): boolean {
-    return this.#heldBytes >= this.#dueBytes;
+  /** Whether dead letters hold back enough. @param isShort a full disk has refused entries, or copies */
+  isDue(isShort: boolean): boolean {
+    return this.#heldBytes >= (isShort ? this.#dueBytesShort : this.#dueBytes);
   }
 
   /**
    * Copies all that hold something back. Nothing else may save the state meanwhile.
    *
    * @param values the state with these moves, to be stored with the copies
+   * @param onMoved what lay before the letters that are left may be freed; awaited after each append, since the next may
+   *   need the room
    * @throws BrokerlessError as the journal does; what was copied before counts
    */
-  async run(values: (moves: readonly Move[]) => Values): Promise<void> {
-    this.#leastBytes = this.#heldBytes * 2;
+  async run(
+    values: (moves: readonly Move[]) => Values,
+    onMoved: () => Promise<void>,
+  ): Promise<void> {
+    const leastBytes = this.#heldBytes * 2;
+    try {
+      await this.#run(values, onMoved);
+      this.#leastBytes = 0;
+    } catch (error) {
+      // That passes, and with a full disk nothing more is held back.
+      this.#leastBytes = isNoSpace(error) ? 0 : leastBytes;
+      throw error;
+    }
+  }
+
+  async #run(
+    values: (moves: readonly Move[]) => Values,
+    onMoved: () => Promise<void>,
+  ): Promise<void> {
     const { journal, dispatcher, load, freeing } = this.#options;
     const { dead, floor } = dispatcher;
     const reader = new LetterReader(load);
@@ -78,15 +103,9 @@ export class DeadLetterCompactor {
       if (journal.full) await journal.room();
       const letters = await reader.readSome(left, freeing.copyBytes);
       left = left.slice(letters.length);
-      // Some may have been purged while they were read.
-      const there = letters.filter(
-        ({ location }) => dead.locationOf(location.seq)?.at === location.at,
-      );
-      if (there.length > 0) await this.#append(there, values);
+      await this.#append(letters, values);
+      await onMoved();
     }
-    // The originals must not be freed before the copies are on the disk, whatever the sync level.
-    await journal.sync();
-    this.#leastBytes = 0;
   }
 
   /** What is settled and cannot be freed, about (bytes). */
@@ -109,7 +128,33 @@ export class DeadLetterCompactor {
     return Math.max(bytes, heldTimes * deadBytes, bytesKept * HELD_PART, this.#leastBytes);
   }
 
+  get #dueBytesShort(): number {
+    const { dispatcher, freeing } = this.#options;
+    const { dead, floor } = dispatcher;
+    return Math.max(freeing.bytes, HELD_TIMES_SHORT * dead.bytesUpTo(floor), this.#leastBytes);
+  }
+
   async #append(
+    letters: readonly ReadLetter[],
+    values: (moves: readonly Move[]) => Values,
+  ): Promise<void> {
+    const { dead } = this.#options.dispatcher;
+    for (let tries = 1; ; tries++) {
+      // Some may have been purged while they were read.
+      const there = letters.filter(
+        ({ location }) => dead.locationOf(location.seq)?.at === location.at,
+      );
+      if (there.length === 0) return;
+      try {
+        await this.#appendThere(there, values);
+        return;
+      } catch (error) {
+        if (!isNoSpace(error) || tries === TRIES) throw error;
+      }
+    }
+  }
+
+  async #appendThere(
     letters: readonly ReadLetter[],
     values: (moves: readonly Move[]) => Values,
   ): Promise<void> {
@@ -122,7 +167,7 @@ export class DeadLetterCompactor {
     });
     const copies = copiesOf(moves);
     step({ type: "copying", ...copies });
-    const stored = journal.appendDraft(draft, { values: values(moves) });
+    const stored = journal.appendDraft(draft, { values: values(moves), makesRoom: true });
     try {
       await stored.then(() => {
         step({ type: "copied", moves });
@@ -133,4 +178,9 @@ export class DeadLetterCompactor {
       throw error;
     }
   }
+}
+
+/** Whether it is a disk that is full, which may pass. Pure. */
+export function isNoSpace(error: unknown): boolean {
+  return error instanceof BrokerlessError && error.code === "BROKERLESS_NO_SPACE";
 }

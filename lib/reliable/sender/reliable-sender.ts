@@ -25,7 +25,7 @@ import { DurableOutbound } from "../outbound/durable-outbound.ts";
 import { type ReliablePorts, systemPorts } from "../ports.ts";
 import { memoryJournal, type ResolvedReliableSend } from "../reliable-options.ts";
 import { SenderEpochs } from "../sender-epochs.ts";
-import { FREEING, type Freeing } from "./dead-letter-compactor.ts";
+import { FREEING, type Freeing, isNoSpace } from "./dead-letter-compactor.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import { DispatchDriver } from "./dispatch-driver.ts";
 import { restoreDispatcher } from "./restored-state.ts";
@@ -102,7 +102,10 @@ export class ReliableSender<T> {
         deathOf: (seq) => dispatcher.deathOf(seq),
         onStored: (batch) => this.links.backlog.stored(batch),
         onDrop: (count) => this.links.drop(count),
-        onFailed: options.onError,
+        onFailed: (error) => {
+          options.onError(error);
+          if (isNoSpace(error)) this.links.stateStore.shortage();
+        },
         onRefused: options.onError,
       },
       dispatcher,

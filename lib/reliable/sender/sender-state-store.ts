@@ -1,4 +1,5 @@
 import type { Clock } from "../../clock.ts";
+import type { Move } from "../../delivery/dispatch/dead-letter-index.ts";
 import { stateWithCopies } from "../../delivery/dispatch/dead-letter-moves.ts";
 import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
 import type { DispatcherState } from "../../delivery/dispatch/dispatcher-events.ts";
@@ -6,7 +7,8 @@ import { BrokerlessError } from "../../errors.ts";
 import type { Journal, Values } from "../../journal/journal.ts";
 import { type SavedValues, STATE_NAME, ValuesOfSender } from "../saved-values.ts";
 import type { SenderEpochs } from "../sender-epochs.ts";
-import type { DeadLetterCompactor, Freeing } from "./dead-letter-compactor.ts";
+import { type DeadLetterCompactor, type Freeing, isNoSpace } from "./dead-letter-compactor.ts";
+import { RoomSeeker } from "./room-seeker.ts";
 import type { SavedProgress } from "./saved-progress.ts";
 
 /** Acks are saved together, at most so long after the first (milliseconds): the tail that may be sent again. */
@@ -54,7 +56,7 @@ export class SenderStateStore {
   #saving: Promise<void> | null = null;
   #cancel: (() => void) | null = null;
   #unfreedBytes = 0;
-  #seqFreed = 0;
+  #seqFreed: number;
   /** Nothing can be saved any more. */
   #failed = false;
   #retryMs = 0;
@@ -68,12 +70,24 @@ export class SenderStateStore {
   /** Whether what was saved last says that messages are handed out. */
   #saysLeased = false;
   #isEnding = false;
+  readonly #seeker: RoomSeeker;
+  /** Letters were moved since something was freed: what lay before them may be much. */
+  #hasMoved = false;
+  /** What was told of moves that fail, as for saves. */
+  #toldOfMoves: string | null = null;
 
   constructor(options: SenderStateStoreOptions) {
     this.#options = options;
     this.#progress = options.progress;
     this.#values = new ValuesOfSender(options.epochs, options.dispatcher);
+    this.#seqFreed = freedBefore(options.journal);
+    this.#seeker = new RoomSeeker({ clock: options.clock, seek: () => this.#seekRoom() });
     void this.#hold();
+  }
+
+  /** A full disk has refused messages: what can be freed is freed, though it is little. */
+  shortage(): void {
+    this.#seeker.shortage();
   }
 
   /** Every seq up to this one is known, across restarts, to be settled. */
@@ -142,6 +156,7 @@ export class SenderStateStore {
   close(): void {
     this.#failed = true;
     this.#progress.isFailing = true;
+    this.#seeker.stop();
     this.#cancel?.();
     this.#cancel = null;
   }
@@ -156,7 +171,8 @@ export class SenderStateStore {
   }
 
   async #save(): Promise<void> {
-    await this.#moveDead();
+    // On a full disk each save would try in vain.
+    if (!this.#seeker.isWaiting || this.#isEnding) await this.#moveDead();
     this.#isDirty = false;
     const { journal, dispatcher } = this.#options;
     // The lowest seq that may still be asked for.
@@ -241,27 +257,67 @@ export class SenderStateStore {
 
   /** What holds back the journal is copied to its end; where that fails it goes on holding it back. */
   async #moveDead(): Promise<void> {
-    const { compactor, onFailed } = this.#options;
-    if (!compactor.isDue) return;
+    const { compactor, dispatcher, onFailed } = this.#options;
+    if (!compactor.isDue(this.#seeker.isShort)) return;
+    let { floor } = this.#progress;
+    const values = (moves: readonly Move[]) => {
+      floor = dispatcher.floor;
+      return this.#make((state) => stateWithCopies(state, moves)).values;
+    };
     try {
-      await compactor.run((moves) => this.#make((state) => stateWithCopies(state, moves)).values);
+      await compactor.run(values, () => this.#freeMoved(floor));
+      this.#toldOfMoves = null;
     } catch (cause) {
       if (isTooLarge(cause)) this.#values.shrink();
-      onFailed(toError(cause, "cannot copy dead letters"));
+      if (isNoSpace(cause)) this.#seeker.shortage();
+      const error = toError(cause, "cannot copy dead letters");
+      if (error.code !== this.#toldOfMoves) onFailed(error);
+      this.#toldOfMoves = error.code;
     }
+  }
+
+  /** What lay before letters that were copied is freed before more are: on a full disk they need the room. */
+  async #freeMoved(floor: number): Promise<void> {
+    const { journal, dispatcher } = this.#options;
+    this.#hasMoved = true;
+    // The originals must not be freed before the copies are on the disk, whatever the sync level.
+    await journal.sync();
+    await this.#free(Math.min(floor + 1, dispatcher.dead.lowestAt));
+  }
+
+  /** Copies and frees whatever makes room. @returns whether it did */
+  async #seekRoom(): Promise<boolean> {
+    while (this.#saving !== null) await this.#saving;
+    if (this.#failed) return false;
+    const { journal, dispatcher, onFailed } = this.#options;
+    const { bytesKept } = journal.stats();
+    const seek = async () => {
+      await this.#moveDead();
+      await this.#free(Math.min(this.#progress.floor + 1, dispatcher.dead.lowestAt));
+    };
+    this.#saving = seek().catch((cause) => {
+      // A full disk is told by what it refuses.
+      if (!isNoSpace(cause)) onFailed(toError(cause, "cannot free what is processed"));
+    });
+    await this.#saving;
+    this.#saving = null;
+    if (this.#isDirty) this.settled(0);
+    return journal.stats().bytesKept < bytesKept;
   }
 
   /** Frees what is settled for good, once it is stored that it is. */
   async #free(seqNeeded: number): Promise<void> {
     const { journal, freeing } = this.#options;
     // Where freeing costs a write, it is done less often.
-    if (this.#unfreedBytes < freeing.bytes && journal.stats().bytesKept > freeing.bytes * 4) return;
+    const isWorth = this.#unfreedBytes >= freeing.bytes || this.#hasMoved || this.#seeker.isShort;
+    if (!isWorth && journal.stats().bytesKept > freeing.bytes * 4) return;
     if (seqNeeded <= this.#seqFreed) return;
     const bytes = this.#unfreedBytes;
     await journal.hold(STATE_NAME, seqNeeded);
     await journal.truncateBefore(seqNeeded);
     // What a full disk has refused is freed by the next save, though nothing more was settled.
     this.#unfreedBytes -= bytes;
+    this.#hasMoved = false;
     this.#seqFreed = seqNeeded;
   }
 
@@ -307,6 +363,11 @@ export interface Together<T> {
   /** Null: there is nothing to be stored. */
   readonly store: ((values: Values) => PromiseLike<unknown>) | null;
   readonly result: T;
+}
+
+/** What the sender before this one has freed. */
+function freedBefore(journal: Journal): number {
+  return Math.min(journal.seqFirst, journal.holds().get(STATE_NAME) ?? 0);
 }
 
 function isTooLarge(error: unknown): boolean {
