@@ -100,6 +100,11 @@ export class Batcher<T, K> {
     return this.#count;
   }
 
+  /** Memory that is held to write into (bytes). */
+  get slabBytes(): number {
+    return this.#writer.bytes.length + (this.#aside?.bytes.length ?? 0);
+  }
+
   /** Whether this turn of the event loop has gone on for too long: the caller should let others run. */
   get overlong(): boolean {
     return this.#overlong;
@@ -162,6 +167,13 @@ export class Batcher<T, K> {
     if (!this.#due) return;
     this.#due = false;
     this.flush();
+    if (!this.#turnOpen) this.#release();
+  }
+
+  /** Who sends nothing holds little. Once a turn, not for each frame: those that follow share a slab. */
+  #release(): void {
+    this.#writer.release();
+    this.#aside?.release();
   }
 
   /** Ends what is gathered where the next message must not share its frames. */
@@ -249,9 +261,12 @@ export class Batcher<T, K> {
     this.#turnOpen = false;
     this.#overlong = false;
     this.#eager = 0;
-    if (this.#count === 0) return;
-    if (this.#sink.idle) this.flush();
-    else this.#due = true;
+    if (this.#count > 0 && !this.#sink.idle) {
+      this.#due = true;
+      return;
+    }
+    this.flush();
+    this.#release();
   };
 
   /**

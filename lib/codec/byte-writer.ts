@@ -2,6 +2,10 @@
 const SLAB_BYTES_MIN = 1_024;
 /** A new slab has room for the piece before it and so much again, since pieces vary in length. */
 const SLAB_SPARE = 1.25;
+/** A slab up to this length is not given back: to make it anew for each turn costs more than to keep it (bytes). */
+const SLAB_BYTES_KEPT = 8_192;
+/** In the place of a slab that was given back. */
+const NO_SLAB = Buffer.allocUnsafeSlow(0);
 
 /** Kept, because to look it up on a Buffer each time takes half as long as to copy 100 bytes. */
 const copyInto = Uint8Array.prototype.set;
@@ -30,6 +34,8 @@ export class ByteWriter {
   /** Where the next byte goes (byte offset). */
   end = 0;
   #view: DataView | null = null;
+  /** Length of the slab that takes the place of one that was given back (bytes). */
+  #slabBytesNext = 0;
   readonly #slabs: SlabSource | null;
 
   /** @param slabs without it, slabs are new, and as long as the pieces ask for */
@@ -86,8 +92,21 @@ export class ByteWriter {
     return piece;
   }
 
+  /** Gives back a long slab where nothing is open: the next byte gets another, as long as this one was used. */
+  release(): void {
+    const { length } = this.bytes;
+    if (length <= SLAB_BYTES_KEPT || this.end > this.start || this.#slabs !== null) return;
+    this.#slabBytesNext = this.start === 0 ? length : Math.ceil(this.start * SLAB_SPARE);
+    this.bytes = NO_SLAB;
+    this.#view = null;
+    this.start = 0;
+    this.end = 0;
+  }
+
   #grow(count: number): void {
-    this.#move(Math.max(SLAB_BYTES_MIN, (this.length + count) * 2));
+    const isNew = this.bytes === NO_SLAB;
+    const bytes = isNew ? Math.max(this.#slabBytesNext, count) : (this.length + count) * 2;
+    this.#move(Math.max(SLAB_BYTES_MIN, bytes));
   }
 
   /** Carries the open piece over to a new slab. */

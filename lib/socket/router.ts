@@ -1,5 +1,5 @@
 import type { MessageHeaders } from "../batch/headers.ts";
-import { addOutboundStats, NO_OUTBOUND_STATS } from "../core/outbound-stats.ts";
+import { systemClock } from "../clock.ts";
 import { type PeerId, peerIdOf, routingIdOf, shownPeer } from "../core/peer-id.ts";
 import type { PlainSendOptions } from "../core/send-options.ts";
 import {
@@ -17,6 +17,7 @@ import { BrokerlessError } from "../errors.ts";
 import { resolveOptions } from "../options.ts";
 import { bodyBehind, type Envelope, Inbound } from "../plain/inbound.ts";
 import { Route } from "../plain/route.ts";
+import { Routes } from "../plain/routes.ts";
 import type { Role } from "../role.ts";
 import { errnoOf } from "../transport/native/native.ts";
 import { sendWithRetry } from "../transport/send-with-retry.ts";
@@ -37,8 +38,6 @@ export interface Routed<In> {
 
 /** Bytes that may wait for each peer. */
 const PEER_QUEUE_BYTES = 4 * 2 ** 20;
-/** Routes that are remembered; beyond it idle ones are forgotten, oldest first (count). */
-const ROUTES_MAX = 10_000;
 
 /**
  * Receives from many peers and sends to each by name: the usual peer of {@link Dealer} sockets.
@@ -61,9 +60,7 @@ const ROUTES_MAX = 10_000;
 export class Router<Out = unknown, In = Out> extends TypedSocket {
   readonly #resolved: ResolvedCommon & ResolvedTwoWay;
   readonly #inbound: Inbound<Routed<In>>;
-  readonly #routes = new Map<PeerId, Route>();
-  /** Counters of the routes that were forgotten. */
-  #past = NO_OUTBOUND_STATS;
+  readonly #routes = new Routes<Route>(systemClock);
 
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
   constructor(options?: RouterOptions<Out, In>) {
@@ -119,13 +116,9 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
   }
 
   override stats(): SocketStats {
-    let outbound = this.#past;
-    for (const route of this.#routes.values()) {
-      outbound = addOutboundStats(outbound, route.outbound.stats());
-    }
     return {
       ...NO_STATS,
-      ...outbound,
+      ...this.#routes.stats(),
       ...this.#inbound.stats(),
       peers: this.peerCount,
       connectionsRefused: this.connectionsRefused,
@@ -137,12 +130,13 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
   }
 
   protected override async flushAll(options: WaitOptions | undefined): Promise<void> {
-    await Promise.all([...this.#routes.values()].map((route) => route.outbound.drain(options)));
+    await Promise.all(this.#routes.all().map((route) => route.outbound.drain(options)));
   }
 
   protected override stop(): void {
     this.#inbound.inbox.close();
-    for (const route of this.#routes.values()) route.outbound.close();
+    this.#routes.close();
+    for (const route of this.#routes.all()) route.outbound.close();
   }
 
   #open(peer: PeerId): Route {
@@ -156,8 +150,7 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
       onUnroutable: (cause, count) => this.#lose(peer, route, { cause, count }),
       onRefused: (error) => this.report(error),
     });
-    if (this.#routes.size >= ROUTES_MAX) this.#forgetIdle();
-    this.#routes.set(peer, route);
+    this.#routes.add(peer, route);
     return route;
   }
 
@@ -171,22 +164,8 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
     const error = new BrokerlessError("BROKERLESS_UNROUTABLE", text, { cause });
     this.report(error);
     // A peer of the same name that comes later gets a new route, behind whatever fails on this one.
-    if (this.#routes.get(peer) === route && route.outbound.stats().queuedMessages === 0) {
-      this.#forget(peer, route);
-    }
+    if (route.outbound.stats().queuedMessages === 0) this.#routes.forget(peer, route);
     return error;
-  }
-
-  #forgetIdle(): void {
-    for (const [peer, route] of this.#routes) {
-      if (this.#routes.size < ROUTES_MAX) return;
-      if (route.idle) this.#forget(peer, route);
-    }
-  }
-
-  #forget(peer: PeerId, route: Route): void {
-    this.#routes.delete(peer);
-    this.#past = addOutboundStats(this.#past, route.outbound.stats());
   }
 }
 

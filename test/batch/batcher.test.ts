@@ -111,6 +111,29 @@ test("batcher: while the sink is busy values gather beyond the turn until it is 
   assert.deepEqual(sink.counts, [5]);
 });
 
+test("batcher: one that has sent long values holds no memory for more when the turn is over", (t) => {
+  const { sink, batcher, endTurn, add } = setUp(t, {
+    ...LIMITS,
+    batchBytesMax: 100_000,
+    messageBytesMax: 100_000,
+  });
+  add(3, 60_000);
+  assert.ok(batcher.slabBytes >= 60_000);
+  endTurn();
+  assert.equal(batcher.slabBytes, 0);
+  // Nor where they have waited until the sink was idle.
+  sink.idle = false;
+  batcher.encode({ index: 0, bytes: 60_000 });
+  add(3, 20_000);
+  endTurn();
+  sink.idle = true;
+  batcher.onIdle();
+  assert.equal(batcher.count, 0);
+  assert.equal(batcher.slabBytes, 0);
+  add(1);
+  assert.equal(sink.frames.at(-1)?.bytes, 10);
+});
+
 test("batcher: an idle sink does not cut short a turn that goes on", (t) => {
   const { sink, batcher, endTurn, add } = setUp(t);
   sink.idle = false;

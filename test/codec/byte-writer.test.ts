@@ -6,17 +6,19 @@ import { ByteWriter } from "../../lib/codec/byte-writer.ts";
 type Step =
   | { readonly type: "append"; readonly count: number }
   | { readonly type: "reserve"; readonly count: number; readonly used: number }
-  | { readonly type: "rewind" | "take"; readonly part: number };
+  | { readonly type: "rewind" | "take"; readonly part: number }
+  | { readonly type: "release" };
 
 const part = fc.double({ min: 0, max: 1, noNaN: true });
 const length = fc.oneof(
   { weight: 8, arbitrary: fc.integer({ min: 0, max: 300 }) },
-  { weight: 1, arbitrary: fc.integer({ min: 0, max: 6_000 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 0, max: 20_000 }) },
 );
 const steps: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ type: fc.constant("append" as const), count: length }),
   fc.record({ type: fc.constant("reserve" as const), count: length, used: length }),
   fc.record({ type: fc.constantFrom("rewind" as const, "take" as const), part }),
+  fc.record({ type: fc.constant("release" as const) }),
 );
 
 test("byte writer: pieces hold what was written, and are never written again", () => {
@@ -50,13 +52,31 @@ test("byte writer: pieces hold what was written, and are never written again", (
           const end = Math.floor(step.part * open.length);
           writer.rewind(end);
           open.length = end;
-        } else take(Math.floor(step.part * open.length));
+        } else if (step.type === "release") writer.release();
+        else take(Math.floor(step.part * open.length));
         assert.equal(writer.length, open.length);
       }
       take(open.length);
       for (const { piece, wanted } of pieces) assert.ok(piece.equals(wanted));
     }),
   );
+});
+
+test("byte writer: a long slab in which nothing is open is given back, a short one stays", () => {
+  const writer = new ByteWriter();
+  writer.append(Buffer.alloc(100));
+  writer.take();
+  const short = writer.bytes;
+  writer.release();
+  assert.equal(writer.bytes, short);
+  writer.append(Buffer.alloc(60_000));
+  writer.release();
+  assert.equal(writer.take().length, 60_000);
+  assert.ok(writer.bytes.length > 0);
+  writer.release();
+  assert.equal(writer.bytes.length, 0);
+  writer.append(Buffer.from("again"));
+  assert.equal(writer.take().toString(), "again");
 });
 
 test("byte writer: the view is of the slab that bytes is of, after every move", () => {

@@ -1,8 +1,14 @@
 import { assertHunted } from "../support/mutation.ts";
-import { CENSUS_MUTANTS } from "../support/plain-mutants.ts";
+import { CENSUS_MUTANTS, ROUTE_MUTANTS } from "../support/plain-mutants.ts";
 
 assertHunted(
   "controls: where one subscriber's claim is waited for, or believed, its test fails",
   CENSUS_MUTANTS,
   ["plain/topic/subscriber-counter.test.ts", "contract/publisher.test.ts"],
+);
+
+assertHunted(
+  "controls: where the memory of who is sent nothing is kept, its test fails",
+  ROUTE_MUTANTS,
+  ["plain/routes.test.ts", "batch/batcher.test.ts"],
 );

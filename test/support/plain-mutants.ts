@@ -1,5 +1,48 @@
 import type { Mutant } from "./mutation.ts";
 
+const ROUTES = "plain/routes";
+const BATCHER = "batch/batcher";
+
+/** What gives back the memory of peers to whom nothing is sent any more. */
+export const ROUTE_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0002",
+    name: "a turn that is over leaves its slab where it is",
+    edits: [[BATCHER, "this.flush();\n        this.#release();", "this.flush();"]],
+    hunt: [BATCHER, "holds no memory for more"],
+  },
+  {
+    rule: "0002",
+    name: "what has waited for the sink leaves its slab where it is",
+    edits: [[BATCHER, "if (!this.#turnOpen)\n            this.#release();", ""]],
+    hunt: [BATCHER, "holds no memory for more"],
+  },
+  {
+    rule: "0002",
+    name: "a route that is not used is remembered",
+    edits: [[ROUTES, "seen.get(route) === settled", "false"]],
+    hunt: [ROUTES, "nothing was sent by for a time"],
+  },
+  {
+    rule: "0002",
+    name: "a route by which something waits is forgotten",
+    edits: [[ROUTES, "route.idle && seen.get(route)", "seen.get(route)"]],
+    hunt: [ROUTES, "nothing was sent by for a time"],
+  },
+  {
+    rule: "0002",
+    name: "a route that is used is forgotten",
+    edits: [[ROUTES, "seen.get(route) === settled", "seen.has(route)"]],
+    hunt: [ROUTES, "nothing was sent by for a time"],
+  },
+  {
+    rule: "0002",
+    name: "there are as many routes as peers have ever come",
+    edits: [[ROUTES, "this.#routes.size >= ROUTES_MAX", "false"]],
+    hunt: [ROUTES, "beyond the limit"],
+  },
+];
+
 const COUNTER = "plain/topic/subscriber-counter";
 
 /** What keeps subscribers that announce what never comes from delaying the others. */
