@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { indexOf, isSparse, keepInTable } from "../codec/index-keys.ts";
 import { isWellFormed } from "../codec/well-formed.ts";
 import { BrokerlessError } from "../errors.ts";
 import { expected, isPlain, quoted } from "../options.ts";
@@ -126,6 +127,9 @@ export function decodeHeaders(
     const name = textOf(bytes, from + 1, nameEnd);
     if (name === "" || name === "__proto__") throw malformed("a name is none");
     if (Object.hasOwn(headers, name)) throw malformed("a name comes twice");
+    // A name is no index but by intent, and where it is one the first decides.
+    const indexMax = indexOf(name);
+    if (indexMax >= 0 && isSparse({ indexMax, indexCount: 1 })) keepInTable(headers);
     headers[name] = textOf(bytes, nameEnd + 2, textEnd);
     from = textEnd;
   }

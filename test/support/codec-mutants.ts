@@ -57,6 +57,37 @@ export const SIZE_MUTANTS: readonly Mutant[] = [
   },
 ];
 
+const INDICES = "codec/index-keys";
+const KEYS = "objects take memory for the keys that they have";
+const NAMES = "names of headers that are indices";
+
+/** What keeps keys that are indices from taking memory for others. */
+export const INDEX_MUTANTS: readonly Mutant[] = (
+  [
+    ["maps become objects as they are", "codec/msgpack/reader", "!isSparse", "true", KEYS],
+    ["beside records maps stay objects", "codec/msgpack/reader", "marks.keepMaps();", "", KEYS],
+    ["keys that are remembered do not count", "codec/msgpack/scan", "node.isSparse", "false", KEYS],
+    [
+      "keys that are not remembered do not count",
+      "codec/msgpack/scan",
+      "isSparse({ indexMax, indexCount })",
+      "false",
+      KEYS,
+    ],
+    ["objects are made as they come", "codec/index-keys", "keepInTable(object);", "", KEYS],
+    ["names of headers are taken as they come", "batch/headers", "indexMax >= 0", "false", NAMES],
+    [
+      "the last index is lost with the table",
+      "codec/index-keys",
+      "Object.hasOwn(object, LAST_INDEX)",
+      "false",
+      NAMES,
+    ],
+  ] as const
+).map(([name, file, from, to, test]) => {
+  return { rule: "0014", name, edits: [[file, from, to]], hunt: [INDICES, test] };
+});
+
 const OWN = "codec/own-codec";
 
 /** What is said of codecs of users. */

@@ -1,3 +1,4 @@
+import { type IndexKeys, indexOf, isSparse } from "../index-keys.ts";
 import { isWellFormed } from "../well-formed.ts";
 
 /** How deep arrays and maps may lie in each other: `[]` is 1, `[[]]` is 2 (count). */
@@ -17,7 +18,7 @@ const INDEX_MAX = 64;
 const NODES_MAX = 4096;
 
 /** A key of a map, known by the keys that came before it in the same map. */
-export class KeyNode {
+export class KeyNode implements IndexKeys {
   readonly key: string;
   /** Length of the key's encoding; 0 for the root (bytes). */
   readonly byteCount: number;
@@ -26,6 +27,10 @@ export class KeyNode {
   readonly parent: KeyNode | null;
   /** How many keys come before it in its map; -1 for the root. */
   readonly index: number;
+  readonly indexMax: number;
+  readonly indexCount: number;
+  /** Whether the keys up to this one are a map's that must not become an object as it is. */
+  readonly isSparse: boolean;
   readonly children: KeyNode[] = [];
   /** The key that came next the last time. */
   likely: KeyNode | null = null;
@@ -42,6 +47,10 @@ export class KeyNode {
     this.words = toWords(encoding);
     this.parent = parent;
     this.index = parent === null ? -1 : parent.index + 1;
+    const index = indexOf(key);
+    this.indexMax = Math.max(parent?.indexMax ?? -1, index);
+    this.indexCount = (parent?.indexCount ?? 0) + (index < 0 ? 0 : 1);
+    this.isSparse = isSparse(this);
   }
 }
 

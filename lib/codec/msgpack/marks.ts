@@ -70,6 +70,15 @@ export class Marks {
     this.#records++;
   }
 
+  /** No map is a record any more. */
+  keepMaps(): void {
+    const cells = this.#cells;
+    for (let mark = 0; mark < this.#used; mark += CELLS) {
+      if (cells[mark + 2]! < MARK.map) cells[mark + 2] = MARK.map;
+    }
+    this.#records = 0;
+  }
+
   /** @returns most bytes that a copy of `length` bytes can have */
   copyBytesMax(length: number): number {
     return 2 * length + BYTE_ORDER_ROOM * this.#byteOrders;

@@ -1,6 +1,7 @@
 /// <reference path="./msgpackr.d.ts" />
 import { Unpackr } from "msgpackr/index-no-eval";
 import type { PieceReader } from "../codec.ts";
+import { objectsOf } from "../index-keys.ts";
 import { MsgpackScan } from "./scan.ts";
 
 /** Up to this length a value is copied, since msgpackr remembers keys in short buffers only (bytes). */
@@ -26,6 +27,8 @@ export class MsgpackReader {
     mapsAsObjects: true,
     copyBuffers: true,
   });
+  /** For values with maps that must not become objects as they are. */
+  readonly #sparse = new Unpackr({ structures: [], mapsAsObjects: false, copyBuffers: true });
   /** The same object for each value. */
   readonly #range = { start: 0, end: 0 };
   #scratch: Buffer = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
@@ -77,18 +80,26 @@ export class MsgpackReader {
 
   /** Reads the value that was scanned last, and that begins at `start`. */
   #read(bytes: Buffer, start: number): unknown {
+    const { marks, isSparse } = this.#scan;
+    if (!isSparse) return this.#unpack(bytes, start, this.#maps);
+    marks.keepMaps();
+    return objectsOf(this.#unpack(bytes, start, this.#sparse));
+  }
+
+  /** @param maps reads the value if none of its maps is a record */
+  #unpack(bytes: Buffer, start: number, maps: Unpackr): unknown {
     const { marks, at: end } = this.#scan;
     const range = this.#range;
     range.start = start;
     range.end = end;
     const length = end - start;
     if (length > SHORT_BYTES_MAX && marks.records === 0 && !marks.areNeeded) {
-      return this.#maps.unpack(bytes, range);
+      return maps.unpack(bytes, range);
     }
     const room = marks.copyBytesMax(length);
     const target = room <= this.#scratch.length ? this.#scratch : this.#scratchOf(room);
     const copied = marks.copy(bytes, range, target);
-    return (marks.records > 0 ? this.#records : this.#maps).unpack(target, copied);
+    return (marks.records > 0 ? this.#records : maps).unpack(target, copied);
   }
 
   #scratchOf(room: number): Buffer {

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { viewOf } from "../../view.ts";
+import { indexOf, isSparse } from "../index-keys.ts";
 import { DEPTH_MAX, hasBytes, isForbidden, type KeyNode, KeyTrie } from "./keys.ts";
 import { MARK, Marks } from "./marks.ts";
 import { Records } from "./records.ts";
@@ -39,6 +40,8 @@ export class MsgpackScan {
   at = 0;
   /** Where the bytes end (byte offset). */
   end = 0;
+  /** Whether the value that was scanned last has a map that would take far more memory as an object than its keys ask for. */
+  isSparse = false;
   #bytes = NO_BYTES;
   #view = NO_VIEW;
 
@@ -111,6 +114,7 @@ export class MsgpackScan {
   next(): void {
     this.records.settle();
     this.marks.clear();
+    this.isSparse = false;
     this.#value(0);
   }
 
@@ -220,6 +224,10 @@ export class MsgpackScan {
       this.#value(depth + 1);
     }
     if (count === 0) return;
+    if (node.isSparse) {
+      this.isSparse = true;
+      return;
+    }
     const record = this.records.of(node);
     if (record !== 0) this.marks.become(mark, record);
   }
@@ -228,14 +236,21 @@ export class MsgpackScan {
   #unknownKeys(node: KeyNode, left: number, depth: number): void {
     const seen = new Set<string>();
     for (let at = node; at.parent !== null; at = at.parent) seen.add(at.key);
+    let { indexMax, indexCount } = node;
     for (let i = 0; i < left; i++) {
       const { at } = this;
       const key = this.#anyKey();
       if (isForbidden(key)) throw this.refused(`the key ${key}`, at);
       seen.add(key);
       if (seen.size !== node.index + 2 + i) throw this.refused("a map that has a key twice", at);
+      const index = indexOf(key);
+      if (index >= 0) {
+        indexCount += 1;
+        if (index > indexMax) indexMax = index;
+      }
       this.#value(depth + 1);
     }
+    if (isSparse({ indexMax, indexCount })) this.isSparse = true;
   }
 
   #enter(items: number, depth: number): void {
