@@ -18,7 +18,12 @@ import { TypedSocket } from "../core/typed-socket.ts";
 import { BrokerlessError } from "../errors.ts";
 import { boolean, integer, resolveOptions } from "../options.ts";
 import { type OutgoingRequest, PendingRequests } from "../plain/request/pending-requests.ts";
-import { openReply, SingleEncoder, type WireReply } from "../plain/request/request-envelope.ts";
+import {
+  openReply,
+  readError,
+  SingleEncoder,
+  type WireReply,
+} from "../plain/request/request-envelope.ts";
 import type { Role } from "../role.ts";
 import { checkWaitOptions, quiet, WAIT_OPTIONS, type WaitOptions } from "../wait.ts";
 
@@ -278,13 +283,10 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
       return;
     }
     this.#messagesReceived += 1;
-    if (reply.error !== null) {
-      request.reject(reply.error);
-      return;
-    }
-    this.#bytesReceived += reply.body.length;
+    this.#bytesReceived += reply.body?.length ?? 0;
     try {
-      request.resolve(this.#decode(reply.body));
+      if (reply.error !== null) request.reject(readError(reply.error));
+      else request.resolve(this.#decode(reply.body));
     } catch (error) {
       this.#framesRefused += 1;
       request.reject(error);

@@ -151,3 +151,30 @@ test("answers: a replier cannot answer what it was not asked", async (t) => {
   const said = (await Promise.all(answers)).map((answer) => answer.replace(/ .*/, ""));
   assert.deepEqual(said.sort(), ["honest:", "honest:", "own", "own"]);
 });
+
+test("answers: an error is read where its request waits, and none that is longer than any", async (t) => {
+  const parse = t.mock.method(JSON, "parse");
+  const failed = (id: Buffer, json: string): Buffer =>
+    message(id, EMPTY, Buffer.from("brokerless-error"), Buffer.from(json));
+  const long = `[${"[],".repeat(30_000)}0]`;
+  let asked = 0;
+  const hostile = await hostileReplier(t, (id) => {
+    asked += 1;
+    return [
+      failed(Buffer.alloc(12, 7), "[]"),
+      failed(id, asked === 1 ? long : '{"message":"mine"}'),
+    ];
+  });
+  const requester = open(t, new Requester<string, string>());
+  requester.connect(hostile);
+  await assert.rejects(requester.request("a"), {
+    code: "BROKERLESS_TOO_LARGE",
+    message: /^the error of a reply has 90003 bytes/,
+  });
+  await assert.rejects(requester.request("b"), { name: "RemoteError", message: "mine" });
+  const { messagesDropped, framesRefused, messagesReceived } = requester.stats();
+  assert.deepEqual([messagesDropped, framesRefused, messagesReceived], [2, 1, 2]);
+  const read = parse.mock.calls.map(({ arguments: [text] }) => text);
+  assert.ok(read.includes('{"message":"mine"}'));
+  assert.ok(!read.includes("[]") && !read.includes(long), "it was read");
+});

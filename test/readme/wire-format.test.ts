@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { createFraming } from "../../lib/batch/framing.ts";
 import { ByteWriter } from "../../lib/codec/byte-writer.ts";
 import { type Codec, json, msgpack, raw } from "../../lib/index.ts";
-import { errorFrames, openReply } from "../../lib/plain/request/request-envelope.ts";
+import { errorFrames, openReply, readError } from "../../lib/plain/request/request-envelope.ts";
 import { MARK, SubscriberCounter } from "../../lib/plain/topic/subscriber-counter.ts";
 import { SubscriptionAnnouncer } from "../../lib/plain/topic/subscription-announcer.ts";
 import { TopicPattern } from "../../lib/plain/topic/topic-pattern.ts";
@@ -92,5 +92,6 @@ test("docs/wire-format.md: the replies are what a requester reads", () => {
   const expected = errorFrames(new RangeError("no")).map((frame) => frame.toString("hex"));
   assert.deepEqual(frames, expected);
   const { error } = openReply([fromHex(errorId), empty, ...frames.map(fromHex)]);
-  assert.deepEqual([error?.remoteName, error?.message], ["RangeError", "no"]);
+  const { remoteName, message } = readError(error!);
+  assert.deepEqual([remoteName, message], ["RangeError", "no"]);
 });

@@ -113,6 +113,37 @@ const REPLIER = "socket/replier";
 const REPLIES = "contract/replier";
 const LISTENERS = "contract/listeners";
 
+const ANSWERS = "hostile/answers";
+const ENVELOPE = "plain/request/request-envelope";
+
+/** What bounds the errors that repliers send. */
+export const ERROR_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0006",
+    name: "an error is read before it is known who waits for it",
+    edits: [
+      [
+        "socket/requester",
+        "const request = this.#pending.take(reply.id);",
+        "if (reply.error !== null) readError(reply.error); const request = this.#pending.take(reply.id);",
+      ],
+    ],
+    hunt: [ANSWERS, "an error is read where its request waits"],
+  },
+  {
+    rule: "0006",
+    name: "an error may have any length",
+    edits: [[ENVELOPE, "frame.length > ERROR_BYTES_MAX", "false"]],
+    hunt: [ANSWERS, "an error is read where its request waits"],
+  },
+  {
+    rule: "0006",
+    name: "an error may be no longer than its characters",
+    edits: [[ENVELOPE, "ERROR_CHARS_MAX * ERROR_CHAR_BYTES_MAX", "ERROR_CHARS_MAX"]],
+    hunt: [ENVELOPE, "the longest error that can be written is read"],
+  },
+];
+
 /** What keeps the faults of a replier's own program from being silent there. */
 export const REPLIER_MUTANTS: readonly Mutant[] = [
   {

@@ -13,6 +13,12 @@ const FAILED = Buffer.from("brokerless-error");
 const ENVELOPE_FRAMES_MAX = 16;
 /** Longest error text that travels (characters). */
 const ERROR_CHARS_MAX = 4_096;
+/** Most that a character of it takes as JSON, where it is escaped with its number (bytes). */
+const ERROR_CHAR_BYTES_MAX = 6;
+/** Longest JSON of an error: its three texts, and what is around them (bytes). */
+const ERROR_BYTES_MAX =
+  3 * ERROR_CHARS_MAX * ERROR_CHAR_BYTES_MAX +
+  Buffer.byteLength(JSON.stringify({ name: "", message: "", code: "" }));
 
 /**
  * A request as a ROUTER receives it.
@@ -47,14 +53,14 @@ export function openRequest(parts: readonly Buffer[]): Request {
   return { envelope: parts.slice(0, bodyAt), body: parts[bodyAt]!, headers };
 }
 
-/** A reply: the body, or the error of the replier. */
+/** A reply: the body, or what {@link readError} reads the error of the replier from. */
 export type WireReply =
   | { readonly id: Buffer; readonly body: Buffer; readonly error: null }
-  | { readonly id: Buffer; readonly body: null; readonly error: RemoteError };
+  | { readonly id: Buffer; readonly body: null; readonly error: Buffer };
 
 /**
  * A reply as a DEALER receives it: request id (12 bytes), empty, then the body, or two frames for
- * an error: `brokerless-error`, and JSON `{ name, message, code }`.
+ * an error: `brokerless-error`, and JSON `{ name, message, code }`. Reads neither: perhaps nobody waits for it.
  *
  * @throws BrokerlessError `BROKERLESS_PROTOCOL`
  */
@@ -65,7 +71,7 @@ export function openReply(parts: readonly Buffer[]): WireReply {
     throw wrong("a reply must be a request id, an empty frame and one frame of body", parts);
   }
   if (error === undefined) return { id: id!, body: body!, error: null };
-  return { id: id!, body: null, error: readError(error) };
+  return { id: id!, body: null, error };
 }
 
 /** Encodes requests and replies, each as a frame of its own. */
@@ -112,7 +118,16 @@ function answerOf(error: unknown): HandlerError | null {
   }
 }
 
-function readError(frame: Buffer): RemoteError {
+/**
+ * Reads the error of a reply.
+ *
+ * @throws BrokerlessError `BROKERLESS_TOO_LARGE` for what is longer than any that {@link errorFrames} makes
+ */
+export function readError(frame: Buffer): RemoteError {
+  if (frame.length > ERROR_BYTES_MAX) {
+    const message = `the error of a reply has ${frame.length} bytes; it may have ${ERROR_BYTES_MAX}`;
+    throw new BrokerlessError("BROKERLESS_TOO_LARGE", message);
+  }
   let init: unknown;
   try {
     init = JSON.parse(frame.toString());

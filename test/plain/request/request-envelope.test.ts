@@ -6,6 +6,7 @@ import {
   errorFrames,
   openReply,
   openRequest,
+  readError,
 } from "../../../lib/plain/request/request-envelope.ts";
 
 const protocol = { name: "BrokerlessError", code: "BROKERLESS_PROTOCOL" };
@@ -15,8 +16,10 @@ const body = Buffer.from("body");
 
 function errorOf(thrown: unknown): RemoteError {
   const { error } = openReply([id, empty, ...errorFrames(thrown)]);
-  assert.ok(error instanceof RemoteError);
-  return error;
+  assert.ok(error !== null);
+  const read = readError(error);
+  assert.ok(read instanceof RemoteError);
+  return read;
 }
 
 test("request wire: the envelope of a request is all before the body", () => {
@@ -85,6 +88,26 @@ test("request wire: a long error is cut", () => {
   assert.equal(errorOf(new Error("x".repeat(10_000))).message.length, 4_096);
 });
 
+test("request wire: the longest error that can be written is read, and nothing longer", () => {
+  const longest = "\u0001".repeat(5_000);
+  const halves = "\ud800".repeat(5_000);
+  for (const text of [longest, halves]) {
+    const thrown = Object.assign(new Error(text), { name: text, code: text });
+    const [, frame] = errorFrames(thrown);
+    const { message, remoteName, remoteCode } = readError(frame!);
+    const cut = text.slice(0, 4_096);
+    assert.deepEqual([message, remoteName, remoteCode], [cut, cut, cut]);
+    const longer = Buffer.concat([frame!, Buffer.from(" ")]);
+    assert.throws(() => readError(longer), { code: "BROKERLESS_TOO_LARGE" });
+  }
+});
+
+test("request wire: an answer with the longest texts passes on as it is", () => {
+  const text = "\u0001".repeat(5_000);
+  const thrown = new RemoteError({ message: text, remoteName: text, remoteCode: text });
+  assert.equal(errorOf(thrown).message, text.slice(0, 4_096));
+});
+
 test("request wire: whatever a handler throws becomes an error", () => {
   assert.equal(errorOf("just text").message, "just text");
   const hostile = Object.defineProperty(new Error("x"), "message", {
@@ -104,10 +127,9 @@ test("request wire: whatever a handler throws becomes an error", () => {
 });
 
 test("request wire: a replier's error that is no JSON object of texts is still an error", () => {
-  const marker = Buffer.from("brokerless-error");
   for (const text of ["", "null", "7", "{", "[]", '{"name":7,"message":{},"code":[]}', "\xff"]) {
-    const { error } = openReply([id, empty, marker, Buffer.from(text, "latin1")]);
-    assert.equal(error?.message, "the replier failed without a reason", text);
+    const error = readError(Buffer.from(text, "latin1"));
+    assert.equal(error.message, "the replier failed without a reason", text);
     assert.equal(error.remoteName, "Error");
     assert.equal(error.remoteCode, null);
   }
