@@ -4,11 +4,13 @@ import {
   BrokerlessError,
   Pull,
   Push,
+  type ReliablePush,
   type ReliablePushOptions,
   type SendOptions,
 } from "../../lib/index.ts";
 import type { Appended } from "../../lib/journal/commit/appended.ts";
-import { type Journal, MemoryJournal } from "../../lib/journal/index.ts";
+import { type Journal, MemoryJournal, type Values } from "../../lib/journal/index.ts";
+import { decodeIdPage, encodeIdPage } from "../../lib/reliable/outbound/id-page.ts";
 import { changed } from "../support/changed.ts";
 import { eventually, turn } from "../support/eventually.ts";
 import { gate, range } from "../support/fixtures.ts";
@@ -119,6 +121,73 @@ test("send: what became of an id's message is known after a restart, purged or s
   await eventually(() => assert.equal(said[1], "done"));
   await eventually(() => assert.equal(push.stats().queuedMessages, 0));
   await journal.sync();
+});
+
+/** A sender whose only message, which has the id, is a dead letter, and what its journal can be made to refuse. */
+async function withLetter(t: TestContext) {
+  const memory = new MemoryJournal();
+  const it = { verdict: "reject" as "ack" | "reject", isFull: false };
+  const set = (values: Values): Appended => {
+    if (!it.isFull) return memory.set(values);
+    const error = new BrokerlessError("BROKERLESS_NO_SPACE", "the disk is full");
+    return Promise.reject(error) as unknown as Appended;
+  };
+  const { push, receive } = sender(t, { journal: changed(memory, { set }) });
+  const { pull } = await receive(() => it.verdict);
+  const sent = push.send("first", { ...ID, confirm: "processed" });
+  await assert.rejects(sent, { code: "BROKERLESS_DEAD_LETTER" });
+  return Object.assign(it, { memory, push, pull });
+}
+
+/** Sends the letter anew, has it processed, and repeats the call with its id. */
+async function assertLives(push: ReliablePush<string>, journal: Journal): Promise<void> {
+  assert.equal(await push.deadLetters.requeue(), 1);
+  await eventually(() => assert.equal(push.stats().queuedMessages, 0));
+  await push.send("again", { ...ID, confirm: "processed" });
+  assert.equal(journal.seqStored, 2);
+}
+
+test("send: a purge that fails leaves no trace in its ids: NO_SPACE", async (t) => {
+  const it = await withLetter(t);
+  it.isFull = true;
+  await assert.rejects(it.push.deadLetters.purge(), { code: "BROKERLESS_NO_SPACE" });
+  it.isFull = false;
+  it.verdict = "ack";
+  await assertLives(it.push, it.memory);
+});
+
+test("send: a purge that fails leaves no trace in its ids: CLOSED", async (t) => {
+  const { push, pull, memory } = await withLetter(t);
+  await pull.close();
+  const closed = push.close();
+  await assert.rejects(push.deadLetters.purge(), { code: "BROKERLESS_CLOSED" });
+  await closed;
+  const next = sender(t, { journal: memory, graceMs: 1 });
+  await next.receive();
+  await assertLives(next.push, memory);
+});
+
+test("send: that an id's letter was purged is stored with the purge", async (t) => {
+  const { push, pull, memory } = await withLetter(t);
+  await pull.close();
+  assert.equal(await push.deadLetters.purge(), 1);
+  await push.close();
+  const next = sender(t, { journal: memory, graceMs: 1 });
+  const again = next.push.send("again", { ...ID, confirm: "processed" });
+  await assert.rejects(again, { code: "BROKERLESS_DEAD_LETTER" });
+});
+
+test("send: the id of a dead letter that is sent anew is the new message's, whatever its page says", async (t) => {
+  const { push, pull, memory } = await withLetter(t);
+  await pull.close();
+  await push.close();
+  // As a purge has left it that could not be stored, of which only the page was.
+  const { number, ids } = decodeIdPage(memory.get("dedup-0")!)!;
+  for (const id of ids) id.end = "dead";
+  await memory.set({ "dedup-0": encodeIdPage(number, ids) });
+  const next = sender(t, { journal: memory, graceMs: 1 });
+  await next.receive();
+  await assertLives(next.push, memory);
 });
 
 test("send: a repeated id whose first message cannot be stored fails with it, and is free again", async (t) => {

@@ -23,8 +23,8 @@ export const DROPPED_MUTANTS: readonly Mutant[] = [
     edits: [
       [
         DEDUPLICATOR,
-        "if (FREE_ENDS.has(end))\n                this",
-        'if (end === "lost")\n                this',
+        "this.#dirty.add(page);\n            this.#forget(known);",
+        'this.#dirty.add(page);\n            if (end === "lost") this.#forget(known);',
       ],
     ],
     hunt: [IDS, "is free, now and after a restart: memory"],

@@ -1,6 +1,10 @@
 import type { Mutant } from "./mutation.ts";
 
 const CALLS = "socket/send-calls";
+const DEDUPLICATOR = "reliable/outbound/deduplicator";
+/** In what sends messages anew. */
+const ANEW =
+  "// Whatever is said of the message that it had: this one is yet to end.\n            known.end = null;";
 const LIMITS = "socket/link-limits";
 const WRITER = "transport/link-writer";
 
@@ -258,9 +262,9 @@ export const MISSING_MUTANTS: readonly Mutant[] = [
     name: "the id of a lost message stays known",
     edits: [
       [
-        "reliable/outbound/deduplicator",
-        "if (FREE_ENDS.has(end))\n                this",
-        'if (end === "dropped")\n                this',
+        DEDUPLICATOR,
+        "this.#dirty.add(page);\n            this.#forget(known);",
+        'this.#dirty.add(page);\n            if (end === "dropped") this.#forget(known);',
       ],
     ],
     hunt: [MISSING, "id of a lost message is free at once"],
@@ -268,13 +272,7 @@ export const MISSING_MUTANTS: readonly Mutant[] = [
   {
     rule: "0052",
     name: "a restart knows the id of a lost message",
-    edits: [
-      [
-        "reliable/outbound/deduplicator",
-        "if (FREE_ENDS.has(known.end))",
-        'if (known.end === "dropped")',
-      ],
-    ],
+    edits: [[DEDUPLICATOR, "if (FREE_ENDS.has(known.end))", 'if (known.end === "dropped")']],
     hunt: [MISSING, "id of a lost message is free after a restart"],
   },
   {
@@ -311,8 +309,35 @@ export const SENDER_MUTANTS: readonly Mutant[] = [
   {
     rule: "0050",
     name: "purging forgets how an id's message ended",
-    edits: [["reliable/sender/dead-letters", "onPurge(there);", ""]],
+    edits: [["reliable/sender/dead-letters", "onPurge(there);", "null;"]],
     hunt: [CALLS, "is known after a restart, purged or sent anew"],
+  },
+  {
+    rule: "0047",
+    name: "what a failed purge has said of an id stays",
+    edits: [
+      ["reliable/sender/dead-letters", "ids?.undo();", ""],
+      [DEDUPLICATOR, ANEW, ""],
+    ],
+    hunt: [CALLS, "leaves no trace in its ids: NO_SPACE"],
+  },
+  {
+    rule: "0047",
+    name: "what a page says of an id stays with the message that was sent anew",
+    edits: [[DEDUPLICATOR, ANEW, ""]],
+    hunt: [CALLS, "whatever its page says"],
+  },
+  {
+    rule: "0047",
+    name: "a purge is stored by a closed socket",
+    edits: [["reliable/sender/dead-letters", "if (count > 0)\n                checkOpen();", ""]],
+    hunt: [CALLS, "leaves no trace in its ids: CLOSED"],
+  },
+  {
+    rule: "0047",
+    name: "what ids say of a purge is not stored with it",
+    edits: [["reliable/sender/dead-letters", "{ ...values, ...ids?.values }", "values"]],
+    hunt: [CALLS, "purged is stored with the purge"],
   },
   {
     rule: "0050",
@@ -326,9 +351,9 @@ export const SENDER_MUTANTS: readonly Mutant[] = [
     rule: "0050",
     name: "the place of a page depends on how many are kept",
     edits: [
-      ["reliable/outbound/deduplicator", "nameOf(page % PLACES)", "nameOf(page % this.#pagesMax)"],
+      [DEDUPLICATOR, "nameOf(page % PLACES)", "nameOf(page % this.#pagesMax)"],
       [
-        "reliable/outbound/deduplicator",
+        DEDUPLICATOR,
         "place = 0; place < PLACES; place++) {\n            const bytes",
         "place = 0; place < this.#pagesMax; place++) {\n            const bytes",
       ],

@@ -4,7 +4,6 @@ import { TURN_MS_MAX } from "../../clock.ts";
 import type { Codec } from "../../codec/codec.ts";
 import { closedError } from "../../core/queue/receive-queue.ts";
 import type { ConfirmLevel } from "../../core/send-options.ts";
-import type { Outcome } from "../../delivery/dispatch/dispatcher-events.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { Journal, Values } from "../../journal/journal.ts";
@@ -12,7 +11,7 @@ import { quiet } from "../../wait.ts";
 import { outcomeError } from "../outcome-error.ts";
 import { BacklogSize, type BatchSize } from "./backlog-size.ts";
 import { Confirmations } from "./confirmations.ts";
-import { Deduplicator, hasDeduplicationIds } from "./deduplicator.ts";
+import { Deduplicator, hasDeduplicationIds, type IdChange } from "./deduplicator.ts";
 import type { DurableOutboundOptions } from "./durable-outbound-options.ts";
 import { type AddOptions, confirmed, OpenBatch } from "./open-batch.ts";
 import type { KnownId, Pending } from "./pending.ts";
@@ -194,8 +193,8 @@ export class Appender {
     this.#processed.settle(first, last, error);
   }
 
-  /** Messages ended, and only their deduplication ids will tell how: stored soon. */
-  ended(range: SeqRange, end: Exclude<Outcome, "processed" | "copy">): void {
+  /** Messages ended, and their deduplication ids are free: stored soon. */
+  ended(range: SeqRange, end: "dropped" | "lost"): void {
     if (this.#deduplication?.ended(range, end) !== true || this.#isSavingIds) return;
     this.#isSavingIds = true;
     queueMicrotask(() => {
@@ -207,6 +206,11 @@ export class Appender {
   saveIds(): void {
     this.#isSavingIds = false;
     void this.#deduplication?.save();
+  }
+
+  /** Dead letters are about to be forgotten. @returns what their deduplication ids have to say; null: nothing */
+  purged(ranges: readonly SeqRange[]): IdChange | null {
+    return this.#deduplication?.purged(ranges) ?? null;
   }
 
   /** A receiver holds a range. */

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { isWellFormed } from "../../codec/well-formed.ts";
-import type { Outcome } from "../../delivery/dispatch/dispatcher-events.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { Journal, Values } from "../../journal/journal.ts";
@@ -17,6 +16,14 @@ const PAGE_IDS = 256;
 const PLACES = 66;
 /** Longest id (bytes of UTF-8). */
 const ID_TEXT_BYTES_MAX = 512;
+/** What is remembered otherwise from now on. */
+export interface IdChange {
+  /** To be stored together with what changes it. */
+  readonly values: Values;
+  /** That could not be stored: puts it back. */
+  readonly undo: () => void;
+}
+
 /** Ends of messages that nobody has got, and nobody keeps: a repeated call sends its message. */
 const FREE_ENDS: ReadonlySet<KnownId["end"]> = new Set(["dropped", "lost"]);
 
@@ -85,20 +92,35 @@ export class Deduplicator {
   }
 
   /**
-   * Messages will not be sent again and nothing else remembers why: kept with their ids.
+   * Messages will not be sent again, and their ids are free: kept with these.
    *
    * @returns whether there is something to be stored
    */
-  ended({ first, last }: SeqRange, end: Exclude<Outcome, "processed" | "copy">): boolean {
-    const seqs = last - first < this.#bySeq.size ? seqsOf(first, last) : [...this.#bySeq.keys()];
-    for (const seq of seqs) {
-      const known = seq >= first && seq <= last ? this.#bySeq.get(seq) : undefined;
-      if (known === undefined || known.page === null || known.end !== null) continue;
+  ended(range: SeqRange, end: "dropped" | "lost"): boolean {
+    for (const { known, page } of this.#openOf(range)) {
       known.end = end;
-      this.#dirty.add(known.page);
-      if (FREE_ENDS.has(end)) this.#forget(known);
+      this.#dirty.add(page);
+      this.#forget(known);
     }
     return this.#dirty.size > 0;
+  }
+
+  /**
+   * Dead letters are about to be forgotten, and then nothing else remembers how their messages ended: kept with their ids.
+   *
+   * @returns what is to be stored together with that; null where none has an id
+   */
+  purged(ranges: readonly SeqRange[]): IdChange | null {
+    const dead = ranges.flatMap((range) => this.#openOf(range));
+    if (dead.length === 0) return null;
+    for (const { known } of dead) known.end = "dead";
+    const pages = dead.map(({ page }) => page);
+    const undo = (): void => {
+      for (const { known } of dead) known.end = null;
+      // Stored meanwhile with others of their pages, perhaps.
+      for (const page of pages) this.#dirty.add(page);
+    };
+    return { values: this.#valuesOf([...new Set(pages)]), undo };
   }
 
   /**
@@ -106,25 +128,25 @@ export class Deduplicator {
    *
    * @param from the seqs that they had
    * @param to the first of those that they get
-   * @returns puts it back; null where none has an id
+   * @returns what is to be stored together with them; null where none has an id
    */
-  moved(
-    from: readonly number[],
-    to: number,
-  ): { readonly values: Values; readonly undo: () => void } | null {
+  moved(from: readonly number[], to: number): IdChange | null {
     const moves = from.flatMap((seq, index) => {
       const known = this.#bySeq.get(seq);
-      return known === undefined ? [] : [{ known, seq, to: to + index }];
+      return known === undefined ? [] : [{ known, seq, end: known.end, to: to + index }];
     });
     if (moves.length === 0) return null;
     for (const { known, seq, to: seqNew } of moves) {
       this.#bySeq.delete(seq);
       this.placed(known, seqNew);
+      // Whatever is said of the message that it had: this one is yet to end.
+      known.end = null;
     }
     const undo = (): void => {
-      for (const { known, seq, to: seqNew } of moves) {
+      for (const { known, seq, end, to: seqNew } of moves) {
         this.#bySeq.delete(seqNew);
         this.placed(known, seq);
+        known.end = end;
       }
     };
     const pages = new Set(moves.flatMap(({ known }) => known.page ?? []));
@@ -174,6 +196,16 @@ export class Deduplicator {
       if (ids !== undefined) values[nameOf(page % PLACES)] = encodeIdPage(page, ids);
     }
     return values;
+  }
+
+  /** The ids on pages, of messages in a range, of which it is not kept how these ended. */
+  #openOf({ first, last }: SeqRange): { readonly known: KnownId; readonly page: number }[] {
+    const seqs = last - first < this.#bySeq.size ? seqsOf(first, last) : [...this.#bySeq.keys()];
+    return seqs.flatMap((seq) => {
+      const known = seq >= first && seq <= last ? this.#bySeq.get(seq) : undefined;
+      if (known === undefined || known.page === null || known.end !== null) return [];
+      return [{ known, page: known.page }];
+    });
   }
 
   /** The oldest pages make room. */

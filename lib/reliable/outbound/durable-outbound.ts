@@ -20,7 +20,7 @@ import { checkWaitOptions, quiet, type WaitOptions } from "../../wait.ts";
 import { outcomeError } from "../outcome-error.ts";
 import { Appender, type SendTerms } from "./appender.ts";
 import type { BacklogSize } from "./backlog-size.ts";
-import { checkDeduplicationId } from "./deduplicator.ts";
+import { checkDeduplicationId, type IdChange } from "./deduplicator.ts";
 import type { DurableOutboundOptions } from "./durable-outbound-options.ts";
 import { ENCODED } from "./open-batch.ts";
 
@@ -142,10 +142,13 @@ export class DurableOutbound {
     this.#appender.saveIds();
   }
 
-  /** Dead letters are about to be forgotten; their deduplication ids are not. */
-  purged(ranges: readonly SeqRange[]): void {
-    for (const range of ranges) this.#appender.ended(range, "dead");
-    this.#appender.saveIds();
+  /**
+   * Dead letters are about to be forgotten; their deduplication ids are not.
+   *
+   * @returns what is to be stored together with that; null: nothing
+   */
+  purged(ranges: readonly SeqRange[]): IdChange | null {
+    return this.#appender.purged(ranges);
   }
 
   /** A range will not be sent again. @param death what all of it died of, where it did */

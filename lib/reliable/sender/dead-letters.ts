@@ -10,6 +10,7 @@ import { countAll, type SeqRange } from "../../delivery/range/range.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { Values } from "../../journal/journal.ts";
 import { expected } from "../../options.ts";
+import type { IdChange } from "../outbound/deduplicator.ts";
 import { draftOf, LetterReader, type ReadLetter } from "./letter-reader.ts";
 import type { SenderStateStore } from "./sender-state-store.ts";
 
@@ -53,10 +54,12 @@ export interface DeadLettersOptions {
    * @throws BrokerlessError as the journal's append does
    */
   readonly append: (draft: BatchDraft, values: Values, from: readonly number[]) => Promise<void>;
-  /** Stores values alone. @throws BrokerlessError as the journal does; `BROKERLESS_CLOSED` where the socket is closed */
+  /** Stores values alone. @throws BrokerlessError as the journal does */
   readonly set: (values: Values) => PromiseLike<unknown>;
-  /** Letters are about to be forgotten for good. */
-  readonly onPurge: (ranges: readonly SeqRange[]) => void;
+  /** @throws BrokerlessError `BROKERLESS_CLOSED` where the socket is closed: nothing is changed any more */
+  readonly checkOpen: () => void;
+  /** Letters are about to be forgotten for good. @returns what is to be stored together with that; null: nothing */
+  readonly onPurge: (ranges: readonly SeqRange[]) => IdChange | null;
   /** Letters are no dead letters any more, and that is stored. */
   readonly onGone: (ranges: readonly SeqRange[]) => void;
 }
@@ -127,22 +130,34 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
    * @throws TypeError when one of them is no dead letter, or they are no array; BrokerlessError as the journal's `set` does: then they are kept
    */
   async purge(seqs?: readonly number[]): Promise<number> {
-    const { stateStore, set, onPurge, onGone } = this.#options;
+    const { stateStore, checkOpen, onGone } = this.#options;
     const chosen = this.#chosen("purge", seqs);
     return stateStore.together(() => {
       const there = chosen.flatMap(({ first, last }) => this.#dead.parts(first, last));
       const store = async (values: Values) => {
-        onPurge(there);
-        await set(values);
+        await this.#storePurge(there, values);
         onGone(there);
       };
       const count = countAll(there);
+      if (count > 0) checkOpen();
       return {
         change: (state) => stateWithout(state, there),
         store: count === 0 ? null : store,
         result: count,
       };
     });
+  }
+
+  /** That letters are forgotten, and what their ids say from then on: both or neither. */
+  async #storePurge(there: readonly SeqRange[], values: Values): Promise<void> {
+    const { set, onPurge } = this.#options;
+    const ids = onPurge(there);
+    try {
+      await set({ ...values, ...ids?.values });
+    } catch (error) {
+      ids?.undo();
+      throw error;
+    }
   }
 
   get #dead(): Dispatcher["dead"] {
@@ -173,7 +188,7 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
   }
 
   #sendAnew(letters: readonly ReadLetter[]): Promise<number> {
-    const { stateStore, append, onGone } = this.#options;
+    const { stateStore, append, checkOpen, onGone } = this.#options;
     return stateStore.together(() => {
       const there = letters.filter(({ location }) => this.#dead.locationOf(location.seq) !== null);
       const ranges = there.map(({ location: { seq } }) => ({ first: seq, last: seq }));
@@ -185,6 +200,7 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
         );
         onGone(ranges);
       };
+      if (there.length > 0) checkOpen();
       return {
         change: (state) => stateWithout(state, ranges),
         store: there.length === 0 ? null : store,

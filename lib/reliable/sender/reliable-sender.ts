@@ -136,9 +136,9 @@ export class ReliableSender<T> {
       stateStore: links.stateStore,
       load: (seq) => links.backlog.load(seq),
       append: (draft, values, from) => out.requeue(draft, values, from),
-      set: (values) => {
+      set: (values) => journal.set(values),
+      checkOpen: () => {
         if (this.#closing !== null) throw closedError();
-        return journal.set(values);
       },
       onPurge: (ranges) => out.purged(ranges),
       onGone: (ranges) => {
