@@ -19,6 +19,7 @@ assertHunted("controls: with a protection of a sender taken away, its test fails
 assertHunted("controls: with a bound of a link taken away, its test fails", LINK_MUTANTS, [
   "socket/link-limits.test.ts",
   "transport/link-writer.test.ts",
+  "delivery/range/range-map.test.ts",
 ]);
 
 assertHunted(

@@ -91,6 +91,12 @@ export const LINK_MUTANTS: readonly Mutant[] = [
     hunt: [LIMITS, "gives back untouched what it has not read"],
   },
   {
+    rule: "0041",
+    name: "a change in the middle of a table moves all that is behind",
+    edits: [["delivery/range/range-map", "CHUNK_MAX = 512;", "CHUNK_MAX = Number.MAX_VALUE;"]],
+    hunt: ["delivery/range/range-map", "put back upwards with few moves"],
+  },
+  {
     rule: "0051",
     name: "a receiver asks again at once, however often it is refused",
     edits: [

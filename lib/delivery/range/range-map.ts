@@ -5,28 +5,42 @@ export interface Segment<V> extends SeqRange {
   readonly value: V;
 }
 
+/** Segments of one chunk, unless another is said: what a change in the middle moves at most (count). */
+const CHUNK_MAX = 512;
+
 /**
  * Values for ranges of seqs, in order of seq: what is true of a thousand messages costs as much as what
  * is true of one.
  *
  * Pure. Invariant: segments are not empty, do not overlap, and are sorted; neighbours with equal values
  * are one segment. Adding at the end and removing at the front, which is what a fast consumer does, take
- * constant time; elsewhere the time is that of moving the segments behind.
+ * constant time; elsewhere the time is that of moving the segments of a chunk, and the chunks, behind.
  */
 export class RangeMap<V> implements Iterable<Segment<V>> {
-  #segments: Segment<V>[] = [];
+  /** In order; one at least, and none is empty where there are several. */
+  #chunks: Segment<V>[][] = [[]];
+  /** Where the first chunk begins. */
   #head = 0;
+  #size = 0;
   #count = 0;
+  /** Where the last search ended: the chunk, and the place in it. */
+  #chunkAt = 0;
+  #at = 0;
   readonly #equal: (a: V, b: V) => boolean;
+  readonly #chunkMax: number;
 
-  /** @param equal whether neighbours with such values may become one segment */
-  constructor(equal: (a: V, b: V) => boolean = Object.is) {
+  /**
+   * @param equal whether neighbours with such values may become one segment
+   * @param chunkMax segments that are moved together at most (count)
+   */
+  constructor(equal: (a: V, b: V) => boolean = Object.is, chunkMax: number = CHUNK_MAX) {
     this.#equal = equal;
+    this.#chunkMax = chunkMax;
   }
 
   /** Segments (count). */
   get size(): number {
-    return this.#segments.length - this.#head;
+    return this.#size;
   }
 
   /** Seqs in all segments (count). */
@@ -36,21 +50,25 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
 
   /** The lowest segment; null where there is none. */
   get lowest(): Segment<V> | null {
-    return this.#segments[this.#head] ?? null;
+    return this.#chunks[0]![this.#head] ?? null;
   }
 
   /** The highest segment; null where there is none. */
   get highest(): Segment<V> | null {
-    return this.size === 0 ? null : this.#segments[this.#segments.length - 1]!;
+    if (this.#size === 0) return null;
+    const chunk = this.#chunks[this.#chunks.length - 1]!;
+    return chunk[chunk.length - 1]!;
   }
 
   get(seq: number): V | undefined {
-    const segment = this.#segments[this.#find(seq)];
+    this.#find(seq);
+    const segment = this.#chunks[this.#chunkAt]![this.#at];
     return segment !== undefined && segment.first <= seq ? segment.value : undefined;
   }
 
   has(seq: number): boolean {
-    const segment = this.#segments[this.#find(seq)];
+    this.#find(seq);
+    const segment = this.#chunks[this.#chunkAt]![this.#at];
     return segment !== undefined && segment.first <= seq;
   }
 
@@ -58,26 +76,23 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
   set(first: number, last: number, value: V): void {
     const { highest } = this;
     if (highest !== null && first <= highest.last) this.take(first, last);
-    const segments = this.#segments;
-    const at = this.#find(first);
-    let from = first;
-    let to = last;
-    let start = at;
-    let end = at;
-    const before = at > this.#head ? segments[at - 1]! : null;
-    if (before !== null && before.last === first - 1 && this.#equal(before.value, value)) {
-      from = before.first;
-      start = at - 1;
-    }
-    const after = segments[at];
-    if (after !== undefined && after.first === last + 1 && this.#equal(after.value, value)) {
-      to = after.last;
-      end = at + 1;
-    }
-    const segment = { first: from, last: to, value };
-    if (start === segments.length) segments.push(segment);
-    else segments.splice(start, end - start, segment);
+    this.#find(first);
+    const [chunkAt, at] = [this.#chunkAt, this.#at];
+    const chunk = this.#chunks[chunkAt]!;
+    const isInside = at > this.#startOf(chunkAt);
+    const left = isInside ? chunk : this.#chunks[chunkAt - 1];
+    const leftAt = isInside ? at - 1 : (left?.length ?? 0) - 1;
+    const before = left?.[leftAt];
+    const after = chunk[at];
     this.#count += last - first + 1;
+    const joinsAfter =
+      after !== undefined && after.first === last + 1 && this.#equal(after.value, value);
+    const to = joinsAfter ? after.last : last;
+    if (before !== undefined && before.last === first - 1 && this.#equal(before.value, value)) {
+      left![leftAt] = { first: before.first, last: to, value };
+      if (joinsAfter) this.#replace(chunkAt, { start: at, end: at + 1, left: [] });
+    } else if (joinsAfter) chunk[at] = { first, last: to, value };
+    else this.#insert(chunkAt, at, { first, last, value });
   }
 
   /**
@@ -87,31 +102,46 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
    */
   take(first: number, last: number): Segment<V>[] {
     const taken: Segment<V>[] = [];
-    const start = this.#find(first);
-    let end = start;
-    const left: Segment<V>[] = [];
-    for (; end < this.#segments.length; end++) {
-      const segment = this.#segments[end]!;
-      if (segment.first > last) break;
-      const { value } = segment;
-      if (segment.first < first) left.push({ first: segment.first, last: first - 1, value });
-      const part = { first: Math.max(first, segment.first), last: Math.min(last, segment.last) };
-      taken.push({ ...part, value });
-      this.#count -= part.last - part.first + 1;
-      if (segment.last > last) left.push({ first: last + 1, last: segment.last, value });
+    this.#find(first);
+    let [chunkAt, start] = [this.#chunkAt, this.#at];
+    let isThrough = false;
+    while (!isThrough && chunkAt < this.#chunks.length) {
+      const chunk = this.#chunks[chunkAt]!;
+      const left: Segment<V>[] = [];
+      let end = start;
+      for (; end < chunk.length && !isThrough; end++) {
+        const segment = chunk[end]!;
+        if (segment.first > last) break;
+        const { value } = segment;
+        if (segment.first < first) left.push({ first: segment.first, last: first - 1, value });
+        const part = { first: Math.max(first, segment.first), last: Math.min(last, segment.last) };
+        taken.push({ ...part, value });
+        this.#count -= part.last - part.first + 1;
+        if (segment.last > last) left.push({ first: last + 1, last: segment.last, value });
+        isThrough = segment.last >= last;
+      }
+      isThrough ||= end < chunk.length;
+      if (end === start) break;
+      if (!this.#replace(chunkAt, { start, end, left })) chunkAt += 1;
+      start = 0;
     }
-    if (end > start) this.#replace(start, end, left);
     return taken;
   }
 
   /** The parts of a range that are there, in order. */
   parts(first: number, last: number): Segment<V>[] {
     const found: Segment<V>[] = [];
-    for (let at = this.#find(first); at < this.#segments.length; at++) {
-      const segment = this.#segments[at]!;
-      if (segment.first > last) break;
-      const part = { first: Math.max(first, segment.first), last: Math.min(last, segment.last) };
-      found.push({ ...part, value: segment.value });
+    this.#find(first);
+    let at = this.#at;
+    for (let chunkAt = this.#chunkAt; chunkAt < this.#chunks.length; chunkAt++) {
+      const chunk = this.#chunks[chunkAt]!;
+      for (; at < chunk.length; at++) {
+        const segment = chunk[at]!;
+        if (segment.first > last) return found;
+        const part = { first: Math.max(first, segment.first), last: Math.min(last, segment.last) };
+        found.push({ ...part, value: segment.value });
+      }
+      at = 0;
     }
     return found;
   }
@@ -129,38 +159,101 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
   }
 
   clear(): void {
-    this.#segments = [];
+    this.#chunks = [[]];
     this.#head = 0;
+    this.#size = 0;
     this.#count = 0;
   }
 
   *[Symbol.iterator](): Iterator<Segment<V>> {
-    for (let at = this.#head; at < this.#segments.length; at++) yield this.#segments[at]!;
-  }
-
-  /** @returns the index of the first segment that ends at or after `seq` */
-  #find(seq: number): number {
-    const segments = this.#segments;
-    let low = this.#head;
-    let high = segments.length;
-    if (low < high && segments[low]!.last >= seq) return low;
-    if (low < high && segments[high - 1]!.last < seq) return high;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (segments[middle]!.last < seq) low = middle + 1;
-      else high = middle;
+    for (let chunkAt = 0; chunkAt < this.#chunks.length; chunkAt++) {
+      const chunk = this.#chunks[chunkAt]!;
+      for (let at = this.#startOf(chunkAt); at < chunk.length; at++) yield chunk[at]!;
     }
-    return low;
   }
 
-  #replace(start: number, end: number, left: readonly Segment<V>[]): void {
-    if (start === this.#head && left.length === 0) {
-      this.#head = end;
-      if (this.#head === this.#segments.length) this.clear();
-      else if (this.#head > 64 && this.#head * 2 > this.#segments.length) {
-        this.#segments.splice(0, this.#head);
-        this.#head = 0;
-      }
-    } else this.#segments.splice(start, end - start, ...left);
+  #startOf(chunkAt: number): number {
+    return chunkAt === 0 ? this.#head : 0;
   }
+
+  /** Finds the first segment that ends at or after `seq`; where there is none, the end of the last chunk. */
+  #find(seq: number): void {
+    const chunks = this.#chunks;
+    let chunkAt = 0;
+    if (chunks.length > 1) {
+      let high = chunks.length - 1;
+      while (chunkAt < high) {
+        const middle = (chunkAt + high) >>> 1;
+        const chunk = chunks[middle]!;
+        if (chunk[chunk.length - 1]!.last < seq) chunkAt = middle + 1;
+        else high = middle;
+      }
+    }
+    this.#chunkAt = chunkAt;
+    this.#at = placeIn(chunks[chunkAt]!, this.#startOf(chunkAt), seq);
+  }
+
+  #insert(chunkAt: number, at: number, segment: Segment<V>): void {
+    const chunk = this.#chunks[chunkAt]!;
+    this.#size += 1;
+    if (at < chunk.length) chunk.splice(at, 0, segment);
+    else if (at - this.#startOf(chunkAt) < this.#chunkMax) chunk.push(segment);
+    // A place behind all: the chunks before stay full.
+    else this.#chunks.push([segment]);
+    this.#split(chunkAt);
+  }
+
+  /** Puts others, two at most, into the place of some segments of a chunk. @returns whether the chunk is gone */
+  #replace(chunkAt: number, { start, end, left }: Replaced<V>): boolean {
+    const chunk = this.#chunks[chunkAt]!;
+    const head = this.#startOf(chunkAt);
+    this.#size += left.length - (end - start);
+    const isFront = start === head && left.length === 0;
+    if (isFront && end === chunk.length) {
+      if (chunkAt === 0) this.#head = 0;
+      if (this.#chunks.length === 1) this.#chunks = [[]];
+      else this.#chunks.splice(chunkAt, 1);
+      return true;
+    }
+    if (isFront && chunkAt === 0) {
+      this.#head = end;
+      if (end > 64 && end * 2 > chunk.length) this.#cutHead();
+    } else chunk.splice(start, end - start, ...left);
+    this.#split(chunkAt);
+    return false;
+  }
+
+  /** A chunk that became too long becomes two. */
+  #split(chunkAt: number): void {
+    if (this.#chunks[chunkAt]!.length - this.#startOf(chunkAt) <= this.#chunkMax) return;
+    if (chunkAt === 0) this.#cutHead();
+    const chunk = this.#chunks[chunkAt]!;
+    this.#chunks.splice(chunkAt + 1, 0, chunk.splice(chunk.length >>> 1));
+  }
+
+  #cutHead(): void {
+    this.#chunks[0]!.splice(0, this.#head);
+    this.#head = 0;
+  }
+}
+
+interface Replaced<V> {
+  readonly start: number;
+  /** Behind the last one. */
+  readonly end: number;
+  readonly left: readonly Segment<V>[];
+}
+
+/** @returns the index of the first segment of a sorted list, from `start` on, that ends at or after `seq` */
+function placeIn(segments: readonly SeqRange[], start: number, seq: number): number {
+  let low = start;
+  let high = segments.length;
+  if (low < high && segments[low]!.last >= seq) return low;
+  if (low < high && segments[high - 1]!.last < seq) return high;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (segments[middle]!.last < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

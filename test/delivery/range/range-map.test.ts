@@ -13,10 +13,13 @@ const step = fc.record({
   value: fc.integer({ min: 0, max: 2 }),
 });
 
+/** Small ones, so that chunks are split, emptied, and crossed. */
+const chunkMax = fc.constantFrom(1, 2, 3, 5, 512);
+
 test("range map: it is a map from seqs to values, in ranges that never touch with equal values", () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), range, (steps, asked) => {
-      const map = new RangeMap<number>();
+    fc.property(fc.array(step, { maxLength: 60 }), range, chunkMax, (steps, asked, most) => {
+      const map = new RangeMap<number>(Object.is, most);
       const model = new Map<number, number>();
       for (const { type, range: target, value } of steps) {
         if (type === "set") map.set(target.first, target.last, value);
@@ -58,7 +61,7 @@ test("range map: it is a map from seqs to values, in ranges that never touch wit
       assert.equal(outside.length + inside.length, asked.last - asked.first + 1);
       assert.ok(outside.every((seq) => !model.has(seq)));
     }),
-    { numRuns: 500 },
+    { numRuns: 2_000 },
   );
 });
 
@@ -70,6 +73,42 @@ test("range map: a queue of a million ranges takes time in proportion", () => {
   }
   assert.equal(map.count, 100);
 });
+
+for (const order of ["upwards", "downwards", "from both ends"] as const) {
+  test(`range map: every second of 40,000 is taken out and put back ${order} with few moves`, (t) => {
+    const map = new RangeMap<number>();
+    map.set(1, 40_000, 0);
+    let moved = 0;
+    const { splice } = Array.prototype;
+    const whole = { value: splice, writable: true, configurable: true };
+    t.after(() => Object.defineProperty(Array.prototype, "splice", whole));
+    const counted = function (this: unknown[], ...args: unknown[]): unknown[] {
+      const before = this.length;
+      const result = Reflect.apply(splice, this, args);
+      moved += this.length === before ? 0 : before - Number(args[0]);
+      return result;
+    };
+    Object.defineProperty(Array.prototype, "splice", { ...whole, value: counted });
+    const count = 8_000;
+    const seqs = Array.from({ length: count }, (_, index) => 2 + 4 * index);
+    if (order === "downwards") seqs.reverse();
+    if (order === "from both ends") {
+      seqs.forEach((seq, index) => {
+        if (index % 2 === 1 && index < count / 2) {
+          seqs[index] = seqs[count - index]!;
+          seqs[count - index] = seq;
+        }
+      });
+    }
+    for (const seq of seqs) assert.equal(map.take(seq, seq).length, 1);
+    assert.deepEqual([map.size, map.count], [count + 1, 32_000]);
+    for (const seq of seqs) map.set(seq, seq, 1);
+    assert.equal(map.size, 2 * count + 1);
+    for (const seq of seqs) map.set(seq, seq, 0);
+    assert.deepEqual([...map], [{ first: 1, last: 40_000, value: 0 }]);
+    assert.ok(moved < 4 * count * 600, `${moved} segments were moved`);
+  });
+}
 
 function spread(
   segments: readonly { readonly first: number; readonly last: number; readonly value: number }[],
