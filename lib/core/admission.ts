@@ -248,7 +248,8 @@ export class Admission<T> {
   #giveUp(call: Call<T>): void {
     call.isGivenUp = true;
     this.#waiting.leave(call);
-    this.#drains.check();
+    // For the next there may be room.
+    this.admit();
   }
 }
 

@@ -36,6 +36,7 @@ function senderLinks(
     heartbeatMs: 0,
     name: null,
     freeing: FREEING,
+    onDroppable: null,
     outbound: {
       waitsForReceipts: false,
       flush: () => {},

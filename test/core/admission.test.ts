@@ -77,6 +77,19 @@ test("admission: one that waits and is given up leaves its place to the next", a
   assert.deepEqual(added, ["bytes of b 2"]);
 });
 
+test("admission: where one that waits is given up, room is made for the next", async () => {
+  const room = { canBeMade: false };
+  const { admission, added } = setUp({ isFull: () => true, makeRoom: () => room.canBeMade });
+  const given = new AbortController();
+  const first = admission.send("a", "1", { signal: given.signal });
+  const second = admission.send("b", "2");
+  room.canBeMade = true;
+  given.abort(new Error("enough"));
+  await assert.rejects(first, /enough/);
+  await second;
+  assert.deepEqual(added, ["bytes of b 2"]);
+});
+
 test("admission: a schema that takes its time keeps the order, and whom it refuses is reported", async () => {
   const { checked, schema } = slowSchema();
   const { admission, added, refused, room } = setUp({ schema });

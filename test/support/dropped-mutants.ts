@@ -3,6 +3,8 @@ import type { Mutant } from "./mutation.ts";
 const IDS = "socket/dropped-ids";
 const DEDUPLICATOR = "reliable/outbound/deduplicator";
 
+const OLDEST = "socket/drop-oldest";
+
 /** What repeated deduplication ids take, and what becomes of those whose messages were dropped. */
 export const DROPPED_MUTANTS: readonly Mutant[] = [
   {
@@ -16,6 +18,36 @@ export const DROPPED_MUTANTS: readonly Mutant[] = [
     name: "a repeated id that waits has room made for it",
     edits: [["core/admission", "|| !takesRoom(first.terms) ", ""]],
     hunt: ["core/admission", "takes no room waits for none"],
+  },
+  {
+    rule: "0050",
+    name: "nobody looks again whether there is something to be dropped",
+    edits: [["reliable/sender/dispatch-driver", "this.#options.onDroppable?.();", "{}"]],
+    hunt: [OLDEST, "has given back"],
+  },
+  {
+    rule: "0050",
+    name: "what is read back after a restart is not looked at",
+    edits: [["reliable/sender/dispatch-driver", 'event.type !== "drop"', 'event.type === "left"']],
+    hunt: [OLDEST, "right after a restart"],
+  },
+  {
+    rule: "0050",
+    name: "messages are dropped for nothing",
+    edits: [["reliable/outbound/durable-outbound", "!isOldestFree()", "false"]],
+    hunt: [OLDEST, "frees no bytes"],
+  },
+  {
+    rule: "0050",
+    name: "where one that waits is given up, nobody looks at the next",
+    edits: [
+      [
+        "core/admission",
+        "// For the next there may be room.\n        this.admit();",
+        "this.#drains.check();",
+      ],
+    ],
+    hunt: ["core/admission", "room is made for the next"],
   },
   {
     rule: "0050",

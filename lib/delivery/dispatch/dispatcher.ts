@@ -133,6 +133,11 @@ export class Dispatcher {
     return this.#tables.settledOf({ first: seq, last: seq }).length > 0 ? "processed" : null;
   }
 
+  /** Whether nobody has the oldest message that is not settled. */
+  get isOldestFree(): boolean {
+    return this.#tables.isOldestFree;
+  }
+
   /** What a message died of; null where it is no dead letter. */
   deathOf(seq: number): DeadLetterRecord | null {
     return this.#tables.dead.parts(seq, seq)[0]?.value ?? null;

@@ -326,6 +326,12 @@ export class MessageTables {
     return nextMs;
   }
 
+  /** Whether nobody has the lowest message that is not settled. */
+  get isOldestFree(): boolean {
+    const first = this.#floor + 1;
+    return [this.ready, this.#resting, this.fresh].some((table) => table.lowest?.first === first);
+  }
+
   /** Takes out the oldest messages of those that nobody has. @returns at most `count` of them */
   takeOldest(count: number): SeqRange[] {
     const taken: SeqRange[] = [];

@@ -27,8 +27,10 @@ export interface DurableOutboundOptions {
   readonly confirm: ConfirmLevel;
   /** A batch is stored, and may go to receivers. */
   readonly onStored: (batch: Batch) => void;
-  /** Give up the oldest messages (count). */
+  /** Give up the oldest messages that nobody works on (count). */
   readonly onDrop: (count: number) => void;
+  /** Whether nobody works on the oldest message of all: bytes are freed from there on, and nowhere else. */
+  readonly isOldestFree: () => boolean;
   /** What became of a stored message; null while it may still be sent. */
   readonly outcomeOf: (seq: number) => Outcome | null;
   /** What a dead letter died of; null where it is none, or forgotten. */

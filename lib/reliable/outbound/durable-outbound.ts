@@ -49,6 +49,8 @@ export class DurableOutbound {
   #isFull = false;
   /** Of what is not processed there is as much as may be. */
   #isBacklogFull = false;
+  /** It is as much as may be in bytes. */
+  #isFullOfBytes = false;
   #closed = false;
   #floor: number;
   #settledCount = 0;
@@ -171,6 +173,11 @@ export class DurableOutbound {
     return freedBytes;
   }
 
+  /** There may be messages that nobody works on, where there were none: room for who waits. */
+  droppable(): void {
+    if (this.#admission.waiting > 0) this.#admit();
+  }
+
   /** A receiver holds a range. */
   delivered(first: number, last: number): void {
     this.#appender.delivered(first, last);
@@ -230,13 +237,18 @@ export class DurableOutbound {
     return { level: confirm, deduplicationId, headers };
   }
 
-  /** Gives up the oldest, unless it is the disk that is waited for. @returns whether there is room now */
+  /**
+   * Gives up the oldest, unless it is the disk that is waited for, or what a receiver has.
+   *
+   * @returns whether there is room now
+   */
   #makeRoom(): boolean {
+    const { onDrop, isOldestFree } = this.#options;
     for (let tries = 0; this.#isBacklogFull && tries < 64; tries++) {
+      // What is dropped behind a message that somebody has would be lost for nothing.
+      if (this.#isFullOfBytes && !isOldestFree()) break;
       const before = this.#size.count;
-      this.#options.onDrop(
-        Math.max(1, this.#appender.batchCountMax === 1 ? 1 : Math.ceil(before / 64)),
-      );
+      onDrop(Math.max(1, this.#appender.batchCountMax === 1 ? 1 : Math.ceil(before / 64)));
       this.#checkFull();
       if (this.#size.count === before) break;
     }
@@ -252,9 +264,9 @@ export class DurableOutbound {
   #checkFull(): void {
     const { common, rules, backlogBytesMax } = this.#options;
     const { openCount, openBytes } = this.#appender;
+    this.#isFullOfBytes = this.#size.bytes + openBytes >= backlogBytesMax;
     this.#isBacklogFull =
-      this.#size.bytes + openBytes >= backlogBytesMax ||
-      this.#size.count + openCount >= rules.backlogMessagesMax;
+      this.#isFullOfBytes || this.#size.count + openCount >= rules.backlogMessagesMax;
     this.#isFull =
       this.#isBacklogFull ||
       this.#journal.full ||

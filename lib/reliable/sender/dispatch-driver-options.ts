@@ -30,6 +30,8 @@ export interface DispatchDriverOptions {
   /** The way of messages into the journal. */
   readonly outbound: Pick<DurableOutbound, "flush" | "delivered" | "saveIds" | "waitsForReceipts">;
   readonly freeing: Freeing;
+  /** There may be messages to be dropped where there were none; null: none are ever. */
+  readonly onDroppable: (() => void) | null;
   readonly onSettled: (outcome: Outcome, range: SeqRange) => void;
   /** A session began or ended. */
   readonly onPeer: (type: "peer" | "peerLost", peer: Peer, peers: number) => void;

@@ -422,6 +422,8 @@ export class DispatchDriver {
     if (isSettled) this.backlog.settled(this.#dispatcher.floor);
     else if (event.type !== "fed" && actions.length > 0) this.backlog.fill();
     this.#alarm.set(this.#dispatcher.deadlineMs);
+    // Fed, given back, or at the end of a lease or a grace.
+    if (event.type !== "drop") this.#options.onDroppable?.();
     if (this.#served.size === 0) return;
     const served = [...this.#served];
     this.#served.clear();

@@ -102,6 +102,7 @@ export class ReliableSender<T> {
         deathOf: (seq) => dispatcher.deathOf(seq),
         onStored: (batch) => this.links.backlog.stored(batch),
         onDrop: (count) => this.links.drop(count),
+        isOldestFree: () => dispatcher.isOldestFree,
         onFailed: (error) => {
           options.onError(error);
           if (isNoSpace(error)) this.links.stateStore.shortage();
@@ -124,6 +125,7 @@ export class ReliableSender<T> {
       heartbeatMs: common.heartbeatMs,
       name: common.name,
       freeing: options.freeing ?? FREEING,
+      onDroppable: rules.overflow === "dropOldest" ? () => out.droppable() : null,
       onSettled: (outcome, range) => this.#onSettled(outcome, range),
       onPeer: options.onPeer,
       onDiverged: (ranges) => options.onDiverged(messageRanges(stream, ranges)),
