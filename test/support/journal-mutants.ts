@@ -69,7 +69,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: "J6",
     name: "keep no room for acknowledgements",
-    edits: [["journal/segment/segment-log", "(await this.#giveReserve())", "false"]],
+    edits: [
+      [
+        "journal/segment/segment-log",
+        "isValues && (await this.#give(this.#parts.reserve))",
+        "false",
+      ],
+    ],
     hunt: ["sim/disk-faults", "stored from the reserve"],
   },
   {
@@ -89,7 +95,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: "J6",
     name: "let values wait for a new segment on a full disk",
-    edits: [["journal/segment/segment-log", "!isLack(error) || !what.isValues || !fits", "true"]],
+    edits: [["journal/segment/segment-log", "!isLack(error) || !what.makesRoom || !fits", "true"]],
     hunt: ["sim/disk-lacks", "behind a full segment"],
   },
   {
@@ -101,13 +107,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: "J6",
     name: "let entries take what the reserve gave",
-    edits: [["journal/segment/segment-log", "await this.#keepReserve(bytes);", ";"]],
+    edits: [["journal/segment/segment-log", "await this.#keepReserves(bytes);", ";"]],
     hunt: ["sim/full-restarts", "(many segments)"],
   },
   {
     rule: "J6",
     name: "keep a segment that nobody needs on a full disk",
-    edits: [["journal/segment/segment-log", "!(await this.#freeSpent())", "true"]],
+    edits: [["journal/segment/segment-log", "!(await this.#makeRoom(units))", "true"]],
     hunt: ["sim/full-restarts", "(one segment)"],
   },
   {
