@@ -280,35 +280,3 @@ test("saves: a state that another version wrote is refused, and not taken for no
     assert.throws(() => new Push({ journal }), expected);
   }
 });
-
-for (const isKilled of [true, false]) {
-  const end = isKilled ? "is killed" : "is closed in order";
-  test(`saves: a sender that ${end} again and again frees what it has processed, however little in each life`, async () => {
-    const journal = new MemoryJournal();
-    const freeing = { bytes: 4_096, heldTimes: 8, copyBytes: 2_000 };
-    let left = 0;
-    const handle = (_: string, delivery: { ack(): void }) => {
-      left -= 1;
-      if (left < 0) return new Promise(() => {});
-      delivery.ack();
-      return null;
-    };
-    let processed = 0;
-    for (let life = 0; life < 10; life++) {
-      left = life === 0 ? 0 : 8;
-      const pair = new ReliablePair(journal, handle, { freeing });
-      for (let sends = 0; life === 0 && sends < 120; sends++) {
-        pair.send("x".repeat(300));
-        await pair.pass(10);
-      }
-      const { stateStore } = pair.sender.links;
-      if (life > 0) processed += 8;
-      await pair.until(() => assert.equal(stateStore.floor, processed));
-      if (!isKilled) await stateStore.end();
-      pair.kill();
-    }
-    assert.equal(processed, 72);
-    const kept = journal.seqStored + 1 - journal.seqFirst;
-    assert.ok(kept <= 120 - processed + 16, `${kept} messages of ${120 - processed} are kept`);
-  });
-}

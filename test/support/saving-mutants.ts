@@ -48,31 +48,6 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
     hunt: [SAVES, "what could not be freed is freed later"],
   },
   {
-    rule: "0042",
-    name: "what the life before has not freed is forgotten",
-    edits: [
-      [
-        "reliable/sender/sender-state-store",
-        "this.#unfreedBytes = this.#bytesBefore(this.#seqNeeded)",
-        "this.#unfreedBytes = 0",
-      ],
-    ],
-    hunt: [SAVES, "that is killed again and again frees"],
-  },
-  {
-    rule: "0042",
-    name: "the last save frees no more than another",
-    edits: [
-      ["reliable/sender/sender-state-store", "this.#hasMoved || this.#isEnding || ", ""],
-      [
-        "reliable/sender/sender-state-store",
-        "this.#unfreedBytes = this.#bytesBefore(this.#seqNeeded)",
-        "this.#unfreedBytes = 0",
-      ],
-    ],
-    hunt: [SAVES, "that is closed in order again and again frees"],
-  },
-  {
     rule: "0046",
     name: "one receiver's fragments stop all",
     edits: [["delivery/dispatch/assignment", "link.leases.count >= HELD_FEW && ", ""]],

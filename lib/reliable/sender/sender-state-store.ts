@@ -55,7 +55,7 @@ export class SenderStateStore {
   #isDirty = false;
   #saving: Promise<void> | null = null;
   #cancel: (() => void) | null = null;
-  #unfreedBytes: number;
+  #unfreedBytes = 0;
   #seqFreed: number;
   /** Nothing can be saved any more. */
   #failed = false;
@@ -81,7 +81,6 @@ export class SenderStateStore {
     this.#progress = options.progress;
     this.#values = new ValuesOfSender(options.epochs, options.dispatcher);
     this.#seqFreed = freedBefore(options.journal);
-    this.#unfreedBytes = this.#bytesBefore(this.#seqNeeded);
     this.#seeker = new RoomSeeker({ clock: options.clock, seek: () => this.#seekRoom() });
     void this.#hold();
   }
@@ -148,7 +147,7 @@ export class SenderStateStore {
   /** Saves for the last time, moves of dead letters included: that it ends in order is no failed try of what is handed out. */
   async end(): Promise<void> {
     this.#isEnding = true;
-    this.#isDirty ||= this.#saysLeased || this.#seqNeeded > this.#seqFreed;
+    this.#isDirty ||= this.#saysLeased;
     await this.save();
     this.close();
   }
@@ -290,11 +289,11 @@ export class SenderStateStore {
   async #seekRoom(): Promise<boolean> {
     while (this.#saving !== null) await this.#saving;
     if (this.#failed) return false;
-    const { journal, onFailed } = this.#options;
+    const { journal, dispatcher, onFailed } = this.#options;
     const { bytesKept } = journal.stats();
     const seek = async () => {
       await this.#moveDead();
-      await this.#free(this.#seqNeeded);
+      await this.#free(Math.min(this.#progress.floor + 1, dispatcher.dead.lowestAt));
     };
     this.#saving = seek().catch((cause) => {
       // A full disk is told by what it refuses.
@@ -306,24 +305,11 @@ export class SenderStateStore {
     return journal.stats().bytesKept < bytesKept;
   }
 
-  /** The lowest seq that may still be asked for, by what is saved. */
-  get #seqNeeded(): number {
-    return Math.min(this.#progress.floor + 1, this.#options.dispatcher.dead.lowestAt);
-  }
-
-  /** What an earlier sender has settled and not freed, about (bytes). */
-  #bytesBefore(seq: number): number {
-    const { journal } = this.#options;
-    const { bytesKept, entriesKept } = journal.stats();
-    return Math.max(0, seq - journal.seqFirst) * (bytesKept / Math.max(1, entriesKept));
-  }
-
   /** Frees what is settled for good, once it is stored that it is. */
   async #free(seqNeeded: number): Promise<void> {
     const { journal, freeing } = this.#options;
     // Where freeing costs a write, it is done less often.
-    const isDue = this.#hasMoved || this.#isEnding || this.#seeker.isShort;
-    const isWorth = this.#unfreedBytes >= freeing.bytes || isDue;
+    const isWorth = this.#unfreedBytes >= freeing.bytes || this.#hasMoved || this.#seeker.isShort;
     if (!isWorth && journal.stats().bytesKept > freeing.bytes * 4) return;
     if (seqNeeded <= this.#seqFreed) return;
     const bytes = this.#unfreedBytes;
