@@ -22,6 +22,13 @@ if (!(Number(hours) >= 0)) {
   console.error(`torture: HOURS must be a number from 0, got ${JSON.stringify(hours)}`);
   process.exit(2);
 }
+const given = process.env.BROKERLESS_SEED;
+if (given !== undefined && !(/^\d+$/.test(given) && Number(given) < 2 ** 31)) {
+  console.error(
+    `torture: BROKERLESS_SEED must be an integer from 0 below 2^31, got ${JSON.stringify(given)}`,
+  );
+  process.exit(2);
+}
 const files = [
   "sim/controls.test.ts",
   "sim/power-cut.test.ts",
@@ -68,7 +75,6 @@ async function round(seed: number): Promise<void> {
   if (status !== 0) failed++;
 }
 
-const given = process.env.BROKERLESS_SEED;
 do await round(given === undefined ? Date.now() % 2 ** 31 : Number(given));
 while (given === undefined && Date.now() < until);
 console.log(failed === 0 ? "all rounds passed" : `${failed} rounds failed`);
