@@ -4,12 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { compile } from "../support/compile.ts";
+import { integerFrom } from "../support/env.ts";
 import { Random } from "../support/random.ts";
 import { checkJournal, runAppender, victimModule } from "../support/victim.ts";
 
 /** A short part of what `npm run torture` does: each mounts a file system again (count). */
-const CUTS = Number(process.env.BROKERLESS_POWER_CUTS ?? 10);
-const SEED = Number(process.env.BROKERLESS_SEED ?? 20_260_801);
+const CUTS = integerFrom("BROKERLESS_POWER_CUTS", 10);
+const SEED = integerFrom("BROKERLESS_SEED", 20_260_801);
 
 /** ext4 stops as at a power cut: what it has not written is gone. */
 const SHUTDOWN = `

@@ -8,13 +8,14 @@ import { BrokerlessError } from "../../lib/errors.ts";
 import { FileJournal } from "../../lib/journal/file/file-journal.ts";
 import { LmdbJournal } from "../../lib/journal/lmdb/lmdb-journal.ts";
 import { entryValue } from "../support/crash-model.ts";
+import { integerFrom } from "../support/env.ts";
 import { Random } from "../support/random.ts";
 import { checkJournal } from "../support/victim.ts";
 
 /** Points on the way to a full disk; `npm run torture` takes all (count). */
 const POINTS_ALL = 200;
-const POINTS = Number(process.env.BROKERLESS_DISK_POINTS ?? 50);
-const SEED = Number(process.env.BROKERLESS_SEED ?? 20_260_801);
+const POINTS = integerFrom("BROKERLESS_DISK_POINTS", 50);
+const SEED = integerFrom("BROKERLESS_SEED", 20_260_801);
 /** From point to point the disk has so much more room (bytes). */
 const STEP_BYTES = 5120;
 /** With less, a journal has no room for values (bytes). */

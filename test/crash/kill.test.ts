@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { compile } from "../support/compile.ts";
+import { integerFrom } from "../support/env.ts";
 import { Random } from "../support/random.ts";
 import {
   checkJournal,
@@ -13,8 +14,8 @@ import {
   victimModule,
 } from "../support/victim.ts";
 
-const KILLS = Number(process.env.BROKERLESS_KILLS ?? 60);
-const SEED = Number(process.env.BROKERLESS_SEED ?? 20_260_801);
+const KILLS = integerFrom("BROKERLESS_KILLS", 60);
+const SEED = integerFrom("BROKERLESS_SEED", 20_260_801);
 /** Journals at a time: most of a round is the start of a process, which uses one core (count). */
 const LANES = 4;
 /** Crashes that one journal has to survive before the next one begins (count). */

@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { integerFrom } from "../support/env.ts";
 import { eventually } from "../support/eventually.ts";
 import { Random } from "../support/random.ts";
 import { WATCHDOG_MS } from "../support/watchdog.ts";
@@ -125,7 +126,7 @@ function check(verdict: Verdict): {
   return { lost, duplicates, disordered };
 }
 
-const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+const seed = integerFrom("SEED", Math.floor(Math.random() * 2 ** 31));
 
 test(`crash: a sender killed again and again loses nothing that was stored (seed ${seed})`, {
   timeout: WATCHDOG_MS,

@@ -4,12 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { compile } from "../support/compile.ts";
+import { integerFrom } from "../support/env.ts";
 import { Storm, watchdogMs } from "./storm.ts";
 import { CONTROLS } from "./storm-kinds.ts";
 
 /** Blows of each storm: with its protection taken away, few show the loss (count). */
 const BLOWS = 6;
-const SEED = Number(process.env.BROKERLESS_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const SEED = integerFrom("BROKERLESS_SEED", Math.floor(Math.random() * 2 ** 31));
 
 const place = mkdtempSync(join(tmpdir(), "brokerless-"));
 after(() => rmSync(place, { recursive: true }));

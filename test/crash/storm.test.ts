@@ -4,12 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { compile } from "../support/compile.ts";
+import { integerFrom } from "../support/env.ts";
 import { Storm, watchdogMs } from "./storm.ts";
 import { STORMS } from "./storm-kinds.ts";
 
 /** Blows of each storm (count). */
-const BLOWS = Number(process.env.BROKERLESS_BLOWS ?? 5);
-const SEED = Number(process.env.BROKERLESS_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const BLOWS = integerFrom("BROKERLESS_BLOWS", 5);
+const SEED = integerFrom("BROKERLESS_SEED", Math.floor(Math.random() * 2 ** 31));
 
 const place = mkdtempSync(join(tmpdir(), "brokerless-"));
 after(() => rmSync(place, { recursive: true }));

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type BrokerlessError, generateKeyPair, Pull, Push } from "../../lib/index.ts";
 import { assertWithin } from "../support/bounds.ts";
+import { integerFrom } from "../support/env.ts";
 import { eventually } from "../support/eventually.ts";
 import { CURVE_MODES, MODES, type Target } from "./modes.ts";
 import { FRAME_BYTES_MAX, MESSAGE_BYTES_MAX, type Pair } from "./roles.ts";
 import { Attacker, besiege, MODE_MS_MAX } from "./siege.ts";
 
-const seed = Number(process.env.BROKERLESS_SEED ?? Date.now() % 1_000_000);
+const seed = integerFrom("BROKERLESS_SEED", Date.now() % 1_000_000);
 const report = process.env.BROKERLESS_REPORT !== undefined;
 /** What a stranger's attack may cost. */
 const BOUNDS = { stallMs: 100, silenceMs: 1000, grownBytes: 64 * 2 ** 20 };

@@ -7,6 +7,7 @@ import type { BrokerlessError } from "../../lib/index.ts";
 import { Gate } from "../../lib/transport/gate/gate.ts";
 import { GateReader, TopicBudget } from "../../lib/transport/gate/gate-reader.ts";
 import { assertWithin, boundsTest } from "../support/bounds.ts";
+import { integerFrom } from "../support/env.ts";
 import { eventually } from "../support/eventually.ts";
 import { WATCHDOG_MS } from "../support/watchdog.ts";
 import * as frames from "../support/zmtp-frames.ts";
@@ -21,7 +22,7 @@ import {
 import { FRAME_BYTES_MAX, ROLES } from "./roles.ts";
 import { Attacker, besiege, type Outcome } from "./siege.ts";
 
-const seed = Number(process.env.BROKERLESS_SEED ?? Date.now() % 1_000_000);
+const seed = integerFrom("BROKERLESS_SEED", Date.now() % 1_000_000);
 const report = process.env.BROKERLESS_REPORT !== undefined;
 const TOPIC_BYTES_MAX = 65_536;
 /** Frames of a message that the peers of a role send (count). */

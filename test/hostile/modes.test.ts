@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { BrokerlessError } from "../../lib/index.ts";
 import { assertWithin } from "../support/bounds.ts";
+import { integerFrom } from "../support/env.ts";
 import { MODES, SUBSCRIBER_MODES, type Target } from "./modes.ts";
 import { FRAME_BYTES_MAX, type Pair, ROLES } from "./roles.ts";
 import { Attacker, besiege, MODE_MS_MAX } from "./siege.ts";
@@ -16,7 +17,7 @@ const BOUNDS = {
   grownBytes: 256 * 2 ** 20,
 };
 
-const seed = Number(process.env.BROKERLESS_SEED ?? Date.now() % 1_000_000);
+const seed = integerFrom("BROKERLESS_SEED", Date.now() % 1_000_000);
 const wanted = process.env.BROKERLESS_MODE ?? "";
 const report = process.env.BROKERLESS_REPORT !== undefined;
 

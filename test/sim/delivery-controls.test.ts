@@ -8,12 +8,13 @@ import type { Journal, Values } from "../../lib/journal/journal.ts";
 import type { LinkPeer } from "../../lib/transport/link-peer.ts";
 import { changed } from "../support/changed.ts";
 import { DeliveryWorld, type Sabotage, type WorldOptions } from "../support/delivery-world.ts";
+import { integerFrom } from "../support/env.ts";
 import type { SimReceiver } from "../support/sim-receiver.ts";
 import type { SimSender } from "../support/sim-sender.ts";
 import { RUNS } from "./delivery-runs.ts";
 
 /** The same ones each time; `npm run simulate` goes on to others. */
-const FIRST = Number(process.env.SEED ?? 20_261_120);
+const FIRST = integerFrom("SEED", 20_261_120);
 /** Runs in which a fault has to show itself (count): most do within twenty, the rarest needs hundreds with some seeds. */
 const SEEDS = 2_000;
 

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DeliveryWorld } from "../support/delivery-world.ts";
+import { integerFrom } from "../support/env.ts";
 import { RUNS } from "./delivery-runs.ts";
 
-const SEEDS = Number(process.env.SEEDS ?? 1_000);
+const SEEDS = integerFrom("SEEDS", 1_000);
 /** The same ones each time; `npm run simulate` goes on to others. */
-const FIRST = Number(process.env.SEED ?? 20_261_120);
+const FIRST = integerFrom("SEED", 20_261_120);
 const STEPS = 200;
 async function play(name: string, seed: number): Promise<DeliveryWorld> {
   const world = new DeliveryWorld(seed, { ...RUNS[name]!, prefetch: 1 + (seed % 7) });

@@ -12,12 +12,13 @@ import {
   recordRun,
 } from "../support/crash-model.ts";
 import type { CrashFindings, CrashWork } from "../support/crash-worker.ts";
+import { integerFrom } from "../support/env.ts";
 import { SimDisk } from "../support/sim-disk.ts";
 import { simPorts } from "../support/sim-ports.ts";
 import { startThread } from "../support/thread.ts";
 
-const STATES = Number(process.env.BROKERLESS_CRASH_STATES ?? 10_000);
-const SEED = Number(process.env.BROKERLESS_SEED ?? 20_260_801);
+const STATES = integerFrom("BROKERLESS_CRASH_STATES", 10_000);
+const SEED = integerFrom("BROKERLESS_SEED", 20_260_801);
 const THREADS = 2;
 
 async function shard(index: number): Promise<CrashFindings> {

@@ -4,10 +4,11 @@ import type { Epoch } from "../../../lib/delivery/protocol/epochs.ts";
 import type { SeqRange } from "../../../lib/delivery/range/range.ts";
 import { Window } from "../../../lib/delivery/window/window.ts";
 import type { WindowEvent } from "../../../lib/delivery/window/window-events.ts";
+import { integerFrom } from "../../support/env.ts";
 import { Random } from "../../support/random.ts";
 import { WindowModel } from "../window-model.ts";
 
-const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 30));
+const SEED = integerFrom("SEED", Math.floor(Math.random() * 2 ** 30));
 const RUNS = 300;
 const STEPS = 120;
 const SEQ_MAX = 24;
