@@ -1,4 +1,9 @@
-import { INDEX_MUTANTS, OWN_CODEC_MUTANTS, SIZE_MUTANTS } from "../support/codec-mutants.ts";
+import {
+  INDEX_MUTANTS,
+  OWN_CODEC_MUTANTS,
+  SINGLE_MUTANTS,
+  SIZE_MUTANTS,
+} from "../support/codec-mutants.ts";
 import { assertHunted } from "../support/mutation.ts";
 
 assertHunted(
@@ -11,4 +16,10 @@ assertHunted(
   "controls: where keys that are indices take memory for others, its test fails",
   INDEX_MUTANTS,
   ["codec/index-keys.test.ts"],
+);
+
+assertHunted(
+  "controls: where a text or bytes by themselves are written or read carelessly, its test fails",
+  SINGLE_MUTANTS,
+  ["codec/single.test.ts"],
 );

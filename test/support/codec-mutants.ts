@@ -123,3 +123,33 @@ export const OWN_CODEC_MUTANTS: readonly Mutant[] = [
     hunt: [OWN, "a reliable socket refuses its promises"],
   },
 ];
+
+const SINGLE = "codec/msgpack/single";
+
+/** What is done for texts and bytes that are a whole value, without msgpackr. */
+export const SINGLE_MUTANTS: readonly Mutant[] = (
+  [
+    [
+      "a text is believed to be valid",
+      "isUtf8(bytes.subarray(at, end)) ? text : null",
+      "text",
+      "not valid UTF-8",
+    ],
+    ["ASCII is not looked for", "bits < 0x80", "true", "have the shortest head"],
+    [
+      "a head is as long as if all were ASCII",
+      "const head = headBytes(length);",
+      "const head = from - at;",
+      "have the shortest head",
+    ],
+    [
+      "bytes are those of the frame",
+      "? copyOf(",
+      "? ((all, from, to) => all.subarray(from, to))(",
+      "belong to whom",
+    ],
+    ["bytes that are not there count", "size === 0 || at > limit", "size === 0", "ends nowhere"],
+  ] as const
+).map(([name, from, to, test]) => {
+  return { rule: "0080", name, edits: [[SINGLE, from, to]], hunt: ["codec/single", test] };
+});

@@ -3,6 +3,7 @@ import { Unpackr } from "msgpackr/index-no-eval";
 import type { PieceReader } from "../codec.ts";
 import { objectsOf } from "../index-keys.ts";
 import { MsgpackScan } from "./scan.ts";
+import { endOfSingle, readSingle } from "./single.ts";
 
 /** Up to this length a value is copied, since msgpackr remembers keys in short buffers only (bytes). */
 const SHORT_BYTES_MAX = 128;
@@ -43,6 +44,10 @@ export class MsgpackReader {
     const scan = this.#scan;
     const source = sourceOf(bytes);
     return (start, end) => {
+      if (endOfSingle(bytes, start, end) === end) {
+        const single = readSingle(bytes, start, end);
+        if (single !== null) return single;
+      }
       scan.open(source, start, end);
       try {
         const copied = scan.flat(this.#scratch);
@@ -65,6 +70,13 @@ export class MsgpackReader {
       while (scan.at < scan.end) {
         const { at } = scan;
         if (values.length === countMax) throw scan.refused(`more than ${countMax} values`, at);
+        const end = endOfSingle(frame, at, scan.end);
+        const single = end < 0 ? null : readSingle(frame, at, end);
+        if (single !== null) {
+          values.push(single);
+          scan.at = end;
+          continue;
+        }
         const copied = scan.flat(this.#scratch);
         if (copied > 0) values.push(this.#records.unpack(this.#scratch, copied));
         else {

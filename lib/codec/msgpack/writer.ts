@@ -5,6 +5,7 @@ import type { EncodeLimits } from "../codec.ts";
 import { putNegativeZeros } from "../elements.ts";
 import { PlainCopy } from "./copy.ts";
 import { PlainCheck } from "./plain.ts";
+import { writeSingle } from "./single.ts";
 
 /** msgpackr takes a buffer of its own where less is left in the one that it was given (bytes). */
 const ROOM = 2_080;
@@ -50,8 +51,9 @@ export class MsgpackWriter {
     }
     this.#isBusy = true;
     try {
-      if (this.#check.check(value, limits)) this.#write(value, writer);
-      else this.#writeCopy(new PlainCopy(value, limits), writer);
+      if (this.#check.check(value, limits)) {
+        if (!writeSingle(value, writer)) this.#write(value, writer);
+      } else this.#writeCopy(new PlainCopy(value, limits), writer);
     } finally {
       this.#isBusy = false;
     }
