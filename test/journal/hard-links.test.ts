@@ -66,14 +66,7 @@ for (const [kind, Kind] of Object.entries(KINDS)) {
   });
 }
 
-for (const name of [
-  "0000000001.segment",
-  "mark",
-  "checkpoint",
-  "reserve",
-  "reserve-copies",
-  "lock",
-]) {
+for (const name of ["0000000001.segment", "mark", "checkpoint", "reserve", "lock"]) {
   test(`hard links: ${name} alone is enough to be refused, by a repair too`, async (t) => {
     const { place, copy } = makeHome(t);
     const journal = await FileJournal.open(place, { segmentBytes: 4096 });

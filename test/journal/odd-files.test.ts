@@ -25,22 +25,13 @@ const NAMES = [
   "checkpoint",
   "mark",
   "reserve",
-  "reserve-copies",
   "0000000001.segment",
   "0000000002.segment.new",
   "checkpoint.new",
   "reserve.new",
-  "reserve-copies.new",
 ];
 /** Of these the journal only makes new ones: what has the name goes, and is not looked at. */
-const REPLACED = new Set([
-  "reserve",
-  "reserve-copies",
-  "reserve.new",
-  "reserve-copies.new",
-  "checkpoint.new",
-  "0000000002.segment.new",
-]);
+const REPLACED = new Set(["reserve", "reserve.new", "checkpoint.new", "0000000002.segment.new"]);
 
 interface Home {
   readonly place: string;

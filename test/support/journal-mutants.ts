@@ -69,13 +69,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: "J6",
     name: "keep no room for acknowledgements",
-    edits: [
-      [
-        "journal/segment/segment-log",
-        "isValues && (await this.#give(this.#parts.reserve))",
-        "false",
-      ],
-    ],
+    edits: [["journal/segment/segment-log", 'isValues && (await this.#give("values"))', "false"]],
     hunt: ["sim/disk-faults", "stored from the reserve"],
   },
   {
@@ -101,13 +95,29 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: "J6",
     name: "forget what an earlier run has kept for values",
-    edits: [["journal/segment/reserve", "await this.#isThere()", "false"]],
+    edits: [["journal/segment/reserve", "Object.assign(this.#held, this.#wanted);", ""]],
     hunt: ["sim/full-restarts", "(many segments)"],
+  },
+  {
+    rule: "0029",
+    name: "believe that what an earlier run has kept takes space",
+    edits: [
+      ["journal/segment/reserve", "[Buffer.alloc(all)], 0)", "[Buffer.alloc(all - kept)], kept)"],
+    ],
+    hunt: ["journal/reserve", "zeros that were holes"],
+  },
+  {
+    rule: "0029",
+    name: "keep the reserve where there is no descriptor to cut it with",
+    edits: [
+      ["journal/segment/reserve", "(await this.#tryCut())", "((await this.#tryCut()) || true)"],
+    ],
+    hunt: ["journal/reserve", "without a descriptor"],
   },
   {
     rule: "J6",
     name: "let entries take what the reserve gave",
-    edits: [["journal/segment/segment-log", "await this.#keepReserves(bytes);", ";"]],
+    edits: [["journal/segment/segment-log", "await this.#keepReserve(bytes);", ";"]],
     hunt: ["sim/full-restarts", "(many segments)"],
   },
   {
@@ -142,10 +152,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: "J6",
-    name: "forget what an earlier run has kept for copies",
-    edits: [
-      ["journal/recovery/open-log", "await copiesReserve.open();", "await copiesReserve.take();"],
-    ],
+    name: "take what an earlier run has kept for copies for values",
+    edits: [["journal/segment/reserve", "kept >= copies ? kept - copies : kept", "kept"]],
     hunt: ["sim/full-letters", "the sender starts anew (one segment)"],
   },
   {

@@ -8,7 +8,6 @@ export const TEMPORARY_SUFFIX = ".new";
 export const MARK_NAME = "mark";
 /** Name of the file that holds space for later. */
 export const RESERVE_NAME = "reserve";
-export const COPIES_RESERVE_NAME = "reserve-copies";
 
 /** The name of a segment's file, so that names sort as numbers do. */
 export function segmentName(number: number): string {

@@ -1,16 +1,10 @@
 import fs from "node:fs";
 import { BrokerlessError } from "../../errors.ts";
-import {
-  CHECKPOINT_NAME,
-  COPIES_RESERVE_NAME,
-  MARK_NAME,
-  RESERVE_NAME,
-  segmentNumber,
-} from "./file-names.ts";
+import { CHECKPOINT_NAME, MARK_NAME, RESERVE_NAME, segmentNumber } from "./file-names.ts";
 
 /** What LMDB keeps in its directory, and opens by itself. */
 const LMDB_NAMES = new Set(["data.mdb", "lock.mdb"]);
-const FILE_NAMES = new Set([CHECKPOINT_NAME, COPIES_RESERVE_NAME, MARK_NAME, RESERVE_NAME]);
+const FILE_NAMES = new Set([CHECKPOINT_NAME, MARK_NAME, RESERVE_NAME]);
 
 /**
  * Looks whether each file of a journal has one name. A lock is on a directory: who opens a copy that

@@ -1,12 +1,6 @@
 import { type DiskFile, readAll, readWhole, writeAll } from "../disk/disk.ts";
 import { corruptError } from "../disk/disk-errors.ts";
-import {
-  CHECKPOINT_NAME,
-  COPIES_RESERVE_NAME,
-  MARK_NAME,
-  RESERVE_NAME,
-  TEMPORARY_SUFFIX,
-} from "../disk/file-names.ts";
+import { CHECKPOINT_NAME, MARK_NAME, RESERVE_NAME, TEMPORARY_SUFFIX } from "../disk/file-names.ts";
 import { decodeCheckpoint } from "../format/checkpoint.ts";
 import { decodeMark, MarkFile } from "../format/durable-mark.ts";
 import type { SegmentHeader } from "../format/segment-header.ts";
@@ -83,7 +77,7 @@ async function createLog(options: OpenLogOptions): Promise<OpenedLog> {
   };
   const table = new ValueTable();
   const { segment, file } = await beginSegment({ ports, directory, header, table });
-  const common = { ports, directory, ...(await openReserves(options)) };
+  const common = { ports, directory, reserve: await openReserve(options) };
   const mark = await openMark(options);
   return {
     parts: { ...common, segments: [segment], file, mark, table, seqNext: 1, timeMs: 0 },
@@ -106,10 +100,10 @@ async function recoverLog(options: OpenLogOptions, found: Found): Promise<Opened
   const file = await ports.disk.open(`${directory}/${newest.name}`, "write");
   const cut = verdict === null ? null : await settleTail(options, { verdict, newest, file, found });
   const mark = await openMark(options);
-  const reserves = await openReserves(options);
+  const reserve = await openReserve(options);
   const lazyLoss = mayHaveLost(found, scan.clean, ports.bootId);
   return {
-    parts: { ports, directory, ...reserves, segments, file, mark, table, ...state },
+    parts: { ports, directory, reserve, segments, file, mark, table, ...state },
     report: {
       clean: scan.clean,
       segmentsRead: scan.segmentsRead,
@@ -170,21 +164,14 @@ function mayHaveLost({ mark }: Found, isClean: boolean, bootId: string): boolean
   return mark.lazy && mark.bootId !== bootId;
 }
 
-async function openReserves({
-  directory,
-  ports,
-}: OpenLogOptions): Promise<Pick<SegmentLogParts, "reserve" | "copiesReserve">> {
+async function openReserve({ directory, ports }: OpenLogOptions): Promise<Reserve> {
   const { disk, reserveBytes, copiesReserveBytes } = ports;
-  const reserve = new Reserve(disk, `${directory}/${RESERVE_NAME}`, reserveBytes);
-  const copiesReserve = new Reserve(
-    disk,
-    `${directory}/${COPIES_RESERVE_NAME}`,
-    copiesReserveBytes,
-  );
-  // What values need is taken first.
+  const reserve = new Reserve(disk, `${directory}/${RESERVE_NAME}`, {
+    values: reserveBytes,
+    copies: copiesReserveBytes,
+  });
   await reserve.open();
-  await copiesReserve.open();
-  return { reserve, copiesReserve };
+  return reserve;
 }
 
 async function openMark(options: OpenLogOptions): Promise<MarkFile> {

@@ -10,7 +10,7 @@ import type { SegmentHeader } from "../format/segment-header.ts";
 import type { ValueTable } from "../format/values.ts";
 import { readSeqFirst } from "../holds.ts";
 import { type BegunSegment, nameSegment, settleName } from "./begin-segment.ts";
-import type { Reserve } from "./reserve.ts";
+import type { Reserve, Share } from "./reserve.ts";
 import { type SealedRecords, sealRecords } from "./seal-records.ts";
 import type { Segment } from "./segment.ts";
 import { TailFile } from "./tail-file.ts";
@@ -30,7 +30,6 @@ export interface SegmentLogParts {
   /** Space for named values when the disk is full. */
   readonly reserve: Reserve;
   /** Space for copies that make room, when the disk is full. */
-  readonly copiesReserve: Reserve;
   readonly seqNext: number;
   /** Time of the newest batch (ms since 1970). */
   readonly timeMs: number;
@@ -132,16 +131,16 @@ export class SegmentLog {
   }
 
   async #write(units: readonly Unit[], bytes: number): Promise<Written> {
-    // The reserves are for what lets a program free space, not for more entries.
+    // The reserve is for what lets a program free space, not for more entries.
     const isValues = units.every((unit) => unit.draft === null);
     const makesRoom = units.every(isForRoom);
-    if (!makesRoom) await this.#keepReserves(bytes);
+    if (!makesRoom) await this.#keepReserve(bytes);
     const isFull = this.#tail.written + bytes > this.#options.segmentBytes;
     const wants = isFull && this.#tail.written > this.newest.header.bornBytes;
     // The old one is as long as a segment that was begun says, for good.
     const rolls = (wants || this.#begun !== null) && (await this.#rollFor({ makesRoom, bytes }));
     const sealed = this.#seal(units);
-    const makeRoom = async () => isValues && (await this.#give(this.#parts.reserve));
+    const makeRoom = async () => isValues && (await this.#give("values"));
     await this.#tail.write({ ...sealed, makeRoom });
     this.newest.index.push(...sealed.points);
     this.bytesWritten += sealed.bytes;
@@ -182,7 +181,7 @@ export class SegmentLog {
    */
   async #beginCopies(): Promise<boolean> {
     await this.#committing;
-    if (!(await this.#give(this.#parts.copiesReserve))) return false;
+    if (!(await this.#give("copies"))) return false;
     try {
       if (this.newest.header.seqBase < this.seqNext) await this.roll(this.newest.header.epoch);
     } catch (error) {
@@ -202,7 +201,7 @@ export class SegmentLog {
     const isSpent =
       this.newest.header.seqBase < this.seqNext && readSeqFirst(this.table) >= this.seqNext;
     if (!isSpent) return false;
-    await this.#give(this.#parts.reserve);
+    await this.#give("values");
     try {
       await this.roll(this.newest.header.epoch);
     } catch (error) {
@@ -225,7 +224,7 @@ export class SegmentLog {
 
   async #commit({ units, end, seqNext }: Written): Promise<void> {
     // What could not be taken for another reason than a full disk keeps nobody out.
-    if (!units.every(isForRoom)) for (const reserve of this.#reserves) void reserve.take();
+    if (!units.every(isForRoom)) void this.#parts.reserve.take();
     if (this.#options.syncCommits) await this.sync();
     // Readers go as far as `end`: only now may they see it.
     this.newest.end = end;
@@ -335,7 +334,7 @@ export class SegmentLog {
 
   /** Lets go of the files as they are: after a failure. */
   async release(): Promise<void> {
-    for (const reserve of this.#reserves) await reserve.settled();
+    await this.#parts.reserve.settled();
     const files = [this.#tail, this.#parts.mark, this.#begun?.file];
     await Promise.allSettled(files.map((file) => file?.close()));
   }
@@ -369,23 +368,17 @@ export class SegmentLog {
   }
 
   /** What was given back in need is taken again before entries are written: they would take it for good. */
-  async #keepReserves(bytes: number): Promise<void> {
-    for (const reserve of this.#reserves) {
-      if (reserve.lack === null) continue;
-      await reserve.take();
-      if (reserve.lack === null) continue;
-      throw diskFailure(reserve.lack, `write ${bytes} bytes to ${this.newest.name}`);
-    }
+  async #keepReserve(bytes: number): Promise<void> {
+    const { reserve } = this.#parts;
+    if (reserve.lack === null) return;
+    await reserve.take();
+    if (reserve.lack === null) return;
+    throw diskFailure(reserve.lack, `write ${bytes} bytes to ${this.newest.name}`);
   }
 
-  /** What values need is taken first. */
-  get #reserves(): readonly Reserve[] {
-    return [this.#parts.reserve, this.#parts.copiesReserve];
-  }
-
-  async #give(reserve: Reserve): Promise<boolean> {
+  async #give(share: Share): Promise<boolean> {
     try {
-      return await reserve.release();
+      return await this.#parts.reserve.release(share);
     } catch (error) {
       throw poisoned(error, "give back the reserve");
     }
