@@ -68,8 +68,11 @@ test("reserve: zeros that were holes are written anew, and what is too much is c
   const before = disk.ops.length;
   await held(disk);
   assert.equal(lengthOn(disk), 512);
-  const written = disk.ops.slice(before).filter(({ kind }) => kind === "write");
-  assert.equal(written.length, 1);
+  const writes = disk.ops.slice(before).filter((op) => op.kind === "write");
+  assert.deepEqual(
+    writes.map(({ at, bytes }) => [at, bytes.length]),
+    [[0, 512]],
+  );
 });
 
 test("reserve: without a descriptor to cut it with, all of it is given back", async () => {
