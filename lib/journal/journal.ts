@@ -200,6 +200,11 @@ export interface JournalStats {
   readonly entriesKept: number;
   /** What they take on disk, or in memory (bytes). */
   readonly bytesKept: number;
+  /**
+   * What the entries from `seqFirst` on take of that, about (bytes): less where files are freed as wholes. Where it is
+   * missing, all of it.
+   */
+  readonly bytesNeeded?: number | undefined;
   /** Entries that wait to be stored (bytes). */
   readonly pendingBytes: number;
   /** Written since it was opened (bytes). */

@@ -41,6 +41,7 @@ function senderLinks(
       waitsForReceipts: false,
       flush: () => {},
       delivered: () => {},
+      read: () => {},
       saveIds: () => {},
     },
     onSettled: () => {},

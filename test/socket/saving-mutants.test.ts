@@ -1,3 +1,4 @@
+import { BACKLOG_MUTANTS } from "../support/backlog-mutants.ts";
 import { LETTER_MUTANTS } from "../support/letter-mutants.ts";
 import { assertHunted } from "../support/mutation.ts";
 import { SAVING_MUTANTS } from "../support/saving-mutants.ts";
@@ -15,3 +16,9 @@ assertHunted("controls: where a dead letter does not say why, its test fails", L
   "delivery/attempts/first-attempts.test.ts",
   "contract/unreadable.test.ts",
 ]);
+
+assertHunted(
+  "controls: where what is processed counts after a restart, its test fails",
+  BACKLOG_MUTANTS,
+  ["socket/restored-backlog.test.ts", "reliable/outbound/backlog-size.test.ts"],
+);

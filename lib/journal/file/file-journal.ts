@@ -21,7 +21,7 @@ import {
   type ResolvedFileJournalOptions,
   resolveFileJournalOptions,
 } from "./file-journal-options.ts";
-import { retainFrom } from "./retention.ts";
+import { bytesFrom, retainFrom } from "./retention.ts";
 
 /** Commits take at most this much at once: longer ones only add latency (bytes). */
 const COMMIT_BYTES_MAX = 2 ** 22;
@@ -171,9 +171,10 @@ export class FileJournal extends LocalJournal {
   /** Counters and gauges. Cheap. */
   stats(): JournalStats {
     const { commits, syncs, bytesWritten, bytesKept, segments } = this.#log;
-    const { pendingBytes } = this;
-    const entriesKept = this.seqStored + 1 - Math.max(this.seqFirst, segments[0]!.header.seqBase);
-    return { entriesKept, bytesKept, bytesWritten, commits, syncs, pendingBytes };
+    const { pendingBytes, seqFirst } = this;
+    const entriesKept = this.seqStored + 1 - Math.max(seqFirst, segments[0]!.header.seqBase);
+    const bytesNeeded = bytesFrom(seqFirst, this.#log);
+    return { entriesKept, bytesKept, bytesNeeded, bytesWritten, commits, syncs, pendingBytes };
   }
 
   protected seqAt(timeMs: number): Promise<number> {

@@ -32,6 +32,23 @@ export function retainFrom(
 }
 
 /**
+ * What entries from a seq on take, about: those of a segment as much each. Pure.
+ *
+ * @returns it (bytes)
+ */
+export function bytesFrom(
+  seq: number,
+  { segments, seqNext }: { readonly segments: readonly Segment[]; readonly seqNext: number },
+): number {
+  const bytes = segments.reduce((sum, { header, end }, index) => {
+    const seqEnd = segments[index + 1]?.header.seqBase ?? seqNext;
+    const needed = seqEnd - Math.max(header.seqBase, seq);
+    return needed <= 0 ? sum : sum + (end * needed) / (seqEnd - header.seqBase);
+  }, 0);
+  return Math.round(bytes);
+}
+
+/**
  * Every entry of a segment is older than a segment that follows, by the clock of then, which may
  * have been wrong. A time in the future says nothing, else one moment ahead would stop retention
  * until then; one that is lower than an earlier time says nothing either, else one moment behind

@@ -1,40 +1,34 @@
-/** Batches in a row that are counted together. */
-interface Run {
-  /** The last seq of the last batch. */
-  last: number;
-  bytes: number;
-}
+import type { SeqRange } from "../../delivery/range/range.ts";
+import { BatchRuns, type BatchSize } from "./batch-runs.ts";
 
-/** A batch as {@link BacklogSize} counted it. */
-export interface BatchSize {
-  readonly run: Run;
+/** Messages of a process before this one whose batches have not been read yet. */
+interface Unread extends SeqRange {
+  /** What they take at most, about. */
   readonly bytes: number;
-  /** The last seq of the batch before it in its run; 0 where there is none. */
-  readonly lastBefore: number;
 }
-
-/**
- * Batches join the one before while together they are at most so small a part of all bytes: a journal with
- * ten million batches of one message must not cost an object for each in memory.
- */
-const RUN_PART = 1 / 1_024;
 
 /**
  * How much of a journal is appended and not settled. Messages are settled in any order, bytes run by run: the
  * bytes said are those of the backlog and at most 0.1 % more.
  *
- * Invariant: the memory it takes grows with the logarithm of the backlog.
+ * What a process before this one has left is estimated until its batches are read: as what there is for it in all, or as
+ * those that are read, whichever is less. Nobody is to wait, and nothing dropped, for what is not there.
+ *
+ * Invariant: the memory it takes grows with the logarithm of the backlog. Where every seq is settled, it has no bytes.
  */
 export class BacklogSize {
-  /** In order of seq. */
-  readonly #runs: Run[] = [];
-  #head = 0;
-  #bytes = 0;
+  /** Batches that were left, as far as they have been read. */
+  readonly #read = new BatchRuns();
+  readonly #appended = new BatchRuns();
+  #unread: Unread | null = null;
+  /** What was read of it. */
+  #readBytes = 0;
+  #readCount = 0;
   #count = 0;
 
   /** Bytes of the batches of which something may be needed. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#read.bytes + this.#unreadBytes + this.#appended.bytes;
   }
 
   /** Messages that are not settled (count). */
@@ -44,31 +38,49 @@ export class BacklogSize {
 
   /** What the sizes are kept in (count): a measure of memory. */
   get runs(): number {
-    return this.#runs.length - this.#head;
+    return this.#read.size + this.#appended.size;
+  }
+
+  /**
+   * What a process before this one has left; before anything else.
+   *
+   * @param left from the first message that is not settled to the last one, and what these take, about (bytes)
+   * @param count those of them that are not settled
+   */
+  restored(left: SeqRange & { readonly bytes: number }, count: number): void {
+    this.#count += count;
+    this.#keepUnread(left);
+  }
+
+  /**
+   * A batch was read: where a process before this one has left it, its bytes are known from now on.
+   *
+   * @returns whether that is so
+   */
+  read({ first, last }: SeqRange, bytes: number): boolean {
+    const unread = this.#unread;
+    if (unread === null || last < unread.first || last > unread.last) return false;
+    // What of the first batch was settled before is not needed.
+    const count = last + 1 - Math.max(first, unread.first);
+    const needed = Math.round((bytes * count) / (last - first + 1));
+    this.#read.push(last, needed);
+    this.#readBytes += needed;
+    this.#readCount += count;
+    const left = Math.max(0, unread.bytes - needed);
+    this.#keepUnread({ first: last + 1, last: unread.last, bytes: left });
+    return true;
   }
 
   /** A batch was appended, behind all others. @returns what `failed` wants where it could not be stored */
   appended(last: number, bytes: number, count: number): BatchSize {
-    this.#bytes += bytes;
     this.#count += count;
-    const newest = this.#head < this.#runs.length ? this.#runs.at(-1)! : null;
-    if (newest === null || newest.bytes + bytes > this.#bytes * RUN_PART) {
-      const run = { last, bytes };
-      this.#runs.push(run);
-      return { run, bytes, lastBefore: 0 };
-    }
-    const lastBefore = newest.last;
-    newest.last = last;
-    newest.bytes += bytes;
-    return { run: newest, bytes, lastBefore };
+    return this.#appended.push(last, bytes);
   }
 
   /** A batch could not be stored, and so none behind it. */
-  failed({ run, bytes, lastBefore }: BatchSize, count: number): void {
-    this.#bytes -= bytes;
+  failed(batch: BatchSize, count: number): void {
     this.#count -= count;
-    run.bytes -= bytes;
-    run.last = Math.min(run.last, lastBefore);
+    this.#appended.remove(batch);
   }
 
   /** Messages are settled (count). */
@@ -78,15 +90,28 @@ export class BacklogSize {
 
   /** Every seq up to this one is settled. @returns bytes that nobody needs any more */
   free(floor: number): number {
-    const before = this.#bytes;
-    while (this.#head < this.#runs.length && this.#runs[this.#head]!.last <= floor) {
-      this.#bytes -= this.#runs[this.#head]!.bytes;
-      this.#head += 1;
-    }
-    if (this.#head > 256 && this.#head * 2 > this.#runs.length) {
-      this.#runs.splice(0, this.#head);
-      this.#head = 0;
-    }
-    return before - this.#bytes;
+    const before = this.bytes;
+    this.#read.free(floor);
+    if (this.#unread !== null && floor >= this.#unread.first) this.#freeUnread(this.#unread, floor);
+    this.#appended.free(floor);
+    return before - this.bytes;
+  }
+
+  get #unreadBytes(): number {
+    if (this.#unread === null) return 0;
+    const { first, last, bytes } = this.#unread;
+    if (this.#readCount === 0) return bytes;
+    const meanBytes = this.#readBytes / this.#readCount;
+    return Math.min(bytes, Math.round((last - first + 1) * meanBytes));
+  }
+
+  /** Settled unread: dropped, or claimed by a receiver. */
+  #freeUnread({ first, last, bytes }: Unread, floor: number): void {
+    const part = (last - floor) / (last - first + 1);
+    this.#keepUnread({ first: floor + 1, last, bytes: Math.round(bytes * part) });
+  }
+
+  #keepUnread(unread: Unread): void {
+    this.#unread = unread.first <= unread.last ? unread : null;
   }
 }

@@ -17,6 +17,7 @@ import { BrokerlessError } from "../../errors.ts";
 import type { Journal, Values } from "../../journal/journal.ts";
 import { expected } from "../../options.ts";
 import { checkWaitOptions, quiet, type WaitOptions } from "../../wait.ts";
+import { bytesOf } from "../journal-bytes.ts";
 import { outcomeError } from "../outcome-error.ts";
 import { Appender, type SendTerms } from "./appender.ts";
 import type { BacklogSize } from "./backlog-size.ts";
@@ -83,9 +84,9 @@ export class DurableOutbound {
       onRefused: options.onRefused,
     });
     this.#floor = floor;
-    const { bytesKept } = journal.stats();
     const { seqStored } = journal;
-    if (seqStored > floor) this.#size.appended(seqStored, bytesKept, seqStored - settledCount);
+    const left = { first: floor + 1, last: seqStored };
+    this.#size.restored({ ...left, bytes: bytesOf(journal, left) }, seqStored - settledCount);
     this.#checkFull();
   }
 
@@ -136,7 +137,19 @@ export class DurableOutbound {
    */
   async requeue(draft: BatchDraft, values: Values, from: readonly number[]): Promise<void> {
     if (this.#closed) throw closedError();
-    await this.#appender.append(draft, values, from);
+    try {
+      await this.#appender.append(draft, values, from);
+    } finally {
+      this.#admit();
+    }
+  }
+
+  /** A batch was read back: how much of what a process before this one has left is known now. */
+  read(range: SeqRange, bytes: number): void {
+    if (!this.#size.read(range, bytes)) return;
+    this.#checkFull();
+    // It may be less than it was taken for.
+    if (!this.#isFull && this.#admission.waiting > 0) this.#admission.admit();
   }
 
   /** Stores what became of deduplication ids, before anything that is stored later. */

@@ -28,7 +28,10 @@ export interface DispatchDriverOptions {
   /** How this sender is called; null: it has no name. */
   readonly name: string | null;
   /** The way of messages into the journal. */
-  readonly outbound: Pick<DurableOutbound, "flush" | "delivered" | "saveIds" | "waitsForReceipts">;
+  readonly outbound: Pick<
+    DurableOutbound,
+    "flush" | "delivered" | "read" | "saveIds" | "waitsForReceipts"
+  >;
   readonly freeing: Freeing;
   /** There may be messages to be dropped where there were none; null: none are ever. */
   readonly onDroppable: (() => void) | null;

@@ -107,7 +107,11 @@ export class DispatchDriver {
       fed: () => dispatcher.fed,
       freshFirst: () => dispatcher.freshFirst,
       unsentFirst: () => (progress.isFailing ? Number.POSITIVE_INFINITY : sessions.unsentFirst),
-      feed: (batch) => this.#step({ type: "fed", ...batch }),
+      feed: (batch) => {
+        // First: nothing is dropped for what a batch was taken for.
+        outbound.read(batch, batch.bytes);
+        this.#step({ type: "fed", ...batch });
+      },
       onFailed: options.onProblem,
       onMissing: (missing) => this.#miss(null, missing),
     });

@@ -199,6 +199,27 @@ test("file journal: sync interval syncs by itself when there is something to syn
   await journal.close();
 });
 
+test("file journal: bytesNeeded is what is not freed, though its segment is kept", async () => {
+  const ports = simPorts(new SimDisk());
+  const open = (segmentBytes: number) => FileJournal.openWith(ports, "/j", { segmentBytes });
+  const journal = await open(2 ** 20);
+  assert.equal(journal.stats().bytesNeeded, 0);
+  for (let seq = 1; seq <= 100; seq++) await journal.append(Buffer.alloc(1_000));
+  const { bytesKept, bytesNeeded } = journal.stats();
+  assert.equal(bytesNeeded, bytesKept);
+  await journal.truncateBefore(76);
+  assert.equal(Math.round(journal.stats().bytesNeeded! / (bytesKept / 100)), 25);
+  await journal.close();
+  const reopened = await open(4_096);
+  assert.equal(Math.round(reopened.stats().bytesNeeded! / (bytesKept / 100)), 25);
+  for (let seq = 101; seq <= 175; seq++) await reopened.append(Buffer.alloc(1_000));
+  // Each of the small segments has a header.
+  assert.equal(Math.floor(reopened.stats().bytesNeeded! / (bytesKept / 10)), 10);
+  await reopened.truncateBefore(176);
+  assert.equal(reopened.stats().bytesNeeded, 0);
+  await reopened.close();
+});
+
 test("file journal: retention frees whole segments by bytes, count and age, never past a hold", async () => {
   for (const retention of [{ bytes: 20_000 }, { count: 50 }, { ageMs: 100 }]) {
     const ports = simPorts(new SimDisk());

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BacklogSize, type BatchSize } from "../../../lib/reliable/outbound/backlog-size.ts";
+import { BacklogSize } from "../../../lib/reliable/outbound/backlog-size.ts";
+import type { BatchSize } from "../../../lib/reliable/outbound/batch-runs.ts";
 
 const BATCH_BYTES = 120;
 
@@ -50,4 +51,44 @@ test("backlog size: batches that could not be stored leave nothing, and do not h
   size.settled(5_001);
   size.free(5_001);
   assert.deepEqual([size.bytes, size.count, size.runs], [0, 0, 0]);
+});
+
+test("backlog size: what a process before has left is freed message by message, read or not", () => {
+  const size = new BacklogSize();
+  size.restored({ first: 11, last: 110, bytes: 100_000 }, 90);
+  assert.deepEqual([size.bytes, size.count], [100_000, 90]);
+  assert.equal(size.free(10), 0);
+  assert.equal(size.free(35), 25_000);
+  // Half of the first batch is needed no more.
+  assert.equal(size.read({ first: 26, last: 45 }, 4_000), true);
+  assert.equal(size.bytes, 2_000 + 65 * 200);
+  size.appended(111, BATCH_BYTES, 1);
+  assert.equal(size.read({ first: 111, last: 111 }, BATCH_BYTES), false);
+  assert.equal(size.free(60), 2_000 + 15 * 200);
+  assert.equal(size.bytes, 50 * 200 + BATCH_BYTES);
+  size.free(110);
+  assert.equal(size.bytes, BATCH_BYTES);
+});
+
+test("backlog size: what was left takes no more than there is for it, and nothing where there is none", () => {
+  const size = new BacklogSize();
+  size.restored({ first: 1, last: 0, bytes: 0 }, 0);
+  assert.equal(size.bytes, 0);
+  size.restored({ first: 1, last: 100, bytes: 100_000 }, 100);
+  size.read({ first: 1, last: 1 }, 90_000);
+  assert.equal(size.bytes, 100_000);
+  // Its estimate was too small.
+  size.read({ first: 2, last: 2 }, 90_000);
+  assert.equal(size.bytes, 180_000);
+});
+
+test("backlog size: what was left costs few objects when it is read", () => {
+  const size = new BacklogSize();
+  const last = 1_000_000;
+  size.restored({ first: 1, last, bytes: last * BATCH_BYTES }, last);
+  for (let seq = 1; seq <= last; seq++) size.read({ first: seq, last: seq }, BATCH_BYTES);
+  assert.equal(size.bytes, last * BATCH_BYTES);
+  assert.ok(size.runs < 20_000, `${size.runs} objects`);
+  size.free(last);
+  assert.deepEqual([size.bytes, size.runs], [0, 0]);
 });
