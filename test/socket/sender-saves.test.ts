@@ -280,3 +280,67 @@ test("saves: a state that another version wrote is refused, and not taken for no
     assert.throws(() => new Push({ journal }), expected);
   }
 });
+
+const FREEING = { bytes: 4_096, heldTimes: 8, copyBytes: 2_000 };
+
+for (const isKilled of [true, false]) {
+  const end = isKilled ? "is killed" : "is closed in order";
+  test(`saves: a sender that ${end} again and again frees what it has processed, however little in each life`, async () => {
+    const journal = new MemoryJournal();
+    let left = 0;
+    const handle = (_: string, delivery: { ack(): void }) => {
+      left -= 1;
+      if (left < 0) return new Promise(() => {});
+      delivery.ack();
+      return null;
+    };
+    let processed = 0;
+    for (let life = 0; life < 10; life++) {
+      left = life === 0 ? 0 : 8;
+      const pair = new ReliablePair(journal, handle, { freeing: FREEING });
+      for (let sends = 0; life === 0 && sends < 120; sends++) {
+        pair.send("x".repeat(300));
+        await pair.pass(10);
+      }
+      const { stateStore } = pair.sender.links;
+      if (life > 0) processed += 8;
+      await pair.until(() => assert.equal(stateStore.floor, processed));
+      if (!isKilled) await stateStore.end();
+      pair.kill();
+    }
+    assert.equal(processed, 72);
+    const kept = journal.seqStored + 1 - journal.seqFirst;
+    assert.ok(kept <= 120 - processed + 16, `${kept} messages of ${120 - processed} are kept`);
+  });
+}
+
+for (const isRestarted of [false, true]) {
+  const when = isRestarted ? ", after a restart too" : "";
+  test(`saves: what dead letters hold back is freed when they are purged, one after the other${when}`, async () => {
+    const journal = new MemoryJournal();
+    const freeing = { ...FREEING, heldTimes: 1_000 };
+    let taken = 0;
+    const handle = (_: string, delivery: { reject(reason: string): void; ack(): void }) => {
+      taken += 1;
+      if (taken === 1 || taken === 3) delivery.reject("no");
+      else delivery.ack();
+    };
+    let pair = new ReliablePair(journal, handle, { freeing });
+    for (let sends = 1; sends <= 80; sends++) {
+      pair.send("x".repeat(300));
+      await pair.until(() => assert.equal(pair.sender.links.stateStore.floor, sends));
+    }
+    assert.equal(journal.seqFirst, 1);
+    if (isRestarted) {
+      pair.kill();
+      pair = new ReliablePair(journal, handle, { freeing });
+    }
+    for (const seq of [1, 3]) {
+      const purged = pair.sender.deadLetters.purge([seq]);
+      await pair.pass(100);
+      assert.equal(await purged, 1);
+    }
+    assert.equal(journal.seqFirst, 81, "what was behind them is kept");
+    pair.kill();
+  });
+}

@@ -1,6 +1,8 @@
 import type { Mutant } from "./mutation.ts";
 
 const SAVES = "socket/sender-saves";
+/** What a sender begins with. */
+const BEFORE = "bytesOf(options.journal, { first: 1, last: options.progress.floor })";
 const BOUNDS = "delivery/dispatcher-bounds";
 
 /** The protections of what a sender saves, and of its dead letters, each with the test that must miss it. */
@@ -46,6 +48,26 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
       ],
     ],
     hunt: [SAVES, "what could not be freed is freed later"],
+  },
+  {
+    rule: "0042",
+    name: "what the life before has not freed is forgotten",
+    edits: [["reliable/sender/sender-state-store", BEFORE, "0"]],
+    hunt: [SAVES, "that is killed again and again frees"],
+  },
+  {
+    rule: "0042",
+    name: "the same of one that is closed in order",
+    edits: [["reliable/sender/sender-state-store", BEFORE, "0"]],
+    hunt: [SAVES, "that is closed in order again and again frees"],
+  },
+  {
+    rule: "0042",
+    name: "what dead letters still hold back counts as freed",
+    edits: [
+      ["reliable/sender/sender-state-store", "this.#unfreedBytes * part", "this.#unfreedBytes"],
+    ],
+    hunt: [SAVES, "freed when they are purged"],
   },
   {
     rule: "0046",

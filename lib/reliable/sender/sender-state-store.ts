@@ -5,6 +5,7 @@ import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
 import type { DispatcherState } from "../../delivery/dispatch/dispatcher-events.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { Journal, Values } from "../../journal/journal.ts";
+import { bytesOf } from "../journal-bytes.ts";
 import { type SavedValues, STATE_NAME, ValuesOfSender } from "../saved-values.ts";
 import type { SenderEpochs } from "../sender-epochs.ts";
 import { type DeadLetterCompactor, type Freeing, isNoSpace } from "./dead-letter-compactor.ts";
@@ -55,7 +56,10 @@ export class SenderStateStore {
   #isDirty = false;
   #saving: Promise<void> | null = null;
   #cancel: (() => void) | null = null;
-  #unfreedBytes = 0;
+  /** Settled since the last save (bytes). */
+  #unsavedBytes = 0;
+  /** Settled and not freed, what a sender before this one has left so included (bytes). */
+  #unfreedBytes: number;
   #seqFreed: number;
   /** Nothing can be saved any more. */
   #failed = false;
@@ -81,6 +85,7 @@ export class SenderStateStore {
     this.#progress = options.progress;
     this.#values = new ValuesOfSender(options.epochs, options.dispatcher);
     this.#seqFreed = freedBefore(options.journal);
+    this.#unfreedBytes = bytesOf(options.journal, { first: 1, last: options.progress.floor });
     this.#seeker = new RoomSeeker({ clock: options.clock, seek: () => this.#seekRoom() });
     void this.#hold();
   }
@@ -117,9 +122,10 @@ export class SenderStateStore {
   /** Something was settled (bytes), or has changed otherwise: it is saved soon. */
   settled(bytes: number): void {
     this.#unfreedBytes += bytes;
+    this.#unsavedBytes += bytes;
     this.#isDirty = true;
     if (this.#saving !== null || this.#failed) return;
-    const isMuch = this.#unfreedBytes >= this.#options.freeing.bytes;
+    const isMuch = this.#unsavedBytes >= this.#options.freeing.bytes;
     if (isMuch && this.#retryMs === 0 && this.#costBytes < SAVE_BYTES_FEW) void this.save();
     else this.#saveLater();
   }
@@ -174,6 +180,7 @@ export class SenderStateStore {
     // On a full disk each save would try in vain.
     if (!this.#seeker.isWaiting || this.#isEnding) await this.#moveDead();
     this.#isDirty = false;
+    this.#unsavedBytes = 0;
     const { journal, dispatcher } = this.#options;
     // The lowest seq that may still be asked for.
     const seqNeeded = Math.min(dispatcher.floor + 1, dispatcher.dead.lowestAt);
@@ -308,17 +315,24 @@ export class SenderStateStore {
   /** Frees what is settled for good, once it is stored that it is. */
   async #free(seqNeeded: number): Promise<void> {
     const { journal, freeing } = this.#options;
-    // Where freeing costs a write, it is done less often.
-    const isWorth = this.#unfreedBytes >= freeing.bytes || this.#hasMoved || this.#seeker.isShort;
-    if (!isWorth && journal.stats().bytesKept > freeing.bytes * 4) return;
     if (seqNeeded <= this.#seqFreed) return;
-    const bytes = this.#unfreedBytes;
+    const bytes = this.#bytesBefore(seqNeeded);
+    // Where freeing costs a write, it is done less often.
+    const isWorth = bytes >= freeing.bytes || this.#hasMoved || this.#seeker.isShort;
+    if (!isWorth && journal.stats().bytesKept > freeing.bytes * 4) return;
     await journal.hold(STATE_NAME, seqNeeded);
     await journal.truncateBefore(seqNeeded);
     // What a full disk has refused is freed by the next save, though nothing more was settled.
     this.#unfreedBytes -= bytes;
     this.#hasMoved = false;
     this.#seqFreed = seqNeeded;
+  }
+
+  /** Of what is settled and not freed, the part that no dead letter holds back, as much for each message (bytes). */
+  #bytesBefore(seqNeeded: number): number {
+    const seqSettled = Math.max(seqNeeded, this.#options.dispatcher.floor + 1);
+    const part = (seqNeeded - this.#seqFreed) / (seqSettled - this.#seqFreed);
+    return this.#unfreedBytes * part;
   }
 
   /** Not all that there is to say could be saved: told once, until it can. */
