@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { HAND_OUTS_PER_STEP } from "../../lib/delivery/dispatch/assignment.ts";
 import { Dispatcher } from "../../lib/delivery/dispatch/dispatcher.ts";
 import type {
   DispatcherAction,
@@ -8,6 +9,7 @@ import type {
 } from "../../lib/delivery/dispatch/dispatcher-events.ts";
 import { DISPATCHER_STATE_EMPTY } from "../../lib/delivery/dispatch/dispatcher-start.ts";
 import type { SeqRange } from "../../lib/delivery/range/range.ts";
+import { RangeMap } from "../../lib/delivery/range/range-map.ts";
 
 const OPTIONS: DispatcherOptions = {
   leaseMs: 30_000,
@@ -65,6 +67,21 @@ function sentTo(link: number, actions: readonly DispatcherAction[]): number {
   }, 0);
 }
 
+/** What a dispatcher wants done in steps that are due at once, each of which hands out no more than it may. */
+function tickWhileDue(dispatcher: Dispatcher, nowMs: number): DispatcherAction[] {
+  const actions: DispatcherAction[] = [];
+  while (dispatcher.deadlineMs <= nowMs) {
+    const more = dispatcher.step({ type: "tick" }, nowMs);
+    assert.ok(sends(more) <= HAND_OUTS_PER_STEP, `${sends(more)} in a step`);
+    actions.push(...more);
+  }
+  return actions;
+}
+
+function sends(actions: readonly DispatcherAction[]): number {
+  return actions.filter(({ type }) => type === "send").length;
+}
+
 /** One receiver holds much, and has acknowledged every second message of it. */
 function fragmented(): Dispatcher {
   const dispatcher = start();
@@ -90,8 +107,54 @@ test("bounds: what is handed out is saved in few ranges, however it was acknowle
   assert.equal(state.settled.length, HELD / 2);
   assert.equal(state.leased.length, 1);
   const dispatcher = start(state, HELD);
-  const sent = [...feed(dispatcher, HELD), ...join(dispatcher, 1)];
+  const sent = [...feed(dispatcher, HELD), ...join(dispatcher, 1), ...tickWhileDue(dispatcher, 0)];
   assert.equal(sentTo(1, sent), HELD / 2, "all but the settled are handed out");
+});
+
+test("bounds: thousands of single messages that come back are handed out over steps that are due at once", () => {
+  const dispatcher = start();
+  join(dispatcher, 1);
+  feed(dispatcher, HELD);
+  const ranges = everySecond(8_000);
+  const nack = { type: "nacked", link: 1, ranges, delayMs: 0, error: null } as const;
+  const first = dispatcher.step(nack, 1);
+  assert.equal(sends(first), HAND_OUTS_PER_STEP);
+  const rest = tickWhileDue(dispatcher, 1);
+  assert.equal(sentTo(1, [...first, ...rest]), ranges.length);
+  // The control: where all is handed out, nothing is due before a lease ends.
+  assert.ok(dispatcher.deadlineMs > 1_000);
+});
+
+for (const [name, event] of Object.entries({
+  leaves: { type: "left", link: 1 },
+  dies: { type: "lost", link: 1 },
+} as const)) {
+  test(`bounds: what comes back when a receiver ${name} is cut at what it had begun, not each part at all of it`, (t) => {
+    const dispatcher = start();
+    join(dispatcher, 1);
+    feed(dispatcher, 8_000);
+    const ranges = everySecond(8_000);
+    // Every second lease ends at another time, and those are begun: thousands of parts, and of begun ones.
+    dispatcher.step({ type: "extended", link: 1, ranges, leaseMs: 60_000 }, 1);
+    dispatcher.step({ type: "begun", link: 1, ranges, wantsGo: false }, 1);
+    const { mock } = t.mock.method(RangeMap.prototype, "set");
+    dispatcher.step(event, 2);
+    tickWhileDue(dispatcher, 2);
+    assert.ok(mock.callCount() > ranges.length, "the control: it was counted");
+    assert.ok(mock.callCount() < 100 * ranges.length, `${mock.callCount()} ranges are noted`);
+  });
+}
+
+test("bounds: who asks for a go is looked at once, not each lease with all that it asks for", (t) => {
+  const dispatcher = start();
+  join(dispatcher, 1);
+  feed(dispatcher, 8_000);
+  const ranges = everySecond(8_000);
+  dispatcher.step({ type: "extended", link: 1, ranges, leaseMs: 60_000 }, 1);
+  const { mock } = t.mock.method(RangeMap.prototype, "set");
+  dispatcher.step({ type: "begun", link: 1, ranges, wantsGo: true }, 1);
+  assert.ok(mock.callCount() > ranges.length, "the control: it was counted");
+  assert.ok(mock.callCount() < 100 * ranges.length, `${mock.callCount()} ranges are noted`);
 });
 
 test("bounds: ten thousand dead letters that are no neighbours are kept, and after a restart too", () => {

@@ -1,5 +1,6 @@
 import type { SeqRange } from "../range/range.ts";
 import { RangeMap, type Segment } from "../range/range-map.ts";
+import { without } from "../range/range-set.ts";
 import type { Handed } from "./leases.ts";
 
 /** Ranges beyond which the times of further messages are not noted (count). */
@@ -46,9 +47,8 @@ export class FirstAttempts {
    */
   begin({ first, last, value }: Segment<Handed>, known: readonly SeqRange[]): void {
     if (value.attempt > 1) return;
-    const before = new RangeMap<true>();
-    for (const part of known) before.set(part.first, part.last, true);
-    for (const news of before.gaps(first, last)) {
+    const range = { first, last };
+    for (const news of known.length === 0 ? [range] : without([range], known)) {
       for (const gap of this.#times.gaps(news.first, news.last)) {
         if (this.#times.size >= RANGES_MAX) return;
         this.#times.set(gap.first, gap.last, Math.floor(this.#timeMs()));

@@ -1,5 +1,5 @@
 import type { SeqRange } from "../range/range.ts";
-import { RangeSet } from "../range/range-set.ts";
+import { RangeSet, rangeSet } from "../range/range-set.ts";
 
 /** What of {@link Suspects} must outlive the process. */
 export interface SuspectsState {
@@ -140,14 +140,19 @@ export class Suspects {
   }
 }
 
-/** A range cut at the ends of `inside`. Pure. @returns its parts in order, and which of them are inside */
+/**
+ * A range cut at the ends of `inside`; many ranges are cut at those of one set, which is made once. Pure.
+ *
+ * @returns its parts in order, and which of them are inside
+ */
 export function cutAt(
   range: SeqRange,
-  inside: readonly SeqRange[],
+  inside: readonly SeqRange[] | RangeSet,
 ): { readonly range: SeqRange; readonly isInside: boolean }[] {
-  if (inside.length === 0) return [{ range, isInside: false }];
-  const within = new RangeSet();
-  within.addAll(inside);
+  if ((inside instanceof RangeSet ? inside.size : inside.length) === 0) {
+    return [{ range, isInside: false }];
+  }
+  const within = inside instanceof RangeSet ? inside : rangeSet(inside);
   const { first, last } = range;
   return [
     ...within.parts(first, last).map((part) => ({ range: plain(part), isInside: true })),

@@ -6,6 +6,9 @@ import type { MessageTables } from "./message-tables.ts";
 /** Where much is remembered already, a receiver that holds so much gets nothing new (count). */
 const HELD_FEW = 4_096;
 
+/** Ranges that are handed out in one step: each is a frame, and a receiver that keeps every second message needs thousands (count). */
+export const HAND_OUTS_PER_STEP = 1_024;
+
 /** Hands a range, which is in no table any more, to a receiver. */
 export type HandOut = (link: Consumer, range: SeqRange, handed: Handed) => void;
 
@@ -38,12 +41,13 @@ export class Assignment {
     this.#willing.delete(link);
   }
 
-  /** Hands out what is ready, as far as there is credit. */
-  run(): void {
+  /** Hands out what is ready, as far as there is credit. @returns whether there may be more than one step is for */
+  run(): boolean {
     let left = 0;
-    while (this.#willing.size > 0) {
+    for (let count = 0; this.#willing.size > 0; count++) {
       const next = this.#lowest();
-      if (next === null) return;
+      if (next === null) return false;
+      if (count >= HAND_OUTS_PER_STEP) return true;
       if (left <= 0) left = this.#willing.size;
       const link: Consumer = this.#willing.values().next().value!;
       this.#willing.delete(link);
@@ -51,6 +55,7 @@ export class Assignment {
       left -= 1;
       if (granted && hasCredit(link)) this.#willing.add(link);
     }
+    return false;
   }
 
   /**

@@ -2,7 +2,7 @@ import { EXTENSION_MS_MAX, type Handed, type Lease } from "../attempts/leases.ts
 import { cutAt } from "../attempts/suspects.ts";
 import { countAll, type SeqRange } from "../range/range.ts";
 import type { Segment } from "../range/range-map.ts";
-import { without } from "../range/range-set.ts";
+import { type RangeSet, rangeSet, without } from "../range/range-set.ts";
 import { Assignment } from "./assignment.ts";
 import { type Consumer, hasCredit, newLink } from "./consumer.ts";
 import type { DeadLetterIndex } from "./dead-letter-index.ts";
@@ -243,8 +243,9 @@ export class Dispatcher {
 
   /** Who asks has nothing in hand but what it asks for: what it had asked for before, it has not begun. */
   #keepBegun(id: number, kept: readonly SeqRange[]): void {
+    const begun = rangeSet(kept);
     for (const part of this.#roster.get(id)?.leases ?? []) {
-      for (const { first, last } of without([part], kept)) {
+      for (const { first, last } of begun.gaps(part.first, part.last)) {
         this.#tables.takeBack({ ...part, first, last });
       }
     }
@@ -379,8 +380,11 @@ export class Dispatcher {
     const isDead = how === "died";
     // What was begun alone is the reason; of the others any may be.
     const alone = isDead ? parts.flatMap((part) => suspects.guardedOf(part)) : [];
-    const begun = isDead ? suspects.died(parts) : parts.flatMap((part) => suspects.ended(part));
-    const beside = isDead ? without(begun, alone) : [];
+    // As sets: there may be thousands of each, and every part is cut at them.
+    const begun = rangeSet(
+      isDead ? suspects.died(parts) : parts.flatMap((part) => suspects.ended(part)),
+    );
+    const beside = rangeSet(isDead ? without([...begun], alone) : []);
     for (const { value, ...part } of parts) {
       for (const { range, isInside } of cutAt(part, begun)) {
         if (!isInside) this.#endTry({ ...range, value }, UNTOUCHED);
@@ -390,7 +394,7 @@ export class Dispatcher {
   }
 
   /** Begun messages come back without a word; some of them had others beside them when the receiver died. */
-  #endLost({ value, ...part }: Segment<Lease>, beside: readonly SeqRange[]): void {
+  #endLost({ value, ...part }: Segment<Lease>, beside: RangeSet): void {
     for (const { range, isInside } of cutAt(part, beside)) {
       this.#endTry({ ...range, value }, isInside ? LOST_BESIDE : LOST);
     }
@@ -469,7 +473,8 @@ export class Dispatcher {
     if (this.#order.keeps(this.#roster.size)) {
       for (const link of this.#roster) this.#assignment.runAwaited(link);
     }
-    this.#assignment.run();
+    // The rest is for the next step, which is due at once.
+    if (this.#assignment.run()) this.#dueMs = Math.min(this.#dueMs, this.#nowMs);
   }
 
   /** Nobody comes any more for what a process before this one handed out: whoever held it died with it. */

@@ -3,7 +3,7 @@ import type { Handed, Lease } from "../attempts/leases.ts";
 import { cutAt, Suspects } from "../attempts/suspects.ts";
 import type { SeqRange } from "../range/range.ts";
 import { RangeMap, type Segment } from "../range/range-map.ts";
-import { RangeSet } from "../range/range-set.ts";
+import { RangeSet, rangeSet } from "../range/range-set.ts";
 import { messageBytes } from "./consumer.ts";
 import { DeadLetterIndex } from "./dead-letter-index.ts";
 import type { DispatcherEvent, DispatcherState } from "./dispatcher-events.ts";
@@ -58,7 +58,7 @@ export class MessageTables {
   /** What was in somebody's hands when a process before this one died, and has had no answer since. */
   readonly #unanswered = new RangeSet();
   /** What was in somebody's hands when a process before this one died, until it is clear who claims it. */
-  #leasedBefore: readonly SeqRange[];
+  readonly #leasedBefore: RangeSet;
   readonly #seqBefore: number;
   #floor: number;
   #fed: number;
@@ -79,7 +79,7 @@ export class MessageTables {
     for (const { value, ...segment } of state.firsts) {
       for (const range of this.#unsettledOf(segment)) this.firsts.restore(range, value);
     }
-    this.#leasedBefore = state.leased;
+    this.#leasedBefore = rangeSet(state.leased);
     for (const segment of state.attempts) {
       for (const range of this.#unsettledOf(segment)) this.#restore(range, segment.value);
     }
@@ -279,7 +279,7 @@ export class MessageTables {
 
   /** What was in somebody's hands when a process before this one died, and may yet be claimed: how often begun. */
   unclaimed(): Segment<number>[] {
-    return this.#leasedBefore
+    return [...this.#leasedBefore]
       .flatMap(({ first, last }) => this.ready.parts(first, last))
       .flatMap((part) => this.#claimed(part))
       .map(({ first, last, value }) => ({ first, last, value: value.attempt }));
@@ -291,8 +291,8 @@ export class MessageTables {
    * @returns it as it was held
    */
   takeUnclaimed(): Segment<Lease>[] {
-    const before = this.#leasedBefore;
-    this.#leasedBefore = [];
+    const before = [...this.#leasedBefore];
+    this.#leasedBefore.clear();
     return before
       .flatMap(({ first, last }) => this.ready.take(first, last))
       .flatMap((part) => this.#claimed(part))

@@ -63,9 +63,15 @@ export class RangeSet implements Iterable<SeqRange> {
   }
 }
 
+/** @returns a new set of some ranges, in any order */
+export function rangeSet(ranges: Iterable<SeqRange>): RangeSet {
+  const set = new RangeSet();
+  set.addAll(ranges);
+  return set;
+}
+
 /** Pure. @returns what is in `ranges` and in none of `others`, in order */
 export function without(ranges: readonly SeqRange[], others: readonly SeqRange[]): SeqRange[] {
-  const known = new RangeSet();
-  known.addAll(others);
+  const known = rangeSet(others);
   return ranges.flatMap(({ first, last }) => known.gaps(first, last));
 }
