@@ -18,6 +18,7 @@ import {
   RELIABLE_SEND_DEFAULTS,
 } from "../../lib/reliable/reliable-options.ts";
 import { ReliableSender } from "../../lib/reliable/sender/reliable-sender.ts";
+import { SENDS_PER_TURN } from "../../lib/reliable/sender/transmitter.ts";
 import type { LinkPeer } from "../../lib/transport/link-peer.ts";
 import { eventually } from "../support/eventually.ts";
 import { range } from "../support/fixtures.ts";
@@ -40,6 +41,8 @@ class Ear implements LinkPeer {
   name: string | null = null;
   readonly heard: LinkMessage[] = [];
   dataBytes = 0;
+  /** Messages in all data (count). */
+  messages = 0;
   /** Data that it has not read (bytes); it reads nothing where it is slow. */
   unreadBytes = 0;
   isSlow = false;
@@ -64,7 +67,9 @@ class Ear implements LinkPeer {
   send(parts: readonly Uint8Array[]): void {
     this.heard.push(decodeLinkMessage(parts[0]!) as LinkMessage);
     if (parts.length !== 2) return;
-    const bytes = new Batch(Buffer.from(parts[1]!)).bytes.length;
+    const batch = new Batch(Buffer.from(parts[1]!));
+    const bytes = batch.bytes.length;
+    this.messages += batch.count;
     this.dataBytes += bytes;
     if (this.isSlow) this.unreadBytes += bytes;
   }
@@ -259,6 +264,62 @@ for (const [name, words] of Object.entries(BACK)) {
     assert.ok(unreadBytes <= 2 ** 21 + 2 ** 20 + 2 ** 17, `${unreadBytes} bytes`);
     // The control: when it reads it gets more.
     assert.ok(laterBytes > 2 ** 20, `${laterBytes} bytes later`);
+  });
+}
+
+for (const type of ["nack", "release", "left"] as const) {
+  test(`links: of thousands of single messages that come back, a turn sends a part (${type})`, async (t) => {
+    const { made, clock } = sender(t, 2 ** 24);
+    const count = 6_000;
+    for (const _ of range(count)) await made.send(Buffer.alloc(10), null, { confirm: "queued" });
+    await made.drain(undefined);
+    const ear = new Ear();
+    const turn = async (): Promise<void> => {
+      clock.advance(20);
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    const join = async (ear: Ear, receiver: string): Promise<void> => {
+      const text = hello({ ...CREDIT, receiver, incarnation: receiver });
+      made.links.onMessage(ear, [say({ type: "hello", session: 7, text })]);
+      made.links.onMessage(ear, [say({ type: "claim", session: 7 })]);
+    };
+    await join(ear, HELLO.receiver);
+    await eventually(async () => {
+      await turn();
+      assert.equal(ear.messages, count);
+    });
+    const ranges = range(count / 2).map((index) => ({ first: 2 * index + 1, last: 2 * index + 1 }));
+    let other = ear;
+    if (type === "left") {
+      const acked = ranges.map(({ first }) => ({ first: first + 1, last: first + 1 }));
+      made.links.onMessage(ear, [say({ type: "ack", session: 7, number: 2, ranges: acked })]);
+      other = new Ear();
+      await join(other, "cd".repeat(16));
+      await turn();
+    }
+    const before = other.messages;
+    let most = 0;
+    const noted = (call: () => void): void => {
+      const sent = other.messages;
+      call();
+      most = Math.max(most, other.messages - sent);
+    };
+    // What a timer starts is a turn of its own, though this clock calls one behind the other.
+    const after = clock.after.bind(clock);
+    clock.after = (delayMs, call) => after(delayMs, () => noted(call));
+    const says: readonly LinkMessageInput[] =
+      type === "left"
+        ? [{ type: "bye", session: 7 }]
+        : [
+            { type, session: 7, word: 0, ranges },
+            { type: "extend", session: 7, word: 1 },
+          ];
+    for (const word of says) noted(() => made.links.onMessage(ear, [say(word)]));
+    await eventually(async () => {
+      await turn();
+      assert.equal(other.messages - before, count / 2);
+    });
+    assert.ok(most > 0 && most <= SENDS_PER_TURN, `${most} in a turn`);
   });
 }
 

@@ -20,6 +20,8 @@ assertHunted("controls: with a bound of a link taken away, its test fails", LINK
   "socket/link-limits.test.ts",
   "transport/link-writer.test.ts",
   "delivery/range/range-map.test.ts",
+  "delivery/dispatcher-bounds.test.ts",
+  "reliable/sender/transmitter.test.ts",
 ]);
 
 assertHunted(

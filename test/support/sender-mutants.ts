@@ -6,6 +6,8 @@ const DEDUPLICATOR = "reliable/outbound/deduplicator";
 const ANEW =
   "// Whatever is said of the message that it had: this one is yet to end.\n            known.end = null;";
 const LIMITS = "socket/link-limits";
+const TRANSMITTER = "reliable/sender/transmitter";
+const DISPATCH = "delivery/dispatcher-bounds";
 const WRITER = "transport/link-writer";
 
 /** What bounds a link, each with the test that must miss it. */
@@ -125,6 +127,54 @@ export const LINK_MUTANTS: readonly Mutant[] = [
     name: "a peer's reason goes into an error as it is",
     edits: [["peer-text", "return visible(text, PEER_TEXT_MAX);", "return text;"]],
     hunt: [LIMITS, "what a peer says when it refuses"],
+  },
+  {
+    rule: "0051",
+    name: "all that is due is sent in one go",
+    edits: [["reliable/sender/transmitter", "if (this.#left <= 0)", "if (false)"]],
+    hunt: [LIMITS, "a turn sends a part (nack)"],
+  },
+  {
+    rule: "0051",
+    name: "what is read back is sent in one go",
+    edits: [["reliable/sender/transmitter", "if (this.#left <= 0)", "if (false)"]],
+    hunt: [TRANSMITTER, "looked at once for each piece, and sent over turns"],
+  },
+  {
+    rule: "0051",
+    name: "all that waits is looked at again for each batch that is read back",
+    edits: [
+      [
+        "reliable/sender/transmitter",
+        "this.#run(link, true);",
+        "for (let at = 0; at < link.outgoing.size; at++) this.#options.held(link, link.outgoing.next);\n        this.#run(link, true);",
+      ],
+    ],
+    hunt: [TRANSMITTER, "looked at once for each piece, and sent over turns"],
+  },
+  {
+    rule: "0041",
+    name: "all that comes back is handed out in one step",
+    edits: [["delivery/dispatch/assignment", "count >= HAND_OUTS_PER_STEP", "false"]],
+    hunt: [DISPATCH, "handed out over steps that are due at once"],
+  },
+  {
+    rule: "0041",
+    name: "each part that comes back is cut at a set of its own",
+    edits: [["delivery/dispatch/dispatcher", "cutAt(part, begun)", "cutAt(part, [...begun])"]],
+    hunt: [DISPATCH, "cut at what it had begun"],
+  },
+  {
+    rule: "0041",
+    name: "each lease is compared with a set of its own",
+    edits: [
+      [
+        "delivery/dispatch/dispatcher",
+        "begun.gaps(part.first, part.last)",
+        "rangeSet(kept).gaps(part.first, part.last)",
+      ],
+    ],
+    hunt: [DISPATCH, "who asks for a go is looked at once"],
   },
 ];
 

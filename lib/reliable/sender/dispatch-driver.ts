@@ -117,6 +117,7 @@ export class DispatchDriver {
     });
     this.#transmitter = new Transmitter({
       backlog,
+      clock,
       wantsReceipts: () => outbound.waitsForReceipts,
       isWatching: () => dispatcher.isWatching,
       held: (link, range) => (this.#closed ? [] : dispatcher.heldOf(link.id, range)),
@@ -414,6 +415,8 @@ export class DispatchDriver {
   #step(event: DispatcherEvent): void {
     if (this.#ended || (this.#closed && !OF_JOURNAL.has(event.type))) return;
     const { savesBeforeSending, forgotten } = this.#dispatcher;
+    // Who is relieved goes on within what the turn has left: thousands may be at once.
+    if (event.type !== "relieved") this.#transmitter.refresh();
     const actions = this.#dispatcher.step(event, this.#clock.nowMs());
     let isSettled = false;
     for (const action of actions) {
@@ -442,7 +445,7 @@ export class DispatchDriver {
     if (!this.#sessions.has(link)) return;
     const { peer, outgoing, isCongested } = link;
     if (peer.isFull) peer.onRoom(() => this.#noteCongestion(link));
-    link.isCongested = peer.isFull || outgoing.length > 0;
+    link.isCongested = peer.isFull || outgoing.size > 0;
     if (link.isCongested === isCongested) return;
     this.#step({ type: link.isCongested ? "congested" : "relieved", link: link.id });
   }

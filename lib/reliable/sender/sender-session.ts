@@ -2,15 +2,7 @@ import type { Peer } from "../../core/events/peer.ts";
 import type { Hello } from "../../delivery/protocol/handshake.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
 import type { LinkPeer } from "../../transport/link-peer.ts";
-
-/** A range on its way to a receiver. */
-export interface Outgoing {
-  readonly first: number;
-  readonly last: number;
-  readonly attempt: number;
-  /** Whether they are to be begun alone, and not before a `go`. */
-  readonly guarded: boolean;
-}
+import { OutgoingRanges } from "./outgoing-ranges.ts";
 
 /** One session with one receiver, as the sender keeps it. */
 export interface SenderSession {
@@ -35,11 +27,13 @@ export interface SenderSession {
   /** Guarded ranges that the receiver may begin as soon as it is saved that it does. */
   readonly going: (readonly SeqRange[])[];
   /** Ranges to be sent, in order. */
-  readonly outgoing: Outgoing[];
+  readonly outgoing: OutgoingRanges;
   /** The dispatcher knows that what it was handed out waits, and hands out nothing more. */
   isCongested: boolean;
   /** A batch is being read back from the journal. */
   isLoading: boolean;
+  /** As much was sent as one turn of the event loop is for: the next one goes on. */
+  isPausing: boolean;
   /** Acks taken into account (count). */
   acks: number;
   /** Of these, what survives a restart of ours (count). */
@@ -86,9 +80,10 @@ export function newSenderSession(
     isKnown: false,
     handOuts: 0,
     going: [],
-    outgoing: [],
+    outgoing: new OutgoingRanges(),
     isCongested: false,
     isLoading: false,
+    isPausing: false,
     acks: 0,
     acksDurable: 0,
     acksTold: 0,

@@ -79,7 +79,7 @@ export class SenderSessions implements Iterable<SenderSession> {
   get unsentFirst(): number {
     let seq = Number.POSITIVE_INFINITY;
     for (const { outgoing } of this.#links.values()) {
-      for (const { first } of outgoing) seq = Math.min(seq, first);
+      seq = Math.min(seq, outgoing.seqLowest);
     }
     return seq;
   }
@@ -174,7 +174,7 @@ export class SenderSessions implements Iterable<SenderSession> {
   remove(link: SenderSession): boolean {
     if (!this.#links.delete(link.id)) return false;
     this.#byPeer.delete(link.peer);
-    link.outgoing.length = 0;
+    link.outgoing.clear();
     if (link.isLive) {
       this.#liveCount -= 1;
       this.#options.onPeer("peerLost", peerOf(link), this.#liveCount);
