@@ -3,6 +3,30 @@ import type { Mutant } from "./mutation.ts";
 const FILE = "transport/native/socket-file";
 const MODE = "transport/native/ipc-mode";
 
+const ACCEPT = "transport/gate/await-accept";
+
+/** What keeps a descriptor for libzmq's accept. */
+export const ACCEPT_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0009",
+    name: "nobody waits for libzmq's accept",
+    edits: [["transport/gate/gate", "this.#descriptors.isScarce && awaitAccept(inner)", "false"]],
+    hunt: [ACCEPT, "where descriptors are few"],
+  },
+  {
+    rule: "0009",
+    name: "the greeting is not what was read",
+    edits: [[ACCEPT, "greeting.subarray(0, bytes)", "Buffer.alloc(bytes)"]],
+    hunt: [ACCEPT, "where descriptors are few"],
+  },
+  {
+    rule: "0009",
+    name: "everybody waits for libzmq's accept",
+    edits: [["transport/native/descriptors", "this.#free <= PLENTY", "true"]],
+    hunt: [ACCEPT, "where there are plenty"],
+  },
+];
+
 /** What keeps other accounts from an ipc path, and from what its errors hide. */
 export const IPC_MUTANTS: readonly Mutant[] = [
   {

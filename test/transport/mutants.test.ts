@@ -1,6 +1,11 @@
 import { assertHunted } from "../support/mutation.ts";
 import { BIND_CLOSE_MUTANTS, THREAD_FRAME_MUTANTS } from "../support/thread-mutants.ts";
-import { DESCRIPTOR_MUTANTS, IPC_MUTANTS, STRAY_MUTANTS } from "../support/transport-mutants.ts";
+import {
+  ACCEPT_MUTANTS,
+  DESCRIPTOR_MUTANTS,
+  IPC_MUTANTS,
+  STRAY_MUTANTS,
+} from "../support/transport-mutants.ts";
 
 assertHunted(
   "controls: with a protection of an address or of a frame taken away, its test fails",
@@ -10,11 +15,13 @@ assertHunted(
     ...IPC_MUTANTS,
     ...STRAY_MUTANTS,
     ...DESCRIPTOR_MUTANTS,
+    ...ACCEPT_MUTANTS,
   ],
   [
     "contract/inproc-marks.test.ts",
     "hostile/old-zmtp.test.ts",
     "transport/bind-close.test.ts",
+    "transport/gate/await-accept.test.ts",
     "transport/inproc/thread-frames.test.ts",
     "transport/native/ipc-mode.test.ts",
     "transport/native/out-of-descriptors.test.ts",

@@ -4,6 +4,7 @@ import type { BrokerlessError } from "../../errors.ts";
 import { peerLabel } from "../../peer-text.ts";
 import { ConnectionRefusals } from "../monitor/connection-refusals.ts";
 import { type Descriptors, processDescriptors } from "../native/descriptors.ts";
+import { awaitAccept } from "./await-accept.ts";
 import { type GateLimits, type GateMechanism, GateReader, TopicBudget } from "./gate-reader.ts";
 
 /** Where a {@link Gate} listens. */
@@ -121,6 +122,7 @@ export class Gate {
     const { path, limits, mechanism, handshakeMsMax } = this.#options;
     const inner = connect(path);
     inner.on("error", () => {});
+    if (this.#descriptors.isScarce && awaitAccept(inner)) opened();
     const pair = [peer, inner] as const;
     const reader = new GateReader(limits, this.#topics, mechanism);
     let identity: string | null = null;

@@ -44,6 +44,11 @@ export class Descriptors {
     this.#reserve = Math.max(RESERVE_MIN, Math.min(RESERVE_MAX, part));
   }
 
+  /** Whether the program could have taken those that were left at the last look before anybody looks again. */
+  get isScarce(): boolean {
+    return this.max !== null && this.#free <= PLENTY;
+  }
+
   /**
    * Whether so many may be taken now.
    *
