@@ -37,6 +37,11 @@ test("delivery: a short extension of a lease does not give the message to anothe
   assert.deepEqual(violations, []);
 });
 
+test("delivery: a sender that dies before an attempt was saved counts fewer than the handler was told (seed 743512460)", async () => {
+  const { violations } = await play("one receiver", 743_512_460);
+  assert.deepEqual(violations, []);
+});
+
 test("delivery: leave to begin one message is no news that the answer to another is saved (seed 20263288)", async () => {
   const { violations } = await play("poison that kills receiver and sender", 20_263_288);
   assert.deepEqual(violations, []);

@@ -75,6 +75,8 @@ export class DeliveryWorld {
   readonly #senders: SimSender[];
   readonly #receivers: SimReceiver[];
   readonly #wires = new Map<string, SimWire>();
+  /** Senders that have died (index). */
+  readonly #crashed = new Set<number>();
   readonly #trace = createHash("sha256");
   readonly #confirmed = new Map<string, ConfirmLevel>();
   /** Effects of each message (count). */
@@ -318,6 +320,7 @@ export class DeliveryWorld {
   async #crashSender(sender: SimSender): Promise<void> {
     const isPower = this.random.chance(0.5);
     this.note(`sender ${sender.index} crashes ${isPower}`);
+    this.#crashed.add(sender.index);
     sender.crash(isPower);
     for (const receiver of this.#receivers) this.#cut(sender, receiver);
     if (this.options.restores === true && this.random.chance(0.5)) sender.restore();
@@ -351,14 +354,12 @@ export class DeliveryWorld {
     this.check((this.#named.get(id) ?? text) === text, `the letter of ${text} has another's id`);
     const isLost = reason.startsWith("the lease ended");
     const said = error?.message ?? null;
+    const told = said?.startsWith(`${text} #`) === true ? Number(said.slice(text.length + 2)) : 0;
     // A handler that outlived its lease speaks of an earlier attempt than the sender counts; a sender that lost its newest
     // state, was restored, or died before an attempt was saved, counts fewer than the handler was told.
-    const { leaseMs, restores, sync, poison } = this.options;
-    const isExact = restores !== true && sync === "always" && poison !== true;
-    const isCounted = leaseMs >= LEASE_LONG_MS && isExact;
-    const isSaid = isLost
-      ? said === null
-      : said === `${text} #${attempts}` || (!isCounted && said?.startsWith(`${text} #`) === true);
+    const isLate = this.options.leaseMs < LEASE_LONG_MS && told > 0;
+    const isForgotten = this.#crashed.has(Number(text.split(":")[0])) && told > attempts;
+    const isSaid = isLost ? said === null : told === attempts || isLate || isForgotten;
     this.check(
       isSaid,
       `${text} died at attempt ${attempts} (${reason}), and its letter says ${said}`,
