@@ -9,6 +9,7 @@ import type { Codec } from "../codec/codec.ts";
 import { type Received, ReceiveQueue } from "../core/queue/receive-queue.ts";
 import { filterIncoming, type Schema } from "../core/schema.ts";
 import { framingOptions, type ResolvedCommon } from "../core/socket-options.ts";
+import { STRAY_FIRST_BYTE, type Stray, strayOf } from "../delivery/protocol/stray.ts";
 import { BrokerlessError } from "../errors.ts";
 
 /** A received message taken apart: the body, and what is to be made of its values. */
@@ -34,6 +35,8 @@ export interface InboundOptions<V> {
    */
   readonly open: (parts: Buffer[]) => Envelope<V> | null;
   readonly onRefused: (error: BrokerlessError) => void;
+  /** Tells a reliable peer that it is wrong here, where the socket has a way to it. Never throws. */
+  readonly onStray?: (parts: readonly Buffer[], refusal: Buffer) => void;
 }
 
 /** What a frame that was refused leaves. */
@@ -60,6 +63,8 @@ export class Inbound<V> {
   readonly #options: InboundOptions<V>;
   readonly #framing: Framing<unknown>;
   readonly #limits: HeaderLimits;
+  /** Whether no bytes are a message whatever they are. */
+  readonly #seesStrays: boolean;
   #messages = 0;
   #frames = 0;
   #bytes = 0;
@@ -70,6 +75,8 @@ export class Inbound<V> {
     this.#options = options;
     this.#framing = createFraming(options.codec, framingOptions(options.common));
     this.#limits = options.common;
+    const { codec, common } = options;
+    this.#seesStrays = codec.delimiter !== "length" || common.batch !== false;
     this.inbox = new ReceiveQueue(() => this.#read());
   }
 
@@ -91,7 +98,9 @@ export class Inbound<V> {
     try {
       envelope = this.#options.open(parts);
       if (envelope === null) return NOTHING;
-      values = this.#framing.decode(envelope.body);
+      const { body } = envelope;
+      if (body[0] === STRAY_FIRST_BYTE && this.#seesStrays) this.#refuseStray(parts, body);
+      values = this.#framing.decode(body);
       if (envelope.headers !== null) {
         headers = splitHeaders(envelope.headers, values.length, this.#limits);
       }
@@ -118,6 +127,14 @@ export class Inbound<V> {
     return { values: wrapped, headers };
   }
 
+  /** @throws BrokerlessError `BROKERLESS_PROTOCOL` for what a reliable peer says, which is no message */
+  #refuseStray(parts: readonly Buffer[], body: Buffer): void {
+    const stray = strayOf(body);
+    if (stray === null) return;
+    if (stray.refusal !== null) this.#options.onStray?.(parts, stray.refusal);
+    throw strayError(stray);
+  }
+
   /** Keeps to each value that fits the schema its headers. */
   async #checkWithHeaders(
     schema: Schema,
@@ -138,6 +155,11 @@ export class Inbound<V> {
     this.#messagesRefused += 1;
     this.#options.onRefused(error);
   };
+}
+
+/** What is told of a reliable peer that speaks to a plain socket. */
+export function strayError({ text }: Stray): BrokerlessError {
+  return new BrokerlessError("BROKERLESS_PROTOCOL", text);
 }
 
 /** A body, and perhaps headers. @throws BrokerlessError `BROKERLESS_PROTOCOL` when there are more frames */

@@ -19,8 +19,10 @@ import {
 } from "../core/socket-options.ts";
 import { NO_STATS, type SocketStats } from "../core/socket-stats.ts";
 import { TypedSocket } from "../core/typed-socket.ts";
+import { type Stray, strayOf } from "../delivery/protocol/stray.ts";
 import { BrokerlessError } from "../errors.ts";
 import { resolveOptions } from "../options.ts";
+import { strayError } from "../plain/inbound.ts";
 import { HandlerSlots } from "../plain/request/handler-slots.ts";
 import { type HeldRequest, HeldRequests } from "../plain/request/held-requests.ts";
 import { ReplyWriter, type SendableReply } from "../plain/request/reply-writer.ts";
@@ -239,6 +241,9 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   /** @returns null for the end of a connection. An empty message of a peer looks the same, and costs it its replies. */
   #openRequest(parts: Buffer[]): HeldRequest | null {
     if (!this.#hearsLosses || parts.length !== 2 || parts[1]!.length > 0) {
+      // Two frames are no request.
+      const stray = parts.length === 2 ? strayOf(parts[1]!) : null;
+      if (stray !== null) throw this.#refuseStray(parts[0]!, stray);
       const request = openRequest(parts);
       return { request, peer: this.#requesting.begin(request.envelope[0]!) };
     }
@@ -248,6 +253,12 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     this.#replies.forget(peer);
     this.#onUnbegun(this.#held.forget(peer), cause);
     return null;
+  }
+
+  /** Tells a reliable peer, once and without a wait, that it is wrong here. @returns what is told here */
+  #refuseStray(id: Buffer, stray: Stray): BrokerlessError {
+    if (stray.refusal !== null) void quiet(this.channel.send([id, stray.refusal]));
+    return strayError(stray);
   }
 
   #onReadError(error: unknown): void {

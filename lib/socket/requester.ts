@@ -15,8 +15,10 @@ import {
 } from "../core/socket-options.ts";
 import { NO_STATS, type SocketStats } from "../core/socket-stats.ts";
 import { TypedSocket } from "../core/typed-socket.ts";
+import { strayOf } from "../delivery/protocol/stray.ts";
 import { BrokerlessError } from "../errors.ts";
 import { boolean, integer, resolveOptions } from "../options.ts";
+import { strayError } from "../plain/inbound.ts";
 import { type OutgoingRequest, PendingRequests } from "../plain/request/pending-requests.ts";
 import {
   openReply,
@@ -274,7 +276,8 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
       reply = openReply(parts);
     } catch (error) {
       this.#framesRefused += 1;
-      this.report(error as BrokerlessError);
+      const stray = strayOf(parts.at(-1)!);
+      this.report(stray === null ? (error as BrokerlessError) : strayError(stray));
       return;
     }
     const request = this.#pending.take(reply.id);

@@ -77,6 +77,8 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
       receive: () => this.channel.receive(),
       open: openRouted<In>,
       onRefused: (error) => this.report(error),
+      // Once, without a wait: where the peer does not read, it need not know.
+      onStray: ([id], refusal) => void quiet(this.channel.send([id!, refusal])),
     });
   }
 

@@ -84,7 +84,7 @@ const LOWER: Readonly<Record<string, readonly string[]>> = {
     "transport/monitor",
     "transport/native",
   ],
-  plain: [".", "batch", "codec", "core", "core/queue", "transport/native"],
+  plain: [".", "batch", "codec", "core", "core/queue", "delivery/protocol", "transport/native"],
   "plain/request": [".", "batch", "codec", "core", "core/queue", "transport/native"],
   "plain/topic": ["."],
   reliable: [
@@ -149,6 +149,7 @@ const LOWER: Readonly<Record<string, readonly string[]>> = {
     "core",
     "core/events",
     "core/queue",
+    "delivery/protocol",
     "plain",
     "plain/request",
     "plain/topic",
