@@ -87,6 +87,37 @@ test("reliable: what a dealer sends is refused, by the side that gets it", async
   await eventually(() => assert.match(errors[0]?.message ?? "", /not a message of the/));
 });
 
+for (const [role, make] of Object.entries({ sender: push, receiver: pull })) {
+  const isSaid = (told: readonly BrokerlessError[], by: string): boolean =>
+    told.some(({ code, message }) => {
+      const text = `both sides are ${role}s, of the same role`;
+      return code === "BROKERLESS_PROTOCOL" && message.startsWith(by) && message.includes(text);
+    });
+
+  eachTransport(
+    `reliable: a ${role} and a ${role} say on both sides that they are`,
+    async (t, wire) => {
+      const [bound, connected] = [open(t, make()), open(t, make())] as const;
+      const [errors, others] = [errorsOf(bound), errorsOf(connected)];
+      connected.connect(await bound.bind(wire.address()));
+      await eventually(() => {
+        assert.ok(isSaid(errors, "refused a peer"), JSON.stringify(errors));
+        assert.ok(isSaid(others, "refused by a peer"), JSON.stringify(others));
+      });
+    },
+  );
+
+  eachTransport(`reliable: a ${role} that is connected to itself says so`, async (t, wire) => {
+    const alone = open(t, make());
+    const errors = errorsOf(alone);
+    alone.connect(await alone.bind(wire.address()));
+    await eventually(() => {
+      assert.ok(isSaid(errors, "refused a peer"), JSON.stringify(errors));
+      assert.ok(isSaid(errors, "refused by a peer"), JSON.stringify(errors));
+    });
+  });
+}
+
 const RAW = { codec: raw(), batch: false } as const;
 /** What each side is told first by the other, in words of another version. */
 const STRANGERS: Readonly<

@@ -165,6 +165,24 @@ for (const [name, flood] of Object.entries(FLOODS)) {
   }
 }
 
+for (const [side, word] of Object.entries({
+  sender: { type: "offer", session: 0, text: "{}" },
+  receiver: { type: "hello", session: 7, text: "{}" },
+} as const)) {
+  test(`links: a ${side} that speaks to a ${side} is refused for its role, on both sides`, (t) => {
+    const { made, errors } = side === "sender" ? sender(t) : receiver(t);
+    const ear = new Ear();
+    made.links.onMessage(ear, [say(word)]);
+    const text = new RegExp(`both sides are ${side}s, of the same role`);
+    assert.deepEqual(
+      ear.heard.map(({ type, session }) => ({ type, session })),
+      [{ type: "refuse", session: word.session || 1 }],
+    );
+    assert.match(ear.heard[0]!.text, text);
+    assert.match(errors[0]!.message, text);
+  });
+}
+
 test("links: a sender that refuses each session anew is not asked in a loop", (t) => {
   const { made, clock } = receiver(t);
   const ear = new Ear();

@@ -86,6 +86,19 @@ export function readLinkMessage(parts: readonly Buffer[], partsMax: number): Lin
 }
 
 /**
+ * What both sides are told where a peer speaks as this end does: it has the same role, or is the socket itself. Pure.
+ *
+ * @param both what each of them is
+ */
+export function sameRole(both: "sender" | "receiver"): string {
+  const [own, wanted] =
+    both === "sender"
+      ? ["a reliable Push or WorkQueue", "a reliable Pull or Worker"]
+      : ["a reliable Pull or Worker", "a reliable Push or WorkQueue"];
+  return `both sides are ${both}s, of the same role: ${own} needs ${wanted} at the other end`;
+}
+
+/**
  * What both sides are told when two of something of which there is one are there at the same time. Pure.
  *
  * @param kind of which there are two

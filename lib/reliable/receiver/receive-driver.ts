@@ -17,7 +17,7 @@ import { windowEvent } from "../../delivery/window/window-events.ts";
 import { BrokerlessError } from "../../errors.ts";
 import { peerLabel } from "../../peer-text.ts";
 import type { LinkPeer } from "../../transport/link-peer.ts";
-import { Refusals, readLinkMessage } from "../link/refusals.ts";
+import { Refusals, readLinkMessage, sameRole } from "../link/refusals.ts";
 import { Guard } from "./guard.ts";
 import { ReceiverAcks } from "./receiver-acks.ts";
 import { ReceiverSessions, type ReceiverSessionsOptions } from "./receiver-sessions.ts";
@@ -217,6 +217,10 @@ export class ReceiveDriver {
     }
     if (message.type === "offer") {
       this.#offered(peer, message);
+      return;
+    }
+    if (message.type === "hello") {
+      this.#refuse(peer, message.session, sameRole("receiver"));
       return;
     }
     const link = this.#sessions.of(peer);

@@ -19,7 +19,7 @@ import { peerLabel } from "../../peer-text.ts";
 import type { LinkPeer } from "../../transport/link-peer.ts";
 import { Alarm } from "../link/alarm.ts";
 import { AttentiveClock, lookMs } from "../link/attentive-clock.ts";
-import { Refusals, readLinkMessage } from "../link/refusals.ts";
+import { Refusals, readLinkMessage, sameRole } from "../link/refusals.ts";
 import { Backlog } from "./backlog.ts";
 import { DeadLetterCompactor } from "./dead-letter-compactor.ts";
 import type { DispatchDriverOptions } from "./dispatch-driver-options.ts";
@@ -196,6 +196,10 @@ export class DispatchDriver {
     }
     if (message.type === "hello") {
       this.#hello(peer, message);
+      return;
+    }
+    if (message.type === "offer") {
+      this.#refuse(peer, 1, sameRole("sender"));
       return;
     }
     const link = this.#sessions.of(peer);
