@@ -370,13 +370,15 @@ export class Channel {
     this.#watch.moved(address);
     this.#endpoints.move(address, to);
     const { ipv6 } = native;
-    native.ipv6 = to.includes("[");
+    const isV6 = to.includes("[");
+    // Only where it changes: zeromq.js warns of each change beside another address, though it holds for the next connect.
+    if (isV6 !== ipv6) native.ipv6 = isV6;
     try {
       native.connect(to);
     } catch (cause) {
       this.#options.listener.onProblem(addressError("connect to", address, cause));
     } finally {
-      native.ipv6 = ipv6;
+      if (isV6 !== ipv6) native.ipv6 = ipv6;
     }
     this.#calls.wake();
   }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { lookup } from "node:dns/promises";
 import { networkInterfaces } from "node:os";
 import { type TestContext, test } from "node:test";
 import * as zmq from "zeromq";
 import { Publisher, Pull, Push, Subscriber } from "../../lib/index.ts";
 import { eachTransport, wireOf } from "../support/each-transport.ts";
-import { eventually } from "../support/eventually.ts";
+import { eventually, turn } from "../support/eventually.ts";
 import { open } from "../support/fixtures.ts";
 
 /** Keeps this thread busy while libzmq's own threads go on. */
@@ -255,4 +256,25 @@ test("channel: behind an IPv6 address an IPv4 one is bound, met and given up as 
   await eventually(() => assert.deepEqual(peers(), [0, 0]));
   await pull.bind(address);
   await push.ready();
+});
+
+test("channel: a host name is connected to without a warning on stderr", async (t) => {
+  const { family } = await lookup("localhost");
+  if (family === 6) {
+    t.skip("each change to IPv6 and back is told by zeromq.js");
+    return;
+  }
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning);
+  process.on("warning", onWarning);
+  t.after(() => process.off("warning", onWarning));
+  const { pull, push } = pair(t);
+  const [first, second] = [
+    await pull.bind("tcp://127.0.0.1:*"),
+    await pull.bind("tcp://127.0.0.1:*"),
+  ];
+  for (const address of [first, second]) push.connect(address.replace("127.0.0.1", "localhost"));
+  await push.ready({ peers: 2 });
+  await turn();
+  assert.deepEqual(warnings, []);
 });
