@@ -10,6 +10,7 @@ import {
   IDENTITY_MUTANTS,
   LISTENER_MUTANTS,
   LMDB_CLOSE_MUTANTS,
+  MISFIT_MUTANTS,
   PROBE_MUTANTS,
   RECEIVE_MUTANTS,
   REPLACED_MUTANTS,
@@ -64,6 +65,17 @@ assertHunted(
     "sim/watched.test.ts",
     "transport/native/router-ids.test.ts",
     "runtime.test.ts",
+  ],
+);
+
+assertHunted(
+  "controls: with what tells a peer at the wrong end taken away, its test fails",
+  MISFIT_MUTANTS,
+  [
+    "delivery/protocol/stray.test.ts",
+    "contract/strays.test.ts",
+    "socket/link-limits.test.ts",
+    "transport/channel.test.ts",
   ],
 );
 

@@ -8,6 +8,110 @@ const RECEIVE = "contract/reliable-receive";
 const DRIVER = "reliable/sender/dispatch-driver";
 const CHURN = "contract/reliable-churn";
 
+const LINKS = "socket/link-limits";
+const STRAYS = "contract/strays";
+const STRAY = "delivery/protocol/stray";
+
+/** What tells reliable sockets that are at the wrong end. */
+export const MISFIT_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0040",
+    name: "an offer to a sender is of no session",
+    edits: [[DRIVER, 'message.type === "offer"', "false"]],
+    hunt: [LINKS, "a sender that speaks to a sender is refused"],
+  },
+  {
+    rule: "0040",
+    name: "a hello to a receiver is of no session",
+    edits: [["reliable/receiver/receive-driver", 'message.type === "hello"', "false"]],
+    hunt: [LINKS, "a receiver that speaks to a receiver is refused"],
+  },
+  {
+    rule: "0077",
+    name: "to MessagePack what a reliable peer says is numbers",
+    edits: [["plain/inbound", "body[0] === STRAY_FIRST_BYTE", "false"]],
+    hunt: [STRAYS, "a plain Router of msgpack() takes nothing of a reliable Push"],
+  },
+  {
+    rule: "0077",
+    name: "a Router does not tell it",
+    edits: [["socket/router", "quiet(this.channel.send([id, refusal]))", "0"]],
+    hunt: [STRAYS, "a plain Router of msgpack() takes nothing of a reliable Pull"],
+  },
+  {
+    rule: "0077",
+    name: "to a Replier it is a malformed request",
+    edits: [["socket/replier", "parts.length === 2 ? strayOf", "false ? strayOf"]],
+    hunt: [STRAYS, "a plain Replier of msgpack() takes nothing of a reliable Push"],
+  },
+  {
+    rule: "0077",
+    name: "a Replier does not tell it",
+    edits: [["socket/replier", "quiet(this.channel.send([id, stray.refusal]))", "0"]],
+    hunt: [STRAYS, "a plain Replier of msgpack() takes nothing of a reliable Pull"],
+  },
+  {
+    rule: "0077",
+    name: "to a Requester it is a malformed reply",
+    edits: [["socket/requester", "strayOf(parts.at(-1))", "null"]],
+    hunt: [STRAYS, "a Requester that connects to a reliable Pull"],
+  },
+  {
+    rule: "0077",
+    name: "a refusal is a message",
+    edits: [[STRAY, 'case "refuse":', 'case "news":']],
+    hunt: [STRAYS, "a Dealer that connects to a reliable Push"],
+  },
+  {
+    rule: "0077",
+    name: "two bytes are enough",
+    edits: [
+      [
+        STRAY,
+        'if ("fault" in message ||',
+        'if ("fault" in message) return refusedBy({ text: "?" }); if (',
+      ],
+    ],
+    hunt: [STRAYS, "numbers that only begin as a reliable peer does"],
+  },
+  {
+    rule: "0077",
+    name: "fields that are not used may be anything",
+    edits: [[STRAY, "message.number !== 0 || message.flags !== 0", "false"]],
+    hunt: [STRAY, "what is not whole in each field is left alone"],
+  },
+  {
+    rule: "0077",
+    name: "any text will do",
+    edits: [
+      [
+        STRAY,
+        'if (typeof said === "string")\n        return null;',
+        'if (typeof said === "string") said = {};',
+      ],
+    ],
+    hunt: [STRAY, "what is not whole in each field is left alone"],
+  },
+  {
+    rule: "0077",
+    name: "bytes are refused to those who read bytes",
+    edits: [["plain/inbound", 'codec.delimiter !== "length" || common.batch !== false', "true"]],
+    hunt: [STRAYS, "a socket of raw(), unbatched"],
+  },
+  {
+    rule: "docs/troubleshooting.md: what is on stderr is told there",
+    name: "an option is set as it is",
+    edits: [
+      [
+        "transport/channel",
+        "if (isV6 !== ipv6)\n                native.ipv6 = ipv6;",
+        "native.ipv6 = ipv6;",
+      ],
+    ],
+    hunt: ["transport/channel", "a host name is connected to without a warning"],
+  },
+];
+
 /** What ends the session of a connection that begins another one. */
 export const REPLACED_MUTANTS: readonly Mutant[] = [
   {
