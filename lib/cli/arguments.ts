@@ -38,7 +38,7 @@ const JOURNAL_USAGE = `usage: brokerless journal inspect|verify DIR [--json]
   inspect   what the journal holds, segment by segment
   verify    read and check everything; exit 1 when something is damaged
   read      entries as NDJSON, from the start or --from; --follow waits for more, until Ctrl-C
-  repair    keep what is good of a damaged journal; the files as they were go to DIR/broken
+  repair    keep what is good of a damaged journal; the files as they were go to DIR/broken; exit 1 when entries are lost
             --new-stream makes it a stream, or an inbox, of its own: for a copy beside the original
   backup    copy the journal, whose owner may be running, into the new directory TO
   (DIR is the directory of a FileJournal)`;
