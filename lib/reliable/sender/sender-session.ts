@@ -1,8 +1,8 @@
 import type { Peer } from "../../core/events/peer.ts";
 import type { Hello } from "../../delivery/protocol/handshake.ts";
+import { OutgoingRanges } from "../../delivery/range/outgoing-ranges.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
 import type { LinkPeer } from "../../transport/link-peer.ts";
-import { OutgoingRanges } from "./outgoing-ranges.ts";
 
 /** One session with one receiver, as the sender keeps it. */
 export interface SenderSession {

@@ -3,10 +3,10 @@ import { cutBatch } from "../../batch/batch-split.ts";
 import type { Clock } from "../../clock.ts";
 import { messageBytes } from "../../delivery/dispatch/consumer.ts";
 import { encodeLinkMessage, LINK_FLAG } from "../../delivery/protocol/link-message.ts";
+import type { Outgoing } from "../../delivery/range/outgoing-ranges.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
 import type { MissingEntries } from "../../journal/journal.ts";
 import type { Backlog } from "./backlog.ts";
-import type { Outgoing } from "./outgoing-ranges.ts";
 import type { SenderSession } from "./sender-session.ts";
 
 /** Dependencies of {@link Transmitter}. */
