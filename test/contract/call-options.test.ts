@@ -98,6 +98,26 @@ test("call options: an unknown name is a TypeError in every call that sends or r
   }
 });
 
+test("call options: a wrong time limit is a rejection, never thrown, in every call that returns a promise", async (t) => {
+  const s = sockets(t);
+  const wrong = { timeoutMs: 3e9 };
+  const calls = [
+    ...[s.pull, s.reliable, s.subscriber, s.dealer, s.router].map(
+      (socket) => () => socket.receive(wrong),
+    ),
+    ...[s.push, s.durable, s.dealer].map((socket) => () => socket.send(1, wrong)),
+    () => s.router.send("peer", 1, wrong),
+    () => s.publisher.publish("a", 1, wrong),
+    () => s.requester.request(1, wrong),
+    ...Object.values(s).flatMap((socket) => [
+      () => socket.ready(wrong),
+      () => socket.drain(wrong),
+      () => (socket as Push).once("error", wrong),
+    ]),
+  ];
+  for (const call of calls) await assert.rejects(call(), TypeError);
+});
+
 test("call options: a receive that has a message refuses an unknown name too, and takes nothing", async (t) => {
   for (const reliability of [{}, { reliable: true }]) {
     const push = open(t, new Push(reliability));

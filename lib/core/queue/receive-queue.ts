@@ -55,7 +55,11 @@ export class ReceiveQueue<T> {
 
   /** @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason */
   receive(options: WaitOptions | undefined): Promise<T> {
-    if (options !== undefined) checkWaitOptions("receive", options, WAIT_OPTIONS);
+    try {
+      if (options !== undefined) checkWaitOptions("receive", options, WAIT_OPTIONS);
+    } catch (error) {
+      return quiet(Promise.reject(error));
+    }
     if (this.#index < this.#values.length && !options?.signal?.aborted) {
       return this.#hand(this.#values[this.#index++]!);
     }

@@ -181,7 +181,11 @@ export class ReliableInbound<T> {
    * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason
    */
   receive(options: WaitOptions | undefined): Promise<T> {
-    checkWaitOptions("receive", options, WAIT_OPTIONS);
+    try {
+      checkWaitOptions("receive", options, WAIT_OPTIONS);
+    } catch (error) {
+      return quiet(Promise.reject(error));
+    }
     if (this.#isReceiving) return quiet(Promise.reject(new TypeError(SECOND_CALLER)));
     this.settle();
     this.#isReceiving = true;
