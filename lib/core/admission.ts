@@ -51,6 +51,8 @@ interface Call<T> extends Admitted<T>, Queued<Call<T>> {
   isGivenUp: boolean;
   /** How many had waited for room before it, and itself (count); 0 where it has not. */
   number: number;
+  /** Ends its check, where one is under way. */
+  endCheck: () => void;
   resolve: (accepted: Promise<void>) => void;
   reject: (error: unknown) => void;
 }
@@ -92,6 +94,11 @@ export class Admission<T> {
     return this.#waiting.size;
   }
 
+  /** Whether calls wait for the schema. */
+  get isChecking(): boolean {
+    return this.#checks.underWay !== null;
+  }
+
   /** Messages that were refused for what they are (count). */
   get refused(): number {
     return this.#refused;
@@ -116,7 +123,7 @@ export class Admission<T> {
   hasRoomFor(value: unknown): boolean {
     if (this.#closed) throw closedError();
     this.#checks.checkNow(value);
-    if (this.#waiting.size > 0 || this.#checks.underWay !== null) return false;
+    if (this.#waiting.size > 0 || this.isChecking) return false;
     return !this.#options.isFull() || this.#options.makeRoom();
   }
 
@@ -176,6 +183,7 @@ export class Admission<T> {
   close(): void {
     this.#closed = true;
     this.#isUnchecked = false;
+    this.#checks.close();
     for (const call of this.#waiting.clear()) call.reject(closedError());
     this.#drains.close();
   }
@@ -194,11 +202,13 @@ export class Admission<T> {
 
   /** No await where none is needed: messages leave in the order of the calls. */
   #check(call: Call<T>): Promise<void> {
+    if (this.#closed) throw closedError();
     try {
-      const checked = this.#checks.check(call.value);
-      if (checked === null) return this.#enter(call);
+      const check = this.#checks.check(call.value);
+      if (check === null) return this.#enter(call);
+      call.endCheck = check.end;
       this.#encode(call);
-      return this.#enterChecked(call, checked);
+      return this.#enterChecked(call, check.turn);
     } catch (error) {
       throw this.refuse(error);
     }
@@ -247,6 +257,8 @@ export class Admission<T> {
 
   #giveUp(call: Call<T>): void {
     call.isGivenUp = true;
+    // Those behind it need not wait for its check.
+    call.endCheck();
     this.#waiting.leave(call);
     // For the next there may be room.
     this.admit();
@@ -261,6 +273,7 @@ function newCall<T>(value: unknown, terms: T): Call<T> {
     isEncoded: false,
     isGivenUp: false,
     number: 0,
+    endCheck: () => {},
     resolve: () => {},
     reject: () => {},
   };

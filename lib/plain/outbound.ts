@@ -99,6 +99,11 @@ export class Outbound<K> {
     });
   }
 
+  /** Whether calls wait for the schema. */
+  get isChecking(): boolean {
+    return this.#admission.isChecking;
+  }
+
   /**
    * Takes the message when there is room.
    *

@@ -52,7 +52,8 @@ export class Route {
   /** Whether nothing waits here, so that the route can be forgotten and made again later. */
   get idle(): boolean {
     const { queuedMessages, waitingSends } = this.outbound.stats();
-    return queuedMessages === 0 && waitingSends === 0 && this.#first === null;
+    const waits = queuedMessages > 0 || waitingSends > 0 || this.outbound.isChecking;
+    return !waits && this.#first === null;
   }
 
   /** While it is not known whether the peer is there, waits for ZeroMQ's word. */

@@ -36,7 +36,7 @@ import {
 import { RequestingPeers } from "../plain/request/requesting-peers.ts";
 import type { Role } from "../role.ts";
 import { reportLosses } from "../transport/native/native.ts";
-import { quiet, type WaitOptions } from "../wait.ts";
+import { quiet, type WaitOptions, wait } from "../wait.ts";
 
 /** Options of a {@link Replier}. */
 export type ReplierOptions<Request, Reply> = RequestReplyOptions<Request, Reply>;
@@ -292,7 +292,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
       const { replySchema } = this.#resolved;
       const checked = replySchema === null ? null : checkOutgoing(replySchema, reply, "the reply");
       frames = [this.#encoder.encode(reply)];
-      if (checked !== null) await checked;
+      if (checked !== null) await this.#untilClosed(checked);
     } catch (error) {
       frames = errorFrames(error);
       // What cannot be read is told where it is read.
@@ -304,8 +304,9 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     void this.#readRequests();
   }
 
-  /** A reply was refused for what it is. */
+  /** A reply was refused for what it is. One whose check the end of the socket has ended was not. */
   #refuse(error: BrokerlessError): void {
+    if (error === this.#gone.signal.reason) return;
     this.#sendsRefused += 1;
     if (!this.channel.closed) this.report(error);
   }
@@ -345,11 +346,20 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
 
   async #checkRequest(schema: Schema, values: unknown[]): Promise<Request> {
     const bad: BrokerlessError[] = [];
-    const kept = await filterIncoming<Request>(schema, values, (error) => bad.push(error));
+    const checked = filterIncoming<Request>(schema, values, (error) => bad.push(error));
+    const kept = checked instanceof Promise ? await this.#untilClosed(checked) : checked;
     if (bad.length === 0) return kept[0] as Request;
     this.#messagesRefused += 1;
     this.report(bad[0]!);
     throw bad[0];
+  }
+
+  /** A schema may never settle: the end of the socket ends the wait, and no handler is begun any more. */
+  #untilClosed<T>(checked: Promise<T>): Promise<T> {
+    return wait<T>("a check by the schema", { signal: this.#gone.signal }, (settle) => {
+      checked.then(settle.resolve, settle.reject);
+      return () => {};
+    });
   }
 
   #onSent({ peer, frames, number }: SendableReply): void {

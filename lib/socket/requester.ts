@@ -19,7 +19,11 @@ import { strayOf } from "../delivery/protocol/stray.ts";
 import { BrokerlessError } from "../errors.ts";
 import { boolean, integer, resolveOptions } from "../options.ts";
 import { strayError } from "../plain/inbound.ts";
-import { type OutgoingRequest, PendingRequests } from "../plain/request/pending-requests.ts";
+import {
+  type OutgoingRequest,
+  type PendingRequest,
+  PendingRequests,
+} from "../plain/request/pending-requests.ts";
 import {
   openReply,
   readError,
@@ -61,13 +65,6 @@ const REQUEST_OPTIONS = [...WAIT_OPTIONS, "resend", "headers"];
 interface Resolved extends ResolvedCommon, ResolvedRequestReply {
   readonly timeoutMs: number;
   readonly resend: boolean;
-}
-
-/** A request, encoded as it was at the call. */
-interface Encoded {
-  /** Undefined where nothing has changed since. */
-  readonly body: Buffer | undefined;
-  readonly headers: Buffer | null;
 }
 
 /** Frames that ZeroMQ holds for each peer: one is one request, and replies are read at once (count). */
@@ -131,6 +128,7 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
       isReading: () => this.#turns.isTurning,
       queueBytesMax: resolved.queueBytesMax,
       onFailed: (error) => this.reportFailure(error),
+      onRefused: (error) => this.#refuse(error),
     });
   }
 
@@ -142,9 +140,7 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
    * `_CLOSED`, `_CODEC`, `_SCHEMA`, `_TOO_LARGE`; or the signal's reason
    */
   request(request: Request, options?: RequestOptions): Promise<Reply> {
-    const { schema } = this.#resolved;
-    if (schema === null) return quiet(this.#request(request, options));
-    return quiet(this.#requestChecked(schema, request, options));
+    return quiet(this.#request(request, options));
   }
 
   override stats(): SocketStats {
@@ -189,34 +185,13 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
     if (this.#losses === 0) this.#pending.resend();
   }
 
-  async #requestChecked(
-    schema: Schema,
-    request: Request,
-    options: RequestOptions | undefined,
-  ): Promise<Reply> {
-    let encoded: Encoded = { body: undefined, headers: this.#encodeHeaders(options) };
-    try {
-      const checked = checkOutgoing(schema, request);
-      if (checked !== null) {
-        // What is sent is the request as it is now, however long the check takes.
-        encoded = { ...encoded, body: this.#encoder.encode(request) };
-        await checked;
-      }
-    } catch (error) {
-      this.#refuse(error);
-      throw error;
-    }
-    return await this.#request(request, options, encoded);
-  }
-
-  /** @param encoded what was encoded before; default: it is now */
-  #request(value: Request, options: RequestOptions | undefined, encoded?: Encoded): Promise<Reply> {
+  #request(value: Request, options: RequestOptions | undefined): Promise<Reply> {
     return new Promise<Reply>((resolve, reject) => {
       this.assertOpen();
-      const headers = encoded === undefined ? this.#encodeHeaders(options) : encoded.headers;
+      const headers = this.#encodeHeaders(options);
       const { timeoutMs, signal, resend } = options ?? {};
       signal?.throwIfAborted();
-      const outgoing = {
+      this.#sendNow({
         value,
         headers,
         resend: resend ?? this.#resolved.resend,
@@ -224,8 +199,7 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
         signal,
         resolve: resolve as (reply: unknown) => void,
         reject,
-      };
-      this.#sendNow(outgoing, encoded?.body);
+      });
       if (!this.#reading) void this.#readReplies();
     });
   }
@@ -239,9 +213,11 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
     return block === null ? null : joinHeaders([block]);
   }
 
-  #sendNow(request: OutgoingRequest, encoded: Buffer | undefined): void {
+  #sendNow(request: OutgoingRequest): void {
+    const { schema } = this.#resolved;
     try {
-      this.#pending.add(request, encoded);
+      const checked = schema === null ? null : checkOutgoing(schema, request.value);
+      this.#pending.add(request, checked);
     } catch (error) {
       this.#refuse(error);
       throw error;
@@ -288,25 +264,28 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
     this.#messagesReceived += 1;
     this.#bytesReceived += reply.body?.length ?? 0;
     try {
-      if (reply.error !== null) request.reject(readError(reply.error));
-      else request.resolve(this.#decode(reply.body));
+      if (reply.error !== null) this.#pending.reject(request, readError(reply.error));
+      else this.#onValues(request, this.#framing.decode(reply.body));
     } catch (error) {
       this.#framesRefused += 1;
-      request.reject(error);
+      this.#pending.reject(request, error);
     }
   }
 
-  #decode(body: Buffer): unknown {
-    const values = this.#framing.decode(body);
+  #onValues(request: PendingRequest, values: unknown[]): void {
     const { replySchema } = this.#resolved;
-    return replySchema === null ? values[0] : this.#checkReply(replySchema, values);
+    if (replySchema === null) this.#pending.resolve(request, values[0]);
+    else void this.#checkReply(replySchema, request, values);
   }
 
-  async #checkReply(schema: Schema, values: unknown[]): Promise<unknown> {
+  async #checkReply(schema: Schema, request: PendingRequest, values: unknown[]): Promise<void> {
     const bad: BrokerlessError[] = [];
     const kept = await filterIncoming(schema, values, (error) => bad.push(error));
-    if (bad.length === 0) return kept[0];
+    if (bad.length === 0) {
+      this.#pending.resolve(request, kept[0]);
+      return;
+    }
     this.#messagesRefused += 1;
-    throw bad[0];
+    this.#pending.reject(request, bad[0]);
   }
 }

@@ -166,7 +166,10 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
     const error = new BrokerlessError("BROKERLESS_UNROUTABLE", text, { cause });
     this.report(error);
     // A peer of the same name that comes later gets a new route, behind whatever fails on this one.
-    if (route.outbound.stats().queuedMessages === 0) this.#routes.forget(peer, route);
+    const { outbound } = route;
+    if (outbound.stats().queuedMessages === 0 && !outbound.isChecking) {
+      this.#routes.forget(peer, route);
+    }
     return error;
   }
 }

@@ -18,6 +18,7 @@ import {
   RUNTIME_MUTANTS,
   SCHEMA_MUTANTS,
   SIGNAL_MUTANTS,
+  STUCK_MUTANTS,
   WATCH_MUTANTS,
   WORKER_MUTANTS,
 } from "../support/contract-mutants.ts";
@@ -41,15 +42,18 @@ const MUTANTS = [
   ...SIGNAL_MUTANTS,
   ...RUNTIME_MUTANTS,
   ...SCHEMA_MUTANTS,
+  ...STUCK_MUTANTS,
 ];
 
 assertHunted(
   "controls: with a protection of what is one, or of whose turn it is, taken away, its test fails",
   MUTANTS,
   [
+    "core/admission.test.ts",
     "delivery/protocol/epochs.test.ts",
     "reliable/link/probes.test.ts",
     "contract/arguments.test.ts",
+    "contract/call-options.test.ts",
     "contract/failing-schemas.test.ts",
     "contract/listeners.test.ts",
     "contract/reliable-churn.test.ts",
@@ -58,10 +62,12 @@ assertHunted(
     "contract/reliable-identity.test.ts",
     "contract/reliable-receive.test.ts",
     "contract/replier.test.ts",
+    "contract/stuck-schemas.test.ts",
     "contract/subscriptions.test.ts",
     "hostile/answers.test.ts",
     "journal/arguments.test.ts",
     "plain/request/request-envelope.test.ts",
+    "plain/routes.test.ts",
     "sim/watched.test.ts",
     "transport/native/router-ids.test.ts",
     "runtime.test.ts",

@@ -109,6 +109,26 @@ test("admission: a schema that takes its time keeps the order, and whom it refus
   assert.deepEqual([refused, admission.refused], [["BROKERLESS_SCHEMA"], 1]);
 });
 
+test("admission: one that waits for a schema and is given up keeps nobody behind it, nor a drain", async () => {
+  const validate = (value: unknown) =>
+    value === "stuck" ? new Promise(() => {}) : Promise.resolve({ value });
+  const schema = { "~standard": { version: 1, vendor: "test", validate } } as never;
+  const { admission, added, room } = setUp({ schema });
+  room.left = 9;
+  const given = new AbortController();
+  const stuck = admission.send("stuck", "1", { signal: given.signal });
+  const ends: string[] = [];
+  void admission.send("a", "2").then(() => ends.push("sent"));
+  void admission.drain(undefined, () => () => true).then(() => ends.push("drained"));
+  await turn();
+  assert.deepEqual([ends, admission.isChecking], [[], true]);
+  given.abort(new Error("enough"));
+  await assert.rejects(stuck, /enough/);
+  await turn();
+  assert.deepEqual(added, ["bytes of a 2"]);
+  assert.deepEqual([ends.sort(), admission.isChecking], [["drained", "sent"], false]);
+});
+
 test("admission: what cannot be encoded is reported, and nobody has to look at its promise", async () => {
   const { admission, refused, room } = setUp();
   room.left = 1;

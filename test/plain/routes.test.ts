@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { msgpack } from "../../lib/codec/msgpack/msgpack.ts";
 import { NO_OUTBOUND_STATS } from "../../lib/core/outbound-stats.ts";
+import { COMMON_DEFAULTS, type ResolvedCommon } from "../../lib/core/socket-options.ts";
+import { Route } from "../../lib/plain/route.ts";
 import { type Forgettable, ROUTE_IDLE_MS, ROUTES_MAX, Routes } from "../../lib/plain/routes.ts";
+import { quiet } from "../../lib/wait.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 /** A route that has sent what it is told. */
@@ -71,4 +75,24 @@ test("routes: after the close nothing is looked at", () => {
   routes.close();
   clock.advance(10 * ROUTE_IDLE_MS);
   assert.equal(routes.size, 1);
+});
+
+test("routes: one by which a call waits for its schema is not idle", async () => {
+  const validate = (value: unknown) => (value === "stuck" ? new Promise(() => {}) : { value });
+  const route = new Route({
+    id: Buffer.from("peer"),
+    common: COMMON_DEFAULTS as ResolvedCommon,
+    codec: msgpack(),
+    schema: { "~standard": { version: 1, vendor: "test", validate } } as never,
+    send: async () => {},
+    onUnroutable: () => assert.fail("its peer is there"),
+    onRefused: () => assert.fail("nothing is refused"),
+  });
+  await route.send("at once", undefined);
+  assert.equal(route.idle, true);
+  const stuck = quiet(route.send("stuck", undefined));
+  assert.equal(route.idle, false);
+  route.outbound.close();
+  await assert.rejects(stuck, { code: "BROKERLESS_CLOSED" });
+  assert.equal(route.idle, true);
 });

@@ -592,6 +592,161 @@ export const SCHEMA_MUTANTS: readonly Mutant[] = [
   },
 ];
 
+const STUCK = "contract/stuck-schemas";
+const STUCK_RULE = "docs/guarantees.md: a schema that never settles keeps no call";
+const CHECKS = "core/outgoing-checks";
+const ADMISSION = "core/admission";
+const REQUESTS = "plain/request/pending-requests";
+const CLOSED_PUSH = [STUCK, "close() ends what waits for one at a plain Push"] as const;
+const JUDGED = [STUCK, "whose reply is never judged ends by its signal"] as const;
+
+/** Who waits for a schema that never settles. */
+export const STUCK_MUTANTS: readonly Mutant[] = [
+  {
+    rule: STUCK_RULE,
+    name: "close() leaves the checks of a plain Push",
+    edits: [[ADMISSION, "this.#checks.close();", ""]],
+    hunt: CLOSED_PUSH,
+  },
+  {
+    rule: STUCK_RULE,
+    name: "close() leaves the checks of a reliable Push",
+    edits: [[ADMISSION, "this.#checks.close();", ""]],
+    hunt: [STUCK, "close() ends what waits for one at a reliable Push"],
+  },
+  {
+    rule: STUCK_RULE,
+    name: "close() leaves the checks of a WorkQueue",
+    edits: [[ADMISSION, "this.#checks.close();", ""]],
+    hunt: [STUCK, "close() ends what waits for one at a WorkQueue"],
+  },
+  {
+    rule: STUCK_RULE,
+    name: "what is closed asks its schema",
+    edits: [
+      [ADMISSION, "if (this.#closed)\n            throw closedError();\n        try {", "try {"],
+    ],
+    hunt: CLOSED_PUSH,
+  },
+  {
+    rule: STUCK_RULE,
+    name: "a call that is given up keeps those behind it",
+    edits: [[ADMISSION, "call.endCheck();", ""]],
+    hunt: ["core/admission", "keeps nobody behind it"],
+  },
+  {
+    rule: STUCK_RULE,
+    name: "a check that is ended goes on",
+    edits: [[CHECKS, "Promise.race([checked, ended])", "checked"]],
+    hunt: CLOSED_PUSH,
+  },
+  {
+    rule: STUCK_RULE,
+    name: "a router forgets who waits for the schema when its peer ends",
+    edits: [["socket/router", " && !outbound.isChecking", ""]],
+    hunt: [STUCK, "a Router whose peer is gone"],
+  },
+  {
+    rule: STUCK_RULE,
+    name: "a route is idle while a call waits for the schema",
+    edits: [["plain/route", " || this.outbound.isChecking", ""]],
+    hunt: ["plain/routes", "waits for its schema is not idle"],
+  },
+  {
+    rule: STUCK_RULE,
+    name: "a request has no limits while it is checked",
+    edits: [
+      [REQUESTS, "this.#limit(pending);", ""],
+      [REQUESTS, "#enter(pending) {", "#enter(pending) {\n        this.#limit(pending);"],
+    ],
+    hunt: [STUCK, "whose check ends after it was given up"],
+  },
+  {
+    rule: STUCK_RULE,
+    name: "a request that was given up while it was checked is sent",
+    edits: [
+      [
+        REQUESTS,
+        'if (pending.stage !== "checking")\n            return;\n        pending.stage = "waiting";',
+        'pending.stage = "waiting";',
+      ],
+    ],
+    hunt: [STUCK, "whose check ends after it was given up"],
+  },
+  {
+    rule: STUCK_RULE,
+    name: "a misfit is told of after its request was given up",
+    edits: [[REQUESTS, 'if (pending.stage === "checking")', "if (true)"]],
+    hunt: [STUCK, "a misfit is told of to nobody"],
+  },
+  {
+    rule: STUCK_RULE,
+    name: "a request has no limits while its reply is checked",
+    edits: [
+      [
+        REQUESTS,
+        'pending.stage = "answered";',
+        'pending.stage = "answered"; pending.unlisten?.();',
+      ],
+    ],
+    hunt: JUDGED,
+  },
+  {
+    rule: STUCK_RULE,
+    name: "a request is over for close() when its reply has come",
+    edits: [
+      [
+        REQUESTS,
+        'pending.stage = "answered";',
+        'pending.stage = "answered"; this.#open.delete(pending.key);',
+      ],
+    ],
+    hunt: [STUCK, "close() ends a request whose reply"],
+  },
+  {
+    rule: STUCK_RULE,
+    name: "a request whose reply is checked is sent again",
+    edits: [[REQUESTS, 'pending.stage === "answered" || ', ""]],
+    hunt: [STUCK, "reply is being judged is not sent again"],
+  },
+  {
+    rule: STUCK_RULE,
+    name: "a replier waits for its schema after close()",
+    edits: [[REPLIER, "await this.#untilClosed(checked) : checked", "await checked : checked"]],
+    hunt: [STUCK, "serve of a Replier whose schema is stuck"],
+  },
+  {
+    rule: STUCK_RULE,
+    name: "a replier waits for its schema of replies after close()",
+    edits: [
+      [
+        REPLIER,
+        "if (checked !== null)\n                await this.#untilClosed(checked);",
+        "if (checked !== null) await checked;",
+      ],
+    ],
+    hunt: [STUCK, "serve of a Replier whose replySchema is stuck"],
+  },
+  {
+    rule: STUCK_RULE,
+    name: "a check that close() has ended counts as a refusal",
+    edits: [[REPLIER, "if (error === this.#gone.signal.reason)", "if (false)"]],
+    hunt: [STUCK, "serve of a Replier whose replySchema is stuck"],
+  },
+  {
+    rule: STUCK_RULE,
+    name: "a waiting receive of a plain Pull survives close()",
+    edits: [["core/queue/receive-queue", "end: () => reject(closedError())", "end: () => { }"]],
+    hunt: [STUCK, "receive of a plain Pull ends"],
+  },
+  {
+    rule: STUCK_RULE,
+    name: "a waiting receive of a reliable Pull survives close()",
+    edits: [[INBOUND, "this.#run.flush();\n        this.wake();", "this.#run.flush();"]],
+    hunt: [STUCK, "receive of a reliable Pull ends"],
+  },
+];
+
 const ARGUMENTS = "contract/arguments";
 const ARGUMENTS_RULE = "docs/sockets.md: a mistake in a call is a TypeError";
 const OPTIONS_THAT_ARE_NONE = [ARGUMENTS, "options that are null or no plain object"] as const;
@@ -612,6 +767,30 @@ export const ARGUMENT_MUTANTS: readonly Mutant[] = [
     name: "any object is headers",
     edits: [["options", "return prototype === null ||", "return true ||"]],
     hunt: [ARGUMENTS, "headers in a Map"],
+  },
+  {
+    rule: ARGUMENTS_RULE,
+    name: "receive throws a wrong time limit",
+    edits: [
+      [
+        "core/queue/receive-queue",
+        "catch (error) {\n            return quiet",
+        "catch (error) {\n            throw error;\n            return quiet",
+      ],
+    ],
+    hunt: ["contract/call-options", "a wrong time limit is a rejection"],
+  },
+  {
+    rule: ARGUMENTS_RULE,
+    name: "receive of a reliable Pull throws a wrong time limit",
+    edits: [
+      [
+        INBOUND,
+        "catch (error) {\n            return quiet",
+        "catch (error) {\n            throw error;\n            return quiet",
+      ],
+    ],
+    hunt: ["contract/call-options", "a wrong time limit is a rejection"],
   },
   {
     rule: ARGUMENTS_RULE,

@@ -21,6 +21,8 @@ export interface PendingRequestsOptions {
   readonly isReading: () => boolean;
   readonly queueBytesMax: number;
   readonly onFailed: (error: unknown) => void;
+  /** A request was refused by its check; its promise rejects too, but perhaps nobody looks at it. */
+  readonly onRefused: (error: unknown) => void;
 }
 
 /** A request of a caller, and how long the caller waits for its reply. */
@@ -36,8 +38,19 @@ export interface OutgoingRequest {
   readonly reject: (reason: unknown) => void;
 }
 
+/** How far a request is: its schema checks it, it has no reply, its reply is being checked, or it is settled. */
+type Stage = "checking" | "waiting" | "answered" | "over";
+
+/** What a request has not got when its time is up. */
+const MISSING: Readonly<Record<Stage, string>> = {
+  checking: "not checked by its schema",
+  waiting: "no reply",
+  answered: "its reply not checked by its schema",
+  over: "",
+};
+
 /** A request on its way. */
-interface PendingRequest extends Queued<PendingRequest> {
+export interface PendingRequest extends Queued<PendingRequest> {
   readonly id: Buffer;
   /** The number in its id. */
   readonly key: number;
@@ -45,6 +58,7 @@ interface PendingRequest extends Queued<PendingRequest> {
   readonly number: number;
   readonly request: OutgoingRequest;
   readonly body: Buffer;
+  stage: Stage;
   /** Whether its encoding counts: those that wait for room do not yet. */
   isCounted: boolean;
   /** Whether ZeroMQ has it. */
@@ -58,8 +72,8 @@ interface PendingRequest extends Queued<PendingRequest> {
 /**
  * The requests of a requester that have no reply yet.
  *
- * Every request settles exactly once: by its reply, its time limit, its signal, or `close`. One that
- * was given up before ZeroMQ had it is never sent. What is sent is the request as it was at the call. Requests
+ * Every request settles exactly once: by its reply, its time limit, its signal, or `close`, also where a schema that is
+ * to check it, or its reply, never settles. One that was given up before ZeroMQ had it is never sent. What is sent is the request as it was at the call. Requests
  * beyond the bound in bytes wait at their callers, in the order of the calls.
  */
 export class PendingRequests {
@@ -107,40 +121,56 @@ export class PendingRequests {
   }
 
   /**
-   * @param body the request, encoded already; default: it is now
+   * @param checked the check of the request by its schema; null where it needs none, or has passed it
    * @throws what the codec throws
    */
-  add(request: OutgoingRequest, body: Buffer = this.#options.encode(request.value)): void {
+  add(request: OutgoingRequest, checked: Promise<unknown> | null): void {
+    const body = this.#options.encode(request.value);
     const key = this.#freeKey();
     const id = this.#ids.next(key);
     const number = this.#work.begin();
-    const isCounted = this.#queuedBytes < this.#options.queueBytesMax;
-    const waiting = { isCounted, sent: false, timer: null, forgetLook: null, unlisten: null };
-    const call = { id, key, number, request, body };
+    const stage = checked === null ? "waiting" : "checking";
+    const waiting = {
+      isCounted: false,
+      sent: false,
+      timer: null,
+      forgetLook: null,
+      unlisten: null,
+    };
+    const call = { id, key, number, request, body, stage } as const;
     const pending: PendingRequest = { ...NOT_QUEUED, ...call, ...waiting };
-    if (isCounted) this.#queuedBytes += bytesOf(pending);
     this.#open.set(key, pending);
     this.#limit(pending);
-    this.#queue.join(pending);
-    this.pump();
+    if (checked === null) this.#enter(pending);
+    else void this.#enterChecked(pending, checked);
   }
 
   /**
-   * A reply came.
+   * A reply came: {@link resolve} or {@link reject} are to follow.
    *
-   * @returns the request, which is settled by the caller; null when nobody waits for it any more
+   * @returns its request; null when nobody waits for it any more
    */
-  take(id: Buffer): OutgoingRequest | null {
+  take(id: Buffer): PendingRequest | null {
     const pending = this.#open.get(numberOf(id));
-    if (pending === undefined || !pending.sent || !pending.id.equals(id)) return null;
-    this.#close(pending);
-    return pending.request;
+    if (pending?.stage !== "waiting" || !pending.sent || !pending.id.equals(id)) return null;
+    pending.stage = "answered";
+    return pending;
+  }
+
+  /** Settles a request, unless it was given up meanwhile. */
+  resolve(pending: PendingRequest, reply: unknown): void {
+    if (this.#close(pending)) pending.request.resolve(reply);
+  }
+
+  /** Settles a request, unless it was given up meanwhile. */
+  reject(pending: PendingRequest, reason: unknown): void {
+    if (this.#close(pending)) pending.request.reject(reason);
   }
 
   /** A connection was lost: what may have been on it, and may be sent again, is. */
   resend(): void {
     for (const pending of this.#open.values()) {
-      if (!pending.sent || !pending.request.resend) continue;
+      if (!pending.sent || pending.stage === "answered" || !pending.request.resend) continue;
       pending.sent = false;
       pending.isCounted = true;
       this.#queuedBytes += bytesOf(pending);
@@ -171,19 +201,41 @@ export class PendingRequests {
     this.#writer.close();
     // First, or the requests that are given up here would be what a drain has waited for.
     this.#work.stop();
-    for (const pending of [...this.#open.values()]) this.#fail(pending, closedError());
+    for (const pending of [...this.#open.values()]) this.reject(pending, closedError());
+  }
+
+  async #enterChecked(pending: PendingRequest, checked: Promise<unknown>): Promise<void> {
+    try {
+      await checked;
+    } catch (error) {
+      if (pending.stage === "checking") this.#options.onRefused(error);
+      this.reject(pending, error);
+      return;
+    }
+    if (pending.stage !== "checking") return;
+    pending.stage = "waiting";
+    this.#enter(pending);
+  }
+
+  #enter(pending: PendingRequest): void {
+    pending.isCounted = this.#queuedBytes < this.#options.queueBytesMax;
+    if (pending.isCounted) this.#queuedBytes += bytesOf(pending);
+    this.#queue.join(pending);
+    this.pump();
   }
 
   #limit(pending: PendingRequest): void {
     const { timeoutMs, signal } = pending.request;
     pending.timer = setTimeout(this.#expire, timeoutMs, pending);
     if (signal === undefined) return;
-    pending.unlisten = onAbort(signal, () => this.#fail(pending, signal.reason));
+    pending.unlisten = onAbort(signal, () => this.reject(pending, signal.reason));
   }
 
   readonly #expire = (pending: PendingRequest): void => {
-    const message = `request: no reply within ${pending.request.timeoutMs} ms`;
-    const giveUp = () => this.#fail(pending, new BrokerlessError("BROKERLESS_TIMEOUT", message));
+    const giveUp = () => {
+      const message = `request: ${MISSING[pending.stage]} within ${pending.request.timeoutMs} ms`;
+      this.reject(pending, new BrokerlessError("BROKERLESS_TIMEOUT", message));
+    };
     // What was not sent has no reply, and shall not be sent any more.
     if (!pending.sent) giveUp();
     else pending.forgetLook = lastLook(giveUp, this.#options.isReading);
@@ -194,12 +246,10 @@ export class PendingRequests {
     pending.isCounted = false;
   }
 
-  #fail(pending: PendingRequest, reason: unknown): void {
-    this.#close(pending);
-    pending.request.reject(reason);
-  }
-
-  #close(pending: PendingRequest): void {
+  /** @returns whether it was open */
+  #close(pending: PendingRequest): boolean {
+    if (pending.stage === "over") return false;
+    pending.stage = "over";
     this.#open.delete(pending.key);
     this.#queue.leave(pending);
     this.#uncount(pending);
@@ -207,6 +257,7 @@ export class PendingRequests {
     pending.forgetLook?.();
     pending.unlisten?.();
     this.#work.end(pending.number);
+    return true;
   }
 
   #freeKey(): number {
