@@ -125,13 +125,13 @@ test("forgotten deliveries: a handler and a loop at work are shown nothing twice
     processed.push(push.send(value, { confirm: "processed" }));
     await eventually(() => assert.equal(begun.length, processed.length));
   }
+  // Another one is free, and would be shown what comes again.
+  void (async () => {
+    for await (const value of pull) await work(value);
+  })();
   // Each has lost its lease and has come again, since it is lost once more.
-  await eventually(() =>
-    assert.deepEqual(
-      [...losses.values()].map((count) => count > 1),
-      [true, true, true],
-    ),
-  );
+  const haveComeAgain = () => losses.size === 3 && [...losses.values()].every((count) => count > 1);
+  await eventually(() => assert.ok(begun.length > 3 || haveComeAgain()));
   assert.deepEqual(begun.sort(), ["a", "b", "c"]);
   finish();
   await Promise.all(processed);
