@@ -683,11 +683,7 @@ export const STUCK_MUTANTS: readonly Mutant[] = [
     rule: STUCK_RULE,
     name: "a request has no limits while its reply is checked",
     edits: [
-      [
-        REQUESTS,
-        'pending.stage = "answered";',
-        'pending.stage = "answered"; pending.unlisten?.();',
-      ],
+      [REQUESTS, 'pending.stage = "replied";', 'pending.stage = "replied"; pending.unlisten?.();'],
     ],
     hunt: JUDGED,
   },
@@ -697,8 +693,8 @@ export const STUCK_MUTANTS: readonly Mutant[] = [
     edits: [
       [
         REQUESTS,
-        'pending.stage = "answered";',
-        'pending.stage = "answered"; this.#open.delete(pending.key);',
+        'pending.stage = "replied";',
+        'pending.stage = "replied"; this.#open.delete(pending.key);',
       ],
     ],
     hunt: [STUCK, "close() ends a request whose reply"],
@@ -706,7 +702,7 @@ export const STUCK_MUTANTS: readonly Mutant[] = [
   {
     rule: STUCK_RULE,
     name: "a request whose reply is checked is sent again",
-    edits: [[REQUESTS, 'pending.stage === "answered" || ', ""]],
+    edits: [[REQUESTS, 'pending.stage === "replied" || ', ""]],
     hunt: [STUCK, "reply is being judged is not sent again"],
   },
   {

@@ -39,13 +39,13 @@ export interface OutgoingRequest {
 }
 
 /** How far a request is: its schema checks it, it has no reply, its reply is being checked, or it is settled. */
-type Stage = "checking" | "waiting" | "answered" | "over";
+type Stage = "checking" | "waiting" | "replied" | "over";
 
 /** What a request has not got when its time is up. */
 const MISSING: Readonly<Record<Stage, string>> = {
   checking: "not checked by its schema",
   waiting: "no reply",
-  answered: "its reply not checked by its schema",
+  replied: "its reply not checked by its schema",
   over: "",
 };
 
@@ -153,7 +153,7 @@ export class PendingRequests {
   take(id: Buffer): PendingRequest | null {
     const pending = this.#open.get(numberOf(id));
     if (pending?.stage !== "waiting" || !pending.sent || !pending.id.equals(id)) return null;
-    pending.stage = "answered";
+    pending.stage = "replied";
     return pending;
   }
 
@@ -170,7 +170,7 @@ export class PendingRequests {
   /** A connection was lost: what may have been on it, and may be sent again, is. */
   resend(): void {
     for (const pending of this.#open.values()) {
-      if (!pending.sent || pending.stage === "answered" || !pending.request.resend) continue;
+      if (!pending.sent || pending.stage === "replied" || !pending.request.resend) continue;
       pending.sent = false;
       pending.isCounted = true;
       this.#queuedBytes += bytesOf(pending);
