@@ -72,6 +72,8 @@ function checkEntries(bytes: Uint8Array): BatchFault {
   return at === bytes.length ? null : "bytes follow its last entry";
 }
 
+let nextNumber = 1;
+
 /**
  * A batch as it is read: a view of its bytes, which must have passed `checkBatch` or come
  * from this process.
@@ -83,6 +85,8 @@ export class Batch implements Iterable<Entry> {
   readonly seqFirst: number;
   /** Entries in it (count). */
   readonly count: number;
+  /** Of this view: no other one of the thread has the same. */
+  readonly number: number = nextNumber++;
 
   /** @param bytes exactly one batch; they must not change while the view is used */
   constructor(bytes: Buffer) {

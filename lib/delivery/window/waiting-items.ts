@@ -2,6 +2,14 @@ import type { SeqRange } from "../range/range.ts";
 import { RangeSet } from "../range/range-set.ts";
 import type { WindowItem } from "./window-events.ts";
 
+/** What is known of batches. */
+export interface BatchMeasure<P> {
+  /** @returns a number that no other batch has */
+  readonly keyOf: (batch: P) => number;
+  /** @returns what it takes in memory, for as long as anything of it waits (bytes) */
+  readonly bytesOf: (batch: P) => number;
+}
+
 /**
  * Messages that wait for the application, in order of seq.
  *
@@ -13,14 +21,16 @@ export class WaitingItems<P> {
   readonly #items: (WindowItem<P> | null)[] = [];
   #head = 0;
   #count = 0;
-  /** Of each batch that something waits of, how many items (count). */
-  readonly #batches = new Map<P, number>();
+  /**
+   * Of each batch that something waits of, how many items (count). By key, since the tables that an old map has left keep
+   * what was in them, and all bytes of the batches with it, until a collection of the whole heap.
+   */
+  readonly #batches = new Map<number, number>();
   #bytes = 0;
-  readonly #bytesOf: (batch: P) => number;
+  readonly #measure: BatchMeasure<P>;
 
-  /** @param bytesOf what a batch takes in memory (bytes), for as long as anything of it waits */
-  constructor(bytesOf: (batch: P) => number) {
-    this.#bytesOf = bytesOf;
+  constructor(measure: BatchMeasure<P>) {
+    this.#measure = measure;
   }
 
   /** Messages (count). */
@@ -72,9 +82,10 @@ export class WaitingItems<P> {
     if (at === this.#items.length) this.#items.push(added);
     else this.#items.splice(at, 0, added);
     this.#count += last - first + 1;
-    const items = this.#batches.get(batch) ?? 0;
-    this.#batches.set(batch, items + 1);
-    if (items === 0) this.#bytes += this.#bytesOf(batch);
+    const key = this.#measure.keyOf(batch);
+    const items = this.#batches.get(key) ?? 0;
+    this.#batches.set(key, items + 1);
+    if (items === 0) this.#bytes += this.#measure.bytesOf(batch);
   }
 
   /**
@@ -141,11 +152,12 @@ export class WaitingItems<P> {
   }
 
   #shift(batch: P): void {
-    const items = this.#batches.get(batch)! - 1;
-    if (items > 0) this.#batches.set(batch, items);
+    const key = this.#measure.keyOf(batch);
+    const items = this.#batches.get(key)! - 1;
+    if (items > 0) this.#batches.set(key, items);
     else {
-      this.#batches.delete(batch);
-      this.#bytes -= this.#bytesOf(batch);
+      this.#batches.delete(key);
+      this.#bytes -= this.#measure.bytesOf(batch);
     }
     // What is taken must not be kept in memory by its place.
     this.#items[this.#head] = null;

@@ -8,11 +8,12 @@ import {
 import type { SeqRange } from "../range/range.ts";
 import { RangeSet, without } from "../range/range-set.ts";
 import { UnconfirmedAcks } from "./unconfirmed-acks.ts";
-import { WaitingItems } from "./waiting-items.ts";
+import { type BatchMeasure, WaitingItems } from "./waiting-items.ts";
 import type { WindowEvent, WindowItem, WindowState } from "./window-events.ts";
 
 /** Ranges that are done or rejected, and not known to the sender, beyond which nothing is handed out (count). */
 const REMEMBERED_MAX = 65_536;
+const NOTHING: BatchMeasure<unknown> = { keyOf: () => 0, bytesOf: () => 0 };
 
 /**
  * What a receiver holds of one stream, and what it has done.
@@ -58,9 +59,9 @@ export class Window<P> {
   readonly #acks = new UnconfirmedAcks();
   #duplicates = 0;
 
-  /** @param bytesOf what a batch takes in memory (bytes) */
-  constructor(state: WindowState | null, bytesOf: (batch: P) => number = () => 0) {
-    this.#items = new WaitingItems(bytesOf);
+  /** @param measure default: batches take nothing */
+  constructor(state: WindowState | null, measure: BatchMeasure<P> = NOTHING) {
+    this.#items = new WaitingItems(measure);
     if (state === null) return;
     this.#epochs = state.epochs;
     this.#floor = state.floor;

@@ -10,6 +10,7 @@ import {
   RANGES_MAX,
 } from "../../delivery/protocol/link-message.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
+import type { BatchMeasure } from "../../delivery/window/waiting-items.ts";
 import { Window } from "../../delivery/window/window.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { LinkPeer } from "../../transport/link-peer.ts";
@@ -372,7 +373,7 @@ export class ReceiverSessions {
     const key = historyKey(id, epochs);
     let stream = this.#streams.get(key);
     if (stream === undefined) {
-      const window = new Window<Batch>(this.#options.memory?.recall(key) ?? null, bytesOf);
+      const window = new Window<Batch>(this.#options.memory?.recall(key) ?? null, MEASURE);
       const idle = {
         link: null,
         asksFor: null,
@@ -506,10 +507,11 @@ function silenceMsMax({ window, welcome }: ReceiverStream): number {
   return isHolding ? Math.max(missedMs, leaseMs) : missedMs;
 }
 
-/** What a batch counts for: its messages. That it may have a header for each is bounded by their number. */
-function bytesOf({ bytes }: Batch): number {
-  return bytes.length - BATCH_HEADER_BYTES;
-}
+const MEASURE: BatchMeasure<Batch> = {
+  keyOf: (batch) => batch.number,
+  /** Its messages. That it may have a header for each is bounded by their number. */
+  bytesOf: ({ bytes }) => bytes.length - BATCH_HEADER_BYTES,
+};
 
 function forgottenError(why: string, stream: string): BrokerlessError {
   const message = `${why}; stream ${stream}, whose sender left without a word, was forgotten: what it should send again would be done again`;

@@ -11,7 +11,10 @@ interface Piece {
 test("waiting items: bytes are those of every batch that something waits of, once each", () => {
   const seed = Math.floor(Math.random() * 2 ** 31);
   const random = new Random(seed);
-  const items = new WaitingItems<Piece>(({ bytes }) => bytes);
+  const items = new WaitingItems<Piece>({
+    keyOf: ({ name }) => name,
+    bytesOf: ({ bytes }) => bytes,
+  });
   /** What waits, by seq. */
   const model = new Map<number, Piece>();
   const bytesOf = () => [...new Set(model.values())].reduce((sum, { bytes }) => sum + bytes, 0);
