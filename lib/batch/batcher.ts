@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { TURN_MS_MAX } from "../clock.ts";
-import { ByteWriter } from "../codec/byte-writer.ts";
+import { ASIDE_SLAB_BYTES, ByteWriter } from "../codec/byte-writer.ts";
 import { tooManyBytes } from "../codec/elements.ts";
 import type { Framing } from "./framing.ts";
 import { joinHeaders } from "./headers.ts";
@@ -117,7 +117,7 @@ export class Batcher<T, K> {
    * @throws BrokerlessError as `add`
    */
   encode(value: T): Buffer {
-    this.#aside ??= new ByteWriter();
+    this.#aside ??= new ByteWriter(null, ASIDE_SLAB_BYTES);
     this.#framing.append(value, this.#aside);
     const { length } = this.#aside;
     if (length > this.#valueBytesMax) this.#refuse(this.#aside, 0);

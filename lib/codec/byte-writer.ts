@@ -1,9 +1,13 @@
+import { viewOf } from "../view.ts";
+
 /** Smallest slab, so that a quiet writer holds little (bytes). */
 const SLAB_BYTES_MIN = 1_024;
 /** A new slab has room for the piece before it and so much again, since pieces vary in length. */
 const SLAB_SPARE = 1.25;
 /** A slab up to this length is not given back: to make it anew for each turn costs more than to keep it (bytes). */
 const SLAB_BYTES_KEPT = 8_192;
+/** What messages share that are encoded one by one while they wait, see {@link ByteWriter} (bytes). */
+export const ASIDE_SLAB_BYTES = 32_768;
 /** In the place of a slab that was given back. */
 const NO_SLAB = Buffer.allocUnsafeSlow(0);
 
@@ -34,14 +38,23 @@ export class ByteWriter {
   /** Where the next byte goes (byte offset). */
   end = 0;
   #view: DataView | null = null;
+  /** The memory of `bytes`, for which a Buffer is slow to ask. */
+  #memory: ArrayBufferLike;
   /** Length of the slab that takes the place of one that was given back (bytes). */
   #slabBytesNext = 0;
   readonly #slabs: SlabSource | null;
+  readonly #sharedBytesMax: number;
 
-  /** @param slabs without it, slabs are new, and as long as the pieces ask for */
-  constructor(slabs: SlabSource | null = null) {
+  /**
+   * @param slabs without it, slabs are new, and as long as the pieces ask for
+   * @param sharedBytesMax where many small pieces follow each other, slabs become as long as this; the last piece that is
+   * kept keeps all of its slab (bytes)
+   */
+  constructor(slabs: SlabSource | null = null, sharedBytesMax: number = SLAB_BYTES_MIN) {
     this.#slabs = slabs;
+    this.#sharedBytesMax = sharedBytesMax;
     this.bytes = slabs === null ? Buffer.allocUnsafeSlow(SLAB_BYTES_MIN) : slabs.take();
+    this.#memory = this.bytes.buffer;
   }
 
   /** Length of the open piece (bytes). */
@@ -83,11 +96,12 @@ export class ByteWriter {
    * @returns the bytes, which now belong to the caller
    */
   take(length: number = this.length): Buffer {
-    const piece = this.bytes.subarray(this.start, this.start + length);
+    const piece = viewOf(this.#memory, this.bytes.byteOffset + this.start, length);
     this.start += length;
     // The next piece is likely to be as long as this one: better a new slab now than a copy later.
     if (this.bytes.length - this.start < length) {
-      this.#move(Math.max(SLAB_BYTES_MIN, Math.ceil(length * SLAB_SPARE), this.length * 2));
+      const shared = Math.min(this.bytes.length * 2, this.#sharedBytesMax);
+      this.#move(Math.max(SLAB_BYTES_MIN, shared, Math.ceil(length * SLAB_SPARE), this.length * 2));
     }
     return piece;
   }
@@ -98,6 +112,7 @@ export class ByteWriter {
     if (length <= SLAB_BYTES_KEPT || this.end > this.start || this.#slabs !== null) return;
     this.#slabBytesNext = this.start === 0 ? length : Math.ceil(this.start * SLAB_SPARE);
     this.bytes = NO_SLAB;
+    this.#memory = NO_SLAB.buffer;
     this.#view = null;
     this.start = 0;
     this.end = 0;
@@ -117,6 +132,7 @@ export class ByteWriter {
       slabs !== null && slabBytes <= slabs.slabBytes
         ? slabs.take()
         : Buffer.allocUnsafeSlow(slabBytes);
+    this.#memory = this.bytes.buffer;
     this.#view = null;
     this.start = 0;
     this.end = end - start;

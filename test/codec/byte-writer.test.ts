@@ -23,8 +23,8 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
 
 test("byte writer: pieces hold what was written, and are never written again", () => {
   fc.assert(
-    fc.property(fc.array(steps, { maxLength: 100 }), (script) => {
-      const writer = new ByteWriter();
+    fc.property(fc.array(steps, { maxLength: 100 }), fc.boolean(), (script, isShared) => {
+      const writer = isShared ? new ByteWriter(null, 4_096) : new ByteWriter();
       let open: number[] = [];
       let filler = 0;
       const pieces: { readonly piece: Buffer; readonly wanted: Buffer }[] = [];
@@ -96,4 +96,24 @@ test("byte writer: without a length, take gives the whole open piece", () => {
   assert.equal(writer.take().toString(), "abc");
   assert.equal(writer.length, 0);
   assert.equal(writer.take().length, 0);
+});
+
+test("byte writer: slabs that many pieces share grow as they are used up, and no others do", () => {
+  const slabsOf = (writer: ByteWriter, bytes: number): number[] => {
+    const slabs = new Set<ArrayBufferLike>();
+    for (let piece = 0; piece < 200; piece++) {
+      writer.append(Buffer.alloc(bytes));
+      slabs.add(writer.take().buffer);
+    }
+    return [...slabs].map(({ byteLength }) => byteLength);
+  };
+  const [first, ...shared] = slabsOf(new ByteWriter(null, 8_192), 100);
+  assert.deepEqual([first, ...shared.slice(0, 3)], [1_024, 2_048, 4_096, 8_192]);
+  assert.ok(shared.slice(3).every((bytes) => bytes === 8_192));
+  assert.ok(slabsOf(new ByteWriter(), 100).every((bytes) => bytes === 1_024));
+  const long = slabsOf(new ByteWriter(null, 8_192), 50_000);
+  assert.ok(
+    long.slice(1).every((bytes) => bytes === 62_500),
+    `${long}`,
+  );
 });

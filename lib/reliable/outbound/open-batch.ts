@@ -1,6 +1,6 @@
 import { type BatchDraft, BatchEncoder } from "../../batch/batch-encoder.ts";
 import { CODEC_BYTES } from "../../batch/layout.ts";
-import { ByteWriter } from "../../codec/byte-writer.ts";
+import { ASIDE_SLAB_BYTES, ByteWriter } from "../../codec/byte-writer.ts";
 import type { Codec, EncodeLimits } from "../../codec/codec.ts";
 import { notEncoded, refusePromise } from "../../codec/codec-error.ts";
 import { checkElements, tooManyBytes } from "../../codec/elements.ts";
@@ -77,7 +77,7 @@ export class OpenBatch {
    * @throws BrokerlessError as `add`
    */
   encode(value: unknown): Buffer {
-    this.#aside ??= new ByteWriter();
+    this.#aside ??= new ByteWriter(null, ASIDE_SLAB_BYTES);
     const writer = this.#aside;
     try {
       this.#write(value, writer, this.#codec);
