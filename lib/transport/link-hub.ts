@@ -180,7 +180,7 @@ export class LinkHub {
 
   /** A peer does not read what it is told. */
   #giveUp(peer: LinkPeer): void {
-    const message = `gave up a peer (${peerLabel(peer)}) that does not read what it is told`;
+    const message = `gave up a peer (${peerLabel(peer)}): it took nothing for 30 s, or more than 4 MiB beside messages waited for it`;
     this.#listener.onProblem(new BrokerlessError("BROKERLESS_PROTOCOL", message));
     this.#listener.onGone(peer);
   }
