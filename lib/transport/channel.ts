@@ -104,6 +104,8 @@ export class Channel {
   #skipped = false;
   /** Whether an address of each sort was ever among ours. */
   readonly #uses = { inproc: false, network: false };
+  /** Whether anything was sent, perhaps to an inproc address that nobody has bound yet. */
+  #hasSent = false;
   readonly #frames: ThreadFrames;
   readonly #calls: NativeCalls;
   #closed = false;
@@ -275,8 +277,10 @@ export class Channel {
 
   /** Never throws: a failure is a rejection. */
   send(message: NativeMessage): Promise<void> {
+    if (!this.#uses.inproc) return this.#calls.send(message);
+    this.#hasSent = true;
     // Peers over tcp and ipc would see the marks.
-    if (!this.#uses.inproc || this.#uses.network) return this.#calls.send(message);
+    if (this.#uses.network) return this.#calls.send(message);
     try {
       return this.#calls.send(toThread(message, this.#frames));
     } catch (error) {
@@ -310,7 +314,7 @@ export class Channel {
     this.#hosts.close();
     // Closing frees an inproc name only later, in a thread of libzmq.
     for (const each of bound) if (isInproc(each)) this.native.disconnect(each);
-    this.#inproc.close();
+    this.#inproc.close(this.#hasSent ? this.native.linger : 0);
     if (!this.#watch.started) forgetChannel(this);
     this.#guard.release();
     this.native.close();
@@ -326,7 +330,7 @@ export class Channel {
     this.#closed = true;
     this.#watch.stop();
     this.#hosts.close();
-    this.#inproc.close(true);
+    this.#inproc.close(0, true);
     for (const gate of this.#gates.values()) gate.closeNow();
     this.native.linger = 0;
     this.native.close();

@@ -7,6 +7,12 @@ const MARKS = "contract/inproc-marks";
 export const THREAD_FRAME_MUTANTS: readonly Mutant[] = [
   {
     rule: "0008",
+    name: "what was sent before a binder came is dropped at once",
+    edits: [["transport/channel", "this.#hasSent ? this.native.linger : 0", "0"]],
+    hunt: ["contract/inproc-late-binder", "is for who binds the address in time"],
+  },
+  {
+    rule: "0008",
     name: "what looks like a frame of a thread is undone, whatever it holds",
     edits: [[FRAMES, 'isOurs && bytes.toString("base64") === text ?', "true ?"]],
     hunt: [FRAMES, "a frame that no thread of ours has made"],

@@ -18,6 +18,7 @@ assertHunted(
     ...ACCEPT_MUTANTS,
   ],
   [
+    "contract/inproc-late-binder.test.ts",
     "contract/inproc-marks.test.ts",
     "hostile/old-zmtp.test.ts",
     "transport/bind-close.test.ts",

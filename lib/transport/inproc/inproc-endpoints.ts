@@ -93,13 +93,18 @@ export class InprocEndpoints {
     if (!this.#lost.delete(address)) this.#disconnect(address);
   }
 
-  /** The native socket closes. @param threadEnds whether nothing more can be done after the call */
-  close(threadEnds = false): void {
+  /**
+   * The native socket closes.
+   *
+   * @param lingerMs how long what it has sent waits for a binder; 0 where it has sent nothing (milliseconds)
+   * @param threadEnds whether nothing more can be done after the call
+   */
+  close(lingerMs: number, threadEnds = false): void {
     // Closing ends a connection only later, in a thread of libzmq: who hears of it first would still send.
     for (const address of this.#connected) if (!this.#lost.has(address)) this.#disconnect(address);
     this.#connected.clear();
     for (const presence of this.#presences.values()) {
-      presence.close(threadEnds ? "thread ends" : "gone");
+      presence.close(threadEnds ? "thread ends" : "gone", lingerMs);
     }
     this.#presences.clear();
   }

@@ -34,8 +34,12 @@ export type Farewell = "gone" | "cut" | "thread ends";
 
 /** One side of an inproc address. */
 export interface Presence {
-  /** Says good-bye to the other side. */
-  close(farewell: Farewell): void;
+  /**
+   * Says good-bye to the other side.
+   *
+   * @param lingerMs how long what was sent waits for somebody who binds the address (milliseconds); default: it does not
+   */
+  close(farewell: Farewell, lingerMs?: number): void;
 }
 
 /**
@@ -74,10 +78,16 @@ export function connectPresence(address: string, listener: ConnectorListener): P
   let dealer = openDealer(address);
   /** Whether nobody has answered yet. */
   let pending = true;
+  /** Ends the wait of what a closed socket has sent; null before it is closed. */
+  let endLinger: (() => void) | null = null;
   const read = (): void => {
     void readAll(dealer, ([word]) => {
       // Heard before we closed, told after it.
       if (dealer.closed) return;
+      if (endLinger !== null) {
+        endLinger();
+        return;
+      }
       pending = !word!.equals(HERE);
       if (!pending) {
         listener.joined(address);
@@ -91,20 +101,42 @@ export function connectPresence(address: string, listener: ConnectorListener): P
       else listener.again(address);
     });
   };
+  const leave = (): void => {
+    void dealer.send(GONE).catch(ignore);
+    dealer.close();
+  };
+  /** Resolves when somebody has bound the address, or it is too late. */
+  const linger = (lingerMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        leave();
+        resolve(sweep(address));
+      }, lingerMs);
+      endLinger = () => {
+        clearTimeout(timer);
+        leave();
+        resolve();
+      };
+    });
   read();
   return {
-    close(farewell): void {
-      if (dealer.closed) return;
-      void dealer.send(GONE).catch(ignore);
-      dealer.close();
-      // Not before the caller has given up its own connection.
-      if (pending && farewell !== "thread ends") {
-        const sweeping = Promise.resolve().then(() => sweep(address));
-        sweeps.add(sweeping);
-        void sweeping.then(() => sweeps.delete(sweeping));
+    close(farewell, lingerMs = 0): void {
+      if (dealer.closed || endLinger !== null) return;
+      const isKept = pending && farewell !== "thread ends";
+      if (isKept && lingerMs > 0) {
+        keep(linger(lingerMs));
+        return;
       }
+      leave();
+      // Not before the caller has given up its own connection.
+      if (isKept) keep(Promise.resolve().then(() => sweep(address)));
     },
   };
+}
+
+function keep(sweeping: Promise<void>): void {
+  sweeps.add(sweeping);
+  void sweeping.then(() => sweeps.delete(sweeping));
 }
 
 /** Sockets of ours that stay open for a moment after those who needed them. */
