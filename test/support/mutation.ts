@@ -23,7 +23,7 @@ export interface Mutant {
 /** A mutant that hangs for so long has been found out: the last resort, of which the output tells (milliseconds). */
 const MUTANT_MS_MAX = 40_000;
 /** Hunts at a time in one call: some compute, most wait (count). */
-const HUNTS_AT_ONCE = 3;
+const HUNTS_AT_ONCE = 5;
 /** A hunt through this many states finds what it is here for (count). */
 const CRASH_STATES = "800";
 /** A test that failed, with all that is said of it. */

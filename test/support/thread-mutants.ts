@@ -52,6 +52,13 @@ const ONE_TRY = [
   "true",
 ] as const;
 
+/** libzmq frees a name when it closes the socket, in a thread of its own: often, but not always, after the next bind. */
+const LATER_NATIVE_CLOSE = [
+  CHANNEL,
+  "this.native.close();\n        await Promise.all(released);",
+  "setImmediate(() => this.native.close());\n        await Promise.all(released);",
+] as const;
+
 /** What a socket that is closed while it binds leaves behind. */
 export const BIND_CLOSE_MUTANTS: readonly Mutant[] = [
   {
@@ -64,6 +71,7 @@ export const BIND_CLOSE_MUTANTS: readonly Mutant[] = [
         "setImmediate(() => this.#endpoints.addBound(resolved, nativeName));",
       ],
       ONE_TRY,
+      LATER_NATIVE_CLOSE,
     ],
     hunt: [
       BIND_CLOSE,
