@@ -6,7 +6,8 @@ import {
   withStart,
 } from "../protocol/epochs.ts";
 import type { SeqRange } from "../range/range.ts";
-import { RangeSet, without } from "../range/range-set.ts";
+import { RangeSet, rangeSet, without } from "../range/range-set.ts";
+import { OrderGate } from "./order-gate.ts";
 import { UnconfirmedAcks } from "./unconfirmed-acks.ts";
 import { type BatchMeasure, WaitingItems } from "./waiting-items.ts";
 import type { WindowEvent, WindowItem, WindowState } from "./window-events.ts";
@@ -39,21 +40,15 @@ export class Window<P> {
   #highest = 0;
   /** What was known and is void since the newest session. */
   #void = new RangeSet();
-  #ordered = false;
   #isOpen = false;
   readonly #items: WaitingItems<P>;
   readonly #inHand = new RangeSet();
   readonly #done = new RangeSet();
   /** Done and not yet told to the sender. */
   readonly #unsaid = new RangeSet();
-  /** Given back by the application, and expected again. */
-  readonly #returned = new RangeSet();
-  /** Of these, what the sender of this session may not have heard of when it last told us what to await. */
-  readonly #given = new RangeSet();
+  readonly #order = new OrderGate();
   /** In hand, and no longer ours: should they come again, the application has them already. */
   readonly #orphaned = new RangeSet();
-  /** Of these, what comes again and goes first where order is kept, unless the application has done it. */
-  readonly #missed = new RangeSet();
   /** Rejected by the application, and perhaps not known to the sender: not to be shown again. */
   readonly #rejected = new RangeSet();
   readonly #acks = new UnconfirmedAcks();
@@ -110,7 +105,7 @@ export class Window<P> {
   }
 
   get ordered(): boolean {
-    return this.#ordered;
+    return this.#order.isOrdered;
   }
 
   /** Ranges that are done, and perhaps not known to the sender (count). */
@@ -146,7 +141,7 @@ export class Window<P> {
   get guardedNext(): number {
     if (!this.#items.isGuarded || this.isSaturated) return 0;
     const seq = this.#items.first!;
-    return (this.#returned.lowest?.first ?? seq + 1) <= seq ? 0 : seq;
+    return this.#order.awaitedFirst <= seq ? 0 : seq;
   }
 
   /** What must be saved so that nothing done is done again after a restart. */
@@ -185,8 +180,7 @@ export class Window<P> {
     const claimed = [...held].slice(0, rangesMax);
     const done = [...this.#done].slice(0, rangesMax - claimed.length);
     this.#unsaid.clear();
-    this.#given.clear();
-    this.#missed.clear();
+    this.#order.claimed();
     this.#acks.add(done);
     return { held: claimed, done };
   }
@@ -208,21 +202,17 @@ export class Window<P> {
         for (const { first, last } of this.#acks.known(event.acks)) this.#done.delete(first, last);
         return;
       case "order":
-        this.#ordered = event.ordered;
-        this.#returned.clear();
-        this.#missed.clear();
         // What is done need not come first: should it come at all, it is only acknowledged.
-        for (const { first, last } of event.awaited) {
-          this.#returned.addAll(this.#done.gaps(first, last));
-        }
-        if (event.ordered) this.#returned.addAll(this.#given);
-        else this.#given.clear();
+        this.#order.set(
+          event.ordered,
+          event.awaited.flatMap(({ first, last }) => this.#done.gaps(first, last)),
+        );
         return;
       case "lost":
         this.#lose(event.ranges);
         return;
       case "gone":
-        for (const { first, last } of event.ranges) this.#arrived(first, last);
+        for (const { first, last } of event.ranges) this.#order.arrived(first, last);
         return;
       case "go":
         return;
@@ -236,11 +226,7 @@ export class Window<P> {
         return;
       case "returned":
         this.#giveUp(event);
-        for (const part of this.#inHand.delete(event.first, event.last)) {
-          if (!this.#ordered) continue;
-          this.#returned.add(part.first, part.last);
-          this.#given.add(part.first, part.last);
-        }
+        for (const part of this.#inHand.delete(event.first, event.last)) this.#order.returned(part);
         return;
       case "rejected":
         this.#giveUp(event);
@@ -258,7 +244,7 @@ export class Window<P> {
   next(countMax: number): WindowItem<P> | null {
     const lowest = this.#items.first;
     if (lowest === null || this.isSaturated) return null;
-    const awaited = this.#returned.lowest?.first ?? Number.POSITIVE_INFINITY;
+    const awaited = this.#order.awaitedFirst;
     if (awaited <= lowest) return null;
     const count = this.#items.isGuarded ? 1 : countMax;
     const item = this.#items.take({ count, last: awaited - 1 })!;
@@ -317,8 +303,9 @@ export class Window<P> {
   /** From `seq` on the sender's history is another one: what is known there is not of its messages. */
   #part(seq: number): void {
     if (seq > this.#highest) return;
-    const known = [this.#done, this.#inHand, this.#orphaned, this.#rejected, this.#returned];
+    const known = [this.#done, this.#inHand, this.#orphaned, this.#rejected];
     for (const set of known) this.#void.addAll(set.delete(seq, Number.MAX_SAFE_INTEGER));
+    this.#void.addAll(this.#order.cut(seq));
     this.#void.addAll(this.#items.ranges().filter(({ last }) => last >= seq));
     if (this.#floor >= seq) this.#void.add(seq, this.#floor);
     this.#void.delete(1, seq - 1);
@@ -340,7 +327,7 @@ export class Window<P> {
   #take(event: Extract<WindowEvent<P>, { readonly type: "data" }>): void {
     const { first, last } = event;
     if (last > this.#highest) this.#highest = last;
-    this.#arrived(first, last);
+    this.#order.arrived(first, last);
     for (const part of this.#orphaned.delete(first, last)) this.#inHand.add(part.first, part.last);
     for (const part of this.#done.parts(first, last)) {
       this.#unsaid.add(part.first, part.last);
@@ -354,29 +341,22 @@ export class Window<P> {
     for (const part of unseen) this.#items.insert({ ...event, first: part.first, last: part.last });
   }
 
-  #arrived(first: number, last: number): void {
-    this.#returned.delete(first, last);
-    this.#given.delete(first, last);
-    this.#missed.delete(first, last);
-  }
-
   /** The application is not interested any more in what is no longer ours. */
   #giveUp({ first, last }: SeqRange): void {
     this.#orphaned.delete(first, last);
-    this.#returned.addAll(this.#missed.delete(first, last));
+    this.#order.givenUp({ first, last });
   }
 
   #lose(ranges: readonly SeqRange[]): void {
     // An ack that was refused does not become known: what it said must be remembered further.
     this.#acks.refuse(ranges);
-    const before = this.#ordered ? new RangeSet() : null;
-    before?.addAll(this.waiting());
+    const before = this.#order.isOrdered ? rangeSet(this.waiting()) : null;
     this.#items.dropAll(ranges);
     for (const { first, last } of ranges) {
-      if (before !== null) this.#returned.addAll(before.parts(first, last));
+      if (before !== null) this.#order.lostWaiting(before.parts(first, last));
       for (const part of this.#inHand.delete(first, last)) {
         this.#orphaned.add(part.first, part.last);
-        if (this.#ordered) this.#missed.add(part.first, part.last);
+        this.#order.lostInHand(part);
       }
     }
   }
@@ -385,7 +365,7 @@ export class Window<P> {
   #finish({ first, last }: SeqRange): void {
     const held = this.#inHand.delete(first, last);
     this.#orphaned.delete(first, last);
-    this.#arrived(first, last);
+    this.#order.arrived(first, last);
     this.#done.add(first, last);
     for (const part of held) this.#unsaid.add(part.first, part.last);
     if ((this.#items.first ?? Number.POSITIVE_INFINITY) > last) return;
