@@ -13,12 +13,16 @@ export interface Acknowledged {
 export interface Journaled {
   /** Where messages are kept until they are processed. */
   readonly journal: Journal;
+  /** A journal implies it. */
+  readonly reliable?: true | undefined;
 }
 
 /** What makes a reliable receiver that remembers across restarts. */
 export interface Remembering {
   /** Where it is remembered what was processed. */
   readonly inbox: Journal;
+  /** An inbox implies it. */
+  readonly reliable?: true | undefined;
 }
 
 /** Options of a reliable sender. */

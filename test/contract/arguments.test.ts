@@ -174,12 +174,13 @@ test("arguments: headers in a Map or a Headers are a TypeError, and are not drop
 
 test("arguments: what makes a socket reliable contradicts reliable: false", async (t) => {
   const journal = new MemoryJournal();
-  const options = { reliable: false, journal, inbox: journal };
-  assert.throws(() => new Push({ reliable: options.reliable, journal }), {
+  // Types refuse it too, where they are asked.
+  const untyped: object = { reliable: false };
+  assert.throws(() => new Push({ ...untyped, journal }), {
     name: "TypeError",
     message: /^Push: option "journal" contradicts reliable: false/,
   });
-  assert.throws(() => new Pull({ reliable: options.reliable, inbox: journal }), {
+  assert.throws(() => new Pull({ ...untyped, inbox: journal }), {
     name: "TypeError",
     message: /^Pull: option "inbox" contradicts reliable: false/,
   });

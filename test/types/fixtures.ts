@@ -153,6 +153,12 @@ export async function plainOrReliable(journal: Journal, isReliable: boolean): Pr
   await new Push<Trade>({ journal }).send({ price: 1 }, { confirm: "read" });
   // @ts-expect-error no such option
   new Push<Trade>({ reliable: true, leaseMS: 100 });
+  // @ts-expect-error a journal makes it reliable
+  new Push<Trade>({ reliable: false, journal });
+  // @ts-expect-error a journal makes it reliable, whatever is known at run time only
+  new Push<Trade>({ reliable: isReliable, journal });
+  // @ts-expect-error an inbox makes it reliable
+  new Pull<Trade>({ reliable: false, inbox: journal });
 
   const pull = new Pull<Trade>();
   // @ts-expect-error nothing is acknowledged
