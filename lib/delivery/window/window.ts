@@ -1,19 +1,15 @@
-import {
-  type Epoch,
-  type EpochStart,
-  partingSeq,
-  voidFrom,
-  withStart,
-} from "../protocol/epochs.ts";
+import type { Epoch } from "../protocol/epochs.ts";
 import type { SeqRange } from "../range/range.ts";
 import { RangeSet, rangeSet, without } from "../range/range-set.ts";
+import { AckLedger } from "./ack-ledger.ts";
 import { OrderGate } from "./order-gate.ts";
-import { UnconfirmedAcks } from "./unconfirmed-acks.ts";
+import { StreamHistory } from "./stream-history.ts";
 import { type BatchMeasure, WaitingItems } from "./waiting-items.ts";
 import type { WindowEvent, WindowItem, WindowState } from "./window-events.ts";
 
 /** Ranges that are done or rejected, and not known to the sender, beyond which nothing is handed out (count). */
 const REMEMBERED_MAX = 65_536;
+const NEW_STREAM: WindowState = { epochs: [], floor: 0, done: [] };
 const NOTHING: BatchMeasure<unknown> = { keyOf: () => 0, bytesOf: () => 0 };
 
 /**
@@ -30,38 +26,26 @@ const NOTHING: BatchMeasure<unknown> = { keyOf: () => 0, bytesOf: () => 0 };
  * @see docs/decisions/0040-link-protocol.md
  */
 export class Window<P> {
-  /** The stream's lives, as of the newest session. */
-  #epochs: readonly Epoch[] = [];
-  /** Where history parted while this process lives, and how often. */
-  #partings: readonly EpochStart[] = [];
-  #epoch = 0;
-  #floor = 0;
-  /** The highest seq that was ever received or remembered here. */
-  #highest = 0;
-  /** What was known and is void since the newest session. */
-  #void = new RangeSet();
-  #isOpen = false;
+  readonly #history: StreamHistory;
+  readonly #ledger: AckLedger;
+  readonly #order = new OrderGate();
   readonly #items: WaitingItems<P>;
   readonly #inHand = new RangeSet();
-  readonly #done = new RangeSet();
-  /** Done and not yet told to the sender. */
-  readonly #unsaid = new RangeSet();
-  readonly #order = new OrderGate();
   /** In hand, and no longer ours: should they come again, the application has them already. */
   readonly #orphaned = new RangeSet();
   /** Rejected by the application, and perhaps not known to the sender: not to be shown again. */
   readonly #rejected = new RangeSet();
-  readonly #acks = new UnconfirmedAcks();
-  #duplicates = 0;
+  /** What was known and is void since the newest session. */
+  readonly #void = new RangeSet();
+  #isOpen = false;
 
   /** @param measure default: batches take nothing */
   constructor(state: WindowState | null, measure: BatchMeasure<P> = NOTHING) {
+    const { epochs, floor, done } = state ?? NEW_STREAM;
+    this.#ledger = new AckLedger(floor, done);
+    const highest = this.#ledger.done().at(-1)?.last ?? 0;
+    this.#history = new StreamHistory(epochs, Math.max(floor, highest));
     this.#items = new WaitingItems(measure);
-    if (state === null) return;
-    this.#epochs = state.epochs;
-    this.#floor = state.floor;
-    this.#done.addAll(state.done);
-    this.#highest = Math.max(state.floor, this.#done.highest?.last ?? 0);
   }
 
   /** Whether the sender may be spoken to. */
@@ -86,22 +70,22 @@ export class Window<P> {
 
   /** Messages that came again and were kept from the application (count). */
   get duplicates(): number {
-    return this.#duplicates;
+    return this.#ledger.duplicates;
   }
 
   /** Messages in acks that are still to be said (count). */
   get unsaidCount(): number {
-    return this.#unsaid.count;
+    return this.#ledger.unsaidCount;
   }
 
   /** The lives of the stream, as of the newest session; oldest first. */
   get epochs(): readonly Epoch[] {
-    return this.#epochs;
+    return this.#history.epochs;
   }
 
   /** How often history parted below a seq that is known here: a seq means a message only together with it. */
   get epoch(): number {
-    return this.#epoch;
+    return this.#history.epoch;
   }
 
   get ordered(): boolean {
@@ -110,7 +94,7 @@ export class Window<P> {
 
   /** Ranges that are done, and perhaps not known to the sender (count). */
   get doneSize(): number {
-    return this.#done.size;
+    return this.#ledger.size;
   }
 
   /**
@@ -118,7 +102,7 @@ export class Window<P> {
    * says nothing, and sends what leaves gaps, would have it grow without end.
    */
   get isSaturated(): boolean {
-    return this.#done.size + this.#rejected.size >= REMEMBERED_MAX;
+    return this.#ledger.size + this.#rejected.size >= REMEMBERED_MAX;
   }
 
   /** Whether nothing is held, nothing is in the application's hands, and nothing has to be said again. */
@@ -131,10 +115,8 @@ export class Window<P> {
    * Of a range that was handed out in `epoch`, what still means the same messages: behind the place where history
    * parted since are others now. Null where nothing is left.
    */
-  valid({ first, last }: SeqRange, epoch: number): SeqRange | null {
-    if (epoch === this.#epoch) return { first, last };
-    const end = Math.min(last, voidFrom(this.#partings, epoch) - 1);
-    return end < first ? null : { first, last: end };
+  valid(range: SeqRange, epoch: number): SeqRange | null {
+    return this.#history.valid(range, epoch);
   }
 
   /** The message that `next` would give, where it is guarded; else 0. */
@@ -146,7 +128,8 @@ export class Window<P> {
 
   /** What must be saved so that nothing done is done again after a restart. */
   state(): WindowState {
-    return { epochs: this.#epochs, floor: this.#floor, done: [...this.#done] };
+    const { floor } = this.#ledger;
+    return { epochs: this.#history.epochs, floor, done: this.#ledger.done() };
   }
 
   /** What was known, and is of another history than that of the newest session; told once. */
@@ -178,11 +161,8 @@ export class Window<P> {
     held.addAll(this.#inHand);
     held.addAll(this.#rejected);
     const claimed = [...held].slice(0, rangesMax);
-    const done = [...this.#done].slice(0, rangesMax - claimed.length);
-    this.#unsaid.clear();
     this.#order.claimed();
-    this.#acks.add(done);
-    return { held: claimed, done };
+    return { held: claimed, done: this.#ledger.claim(rangesMax - claimed.length) };
   }
 
   /** Takes one event into account; what is to be said afterwards is in `unsaidCount`. */
@@ -199,13 +179,13 @@ export class Window<P> {
         return;
       case "news":
         this.#raiseFloor(event.floor);
-        for (const { first, last } of this.#acks.known(event.acks)) this.#done.delete(first, last);
+        this.#ledger.confirm(event.acks);
         return;
       case "order":
         // What is done need not come first: should it come at all, it is only acknowledged.
         this.#order.set(
           event.ordered,
-          event.awaited.flatMap(({ first, last }) => this.#done.gaps(first, last)),
+          event.awaited.flatMap((range) => this.#ledger.gaps(range)),
         );
         return;
       case "lost":
@@ -280,61 +260,43 @@ export class Window<P> {
    * @param rangesMax ranges that fit the message (count)
    */
   takeAck(rangesMax: number): SeqRange[] {
-    const ranges: SeqRange[] = [];
-    for (const range of this.#unsaid) {
-      if (ranges.length === rangesMax) break;
-      ranges.push(range);
-    }
-    if (ranges.length === 0) return ranges;
-    for (const { first, last } of ranges) this.#unsaid.delete(first, last);
-    this.#acks.add(ranges);
-    return ranges;
+    return this.#ledger.takeAck(rangesMax);
   }
 
   #open(event: Extract<WindowEvent<P>, { readonly type: "opened" }>): void {
-    this.#part(partingSeq(this.#epochs, event.epochs));
-    this.#epochs = event.epochs;
+    const parting = this.#history.open(event.epochs);
+    if (parting !== null) this.#cut(parting);
     this.#raiseFloor(event.floor);
     this.#isOpen = true;
-    this.#acks.clear();
-    this.#unsaid.clear();
+    this.#ledger.open();
   }
 
   /** From `seq` on the sender's history is another one: what is known there is not of its messages. */
-  #part(seq: number): void {
-    if (seq > this.#highest) return;
-    const known = [this.#done, this.#inHand, this.#orphaned, this.#rejected];
-    for (const set of known) this.#void.addAll(set.delete(seq, Number.MAX_SAFE_INTEGER));
+  #cut(seq: number): void {
+    for (const set of [this.#inHand, this.#orphaned, this.#rejected]) {
+      this.#void.addAll(set.delete(seq, Number.MAX_SAFE_INTEGER));
+    }
+    this.#void.addAll(this.#ledger.cut(seq));
     this.#void.addAll(this.#order.cut(seq));
     this.#void.addAll(this.#items.ranges().filter(({ last }) => last >= seq));
-    if (this.#floor >= seq) this.#void.add(seq, this.#floor);
     this.#void.delete(1, seq - 1);
     this.#items.drop(seq, Number.MAX_SAFE_INTEGER);
-    this.#floor = Math.min(this.#floor, seq - 1);
-    this.#highest = seq - 1;
-    this.#epoch += 1;
-    this.#partings = withStart(this.#partings, { epoch: this.#epoch, seqFirst: seq });
   }
 
   #raiseFloor(floor: number): void {
-    if (floor <= this.#floor) return;
-    this.#floor = floor;
-    this.#highest = Math.max(this.#highest, floor);
-    this.#done.delete(1, floor);
+    if (!this.#ledger.raiseFloor(floor)) return;
+    this.#history.reached(floor);
     this.#rejected.delete(1, floor);
   }
 
   #take(event: Extract<WindowEvent<P>, { readonly type: "data" }>): void {
     const { first, last } = event;
-    if (last > this.#highest) this.#highest = last;
+    this.#history.reached(last);
     this.#order.arrived(first, last);
     for (const part of this.#orphaned.delete(first, last)) this.#inHand.add(part.first, part.last);
-    for (const part of this.#done.parts(first, last)) {
-      this.#unsaid.add(part.first, part.last);
-      this.#duplicates += part.last - part.first + 1;
-    }
-    const unseen = this.#done
-      .gaps(first, last)
+    this.#ledger.arrived(event);
+    const unseen = this.#ledger
+      .gaps(event)
       .flatMap((gap) => this.#inHand.gaps(gap.first, gap.last))
       .flatMap((gap) => this.#rejected.gaps(gap.first, gap.last))
       .flatMap((gap) => this.#items.gaps(gap));
@@ -349,7 +311,7 @@ export class Window<P> {
 
   #lose(ranges: readonly SeqRange[]): void {
     // An ack that was refused does not become known: what it said must be remembered further.
-    this.#acks.refuse(ranges);
+    this.#ledger.refuse(ranges);
     const before = this.#order.isOrdered ? rangeSet(this.waiting()) : null;
     this.#items.dropAll(ranges);
     for (const { first, last } of ranges) {
@@ -366,12 +328,12 @@ export class Window<P> {
     const held = this.#inHand.delete(first, last);
     this.#orphaned.delete(first, last);
     this.#order.arrived(first, last);
-    this.#done.add(first, last);
-    for (const part of held) this.#unsaid.add(part.first, part.last);
+    this.#ledger.add({ first, last });
+    for (const part of held) this.#ledger.say(part);
     if ((this.#items.first ?? Number.POSITIVE_INFINITY) > last) return;
     // A delivery that lost its lease is acknowledged while the message waits again.
     const waiting = without([{ first, last }], this.#items.gaps({ first, last }));
     if (waiting.length > 0) this.#items.dropAll(waiting);
-    for (const part of waiting) this.#unsaid.add(part.first, part.last);
+    for (const part of waiting) this.#ledger.say(part);
   }
 }
