@@ -1,6 +1,7 @@
 import { isMainThread } from "node:worker_threads";
 import { BrokerlessError } from "../errors.ts";
-import { describe } from "../options.ts";
+import { Binder } from "./binder.ts";
+import { Connector } from "./connector.ts";
 import {
   ClientIdentity,
   checkBindAllowed,
@@ -9,21 +10,17 @@ import {
   ServerIdentity,
 } from "./curve/security.ts";
 import { applySecurity, type Guard, nativeOptions } from "./curve/zap.ts";
-import { needsGate } from "./gate/gate-policy.ts";
 import type { GateLimits } from "./gate/gate-reader.ts";
-import { GatedListener } from "./gate/gated-listener.ts";
-import { bindFreeName, InprocEndpoints, isInproc } from "./inproc/inproc-endpoints.ts";
+import { InprocEndpoints, isInproc } from "./inproc/inproc-endpoints.ts";
 import { swept } from "./inproc/presence.ts";
-import { fromThread, type ThreadFrames, toThread } from "./inproc/thread-frames.ts";
+import { ThreadFraming } from "./inproc/thread-framing.ts";
 import { AddressBook, type Addresses } from "./monitor/address-book.ts";
 import type { PeerChange } from "./monitor/peer-count.ts";
 import { PeerWatch } from "./monitor/peer-watch.ts";
 import type { Address } from "./native/address.ts";
 import { forgetChannel, rememberChannel } from "./native/channel-registry.ts";
-import { bindFreePath, hasFile } from "./native/ipc-path.ts";
-import { hasHostName, type Move, NamedHosts, resolveBySystem } from "./native/named-hosts.ts";
+import { NamedHosts, resolveBySystem } from "./native/named-hosts.ts";
 import {
-  errnoOf,
   type NativeKind,
   type NativeMessage,
   type NativeSettings,
@@ -32,8 +29,6 @@ import {
 } from "./native/native.ts";
 import { NativeCalls } from "./native/native-calls.ts";
 import { takingDescriptors } from "./native/out-of-descriptors.ts";
-import { skipRoutingIds } from "./native/router-ids.ts";
-import { SocketFile } from "./native/socket-file.ts";
 
 /** Told of what happens on a {@link Channel} without being asked. */
 export interface ChannelListener {
@@ -55,7 +50,7 @@ export interface ChannelPeer {
 export interface ChannelOptions {
   readonly settings: NativeSettings;
   readonly security: ResolvedSecurity;
-  /** Whether peers pass a gate; null: by {@link needsGate}. */
+  /** Whether peers pass a gate; null: by its rule, see `needsGate`. */
   readonly gate: boolean | null;
   /** What the gate lets pass: it depends on the role. */
   readonly gateLimits: GateLimits;
@@ -69,13 +64,6 @@ export interface ChannelOptions {
   readonly keepsUnread?: boolean;
 }
 
-const NO_GATE =
-  'option "gate": there is none before an abstract name, or before a client of CURVE that binds';
-/** What libzmq calls an IPv4 address that it binds when it has bound one of IPv6. */
-const MAPPED_IPV4 = /\[::ffff:([\d.]+)\]/;
-const MIXED =
-  "a socket that sends from a worker thread uses either inproc or tcp and ipc: over inproc its frames differ, see docs/wire-format.md";
-
 /**
  * One native socket with what it needs to be used safely: a permanent reader of its monitor, a count of
  * handshaken peers, and an end that cannot crash the process.
@@ -87,35 +75,24 @@ const MIXED =
  */
 export class Channel {
   readonly native: NativeSocket;
-  readonly #kind: NativeKind;
   readonly #options: ChannelOptions;
   readonly #guard: Guard;
   readonly #watch: PeerWatch;
   readonly #inproc: InprocEndpoints;
   readonly #endpoints = new AddressBook();
-  readonly #hosts: NamedHosts;
-  /** By the address that peers know. */
-  readonly #gates = new Map<string, GatedListener>();
-  /** Routing ids of peers behind the gates of a ROUTER. */
-  readonly #identities = new Set<string>();
-  /** At gates that were given up (count). */
-  #refusedBefore = 0;
-  /** Whether routing ids were skipped, before the first native bind. */
-  #skipped = false;
-  /** Whether an address of each sort was ever among ours. */
-  readonly #uses = { inproc: false, network: false };
+  readonly #binder: Binder;
+  readonly #connector: Connector;
+  readonly #framing: ThreadFraming;
   /** Whether anything was sent, perhaps to an inproc address that nobody has bound yet. */
   #hasSent = false;
-  readonly #frames: ThreadFrames;
   readonly #calls: NativeCalls;
   #closed = false;
   /** Resolves when the monitor has ended, and libzmq is done with the socket. */
   readonly #ended: Promise<void>;
 
   constructor(kind: NativeKind, options: ChannelOptions) {
-    this.#kind = kind;
     this.#options = options;
-    this.#frames = { own: kind === "router" ? 1 : 0, mustOutlive: !isMainThread };
+    this.#framing = new ThreadFraming(kind);
     const { listener, security } = options;
     this.native = openNative(kind, options.settings, nativeOptions(security));
     // libzmq drops both where a message waits for a connection that stands.
@@ -126,15 +103,15 @@ export class Channel {
       onEnd = resolve;
     });
     this.#guard = applySecurity(this.native, security, listener.onUnguarded);
-    this.#hosts = new NamedHosts({
+    const hosts = new NamedHosts({
       resolve: resolveBySystem,
-      move: (move) => this.#move(move),
+      move: (move) => this.#connector.move(move),
       onProblem: listener.onProblem,
     });
     this.#watch = new PeerWatch({
       native: this.native,
       endpoints: this.#endpoints,
-      hosts: this.#hosts,
+      hosts,
       hasKeys: security instanceof ClientIdentity || security instanceof ServerIdentity,
       onPeer: (change) => {
         if (change.type === "peerLost") this.#calls.onLost();
@@ -161,6 +138,15 @@ export class Channel {
       },
       onTouched: () => this.#calls.wake(),
     });
+    const parts = {
+      native: this.native,
+      endpoints: this.#endpoints,
+      inproc: this.#inproc,
+      watch: this.#watch,
+      calls: this.#calls,
+    };
+    this.#binder = new Binder(parts, { ...options, kind, onRefused: listener.onProblem });
+    this.#connector = new Connector(parts, { hosts, onProblem: listener.onProblem });
     rememberChannel(this);
   }
 
@@ -186,9 +172,7 @@ export class Channel {
 
   /** Connections that a gate has refused or cut off (count). */
   get connectionsRefused(): number {
-    let count = this.#refusedBefore;
-    for (const gate of this.#gates.values()) count += gate.refused;
-    return count;
+    return this.#binder.refused;
   }
 
   get closed(): boolean {
@@ -205,64 +189,24 @@ export class Channel {
     await this.#guard.ready();
     this.#assertOpen();
     this.#prepare(address);
-    const bind = this.#passesGate(address)
-      ? this.#bindGated(address.text)
-      : this.#bindNative(address);
-    try {
-      return await bind;
-    } catch (cause) {
-      this.#assertOpen();
-      throw cause instanceof BrokerlessError ? cause : addressError("bind", address.text, cause);
-    }
+    return await this.#binder.bind(address);
   }
 
   /** Connects at once or whenever the peer appears; a second call for the same address does nothing. */
   connect(address: Address): void {
-    const { text, transport } = address;
     checkConnectAllowed(this.#options.security, address);
-    if (this.#endpoints.isConnected(text)) return;
+    if (this.#endpoints.isConnected(address.text)) return;
     this.#prepare(address);
-    if (hasHostName(text)) {
-      this.#endpoints.addConnected(text, true);
-      this.#hosts.add(text);
-      return;
-    }
-    try {
-      this.native.connect(text);
-    } catch (cause) {
-      throw addressError("connect to", text, cause);
-    }
-    if (transport === "inproc") this.#connectPresence(text);
-    this.#endpoints.addConnected(text);
-    this.#calls.wake();
-  }
-
-  #connectPresence(address: string): void {
-    try {
-      takingDescriptors(() => this.#inproc.connected(address));
-    } catch (error) {
-      this.native.disconnect(address);
-      throw error;
-    }
+    this.#connector.connect(address);
   }
 
   /** Stops accepting peers; resolves when the address can be bound again. */
   async unbind(address: string): Promise<void> {
-    const nativeName = this.#endpoints.nativeNameOf(address);
-    if (!this.#endpoints.deleteBound(address)) {
-      throw addressError("unbind", describe(address), "it is not bound");
-    }
-    const released = this.#freed(address, nativeName);
-    this.#release(address, nativeName);
-    await released;
+    await this.#binder.unbind(address);
   }
 
   disconnect(address: string): void {
-    const isNamed = this.#hosts.has(address);
-    if (!this.#endpoints.deleteConnected(address)) {
-      throw addressError("disconnect from", describe(address), "it is not connected");
-    }
-    this.#release(address, isNamed ? this.#hosts.delete(address) : address);
+    this.#connector.disconnect(address);
   }
 
   /** Begins a lost connection anew: what ZeroMQ holds of the one before is dropped, in both directions. */
@@ -277,12 +221,10 @@ export class Channel {
 
   /** Never throws: a failure is a rejection. */
   send(message: NativeMessage): Promise<void> {
-    if (!this.#uses.inproc) return this.#calls.send(message);
+    if (!this.#framing.isInproc) return this.#calls.send(message);
     this.#hasSent = true;
-    // Peers over tcp and ipc would see the marks.
-    if (this.#uses.network) return this.#calls.send(message);
     try {
-      return this.#calls.send(toThread(message, this.#frames));
+      return this.#calls.send(this.#framing.encode(message));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -309,19 +251,19 @@ export class Channel {
     if (this.#closed) return;
     this.#closed = true;
     const { bound } = this.#endpoints;
-    const released = bound.map((each) => this.#freed(each, this.#endpoints.nativeNameOf(each)));
+    const released = this.#binder.close();
     this.#watch.stop();
-    this.#hosts.close();
+    this.#connector.close();
     // Closing frees an inproc name only later, in a thread of libzmq.
     for (const each of bound) if (isInproc(each)) this.native.disconnect(each);
     this.#inproc.close(this.#hasSent ? this.native.linger : 0);
     if (!this.#watch.started) forgetChannel(this);
     this.#guard.release();
     this.native.close();
-    await Promise.all(released);
+    await released;
     if (isMainThread) return;
     if (this.#watch.started) await this.#ended;
-    if (this.#uses.inproc) await swept();
+    if (this.#framing.isInproc) await swept();
   }
 
   /** Closes without waiting for anything, for a thread that ends. What ZeroMQ holds is dropped. */
@@ -329,9 +271,9 @@ export class Channel {
     if (this.#closed) return;
     this.#closed = true;
     this.#watch.stop();
-    this.#hosts.close();
+    this.#connector.close();
     this.#inproc.close(0, true);
-    for (const gate of this.#gates.values()) gate.closeNow();
+    this.#binder.closeNow();
     this.native.linger = 0;
     this.native.close();
   }
@@ -343,160 +285,15 @@ export class Channel {
   }
 
   #prepare({ text, transport }: Address): void {
-    const isInner = transport === "inproc";
-    const hasOther = isInner ? this.#uses.network : this.#uses.inproc;
-    if (hasOther && this.#mayLeaveThread) throw new TypeError(MIXED);
-    this.#uses[isInner ? "inproc" : "network"] = true;
+    this.#framing.use(transport === "inproc" ? "inproc" : "network");
     if (text.includes("[")) this.native.ipv6 = true;
     // inproc has no monitor events, and a monitor would keep the process alive until somebody has bound.
     if (transport !== "inproc") takingDescriptors(() => this.#watch.start());
-  }
-
-  /** @param place what libzmq calls it; null where it was not told to connect yet */
-  #release(address: string, place: string | null): void {
-    const isParked = this.#watch.isParked(address);
-    this.#watch.forget(address);
-    if (place === null || isParked) return;
-    // zeromq's unbind blocks the socket meanwhile; libzmq ends a bound endpoint with this call too.
-    if (isInproc(address)) this.#inproc.release(address);
-    else this.native.disconnect(place);
-    this.#refusedBefore += this.#gates.get(address)?.refused ?? 0;
-    this.#gates.delete(address);
-    this.#calls.wake();
-    this.#calls.nudgeLater();
-  }
-
-  /** A host name leads somewhere, or somewhere else than before. */
-  #move({ address, from, to }: Move): void {
-    if (this.#closed) return;
-    const { native } = this;
-    if (from !== null && !this.#watch.isParked(address)) native.disconnect(from);
-    this.#watch.moved(address);
-    this.#endpoints.move(address, to);
-    const { ipv6 } = native;
-    const isV6 = to.includes("[");
-    // Only where it changes: zeromq.js warns of each change beside another address, though it holds for the next connect.
-    if (isV6 !== ipv6) native.ipv6 = isV6;
-    try {
-      native.connect(to);
-    } catch (cause) {
-      this.#options.listener.onProblem(addressError("connect to", address, cause));
-    } finally {
-      if (isV6 !== ipv6) native.ipv6 = ipv6;
-    }
-    this.#calls.wake();
-  }
-
-  /** Whether what it sends may be held by another thread when this one has ended. */
-  get #mayLeaveThread(): boolean {
-    return !isMainThread && this.#kind !== "pull" && this.#kind !== "sub";
-  }
-
-  #passesGate(address: Address): boolean {
-    const { gate, security } = this.#options;
-    if (gate !== true) return gate ?? needsGate(address, security);
-    const cannot = security instanceof ClientIdentity || address.text.startsWith("ipc://@");
-    if (cannot) throw new TypeError(NO_GATE);
-    return address.transport !== "inproc";
-  }
-
-  /** Whether nobody keeps a peer from choosing a routing id of ZeroMQ's own kind. */
-  get #meetsStrangers(): boolean {
-    const isNamed = this.#options.security instanceof ServerIdentity;
-    return this.#kind === "router" && !isNamed && !this.#skipped;
-  }
-
-  /** Binds, and remembers it, in one step: what closes the socket must know of all that is bound. */
-  async #bindNative(address: Address): Promise<string> {
-    if (this.#meetsStrangers) takingDescriptors(() => skipRoutingIds(this.native));
-    this.#skipped = true;
-    const { text, transport } = address;
-    if (transport === "inproc") return await bindFreeName(() => this.#bindNow(address));
-    if (transport === "tcp") return this.#bindNow(address);
-    const path = text.slice("ipc://".length);
-    return await bindFreePath(path, (place) =>
-      this.#bindNow(address, hasFile(path) ? place : null),
-    );
-  }
-
-  /** @param place of the file of a socket: libzmq makes it as the umask says, and nobody else shall connect */
-  #bindNow({ text, transport }: Address, place: string | null = null): string {
-    this.#assertOpen();
-    const file = place === null ? null : new SocketFile(place);
-    let nativeName: string | null = null;
-    try {
-      nativeName = this.#bindEndpoint(file === null ? text : `ipc://${file.draft}`);
-      file?.publish();
-    } catch (error) {
-      file?.remove();
-      if (nativeName !== null) this.native.disconnect(nativeName);
-      throw error;
-    }
-    const resolved = transport === "tcp" ? nativeName.replace(MAPPED_IPV4, "$1") : text;
-    this.#endpoints.addBound(resolved, nativeName);
-    this.#calls.wake();
-    return resolved;
-  }
-
-  /** @returns what libzmq calls it */
-  #bindEndpoint(endpoint: string): string {
-    if (isInproc(endpoint)) {
-      this.#inproc.bind(endpoint);
-      return endpoint;
-    }
-    this.native.bindSync(endpoint);
-    return this.native.lastEndpoint ?? endpoint;
-  }
-
-  async #bindGated(address: string): Promise<string> {
-    const { gateLimits: limits, listener, settings, security } = this.#options;
-    const gate = await GatedListener.open({
-      address,
-      bindInner: (inner) => {
-        this.#assertOpen();
-        this.native.bindSync(inner);
-      },
-      unbindInner: (inner) => {
-        if (!this.#closed) this.native.disconnect(inner);
-      },
-      limits,
-      mechanism: security instanceof ServerIdentity ? "CURVE" : "NULL",
-      heartbeatMs: settings.heartbeatMs,
-      identities: this.#kind === "router" ? this.#identities : null,
-      onRefused: listener.onProblem,
-    });
-    if (this.#closed) await gate.close();
-    this.#assertOpen();
-    this.#gates.set(gate.address, gate);
-    this.#endpoints.addBound(gate.address, gate.inner);
-    return gate.address;
   }
 
   #assertOpen(): void {
     if (this.#closed) throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
   }
 
-  readonly #open = (frames: Buffer[]): Buffer[] =>
-    this.#uses.inproc ? ownFrames(fromThread(frames, this.#frames)) : frames;
-
-  /** Resolves when a bound address can be bound again, once it has been given up. */
-  #freed(address: string, nativeName: string): Promise<void> {
-    if (isInproc(address)) return Promise.resolve();
-    return this.#gates.get(address)?.close() ?? this.#watch.released(nativeName);
-  }
-}
-
-/**
- * Over inproc libzmq hands a frame over as it stands: it is the sender's memory, and that of every other subscriber.
- * Whoever receives it may change what he is given, so it is copied.
- */
-function ownFrames(frames: readonly Buffer[]): Buffer[] {
-  return frames.map((frame) => Buffer.from(frame));
-}
-
-function addressError(verb: string, address: string, cause: unknown): BrokerlessError {
-  const reason =
-    typeof cause === "string" ? cause : `${errnoOf(cause)} ${(cause as Error).message}`;
-  const message = `cannot ${verb} ${address}: ${reason.trim()}`;
-  return new BrokerlessError("BROKERLESS_ADDRESS", message, { cause });
+  readonly #open = (frames: Buffer[]): Buffer[] => this.#framing.decode(frames);
 }

@@ -103,7 +103,7 @@ export const MISFIT_MUTANTS: readonly Mutant[] = [
     name: "an option is set as it is",
     edits: [
       [
-        "transport/channel",
+        "transport/connector",
         "if (isV6 !== ipv6)\n                native.ipv6 = ipv6;",
         "native.ipv6 = ipv6;",
       ],

@@ -44,6 +44,7 @@ export const THREAD_FRAME_MUTANTS: readonly Mutant[] = [
 ];
 
 const CHANNEL = "transport/channel";
+const BINDER = "transport/binder";
 const BIND_CLOSE = "transport/bind-close";
 /** Hides no name that is freed a moment later. */
 const ONE_TRY = [
@@ -55,8 +56,8 @@ const ONE_TRY = [
 /** libzmq frees a name when it closes the socket, in a thread of its own: often, but not always, after the next bind. */
 const LATER_NATIVE_CLOSE = [
   CHANNEL,
-  "this.native.close();\n        await Promise.all(released);",
-  "setImmediate(() => this.native.close());\n        await Promise.all(released);",
+  "this.native.close();\n        await released;",
+  "setImmediate(() => this.native.close());\n        await released;",
 ] as const;
 
 /** What a socket that is closed while it binds leaves behind. */
@@ -66,9 +67,9 @@ export const BIND_CLOSE_MUTANTS: readonly Mutant[] = [
     name: "what is bound is remembered later",
     edits: [
       [
-        CHANNEL,
-        "this.#endpoints.addBound(resolved, nativeName);",
-        "setImmediate(() => this.#endpoints.addBound(resolved, nativeName));",
+        BINDER,
+        "endpoints.addBound(resolved, nativeName);",
+        "setImmediate(() => endpoints.addBound(resolved, nativeName));",
       ],
       ONE_TRY,
       LATER_NATIVE_CLOSE,

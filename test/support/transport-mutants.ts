@@ -44,7 +44,7 @@ export const IPC_MUTANTS: readonly Mutant[] = [
   {
     rule: "0059",
     name: "libzmq makes the file at its place",
-    edits: [["transport/channel", "hasFile(path) ? place : null", "null"]],
+    edits: [["transport/binder", "hasFile(path) ? place : null", "null"]],
     hunt: [MODE, "the path of a reliable Pull is"],
   },
   {

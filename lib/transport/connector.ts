@@ -1,0 +1,105 @@
+import type { BrokerlessError } from "../errors.ts";
+import { describe } from "../options.ts";
+import { addressError } from "./address-error.ts";
+import { isInproc } from "./inproc/inproc-endpoints.ts";
+import type { Address } from "./native/address.ts";
+import { hasHostName, type Move, type NamedHosts } from "./native/named-hosts.ts";
+import { takingDescriptors } from "./native/out-of-descriptors.ts";
+import type { SocketParts } from "./socket-parts.ts";
+
+/** How a {@link Connector} connects. */
+export interface ConnectorOptions {
+  /** Say where host names lead; they call {@link Connector.move}. */
+  readonly hosts: NamedHosts;
+  /** A place that a host name leads to cannot be connected to. */
+  readonly onProblem: (error: BrokerlessError) => void;
+}
+
+/**
+ * The connected addresses of a socket: wherever a host name leads, and whoever has bound a name over inproc.
+ *
+ * @see docs/decisions/0013-names-and-paths.md
+ */
+export class Connector {
+  readonly #parts: SocketParts;
+  readonly #options: ConnectorOptions;
+  #closed = false;
+
+  constructor(parts: SocketParts, options: ConnectorOptions) {
+    this.#parts = parts;
+    this.#options = options;
+  }
+
+  /** Connects to an address to which the socket is not connected. @throws BrokerlessError `BROKERLESS_ADDRESS` */
+  connect({ text, transport }: Address): void {
+    const { native, endpoints, calls } = this.#parts;
+    if (hasHostName(text)) {
+      endpoints.addConnected(text, true);
+      this.#options.hosts.add(text);
+      return;
+    }
+    try {
+      native.connect(text);
+    } catch (cause) {
+      throw addressError("connect to", text, cause);
+    }
+    if (transport === "inproc") this.#connectPresence(text);
+    endpoints.addConnected(text);
+    calls.wake();
+  }
+
+  /** @throws BrokerlessError `BROKERLESS_ADDRESS` where it is not connected */
+  disconnect(address: string): void {
+    const { native, endpoints, inproc, watch, calls } = this.#parts;
+    const { hosts } = this.#options;
+    const isNamed = hosts.has(address);
+    if (!endpoints.deleteConnected(address)) {
+      throw addressError("disconnect from", describe(address), "it is not connected");
+    }
+    const place = isNamed ? hosts.delete(address) : address;
+    const isParked = watch.isParked(address);
+    watch.forget(address);
+    if (place === null || isParked) return;
+    if (isInproc(address)) inproc.release(address);
+    else native.disconnect(place);
+    calls.wake();
+    calls.nudgeLater();
+  }
+
+  /** A host name leads somewhere, or somewhere else than before. */
+  move({ address, from, to }: Move): void {
+    if (this.#closed) return;
+    const { native, endpoints, watch, calls } = this.#parts;
+    if (from !== null && !watch.isParked(address)) native.disconnect(from);
+    watch.moved(address);
+    endpoints.move(address, to);
+    const { ipv6 } = native;
+    const isV6 = to.includes("[");
+    // Only where it changes: zeromq.js warns of each change beside another address, though it holds for the next connect.
+    if (isV6 !== ipv6) native.ipv6 = isV6;
+    try {
+      native.connect(to);
+    } catch (cause) {
+      this.#options.onProblem(addressError("connect to", address, cause));
+    } finally {
+      if (isV6 !== ipv6) native.ipv6 = ipv6;
+    }
+    calls.wake();
+  }
+
+  /** The native socket is about to close. */
+  close(): void {
+    this.#closed = true;
+    this.#options.hosts.close();
+  }
+
+  #connectPresence(address: string): void {
+    const { native, inproc } = this.#parts;
+    try {
+      takingDescriptors(() => inproc.connected(address));
+    } catch (error) {
+      native.disconnect(address);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,14 @@
+import type { InprocEndpoints } from "./inproc/inproc-endpoints.ts";
+import type { AddressBook } from "./monitor/address-book.ts";
+import type { PeerWatch } from "./monitor/peer-watch.ts";
+import type { NativeSocket } from "./native/native.ts";
+import type { NativeCalls } from "./native/native-calls.ts";
+
+/** A native socket, and who has to know when an address of it comes or goes. */
+export interface SocketParts {
+  readonly native: NativeSocket;
+  readonly endpoints: AddressBook;
+  readonly inproc: InprocEndpoints;
+  readonly watch: PeerWatch;
+  readonly calls: NativeCalls;
+}
