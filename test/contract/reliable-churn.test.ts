@@ -7,9 +7,9 @@ import {
 import { MemoryJournal } from "../../lib/journal/index.ts";
 import { RELIABLE_SEND_DEFAULTS } from "../../lib/reliable/reliable-options.ts";
 import { readState } from "../../lib/reliable/saved-values.ts";
-import { FREEING } from "../../lib/reliable/sender/dead-letter-compactor.ts";
 import { DispatchDriver } from "../../lib/reliable/sender/dispatch-driver.ts";
-import { restoreDispatcher } from "../../lib/reliable/sender/restored-state.ts";
+import { FREEING } from "../../lib/reliable/sender/saved/dead-letter-compactor.ts";
+import { restoreDispatcher } from "../../lib/reliable/sender/saved/restored-state.ts";
 import { SenderEpochs } from "../../lib/reliable/sender-epochs.ts";
 import type { LinkPeer } from "../../lib/transport/link-peer.ts";
 import { eventually } from "../support/eventually.ts";

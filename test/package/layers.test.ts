@@ -110,6 +110,15 @@ const LOWER: Readonly<Record<string, readonly string[]>> = {
     "journal",
     "reliable",
   ],
+  "reliable/sender/saved": [
+    ".",
+    "batch",
+    "delivery/dispatch",
+    "delivery/range",
+    "journal",
+    "reliable",
+    "reliable/outbound",
+  ],
   "reliable/sender": [
     ".",
     "batch",
@@ -124,6 +133,7 @@ const LOWER: Readonly<Record<string, readonly string[]>> = {
     "reliable",
     "reliable/link",
     "reliable/outbound",
+    "reliable/sender/saved",
     "transport",
   ],
   "reliable/receiver": [

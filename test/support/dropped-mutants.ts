@@ -70,13 +70,15 @@ export const DROPPED_MUTANTS: readonly Mutant[] = [
   {
     rule: "0050",
     name: "a dropped message is sent beside the one in its place",
-    edits: [["reliable/sender/restored-state", "[...state.settled, ...gone]", "state.settled"]],
+    edits: [
+      ["reliable/sender/saved/restored-state", "[...state.settled, ...gone]", "state.settled"],
+    ],
     hunt: [IDS, "is sent once, also where its end was not saved"],
   },
   {
     rule: "0050",
     name: "the state is saved before the ids",
-    edits: [["reliable/sender/sender-state-store", "saveFirst();", ""]],
+    edits: [["reliable/sender/saved/state-writer", "saveFirst();", ""]],
     hunt: [IDS, "saved before the state of their messages"],
   },
   {

@@ -159,13 +159,17 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: "0042",
     name: "a full disk that has refused messages is no reason to make room",
-    edits: [["reliable/sender/room-seeker", "this.#cancel ??= ", "if (false) this.#cancel ??= "]],
+    edits: [
+      ["reliable/sender/saved/room-seeker", "this.#cancel ??= ", "if (false) this.#cancel ??= "],
+    ],
     hunt: ["sim/full-letters", "hold back little"],
   },
   {
     rule: "0042",
     name: "letters are copied on a full disk only where that is worth it on other days",
-    edits: [["reliable/sender/dead-letter-compactor", "isShort ? this.#dueBytesShort : ", ""]],
+    edits: [
+      ["reliable/sender/saved/dead-letter-compactor", "isShort ? this.#dueBytesShort : ", ""],
+    ],
     hunt: ["sim/full-letters", "hold back little"],
   },
   {

@@ -9,8 +9,8 @@ import {
   RELIABLE_SEND_DEFAULTS,
   type ResolvedReliableSend,
 } from "../../lib/reliable/reliable-options.ts";
-import type { Freeing } from "../../lib/reliable/sender/dead-letter-compactor.ts";
 import { ReliableSender } from "../../lib/reliable/sender/reliable-sender.ts";
+import type { Freeing } from "../../lib/reliable/sender/saved/dead-letter-compactor.ts";
 import { eventually } from "./eventually.ts";
 import { ManualClock } from "./manual-clock.ts";
 import { SimWire } from "./sim-wire.ts";

@@ -22,19 +22,23 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
   {
     rule: "0046",
     name: "a state that is too large is not made smaller",
-    edits: [["reliable/sender/sender-state-store", "!this.#values.shrink()", "true"]],
+    edits: [["reliable/sender/saved/state-writer", "!this.shrink(error)", "true"]],
     hunt: [SAVES, "with most of the named values taken"],
   },
   {
     rule: "0046",
     name: "a save that failed is not tried again",
-    edits: [["reliable/sender/sender-state-store", 'error.code === "BROKERLESS_CLOSED"', "true"]],
+    edits: [
+      ["reliable/sender/saved/sender-state-store", 'error.code === "BROKERLESS_CLOSED"', "true"],
+    ],
     hunt: [SAVES, "less and less often, and is saved in the end (BROKERLESS_TOO_LARGE)"],
   },
   {
     rule: "0046",
     name: "a save that failed is tried again at once",
-    edits: [["reliable/sender/sender-state-store", "Math.max(RETRY_MS, this.#retryMs * 2)", "1"]],
+    edits: [
+      ["reliable/sender/saved/sender-state-store", "Math.max(RETRY_MS, this.#retryMs * 2)", "1"],
+    ],
     hunt: [SAVES, "less and less often, and is saved in the end (BROKERLESS_NO_SPACE)"],
   },
   {
@@ -42,7 +46,7 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
     name: "what could not be freed counts as freed",
     edits: [
       [
-        "reliable/sender/sender-state-store",
+        "reliable/sender/saved/settled-space",
         "if (seqNeeded <= this.#seqFreed)\n            return;",
         "if (seqNeeded <= this.#seqFreed)\n            return;\n        this.#seqFreed = seqNeeded;",
       ],
@@ -52,20 +56,20 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
   {
     rule: "0042",
     name: "what the life before has not freed is forgotten",
-    edits: [["reliable/sender/sender-state-store", BEFORE, "0"]],
+    edits: [["reliable/sender/saved/settled-space", BEFORE, "0"]],
     hunt: [SAVES, "that is killed again and again frees"],
   },
   {
     rule: "0042",
     name: "the same of one that is closed in order",
-    edits: [["reliable/sender/sender-state-store", BEFORE, "0"]],
+    edits: [["reliable/sender/saved/settled-space", BEFORE, "0"]],
     hunt: [SAVES, "that is closed in order again and again frees"],
   },
   {
     rule: "0042",
     name: "what dead letters still hold back counts as freed",
     edits: [
-      ["reliable/sender/sender-state-store", "this.#unfreedBytes * part", "this.#unfreedBytes"],
+      ["reliable/sender/saved/settled-space", "this.#unfreedBytes * part", "this.#unfreedBytes"],
     ],
     hunt: [SAVES, "freed when they are purged"],
   },

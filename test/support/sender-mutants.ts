@@ -286,7 +286,7 @@ export const MISSING_MUTANTS: readonly Mutant[] = [
   {
     rule: "0052",
     name: "no hold before the first message",
-    edits: [["reliable/sender/sender-state-store", "void this.#hold();", ""]],
+    edits: [["reliable/sender/saved/sender-state-store", "void this.#hold();", ""]],
     hunt: [MISSING, "a retention frees nothing that is not processed"],
   },
   {
@@ -334,13 +334,15 @@ export const MISSING_MUTANTS: readonly Mutant[] = [
   {
     rule: "0052",
     name: "a lost message is told again after each restart",
-    edits: [["reliable/sender/restored-state", "[...state.settled, ...gone]", "state.settled"]],
+    edits: [
+      ["reliable/sender/saved/restored-state", "[...state.settled, ...gone]", "state.settled"],
+    ],
     hunt: [MISSING, "told once, also where its end was not saved"],
   },
   {
     rule: "0052",
     name: "what was freed is taken for settled",
-    edits: [["reliable/sender/restored-state", "?? senderSeqFirst", "?? seqFirst"]],
+    edits: [["reliable/sender/saved/restored-state", "?? senderSeqFirst", "?? seqFirst"]],
     hunt: [MISSING, "frees unprocessed before its restart"],
   },
 ];

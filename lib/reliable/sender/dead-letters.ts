@@ -11,8 +11,8 @@ import { BrokerlessError } from "../../errors.ts";
 import type { Values } from "../../journal/journal.ts";
 import { expected } from "../../options.ts";
 import type { IdChange } from "../outbound/deduplicator.ts";
-import { draftOf, LetterReader, type ReadLetter } from "./letter-reader.ts";
-import type { SenderStateStore } from "./sender-state-store.ts";
+import { draftOf, LetterReader, type ReadLetter } from "./saved/letter-reader.ts";
+import type { SenderStateStore } from "./saved/sender-state-store.ts";
 
 /** Letters that are sent anew in one append (bytes); a longer one goes alone. */
 const REQUEUE_BYTES = 2 ** 16;

@@ -7,7 +7,7 @@ import type { BrokerlessError } from "../../errors.ts";
 import type { Journal } from "../../journal/journal.ts";
 import type { DurableOutbound } from "../outbound/durable-outbound.ts";
 import type { SenderEpochs } from "../sender-epochs.ts";
-import type { Freeing } from "./dead-letter-compactor.ts";
+import type { Freeing } from "./saved/dead-letter-compactor.ts";
 
 /** Dependencies of `DispatchDriver`. */
 export interface DispatchDriverOptions {

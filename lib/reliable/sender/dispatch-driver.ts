@@ -21,12 +21,12 @@ import { Alarm } from "../link/alarm.ts";
 import { AttentiveClock, lookMs } from "../link/attentive-clock.ts";
 import { Refusals, readLinkMessage, sameRole } from "../link/refusals.ts";
 import { Backlog } from "./backlog.ts";
-import { DeadLetterCompactor } from "./dead-letter-compactor.ts";
 import type { DispatchDriverOptions } from "./dispatch-driver-options.ts";
-import { SavedProgress } from "./saved-progress.ts";
+import { DeadLetterCompactor } from "./saved/dead-letter-compactor.ts";
+import { SavedProgress } from "./saved/saved-progress.ts";
+import { SenderStateStore } from "./saved/sender-state-store.ts";
 import { peerOf, type SenderSession } from "./sender-session.ts";
 import { SenderSessions } from "./sender-sessions.ts";
-import { SenderStateStore } from "./sender-state-store.ts";
 import { Transmitter } from "./transmitter.ts";
 
 /** A state that lasts is told again after so long (milliseconds). */

@@ -25,10 +25,10 @@ import { DurableOutbound } from "../outbound/durable-outbound.ts";
 import { type ReliablePorts, systemPorts } from "../ports.ts";
 import { memoryJournal, type ResolvedReliableSend } from "../reliable-options.ts";
 import { SenderEpochs } from "../sender-epochs.ts";
-import { FREEING, type Freeing, isNoSpace } from "./dead-letter-compactor.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import { DispatchDriver } from "./dispatch-driver.ts";
-import { restoreDispatcher } from "./restored-state.ts";
+import { FREEING, type Freeing, isNoSpace } from "./saved/dead-letter-compactor.ts";
+import { restoreDispatcher } from "./saved/restored-state.ts";
 
 /** Dependencies of {@link ReliableSender}. */
 export interface ReliableSenderOptions {

@@ -14,7 +14,7 @@ import type { LinkPeer } from "../../transport/link-peer.ts";
 import { HEARTBEATS_MISSED_MAX } from "../link/attentive-clock.ts";
 import { Probes } from "../link/probes.ts";
 import type { SenderEpochs } from "../sender-epochs.ts";
-import type { SavedProgress } from "./saved-progress.ts";
+import type { SavedProgress } from "./saved/saved-progress.ts";
 import { newSenderSession, peerOf, type SenderSession } from "./sender-session.ts";
 
 /** Dependencies of {@link SenderSessions}. */

@@ -1,16 +1,15 @@
-import type { Clock } from "../../clock.ts";
-import type { Move } from "../../delivery/dispatch/dead-letter-index.ts";
-import { stateWithCopies } from "../../delivery/dispatch/dead-letter-moves.ts";
-import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
-import type { DispatcherState } from "../../delivery/dispatch/dispatcher-events.ts";
-import { BrokerlessError } from "../../errors.ts";
-import type { Journal, Values } from "../../journal/journal.ts";
-import { bytesOf } from "../journal-bytes.ts";
-import { type SavedValues, STATE_NAME, ValuesOfSender } from "../saved-values.ts";
-import type { SenderEpochs } from "../sender-epochs.ts";
+import type { Clock } from "../../../clock.ts";
+import type { Move } from "../../../delivery/dispatch/dead-letter-index.ts";
+import { stateWithCopies } from "../../../delivery/dispatch/dead-letter-moves.ts";
+import type { Dispatcher } from "../../../delivery/dispatch/dispatcher.ts";
+import { BrokerlessError } from "../../../errors.ts";
+import type { Journal, Values } from "../../../journal/journal.ts";
+import type { SenderEpochs } from "../../sender-epochs.ts";
 import { type DeadLetterCompactor, type Freeing, isNoSpace } from "./dead-letter-compactor.ts";
 import { RoomSeeker } from "./room-seeker.ts";
 import type { SavedProgress } from "./saved-progress.ts";
+import { SettledSpace } from "./settled-space.ts";
+import { type StateChange, StateWriter } from "./state-writer.ts";
 
 /** Acks are saved together, at most so long after the first (milliseconds): the tail that may be sent again. */
 const SAVE_MS = 20;
@@ -21,8 +20,6 @@ const SAVE_BYTES_FEW = 2 ** 16;
 /** Rest after a save that failed, doubled each time (milliseconds). */
 const RETRY_MS = 100;
 const RETRY_MS_MAX = 2_000;
-/** After so many saves it is tried whether there is room again for all that there is to say (count). */
-const SAVES_SMALL = 64;
 
 /** Dependencies of {@link SenderStateStore}. */
 export interface SenderStateStoreOptions {
@@ -42,50 +39,36 @@ export interface SenderStateStoreOptions {
 }
 
 /**
- * Keeps what is settled beside the journal that holds the messages, and frees what nobody needs.
- *
- * The state is one named value, which a journal stores as a whole or not at all: a message that became a
- * dead letter is in it as settled and as dead, or as neither.
+ * Keeps what is settled beside the journal that holds the messages, and frees what nobody needs: says when, one save at
+ * a time, and tries again what failed.
  *
  * @see docs/decisions/0042-acknowledgements.md
  */
 export class SenderStateStore {
   readonly #options: SenderStateStoreOptions;
-  readonly #values: ValuesOfSender;
+  readonly #writer: StateWriter;
+  readonly #space: SettledSpace;
   readonly #progress: SavedProgress;
   #isDirty = false;
   #saving: Promise<void> | null = null;
   #cancel: (() => void) | null = null;
   /** Settled since the last save (bytes). */
   #unsavedBytes = 0;
-  /** Settled and not freed, what a sender before this one has left so included (bytes). */
-  #unfreedBytes: number;
-  #seqFreed: number;
   /** Nothing can be saved any more. */
   #failed = false;
   #retryMs = 0;
   /** What was told of saves that fail: the same is told again when one has succeeded in between. */
   #told: string | null = null;
-  /** It could not be stored that retention must keep what is not processed. */
-  #lacksHold = false;
-  #costBytes = 0;
-  /** Saves since there was no room for all that there is to say (count); null: there is. */
-  #smallSaves: number | null = null;
-  /** Whether what was saved last says that messages are handed out. */
-  #saysLeased = false;
   #isEnding = false;
   readonly #seeker: RoomSeeker;
-  /** Letters were moved since something was freed: what lay before them may be much. */
-  #hasMoved = false;
   /** What was told of moves that fail, as for saves. */
   #toldOfMoves: string | null = null;
 
   constructor(options: SenderStateStoreOptions) {
     this.#options = options;
     this.#progress = options.progress;
-    this.#values = new ValuesOfSender(options.epochs, options.dispatcher);
-    this.#seqFreed = freedBefore(options.journal);
-    this.#unfreedBytes = bytesOf(options.journal, { first: 1, last: options.progress.floor });
+    this.#writer = new StateWriter(options);
+    this.#space = new SettledSpace(options);
     this.#seeker = new RoomSeeker({ clock: options.clock, seek: () => this.#seekRoom() });
     void this.#hold();
   }
@@ -121,12 +104,12 @@ export class SenderStateStore {
 
   /** Something was settled (bytes), or has changed otherwise: it is saved soon. */
   settled(bytes: number): void {
-    this.#unfreedBytes += bytes;
+    this.#space.settled(bytes);
     this.#unsavedBytes += bytes;
     this.#isDirty = true;
     if (this.#saving !== null || this.#failed) return;
     const isMuch = this.#unsavedBytes >= this.#options.freeing.bytes;
-    if (isMuch && this.#retryMs === 0 && this.#costBytes < SAVE_BYTES_FEW) void this.save();
+    if (isMuch && this.#retryMs === 0 && this.#writer.costBytes < SAVE_BYTES_FEW) void this.save();
     else this.#saveLater();
   }
 
@@ -153,7 +136,8 @@ export class SenderStateStore {
   /** Saves for the last time, moves of dead letters included: that it ends in order is no failed try of what is handed out. */
   async end(): Promise<void> {
     this.#isEnding = true;
-    this.#isDirty ||= this.#saysLeased;
+    this.#writer.end();
+    this.#isDirty ||= this.#writer.saysLeased;
     await this.save();
     this.close();
   }
@@ -173,7 +157,7 @@ export class SenderStateStore {
   }
 
   get #pauseMs(): number {
-    return Math.max(SAVE_MS, this.#retryMs, this.#costBytes / SAVE_BYTES_PER_MS);
+    return Math.max(SAVE_MS, this.#retryMs, this.#writer.costBytes / SAVE_BYTES_PER_MS);
   }
 
   async #save(): Promise<void> {
@@ -182,18 +166,16 @@ export class SenderStateStore {
     this.#isDirty = false;
     this.#unsavedBytes = 0;
     const { journal, dispatcher } = this.#options;
-    // The lowest seq that may still be asked for.
-    const seqNeeded = Math.min(dispatcher.floor + 1, dispatcher.dead.lowestAt);
+    const seqNeeded = this.#space.neededWith(dispatcher.floor);
     const onSaved = this.#options.onSave();
     try {
       if (journal.full) await journal.room();
-      if (this.#lacksHold) await journal.hold(STATE_NAME, this.#progress.floor + 1);
-      this.#lacksHold = false;
+      if (this.#space.lacksHold) await this.#space.holdAgain();
       const { floor } = dispatcher;
-      await this.#store(() => this.#make((state) => state));
+      await this.#writer.write();
       this.#progress.floor = floor;
       onSaved();
-      await this.#free(seqNeeded);
+      await this.#space.free(seqNeeded, this.#seeker.isShort);
       this.#succeeded();
     } catch (cause) {
       this.#fail(cause);
@@ -205,50 +187,14 @@ export class SenderStateStore {
     if (journal.full) await journal.room();
     const { change, store, result } = plan();
     if (store === null) return result;
-    await this.#store(() => this.#make(change), store);
+    await this.#writer.write(change, store);
     this.#succeeded();
     return result;
   }
 
-  /** Stores as much of what there is to say as there is room for. */
-  async #store(
-    make: () => SavedValues,
-    store: (values: Values) => PromiseLike<unknown> = (values) => this.#options.journal.set(values),
-  ): Promise<void> {
-    for (;;) {
-      const saved = make();
-      this.#costBytes = saved.costBytes;
-      try {
-        await store(saved.values);
-      } catch (error) {
-        if (!isTooLarge(error) || !this.#values.shrink()) throw error;
-        this.#noteSmall();
-        continue;
-      }
-      saved.onStored();
-      if (!saved.isWhole) this.#noteSmall();
-      else if (this.#smallSaves !== null) this.#growSoon(this.#smallSaves + 1);
-      return;
-    }
-  }
-
-  #make(change: (state: DispatcherState) => DispatcherState): SavedValues {
-    const { clock, saveFirst } = this.#options;
-    saveFirst();
-    const times = { nowMs: clock.nowMs(), timeMs: clock.timeMs() };
-    return this.#values.make(times, (state) => {
-      const now = change(this.#isEnding ? stateAtEnd(state) : state);
-      this.#saysLeased = now.leased.length > 0;
-      return now;
-    });
-  }
-
-  /** Before the first message: no retention frees what is not processed. */
   async #hold(): Promise<void> {
-    const { journal } = this.#options;
-    if (journal.holds().has(STATE_NAME)) return;
     try {
-      await journal.hold(STATE_NAME, this.#progress.floor + 1);
+      await this.#space.hold();
     } catch (cause) {
       const error = toError(cause, "cannot keep what is not processed from being freed");
       if (error.code !== "BROKERLESS_CLOSED") this.#holdLater(error);
@@ -257,7 +203,6 @@ export class SenderStateStore {
 
   /** Tried again with what is saved next. */
   #holdLater(error: BrokerlessError): void {
-    this.#lacksHold = true;
     this.#fail(error);
     if (this.#saving === null) this.#saveLater();
   }
@@ -269,13 +214,13 @@ export class SenderStateStore {
     let { floor } = this.#progress;
     const values = (moves: readonly Move[]) => {
       floor = dispatcher.floor;
-      return this.#make((state) => stateWithCopies(state, moves)).values;
+      return this.#writer.values((state) => stateWithCopies(state, moves));
     };
     try {
-      await compactor.run(values, () => this.#freeMoved(floor));
+      await compactor.run(values, () => this.#space.freeMoved(floor));
       this.#toldOfMoves = null;
     } catch (cause) {
-      if (isTooLarge(cause)) this.#values.shrink();
+      this.#writer.shrink(cause);
       if (isNoSpace(cause)) this.#seeker.shortage();
       const error = toError(cause, "cannot copy dead letters");
       if (error.code !== this.#toldOfMoves) onFailed(error);
@@ -283,24 +228,15 @@ export class SenderStateStore {
     }
   }
 
-  /** What lay before letters that were copied is freed before more are: on a full disk they need the room. */
-  async #freeMoved(floor: number): Promise<void> {
-    const { journal, dispatcher } = this.#options;
-    this.#hasMoved = true;
-    // The originals must not be freed before the copies are on the disk, whatever the sync level.
-    await journal.sync();
-    await this.#free(Math.min(floor + 1, dispatcher.dead.lowestAt));
-  }
-
   /** Copies and frees whatever makes room. @returns whether it did */
   async #seekRoom(): Promise<boolean> {
     while (this.#saving !== null) await this.#saving;
     if (this.#failed) return false;
-    const { journal, dispatcher, onFailed } = this.#options;
+    const { journal, onFailed } = this.#options;
     const { bytesKept } = journal.stats();
     const seek = async () => {
       await this.#moveDead();
-      await this.#free(Math.min(this.#progress.floor + 1, dispatcher.dead.lowestAt));
+      await this.#space.free(this.#space.neededWith(this.#progress.floor), this.#seeker.isShort);
     };
     this.#saving = seek().catch((cause) => {
       // A full disk is told by what it refuses.
@@ -310,45 +246,6 @@ export class SenderStateStore {
     this.#saving = null;
     if (this.#isDirty) this.settled(0);
     return journal.stats().bytesKept < bytesKept;
-  }
-
-  /** Frees what is settled for good, once it is stored that it is. */
-  async #free(seqNeeded: number): Promise<void> {
-    const { journal, freeing } = this.#options;
-    if (seqNeeded <= this.#seqFreed) return;
-    const bytes = this.#bytesBefore(seqNeeded);
-    // Where freeing costs a write, it is done less often.
-    const isWorth = bytes >= freeing.bytes || this.#hasMoved || this.#seeker.isShort;
-    if (!isWorth && journal.stats().bytesKept > freeing.bytes * 4) return;
-    await journal.hold(STATE_NAME, seqNeeded);
-    await journal.truncateBefore(seqNeeded);
-    // What a full disk has refused is freed by the next save, though nothing more was settled.
-    this.#unfreedBytes -= bytes;
-    this.#hasMoved = false;
-    this.#seqFreed = seqNeeded;
-  }
-
-  /** Of what is settled and not freed, the part that no dead letter holds back, as much for each message (bytes). */
-  #bytesBefore(seqNeeded: number): number {
-    const seqSettled = Math.max(seqNeeded, this.#options.dispatcher.floor + 1);
-    const part = (seqNeeded - this.#seqFreed) / (seqSettled - this.#seqFreed);
-    return this.#unfreedBytes * part;
-  }
-
-  /** Not all that there is to say could be saved: told once, until it can. */
-  #noteSmall(): void {
-    if (this.#smallSaves === null) {
-      const message =
-        "no room among the journal's named values for all that is known of acknowledgements: reasons of dead letters " +
-        "are cut, and after a restart messages may be sent again that were processed";
-      this.#options.onFailed(new BrokerlessError("BROKERLESS_FULL", message));
-    }
-    this.#smallSaves = 0;
-  }
-
-  #growSoon(saves: number): void {
-    this.#smallSaves = saves < SAVES_SMALL ? saves : null;
-    if (saves >= SAVES_SMALL) this.#values.grow();
   }
 
   #succeeded(): void {
@@ -373,31 +270,13 @@ export class SenderStateStore {
 
 /** What is to be stored together with a changed state. */
 export interface Together<T> {
-  readonly change: (state: DispatcherState) => DispatcherState;
+  readonly change: StateChange;
   /** Null: there is nothing to be stored. */
   readonly store: ((values: Values) => PromiseLike<unknown>) | null;
   readonly result: T;
 }
 
-/** What the sender before this one has freed. */
-function freedBefore(journal: Journal): number {
-  return Math.min(journal.seqFirst, journal.holds().get(STATE_NAME) ?? 0);
-}
-
-function isTooLarge(error: unknown): boolean {
-  return error instanceof BrokerlessError && error.code === "BROKERLESS_TOO_LARGE";
-}
-
 function toError(cause: unknown, message: string): BrokerlessError {
   if (cause instanceof BrokerlessError) return cause;
   return new BrokerlessError("BROKERLESS_JOURNAL_FAILED", message, { cause });
-}
-
-/** A sender that ends in order has let nobody down: what is handed out has not been tried. Pure. */
-function stateAtEnd(state: DispatcherState): DispatcherState {
-  const before = state.leased
-    .filter(({ value }) => value > 1)
-    .map(({ first, last, value }) => ({ first, last, value: value - 1 }));
-  const attempts = [...state.attempts, ...before].sort((a, b) => a.first - b.first);
-  return { ...state, attempts, leased: [], suspects: { ...state.suspects, begun: [] } };
 }

@@ -1,4 +1,4 @@
-import type { Clock } from "../../clock.ts";
+import type { Clock } from "../../../clock.ts";
 
 /** Rest before room is looked for, doubled each time that none was made (milliseconds). */
 const PAUSE_MS = 100;

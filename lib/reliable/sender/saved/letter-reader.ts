@@ -1,7 +1,7 @@
-import type { Batch, EntryCursor } from "../../batch/batch.ts";
-import { type BatchDraft, BatchEncoder } from "../../batch/batch-encoder.ts";
-import type { Entry } from "../../batch/entry.ts";
-import type { DeadLetterLocation } from "../../delivery/dispatch/dead-letter-index.ts";
+import type { Batch, EntryCursor } from "../../../batch/batch.ts";
+import { type BatchDraft, BatchEncoder } from "../../../batch/batch-encoder.ts";
+import type { Entry } from "../../../batch/entry.ts";
+import type { DeadLetterLocation } from "../../../delivery/dispatch/dead-letter-index.ts";
 
 /** Letters of one append (count). */
 const LETTERS_MAX = 1_024;

@@ -1,11 +1,11 @@
-import type { Batch } from "../../batch/batch.ts";
-import type { Move } from "../../delivery/dispatch/dead-letter-index.ts";
-import { copiesOf } from "../../delivery/dispatch/dead-letter-moves.ts";
-import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
-import type { DispatcherEvent } from "../../delivery/dispatch/dispatcher-events.ts";
-import type { SeqRange } from "../../delivery/range/range.ts";
-import { BrokerlessError } from "../../errors.ts";
-import type { Journal, Values } from "../../journal/journal.ts";
+import type { Batch } from "../../../batch/batch.ts";
+import type { Move } from "../../../delivery/dispatch/dead-letter-index.ts";
+import { copiesOf } from "../../../delivery/dispatch/dead-letter-moves.ts";
+import type { Dispatcher } from "../../../delivery/dispatch/dispatcher.ts";
+import type { DispatcherEvent } from "../../../delivery/dispatch/dispatcher-events.ts";
+import type { SeqRange } from "../../../delivery/range/range.ts";
+import { BrokerlessError } from "../../../errors.ts";
+import type { Journal, Values } from "../../../journal/journal.ts";
 import { draftOf, LetterReader, type ReadLetter } from "./letter-reader.ts";
 
 /** Dependencies of {@link DeadLetterCompactor}. */

@@ -1,17 +1,17 @@
-import type { Clock } from "../../clock.ts";
-import type { DeadLetterRecord } from "../../delivery/dispatch/dead-letter-record.ts";
-import { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
+import type { Clock } from "../../../clock.ts";
+import type { DeadLetterRecord } from "../../../delivery/dispatch/dead-letter-record.ts";
+import { Dispatcher } from "../../../delivery/dispatch/dispatcher.ts";
 import type {
   DispatcherOptions,
   DispatcherState,
-} from "../../delivery/dispatch/dispatcher-events.ts";
-import { DISPATCHER_STATE_EMPTY } from "../../delivery/dispatch/dispatcher-start.ts";
-import type { SeqRange } from "../../delivery/range/range.ts";
-import type { Segment } from "../../delivery/range/range-map.ts";
-import { BrokerlessError } from "../../errors.ts";
-import type { Journal } from "../../journal/journal.ts";
-import { goneBefore } from "../outbound/deduplicator.ts";
-import { readState, STATE_NAME, type StoredState } from "../saved-values.ts";
+} from "../../../delivery/dispatch/dispatcher-events.ts";
+import { DISPATCHER_STATE_EMPTY } from "../../../delivery/dispatch/dispatcher-start.ts";
+import type { SeqRange } from "../../../delivery/range/range.ts";
+import type { Segment } from "../../../delivery/range/range-map.ts";
+import { BrokerlessError } from "../../../errors.ts";
+import type { Journal } from "../../../journal/journal.ts";
+import { goneBefore } from "../../outbound/deduplicator.ts";
+import { readState, STATE_NAME, type StoredState } from "../../saved-values.ts";
 
 /**
  * The dispatcher of a journal's messages, as the sender before this one left it.
