@@ -58,7 +58,14 @@ const LOWER: Readonly<Record<string, readonly string[]>> = {
   "delivery/range": [],
   "delivery/attempts": ["delivery/range"],
   "delivery/protocol": [".", "batch", "delivery/range"],
-  "delivery/dispatch": [".", "delivery/attempts", "delivery/protocol", "delivery/range"],
+  "delivery/consumers": ["delivery/attempts", "delivery/range"],
+  "delivery/dispatch": [
+    ".",
+    "delivery/attempts",
+    "delivery/consumers",
+    "delivery/protocol",
+    "delivery/range",
+  ],
   "delivery/window": ["delivery/protocol", "delivery/range"],
   delivery: [],
   "delivery/saved": [
@@ -126,6 +133,7 @@ const LOWER: Readonly<Record<string, readonly string[]>> = {
     "core",
     "core/events",
     "core/queue",
+    "delivery/consumers",
     "delivery/dispatch",
     "delivery/protocol",
     "delivery/range",

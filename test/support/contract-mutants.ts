@@ -208,7 +208,7 @@ export const GONE_MUTANTS: readonly Mutant[] = [
   {
     rule: "0041",
     name: "who was waited for in vain is waited for again",
-    edits: [["delivery/dispatch/roster", "this.#forgotten += this.#awaited.size", "void 0"]],
+    edits: [["delivery/consumers/roster", "this.#forgotten += this.#awaited.size", "void 0"]],
     hunt: [CHURN, "waited for in vain"],
   },
 ];

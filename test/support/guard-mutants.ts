@@ -45,7 +45,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
   {
     rule: RULE,
     name: "an attempt beside others is the last",
-    edits: [[DISPATCHER, "isDead ? without([...begun], alone) : []", "[]"]],
+    edits: [["delivery/dispatch/settlement", "isDead ? without([...begun], alone) : []", "[]"]],
     hunt: ["delivery/dispatch/dispatcher", "is made once more, alone"],
   },
 ];

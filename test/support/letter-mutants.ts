@@ -128,7 +128,7 @@ export const LETTER_MUTANTS: readonly Mutant[] = [
   {
     rule: "0066",
     name: "what is given back untouched was tried",
-    edits: [["delivery/dispatch/dispatcher", "this.#tables.firsts.forget(part);", "{}"]],
+    edits: [["delivery/dispatch/settlement", "this.#tables.firsts.forget(part);", "{}"]],
     hunt: [FIRSTS, "given back untouched"],
   },
   {

@@ -106,9 +106,7 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
   {
     rule: "0046",
     name: "a lease is lengthened as a peer likes",
-    edits: [
-      ["delivery/dispatch/dispatcher", "Math.min(event.leaseMs, longestMs)", "event.leaseMs"],
-    ],
+    edits: [["delivery/dispatch/membership", "Math.min(wishMs, longestMs)", "wishMs"]],
     hunt: [BOUNDS, "by a day at most"],
   },
   {

@@ -63,19 +63,19 @@ export const LINK_MUTANTS: readonly Mutant[] = [
   {
     rule: "0051",
     name: "what is given back unread is handed out again at once",
-    edits: [["delivery/dispatch/dispatcher", "link.silent || link.congested ||", "link.silent ||"]],
+    edits: [["delivery/dispatch/membership", "link.silent || link.congested ||", "link.silent ||"]],
     hunt: [LIMITS, "gives back untouched what it has not read"],
   },
   {
     rule: "0051",
     name: "so is what fails unread",
-    edits: [["delivery/dispatch/dispatcher", "link.silent || link.congested ||", "link.silent ||"]],
+    edits: [["delivery/dispatch/membership", "link.silent || link.congested ||", "link.silent ||"]],
     hunt: [LIMITS, "fails with what it has not read"],
   },
   {
     rule: "0051",
     name: "the room of what is acknowledged unread is given again at once",
-    edits: [["delivery/dispatch/dispatcher", "link.silent || link.congested ||", "link.silent ||"]],
+    edits: [["delivery/dispatch/membership", "link.silent || link.congested ||", "link.silent ||"]],
     hunt: [LIMITS, "acknowledges what it has not read"],
   },
   {
@@ -161,7 +161,7 @@ export const LINK_MUTANTS: readonly Mutant[] = [
   {
     rule: "0041",
     name: "each part that comes back is cut at a set of its own",
-    edits: [["delivery/dispatch/dispatcher", "cutAt(part, begun)", "cutAt(part, [...begun])"]],
+    edits: [["delivery/dispatch/settlement", "cutAt(part, begun)", "cutAt(part, [...begun])"]],
     hunt: [DISPATCH, "cut at what it had begun"],
   },
   {

@@ -1,6 +1,6 @@
 import type { Handed } from "../attempts/leases.ts";
+import { type Consumer, creditOf, creditWhole, hasCredit } from "../consumers/consumer.ts";
 import type { SeqRange } from "../range/range.ts";
-import { type Consumer, creditOf, creditWhole, hasCredit } from "./consumer.ts";
 import type { MessageTables } from "./message-tables.ts";
 
 /** Where much is remembered already, a receiver that holds so much gets nothing new (count). */

@@ -1,10 +1,10 @@
 import { FirstAttempts } from "../attempts/first-attempts.ts";
 import type { Handed, Lease } from "../attempts/leases.ts";
 import { cutAt, Suspects } from "../attempts/suspects.ts";
+import { messageBytes } from "../consumers/consumer.ts";
 import type { SeqRange } from "../range/range.ts";
 import { RangeMap, type Segment } from "../range/range-map.ts";
 import { RangeSet, rangeSet } from "../range/range-set.ts";
-import { messageBytes } from "./consumer.ts";
 import { DeadLetterIndex } from "./dead-letter-index.ts";
 import type { DispatcherEvent, DispatcherState } from "./dispatcher-events.ts";
 import type { DispatcherStart } from "./dispatcher-start.ts";

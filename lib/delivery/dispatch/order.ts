@@ -1,8 +1,8 @@
+import type { Consumer } from "../consumers/consumer.ts";
+import type { Roster } from "../consumers/roster.ts";
 import type { SeqRange } from "../range/range.ts";
-import type { Consumer } from "./consumer.ts";
 import type { DispatcherAction, DispatcherOptions } from "./dispatcher-events.ts";
 import type { MessageTables } from "./message-tables.ts";
-import type { Roster } from "./roster.ts";
 
 /**
  * Who keeps the order of seqs through all retries: a receiver that is alone, unless nobody wants that, or with order `"total"` the active

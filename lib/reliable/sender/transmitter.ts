@@ -1,7 +1,7 @@
 import type { Batch, EntryEnd } from "../../batch/batch.ts";
 import { cutBatch } from "../../batch/batch-split.ts";
 import type { Clock } from "../../clock.ts";
-import { messageBytes } from "../../delivery/dispatch/consumer.ts";
+import { messageBytes } from "../../delivery/consumers/consumer.ts";
 import { encodeLinkMessage, LINK_FLAG } from "../../delivery/protocol/link-message.ts";
 import type { Outgoing } from "../../delivery/range/outgoing-ranges.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";

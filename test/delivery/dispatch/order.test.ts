@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Consumer, newLink } from "../../../lib/delivery/dispatch/consumer.ts";
+import { type Consumer, newLink } from "../../../lib/delivery/consumers/consumer.ts";
+import { Roster } from "../../../lib/delivery/consumers/roster.ts";
 import { DISPATCHER_STATE_EMPTY } from "../../../lib/delivery/dispatch/dispatcher-start.ts";
 import { MessageTables } from "../../../lib/delivery/dispatch/message-tables.ts";
 import { Order } from "../../../lib/delivery/dispatch/order.ts";
-import { Roster } from "../../../lib/delivery/dispatch/roster.ts";
 
 const CREDIT = { prefetch: 10, prefetchBytesMax: 1_000 };
 

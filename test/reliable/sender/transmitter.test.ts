@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { Batch } from "../../../lib/batch/batch.ts";
 import { BatchEncoder } from "../../../lib/batch/batch-encoder.ts";
-import { messageBytes } from "../../../lib/delivery/dispatch/consumer.ts";
+import { messageBytes } from "../../../lib/delivery/consumers/consumer.ts";
 import { RangeSet } from "../../../lib/delivery/range/range-set.ts";
 import { newSenderSession } from "../../../lib/reliable/sender/sender-session.ts";
 import { SENDS_PER_TURN, Transmitter } from "../../../lib/reliable/sender/transmitter.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Consumer, newLink } from "../../../lib/delivery/dispatch/consumer.ts";
-import { Roster, takeHeld } from "../../../lib/delivery/dispatch/roster.ts";
+import { type Consumer, newLink } from "../../../lib/delivery/consumers/consumer.ts";
+import { Roster, takeHeld } from "../../../lib/delivery/consumers/roster.ts";
 
 const CREDIT = { prefetch: 10, prefetchBytesMax: 1_000 };
 
