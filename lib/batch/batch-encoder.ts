@@ -19,7 +19,7 @@ import {
 
 const FRONT_BYTES = BATCH_HEADROOM_BYTES + BATCH_HEADER_BYTES;
 
-/** What the writer of a stream knows when it seals a batch. */
+/** The fields that the writer of a stream fills in when it seals a batch. */
 export interface BatchSeal {
   /** The 16 bytes of the stream id. */
   readonly stream: Uint8Array;
@@ -27,39 +27,45 @@ export interface BatchSeal {
   readonly epoch: number;
   /** Sequence number of the first entry. */
   readonly seqFirst: number;
-  /** Highest seq that the journal holds durably; 0 where there is none. */
+  /** Highest sequence number that the journal holds durably; 0 for none. */
   readonly durableBefore: number;
-  /** Now (ms since 1970). */
+  /** Current time (ms since 1970). */
   readonly timeMs: number;
 }
 
 /**
- * Entries that are encoded, and do not yet have their place in a stream.
+ * Encoded entries without a place in a stream yet.
  *
- * `bytes` is the headroom, the header's room and the entries. `seal` fills in the header in place;
- * from then on `batch` is what goes to the wire, to the log and into memory.
+ * `bytes` is the headroom, room for the header, and the entries. `seal` fills in the header in
+ * place; after that `batch` is what goes to the wire, to the log and into memory.
  */
 export class BatchDraft {
-  /** The batch: header, and the encoded entries. */
+  /** Headroom, room for the header, and the encoded entries, in one piece. */
   readonly bytes: Buffer;
   /** Entries in it (count). */
   readonly count: number;
   /** The number of the codec of its values. */
   readonly codec: number;
 
-  /** @param bytes headroom, header and entries in one piece, which now belongs to the draft */
+  /**
+   * @param bytes headroom, header and entries in one piece, which now belongs to the draft
+   * @param count entries in it (count)
+   * @param codec number of the codec of the values
+   */
   constructor(bytes: Buffer, count: number, codec: number) {
     this.bytes = bytes;
     this.count = count;
     this.codec = codec;
   }
 
-  /** The batch; valid once sealed. */
+  /** The batch without the headroom; valid once sealed. */
   get batch(): Buffer {
     return this.bytes.subarray(BATCH_HEADROOM_BYTES);
   }
 
-  /** Writes the header and its checksum. May be called again while nobody has seen the bytes. */
+  /**
+   * Writes the header and its checksum. May be called again as long as nobody has read the bytes.
+   */
   seal(seal: BatchSeal): void {
     const { bytes } = this;
     const at = BATCH_HEADROOM_BYTES;
@@ -78,19 +84,29 @@ export class BatchDraft {
   }
 }
 
-/** Sizes and meaning of what a {@link BatchEncoder} makes. */
+/** Options of a {@link BatchEncoder}. */
 export interface BatchEncoderOptions {
-  /** The number of the codec that made the values; 0 (bytes) where nobody needs to know. */
+  /** The number of the codec of the values. Default 0: bytes of no particular format. */
   readonly codec?: number;
-  /** Where memory comes from; without it, it is new. */
+  /** Source of the memory. Default: new memory for each slab. */
   readonly slabs?: SlabSource;
 }
 
 /**
- * Encodes entries one behind the other into a growing buffer; each byte is written once.
+ * Encodes entries one after another into a growing buffer; each byte is written once.
  *
- * A codec may write straight into `writer` between `begin` and `finish`. Drafts that follow each
- * other usually lie next to each other in memory, so that a journal can write many with one call.
+ * A codec may write straight into `writer` between `begin` and `finish`. Consecutive drafts usually
+ * lie next to each other in memory, so that a journal can write many with one system call.
+ *
+ * @example
+ * ```ts
+ * const encoder = new BatchEncoder();
+ * encoder.add(Buffer.from("first"));
+ * encoder.addEntry({ value: Buffer.from("second"), key: "customer-7" });
+ * await journal.appendDraft(encoder.take());
+ * ```
+ *
+ * @see docs/wire-format.md for the byte layout
  */
 export class BatchEncoder {
   /** Where the value of the next entry is written. */
@@ -111,12 +127,16 @@ export class BatchEncoder {
     return this.#count;
   }
 
-  /** Length that the open draft has by now, headroom and header included (bytes). */
+  /** Current length of the open draft, headroom and header included (bytes). */
   get bytes(): number {
     return this.writer.length;
   }
 
-  /** Appends a value that has nothing beside it. The bytes are copied. */
+  /**
+   * Appends a value without metadata. The bytes are copied.
+   *
+   * @throws BrokerlessError BROKERLESS_TOO_LARGE above 2^28 - 1 bytes; nothing was written then
+   */
   add(value: Uint8Array): void {
     const { writer } = this;
     const length = value.length;
@@ -133,9 +153,10 @@ export class BatchEncoder {
   }
 
   /**
-   * Appends a value with what stands beside it.
+   * Appends a value with its metadata. The bytes are copied.
    *
-   * @throws TypeError for a key, header or time that does not fit
+   * @throws TypeError for an invalid key, header or time
+   * @throws BrokerlessError BROKERLESS_TOO_LARGE above 2^28 - 1 bytes
    */
   addEntry(entry: EntryInput): void {
     this.begin(entry);
@@ -144,9 +165,9 @@ export class BatchEncoder {
   }
 
   /**
-   * Starts an entry whose value the caller then appends to `writer`; `finish` ends it.
+   * Starts an entry. The caller then appends its value to `writer`, and `finish` ends it.
    *
-   * @throws TypeError for a key, header or time that does not fit; nothing was written then
+   * @throws TypeError for an invalid key, header or time; nothing was written then
    */
   begin(meta?: EntryMeta): void {
     const encoded = meta === undefined ? null : encodeMeta(meta);
@@ -156,7 +177,7 @@ export class BatchEncoder {
     if (encoded !== null && encoded.bytes.length > 0) this.writer.append(encoded.bytes);
   }
 
-  /** As `begin`, for headers that `encodeHeaders` has encoded. */
+  /** Like `begin`, for headers that `encodeHeaders` has encoded. */
   beginWithHeaders(headers: Buffer): void {
     this.begin();
     this.#valueFlags = ENTRY_FLAG.headers;
@@ -166,7 +187,7 @@ export class BatchEncoder {
   /**
    * Ends the entry that `begin` started.
    *
-   * @throws BrokerlessError BROKERLESS_TOO_LARGE above 2^28 - 1 bytes; the entry is taken back
+   * @throws BrokerlessError BROKERLESS_TOO_LARGE above 2^28 - 1 bytes; the entry is removed again
    */
   finish(): void {
     const { writer } = this;
@@ -180,18 +201,22 @@ export class BatchEncoder {
     this.#count++;
   }
 
-  /** Takes back the entry that `begin` started: the way out when a codec throws. */
+  /** Removes the entry that `begin` started: the recovery when a codec throws. */
   abort(): void {
     this.writer.rewind(this.#entryAt);
   }
 
-  /** Takes back everything after a point that the caller remembered. */
+  /** Removes everything after a position that the caller saved. */
   rewind(to: { readonly bytes: number; readonly count: number }): void {
     this.writer.rewind(to.bytes);
     this.#count = to.count;
   }
 
-  /** @returns the open draft, which must not be empty; the next one is open afterwards */
+  /**
+   * Ends the open draft, which must not be empty, and opens the next one.
+   *
+   * @returns the draft, to be sealed by its journal
+   */
   take(): BatchDraft {
     const draft = new BatchDraft(this.writer.take(), this.#count, this.#codec);
     this.#count = 0;

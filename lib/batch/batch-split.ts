@@ -4,8 +4,8 @@ import { type Batch, EntryCursor, type EntryEnd } from "./batch.ts";
 import { BATCH, BATCH_HEADER_BYTES, putU32, putU64 } from "./layout.ts";
 
 /**
- * Cuts a batch to some of its entries, without decoding a value. Stream, epoch, codec and times
- * stay. Pure; the result is a copy.
+ * Cuts a batch to a range of its entries, without decoding a value. Stream, epoch, codec and times
+ * are kept. Pure; the result is a copy.
  *
  * @param range first and last seq to keep, both inside the batch
  * @returns the bytes of the smaller batch; the batch's own where nothing is cut
@@ -19,11 +19,11 @@ export function sliceBatch(
 }
 
 /**
- * The same, for who cuts one piece after another: going on where the last one ended costs as much as the piece,
- * not as the batch.
+ * Like {@link sliceBatch}, for callers that cut one piece after another: continuing at the end of
+ * the previous piece costs time proportional to the piece, not to the batch.
  *
- * @param from where an entry before the range ends; default: the batch is read from its start
- * @returns the bytes, and where the range ends; null where the batch was not read
+ * @param from end of an entry before the range; default: the batch is read from its start
+ * @returns the bytes, and the end of the range; null where the batch was not read
  */
 export function cutBatch(
   batch: Batch,
@@ -51,11 +51,12 @@ export function cutBatch(
 }
 
 /**
- * Joins batches that follow each other into one, without decoding a value. Pure; a copy.
+ * Joins consecutive batches into one, without decoding a value. Pure; the result is a copy.
  *
- * @param batches of one stream, epoch and codec, each starting where the one before ends
- * @returns the bytes of one batch, with the first one's time and the last one's durable-before mark
- * @throws TypeError when they do not follow each other
+ * @param batches of one stream, epoch and codec, each starting where the previous one ends
+ * @returns the bytes of one batch, with the time of the first and the durable-before mark of the
+ *   last
+ * @throws TypeError when they are not consecutive
  */
 export function mergeBatches(batches: readonly Batch[]): Buffer {
   const first = batches[0];

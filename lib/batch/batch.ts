@@ -12,13 +12,13 @@ import {
   getU64,
 } from "./layout.ts";
 
-/** Why bytes are not a batch, in words; `null` when they are one. */
+/** Why bytes are not a valid batch, as text for people; `null` when they are valid. */
 export type BatchFault = string | null;
 
 /**
  * Checks a whole batch: lengths, version, checksum, and that the entries fill it exactly.
  *
- * Pure; allocates nothing that depends on the bytes; time is proportional to their length.
+ * Pure; its allocations do not depend on the bytes; time is proportional to their length.
  *
  * @param bytes exactly one batch
  */
@@ -26,16 +26,19 @@ export function checkBatch(bytes: Uint8Array): BatchFault {
   return checkBatchHeader(bytes, bytes.length) ?? checkBatchChecksum(bytes) ?? checkEntries(bytes);
 }
 
-/** Checks the checksum alone: enough for bytes that this program wrote, whose entries are sound. */
+/**
+ * Checks the checksum alone: enough for bytes that this program wrote, whose entries are known to
+ * be valid.
+ */
 export function checkBatchChecksum(bytes: Uint8Array): BatchFault {
   if (crc32(bytes.subarray(BATCH.bytes)) === getU32(bytes, BATCH.checksum)) return null;
   return "its checksum does not match";
 }
 
 /**
- * Checks what a header says, without looking behind it.
+ * Checks the header fields alone.
  *
- * @param bytesThere how many bytes the batch has (bytes)
+ * @param bytesThere actual length of the batch (bytes)
  */
 export function checkBatchHeader(bytes: Uint8Array, bytesThere: number): BatchFault {
   if (bytesThere < BATCH_HEADER_BYTES + ENTRY_WORD_BYTES) return "it is shorter than a batch";
@@ -50,7 +53,7 @@ export function checkBatchHeader(bytes: Uint8Array, bytesThere: number): BatchFa
   if (getU32(bytes, BATCH.epoch) === 0) return "its epoch is zero";
   const count = getU32(bytes, BATCH.count);
   const seqFirst = getU64(bytes, BATCH.seqFirst);
-  // Not the sum, which is rounded beyond 2^53.
+  // Not the sum, which is rounded above 2^53.
   if (seqFirst === 0 || seqFirst > Number.MAX_SAFE_INTEGER + 1 - count) return "its seq is wrong";
   if (count === 0 || count > (bytesThere - BATCH_HEADER_BYTES) / ENTRY_WORD_BYTES) {
     return "its count of entries is wrong";
@@ -75,8 +78,17 @@ function checkEntries(bytes: Uint8Array): BatchFault {
 let nextNumber = 1;
 
 /**
- * A batch as it is read: a view of its bytes, which must have passed `checkBatch` or come
- * from this process.
+ * A read-only view of an encoded batch. Its bytes must have passed `checkBatch` or come from this
+ * process.
+ *
+ * @example
+ * ```ts
+ * for await (const batch of journal.read().batches()) {
+ *   for (const { seq, value } of batch) console.log(seq, value.length);
+ * }
+ * ```
+ *
+ * @see docs/wire-format.md for the byte layout
  */
 export class Batch implements Iterable<Entry> {
   /** The whole batch, as it is stored and sent. */
@@ -85,7 +97,7 @@ export class Batch implements Iterable<Entry> {
   readonly seqFirst: number;
   /** Entries in it (count). */
   readonly count: number;
-  /** Of this view: no other one of the thread has the same. */
+  /** Number of this view, unique within the thread. */
   readonly number: number = nextNumber++;
 
   /** @param bytes exactly one batch; they must not change while the view is used */
@@ -110,12 +122,12 @@ export class Batch implements Iterable<Entry> {
     return this.bytes[BATCH.codec]!;
   }
 
-  /** When it was sealed (ms since 1970). */
+  /** When the batch was sealed (ms since 1970). */
   get timeMs(): number {
     return getU64(this.bytes, BATCH.timeMs);
   }
 
-  /** Every seq up to this one was durable at the writer when the batch was sealed; 0: none. */
+  /** Every seq up to this one was durable at the writer when the batch was sealed; 0 for none. */
   get durableBefore(): number {
     return getU64(this.bytes, BATCH.durableBefore);
   }
@@ -125,7 +137,10 @@ export class Batch implements Iterable<Entry> {
     return this.bytes.toString("hex", BATCH.stream, BATCH.stream + 16);
   }
 
-  /** A cursor on the first entry: the fast way, which makes no object per entry. */
+  /**
+   * A cursor before the first entry: the fast way to read, which allocates no object for each
+   * entry.
+   */
   cursor(): EntryCursor {
     return new EntryCursor(this);
   }
@@ -147,34 +162,40 @@ export class Batch implements Iterable<Entry> {
   }
 }
 
-/** Where an entry of a batch ends. */
+/** The end of an entry within a batch. */
 export interface EntryEnd {
   /** Sequence number of the entry. */
   readonly seq: number;
-  /** Byte offset in the batch. */
+  /** End of the entry (byte offset in the batch). */
   readonly end: number;
 }
 
 /**
- * Walks a batch without decoding and without allocating.
+ * Iterates over the entries of a batch without decoding and without allocating.
  *
- * Invariant: after `next()` said true, the entry lies in `[start, end)` of `bytes`; its value is
- * the whole of it where `flags` is 0.
+ * Invariant: after `next()` returned true, the entry lies in `[start, end)` of `bytes`. Its value
+ * is all of it where `flags` is 0.
+ *
+ * @example
+ * ```ts
+ * const cursor = batch.cursor();
+ * while (cursor.next()) total += cursor.end - cursor.valueStart;
+ * ```
  */
 export class EntryCursor implements EntryEnd {
   /** The buffer that holds the entries. */
   readonly bytes: Buffer;
   /** The seq of the current entry. */
   seq: number;
-  /** Where the entry starts, behind its word (byte offset). */
+  /** Start of the current entry, after its length word (byte offset). */
   start: number = BATCH_HEADER_BYTES;
-  /** Where it ends, and the word of the next one starts (byte offset). */
+  /** End of the current entry, where the length word of the next one starts (byte offset). */
   end: number = BATCH_HEADER_BYTES;
-  /** Bits of `ENTRY_FLAG`. */
+  /** Flags of the current entry: bits of `ENTRY_FLAG`. */
   flags = 0;
   readonly #seqLast: number;
 
-  /** @param from where an entry of this batch ended, to go on behind it; default the start */
+  /** @param from end of an entry of this batch, to continue after it; default: the start */
   constructor(batch: Batch, from?: EntryEnd) {
     this.bytes = batch.bytes;
     this.seq = from?.seq ?? batch.seqFirst - 1;
@@ -193,12 +214,12 @@ export class EntryCursor implements EntryEnd {
     return true;
   }
 
-  /** Where the value of the entry starts, behind what stands beside it (byte offset). */
+  /** Start of the entry's value, after its metadata (byte offset). */
   get valueStart(): number {
     return this.flags === 0 ? this.start : this.entry.valueAt;
   }
 
-  /** The entry it stands on, as a view of its own. */
+  /** The current entry, as a view of its own. */
   get entry(): Entry {
     return new Entry(this.bytes, this.start, this.seq);
   }

@@ -5,46 +5,51 @@ import { tooManyBytes } from "../codec/elements.ts";
 import type { Framing } from "./framing.ts";
 import { joinHeaders } from "./headers.ts";
 
-/** Where full frames go. */
+/** The receiver of full frames. */
 export interface FrameSink<K> {
-  /** Whether a frame written now leaves at once. */
+  /** Whether a frame written now is sent immediately. */
   readonly idle: boolean;
-  /** How many peers share the frames; 0 and 1 are alike (count). */
+  /** Number of peers that share the frames; 0 and 1 have the same effect (count). */
   readonly peers: number;
-  /** Takes over `frame`, which holds `count` values of the run `key`, and the headers of all of them, or of none. */
+  /**
+   * Takes ownership of `frame`, which holds `count` values of the run `key`, and the headers of all
+   * of them, or of none.
+   */
   write(frame: Buffer, count: number, key: K, headers: Buffer | null): void;
 }
 
 /** Limits of a {@link Batcher}. */
 export interface BatcherLimits {
-  /** Bytes that force a frame out; a larger message goes alone. */
+  /** Bytes that force a flush; a larger message gets a frame of its own. */
   readonly batchBytesMax: number;
-  /** Values that force a frame out (count). */
+  /** Values that force a flush (count). */
   readonly batchCountMax: number;
   /** Longest encoding of one message (bytes). */
   readonly messageBytesMax: number;
 }
 
 /**
- * Messages of one turn of the event loop that leave in frames of their own while the sink is idle (count).
- * A lone message, or a short reply, thus never waits; bench/batch-size.ts shows the effect.
+ * Messages of one turn of the event loop that get frames of their own while the sink is idle
+ * (count). A lone message, or a short reply, is therefore never delayed;
+ * bench/scenarios/batch-size.ts shows the effect.
  */
 const EAGER_MAX = 4;
-/** Frames gathered at most before they are dealt out to several peers (count). */
+/** Most frames that are gathered before they are distributed to several peers (count). */
 const GATHERED_MAX = 16;
 
 /**
  * Gathers messages into frames without adding latency.
  *
- * The first messages after idle leave at once. What comes later in the same turn of the event loop, or
- * while the sink is busy, shares frames, which go out when they are full, when the turn ends, or when
- * the sink is idle again. No timer is involved.
+ * The first messages after an idle period are sent immediately. Later ones, in the same turn of the
+ * event loop or while the sink is busy, share frames. A frame is flushed when it is full, when the
+ * turn ends, or when the sink becomes idle. No timer is involved.
  *
- * With several peers a burst is dealt out evenly: values gather until there is a frame for each peer
- * or the turn ends, then every peer's share is a frame.
+ * With several peers a burst is distributed evenly: values are gathered until there is a frame for
+ * each peer or the turn ends; then each peer's share becomes a frame.
  *
- * A change of key ends a frame: all values of a frame have one key, and order is kept. So does a change between
- * messages with headers and without: who reads values alone gets those without as ever.
+ * A change of key ends a frame: all values of a frame have one key, and order is kept. So does a
+ * change between messages with headers and without, so that frames without headers stay readable by
+ * peers that read values alone.
  *
  * @see docs/decisions/0002-adaptive-batching.md
  */
@@ -54,18 +59,18 @@ export class Batcher<T, K> {
   readonly #batchBytesMax: number;
   readonly #batchCountMax: number;
   readonly #overheadBytes: number;
-  /** Longest message, and what the framing puts beside it (bytes). */
+  /** Longest message, with its framing overhead (bytes). */
   readonly #valueBytesMax: number;
   readonly #writer = new ByteWriter();
-  /** Where values are encoded that have to wait; null before the first. */
+  /** Buffer for values that are encoded before they can be added; null until the first. */
   #aside: ByteWriter | null = null;
-  /** End of each gathered value, counted from the start of the open piece (bytes). */
+  /** End of each gathered value, relative to the start of the open piece (bytes). */
   readonly #ends: number[] = [];
   #count = 0;
   #key: K;
-  /** Whether what is gathered has headers. */
+  /** Whether the gathered values have headers. */
   #isHeaded = false;
-  /** The encoded headers of each gathered value, where they have some, and of all together (bytes). */
+  /** The encoded headers of each gathered value, if any, and their total length (bytes). */
   readonly #headers: Buffer[] = [];
   #headerBytes = 0;
   #turnOpen = false;
@@ -73,7 +78,10 @@ export class Batcher<T, K> {
   #eager = 0;
   #due = false;
   #overlong = false;
-  /** Who gets what cannot be divided evenly: how many peers after the one whose turn it is (count). */
+  /**
+   * Offset, from the peer whose turn it is, of the first peer that gets the remainder of an uneven
+   * division (count).
+   */
   #favoured = 0;
 
   constructor(
@@ -100,20 +108,20 @@ export class Batcher<T, K> {
     return this.#count;
   }
 
-  /** Memory that is held to write into (bytes). */
+  /** Memory held for writing (bytes). */
   get slabBytes(): number {
     return this.#writer.bytes.length + (this.#aside?.bytes.length ?? 0);
   }
 
-  /** Whether this turn of the event loop has gone on for too long: the caller should let others run. */
+  /** Whether this turn of the event loop has lasted too long: the caller should yield to others. */
   get overlong(): boolean {
     return this.#overlong;
   }
 
   /**
-   * Encodes a value that cannot be added yet: its owner may change it meanwhile.
+   * Encodes a value that cannot be added yet, because its owner may change it meanwhile.
    *
-   * @returns what `addEncoded` takes
+   * @returns the argument for `addEncoded`
    * @throws BrokerlessError as `add`
    */
   encode(value: T): Buffer {
@@ -125,7 +133,7 @@ export class Batcher<T, K> {
   }
 
   /**
-   * Encodes `value` behind what is gathered.
+   * Encodes `value` after the gathered values.
    *
    * @param headers encoded; null for none
    * @throws BrokerlessError `BROKERLESS_CODEC` or `BROKERLESS_TOO_LARGE`; nothing is gathered then
@@ -136,7 +144,8 @@ export class Batcher<T, K> {
     const before = writer.length;
     this.#framing.append(value, writer);
     const { length } = writer;
-    // Nearly all messages end here. Apart from the rest, or the engine would not compile their way in one piece.
+    // Nearly all messages end here. The rest is in functions of its own, so that V8 compiles this
+    // path in one piece.
     if (
       headers === null &&
       this.#turnOpen &&
@@ -149,7 +158,7 @@ export class Batcher<T, K> {
     } else this.#gather(before, headers);
   }
 
-  /** The same for what `encode` has returned. */
+  /** Like `add`, for the result of `encode`. */
   addEncoded(bytes: Buffer, key: K, headers: Buffer | null): void {
     this.#continueRun(key, headers);
     const before = this.#writer.length;
@@ -157,12 +166,12 @@ export class Batcher<T, K> {
     this.#gather(before, headers);
   }
 
-  /** Writes all that is gathered to the sink now. */
+  /** Writes everything gathered to the sink now. */
   flush(): void {
     if (this.#count > 0) this.#deal();
   }
 
-  /** The sink is idle again: what has waited for it goes. */
+  /** The sink is idle again: flushes what has waited for it. */
   onIdle(): void {
     if (!this.#due) return;
     this.#due = false;
@@ -170,13 +179,16 @@ export class Batcher<T, K> {
     if (!this.#turnOpen) this.#release();
   }
 
-  /** Who sends nothing holds little. Once a turn, not for each frame: those that follow share a slab. */
+  /**
+   * An idle sender should hold little memory. Called once for each turn, not for each frame: the
+   * frames of a turn share a slab.
+   */
   #release(): void {
     this.#writer.release();
     this.#aside?.release();
   }
 
-  /** Ends what is gathered where the next message must not share its frames. */
+  /** Flushes the gathered values when the next message must not share a frame with them. */
   #continueRun(key: K, headers: Buffer | null): void {
     const isHeaded = headers !== null;
     if (key === this.#key && isHeaded === this.#isHeaded) return;
@@ -185,7 +197,7 @@ export class Batcher<T, K> {
     this.#isHeaded = isHeaded;
   }
 
-  /** A message was appended. @param before what the writer had before (bytes) */
+  /** Records an appended message. @param before length of the writer before it (bytes) */
   #gather(before: number, headers: Buffer | null): void {
     const writer = this.#writer;
     let { length } = writer;
@@ -216,17 +228,23 @@ export class Batcher<T, K> {
     throw tooManyBytes(bytesMax, bytes);
   }
 
-  /** Frames to gather before they are dealt out: one for each peer (count). */
+  /** Frames to gather before they are distributed: one for each peer (count). */
   #gathered(): number {
     return Math.max(1, Math.min(this.#sink.peers, GATHERED_MAX));
   }
 
-  /** The newest value does not fit: what was gathered before it goes, and it begins the next frame. */
+  /**
+   * The newest value does not fit: flushes the values before it, and starts the next frame with it.
+   */
   #makeRoom(length: number): void {
     if (length > this.#batchBytesMax * this.#gathered()) this.#deal();
   }
 
-  /** @param bytes length of the newest value: another one for each peer must fit, or the frames are full */
+  /**
+   * Flushes unless another value of the same length fits into each peer's share.
+   *
+   * @param bytes length of the newest value
+   */
   #flushFull(bytes: number): void {
     const gathered = this.#gathered();
     const bytesMax =
@@ -270,8 +288,8 @@ export class Batcher<T, K> {
   };
 
   /**
-   * Cuts what is gathered into shares for all peers, and those into frames where one is too long. What
-   * cannot be divided goes to another peer each time.
+   * Divides the gathered values into one share for each peer, and splits a share that is too long
+   * into several frames. The remainder of the division goes to a different peer each time.
    */
   #deal(): void {
     const count = this.#count;
@@ -299,7 +317,7 @@ export class Batcher<T, K> {
     this.#favoured = (((this.#favoured + extras - frames) % peers) + peers) % peers;
   }
 
-  /** Frames that each peer must get so that none is too long (count). */
+  /** Frames for each peer, so that none is too long (count). */
   #framesEach(count: number, peers: number): number {
     if (peers === 1 || peers >= count) return 1;
     let most = 1;
@@ -313,7 +331,7 @@ export class Batcher<T, K> {
     return most;
   }
 
-  /** @returns the index after the last value that still fits a frame begun at `first` */
+  /** @returns the index after the last value that still fits into a frame that starts at `first` */
   #cutBefore(first: number, last: number): number {
     const limit = this.#begin(first) + this.#batchBytesMax;
     const most = Math.min(last, first + this.#batchCountMax);
@@ -324,7 +342,7 @@ export class Batcher<T, K> {
     return next;
   }
 
-  /** As `cutBefore`, where headers count too. */
+  /** Like `cutBefore`, with headers counted too. */
   #cutHeadedBefore(first: number, most: number): number {
     const begin = this.#begin(first);
     let beside = this.#headers[first]!.length;
@@ -337,7 +355,7 @@ export class Batcher<T, K> {
     return next;
   }
 
-  /** Where the value at `index` begins, counted from the start of the open piece (bytes). */
+  /** Start of the value at `index`, relative to the start of the open piece (bytes). */
   #begin(index: number): number {
     return index === 0 ? 0 : this.#ends[index - 1]!;
   }

@@ -2,30 +2,36 @@ import type { Codec } from "../codec/codec.ts";
 import { BrokerlessError } from "../errors.ts";
 import { thrownText } from "../handler-error.ts";
 
-/** What stands before each value of a codec that ends by its length: no byte of MessagePack, nor of UTF-8. */
+/**
+ * Prefix of each value of a codec with the delimiter `"length"`: a byte that neither MessagePack
+ * nor UTF-8 contains.
+ */
 export const LENGTH_MARK = 0xc1;
-/** What stands behind each value of `json()`. */
+/** Suffix of each value of `json()`. */
 export const LINE_END: Buffer = Buffer.from(" \n");
-/** MessagePack for an integer from 0 to 127 in a byte of its own: below it a byte is such an integer itself. */
+/**
+ * MessagePack token of an integer from 0 to 127 that has a byte of its own; without the token, the
+ * byte itself is the integer.
+ */
 export const UINT8 = 0xcc;
 export const FIXINT_END = 0x80;
 
-/** Whether a codec's frames have marks: those of ours alone. */
+/** The codecs whose frames can be identified: only those of this package. */
 const MARKED: ReadonlySet<string> = new Set(["msgpack", "json"]);
-/** A longer frame is not read as JSON to be sure (bytes). */
+/** A longer frame is not parsed as JSON to identify it (bytes). */
 const SURE_BYTES_MAX = 65_536;
 const BYTE_ORDER_MARK = 0xef;
 
-/** Whether frames of this codec can be told from those of other codecs of ours. */
+/** Whether frames of this codec can be told from those of the other codecs of this package. */
 export function isMarked(codec: { readonly name: string }): boolean {
   return MARKED.has(codec.name);
 }
 
 /**
- * Refuses a frame that is certainly of another codec of ours. Looks closer only where the first byte is one that
- * `codec` does not write. Pure.
+ * Refuses a frame that certainly comes from another codec of this package. Inspects the frame
+ * further only where its first byte is one that `codec` never writes. Pure.
  *
- * @throws BrokerlessError `BROKERLESS_CODEC`, which names both
+ * @throws BrokerlessError `BROKERLESS_CODEC`, with the names of both codecs
  * @see docs/decisions/0077-codec-marks.md
  */
 export function refuseOthers(codec: { readonly name: string }, frame: Uint8Array): void {
@@ -34,9 +40,11 @@ export function refuseOthers(codec: { readonly name: string }, frame: Uint8Array
 }
 
 /**
- * The same for a codec of a user, of whose frames nothing is known but that this one could not be decoded.
+ * Refuses a frame that a user's own codec failed to decode, naming the codec of this package that
+ * may have written it.
  *
- * @param cause what the codec threw: it may be right that the frame is its own, so that is said and kept
+ * @param cause the error that the codec threw. The frame may be its own after all, so the cause is
+ *   reported and kept
  */
 export function refuseOurs(
   codec: Pick<Codec<never>, "name" | "delimiter">,
@@ -45,12 +53,12 @@ export function refuseOurs(
 ): void {
   const maker = makerOf(frame);
   if (maker === null || maker === "msgpack" || maker === codec.name) return;
-  // Every value that ends by its length begins with the same mark, whosever codec it is.
+  // Every value with the delimiter `"length"` starts with the same mark, whatever its codec.
   if (maker === "raw" && codec.delimiter === "length") return;
   throw mismatch(codec, maker, { cause });
 }
 
-/** @returns the name of the codec that made the frame; null where that is not certain */
+/** @returns the name of the codec that wrote the frame; null where that is not certain */
 function makerOf(frame: Uint8Array): "raw" | "msgpack" | "json" | null {
   const first = frame[0];
   if (first === undefined) return null;

@@ -19,28 +19,31 @@ import {
   TIME_FLAG,
 } from "./layout.ts";
 
-/** What may stand beside a value. All of it can be read without decoding the value. */
+/** Metadata of an entry. All of it can be read without decoding the value. */
 export interface EntryMeta {
-  /** Groups entries that belong together; at most 65 535 bytes of UTF-8. */
+  /** Groups related entries; at most 65 535 bytes of UTF-8. Default: none. */
   readonly key?: string | undefined;
-  /** Names (1 to 255 bytes) and texts (at most 65 535 bytes) for programs on the way. */
+  /**
+   * Headers for intermediaries: names of 1 to 255 bytes, texts of at most 65 535 bytes (UTF-8).
+   * Default: none.
+   */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** When the message came to be (ms since 1970). */
+  /** When the message was created (ms since 1970). Default: not recorded. */
   readonly createdAtMs?: number | undefined;
-  /** Not to be delivered earlier (ms since 1970). */
+  /** Earliest time of delivery (ms since 1970). Default: at once. */
   readonly notBeforeMs?: number | undefined;
-  /** Worthless from then on (ms since 1970). */
+  /** Time from which on the message is expired (ms since 1970). Default: never. */
   readonly expiresAtMs?: number | undefined;
 }
 
-/** A value, already encoded, with what stands beside it. */
+/** An encoded value with its metadata. */
 export interface EntryInput extends EntryMeta {
   /** The bytes to store. */
   readonly value: Uint8Array;
 }
 
 /**
- * What stands beside a value, encoded, in front of it:
+ * Encoded metadata, which stands in front of the value:
  *
  * | part    | present with    | bytes                                                                |
  * |---------|-----------------|----------------------------------------------------------------------|
@@ -61,7 +64,7 @@ const TIMES = ["createdAtMs", "notBeforeMs", "expiresAtMs"] as const;
 
 /**
  * @returns the encoded parts; they belong to the caller
- * @throws TypeError for a key, header or time that does not fit its field
+ * @throws TypeError for an invalid key, header or time
  */
 export function encodeMeta(meta: EntryMeta): EncodedMeta {
   const parts: Uint8Array[] = [];
@@ -97,7 +100,7 @@ function encodeTimes(meta: EntryMeta): Uint8Array | null {
   return bytes;
 }
 
-/** Half of a surrogate pair has no UTF-8: what is read would be another text. */
+/** Half of a surrogate pair has no UTF-8: the decoded text would differ. */
 function fits(text: unknown): boolean {
   return typeof text === "string" && isWellFormed(text) && Buffer.byteLength(text) <= 0xffff;
 }
@@ -132,9 +135,9 @@ function encodeHeaders(headers: Readonly<Record<string, string>>): Uint8Array {
   return Buffer.concat(parts);
 }
 
-/** One entry of a batch: a view, which decodes a part when it is asked for. */
+/** One entry of a batch: a view that decodes each part on access. */
 export class Entry implements EntryMeta {
-  /** Its number in the stream, from 1. */
+  /** Its sequence number in the stream (from 1). */
   readonly seq: number;
   readonly #bytes: Buffer;
   readonly #at: number;
@@ -143,7 +146,8 @@ export class Entry implements EntryMeta {
 
   /**
    * @param bytes the batch
-   * @param at where the entry starts, behind its word (byte offset)
+   * @param at start of the entry, after its length word (byte offset)
+   * @param seq its sequence number
    */
   constructor(bytes: Buffer, at: number, seq: number) {
     const word = getU32(bytes, at - 4);
@@ -154,12 +158,12 @@ export class Entry implements EntryMeta {
     this.#flags = word >>> 28;
   }
 
-  /** A view of the value's bytes; it keeps the whole batch alive. */
+  /** A view of the value's bytes; it keeps the memory of the whole batch alive. */
   get value(): Buffer {
     return this.#bytes.subarray(this.valueAt, this.#end);
   }
 
-  /** Where the value starts (byte offset in the batch). */
+  /** Start of the value (byte offset in the batch). */
   get valueAt(): number {
     if (this.#flags === 0) return this.#at;
     const at = this.#headersAt();
@@ -188,9 +192,10 @@ export class Entry implements EntryMeta {
   }
 
   /**
-   * The headers of an entry that a peer made.
+   * Decodes the headers of an entry that comes from a peer.
    *
-   * @throws BrokerlessError `BROKERLESS_PROTOCOL` for malformed ones, `BROKERLESS_TOO_LARGE` beyond a limit
+   * @throws BrokerlessError `BROKERLESS_PROTOCOL` for malformed headers, `BROKERLESS_TOO_LARGE`
+   *   beyond a limit
    */
   headersWithin(limits: HeaderLimits): MessageHeaders {
     if ((this.#flags & ENTRY_FLAG.headers) === 0) return NO_HEADERS;
@@ -229,8 +234,9 @@ export class Entry implements EntryMeta {
 }
 
 /**
- * Whether the parts in front of a value stay inside the entry, so that {@link Entry} never reads
- * beyond it. Pure; for bytes of a peer that the checksum alone does not make trustworthy.
+ * Whether the metadata in front of a value stays inside the entry, so that {@link Entry} never
+ * reads beyond it. Pure. Needed for bytes from a peer, which a valid checksum does not make
+ * trustworthy.
  */
 export function entryIsSound(bytes: Uint8Array, at: number, end: number, flags: number): boolean {
   if (flags === 0) return true;

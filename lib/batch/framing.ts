@@ -14,50 +14,58 @@ import {
   UINT8,
 } from "./codec-marks.ts";
 
-/** Turns values into the body of one frame and back. One instance serves one socket. */
+/** Encodes values into the body of one frame, and decodes them. One instance serves one socket. */
 export interface Framing<T> {
-  /** What stands beside a value in a frame: it is no part of the message (bytes). */
+  /** Bytes that a frame has for each value beside the message itself. */
   readonly overheadBytes: number;
   /**
    * Appends one value to the frame that `writer` has open.
    *
    * @throws BrokerlessError `BROKERLESS_CODEC` when the codec throws, with its error as cause; the
-   *   writer's open piece is then what it was before
+   *   writer's open piece is then unchanged
    */
   append(value: T, writer: ByteWriter): void;
   /**
-   * @param frame the whole body of one frame; never changed, and not kept (`raw()` excepted)
+   * @param frame the whole body of one frame; never changed, and not kept (except by `raw()`)
    * @returns its values in order, at least one
-   * @throws BrokerlessError `BROKERLESS_CODEC` when the frame is empty (a bare `raw` frame excepted),
+   * @throws BrokerlessError `BROKERLESS_CODEC` when the frame is empty (except a bare `raw` frame),
    *   malformed, or holds more than `countMax` values; none of them is delivered then
    */
   decode(frame: Buffer): T[];
 }
 
-/** How a socket packs its frames. */
+/** Options of a socket's framing. */
 export interface FramingOptions {
-  /** Whether a frame may hold many values; without, it is exactly one bare value. */
+  /** Whether a frame may hold many values; otherwise it is exactly one bare value. */
   readonly batched: boolean;
   /** Most values that a received frame may hold (count). */
   readonly countMax: number;
-  /** Most elements that a value, and a received frame, may hold (count). Default: as many as it has bytes. */
+  /**
+   * Most elements that a value, and a received frame, may hold (count). Default: as many as it has
+   * bytes.
+   */
   readonly elementsMax?: number;
-  /** Longest encoding of a value that an encoder need go on with (bytes): the batcher refuses it. Default: any. */
+  /**
+   * Encoders may stop at this length, because the batcher refuses longer values (bytes). Default:
+   * no limit.
+   */
   readonly bytesMax?: number;
 }
 
 const LINE_FEED = 0x0a;
-/** A mark, and 24 bits of length. */
+/** A mark byte, and 24 bits of length. */
 const LENGTH_BYTES = 4;
-/** Instead of a length: up to the end of the frame. Who is so long is always alone in it. */
+/**
+ * In place of a length: up to the end of the frame. A value that long is always alone in its frame.
+ */
 const REST = 0xffffff;
 
 /**
  * Chooses the framing for a codec. See {@link Delimiter} for the layout of a batched frame.
  *
  * An unbatched frame is one encoding and nothing else, which is what a peer without this package
- * sends and expects: for `raw()` the bytes themselves, for `json()` the text, with a space and a line
- * feed behind it (which may be missing on receipt).
+ * sends and expects: for `raw()` the bytes themselves, for `json()` the text, followed by a space
+ * and a line feed (which may be missing on receipt).
  */
 export function createFraming<T>(codec: Codec<T>, options: FramingOptions): Framing<T> {
   const limits: Limits = { ...NO_LIMITS, ...options };
@@ -213,7 +221,7 @@ class LineFraming<T> implements Framing<T> {
     writer.append(this.#lineEnd);
   }
 
-  /** The last line may lack its line feed: a peer without this package may send it so. */
+  /** The last line may lack its line feed, since a peer without this package may omit it. */
   decode(frame: Buffer): T[] {
     if (frame.length === 0) throw emptyFrame();
     if (this.#isMarked && frame[0]! >= FIXINT_END) refuseOthers(this.#codec, frame);
@@ -250,7 +258,7 @@ class LengthFraming<T> implements Framing<T> {
     const before = writer.length;
     writer.end = writer.reserve(LENGTH_BYTES) + LENGTH_BYTES;
     encode(this.#codec, value, writer, this.#limits, before);
-    // Only now is it known where the length goes: the codec may have moved the piece.
+    // The position of the length is known only now, because the codec may have moved the piece.
     const at = writer.start + before;
     const length = writer.end - at - LENGTH_BYTES;
     const bytes = writer.bytes;
@@ -265,7 +273,7 @@ class LengthFraming<T> implements Framing<T> {
     const frameEnd = frame.length;
     if (frameEnd === 0) throw emptyFrame();
     const codec = this.#codec;
-    // Each time that a Buffer is asked for its memory is a call into the engine.
+    // Access to the memory of a Buffer is a call into the engine, so it is done once.
     const { buffer: memory, byteOffset: origin } = frame;
     const values: T[] = [];
     let room = this.#limits.countMax;
@@ -293,14 +301,20 @@ class LengthFraming<T> implements Framing<T> {
     return values;
   }
 
-  /** What stands at `at` is not how a value begins. @throws BrokerlessError where another codec has made the frame */
+  /**
+   * No value starts with the byte at `at`. @throws BrokerlessError where another codec has written
+   * the frame
+   */
   #notOurs(frame: Buffer, at: number): BrokerlessError {
     if (at === 0) refuseOthers(this.#codec, frame);
     return malformed(`no mark of a value at byte ${at}`);
   }
 }
 
-/** A message that is a small integer is written so that a frame of MessagePack never begins like one of JSON. */
+/**
+ * Gives a message that is a small integer its own token, so that a MessagePack frame never starts
+ * like a JSON frame.
+ */
 function markInteger(writer: ByteWriter): void {
   const byte = writer.bytes[writer.end - 1]!;
   if (byte >= FIXINT_END) return;
@@ -310,7 +324,7 @@ function markInteger(writer: ByteWriter): void {
   writer.end = at + 1;
 }
 
-/** Whether `msgpack()` never begins a frame with this byte. */
+/** Whether `msgpack()` never writes this byte at the start of a frame. */
 function isStrange(first: number): boolean {
   return first < FIXINT_END || first === LENGTH_MARK;
 }
@@ -320,7 +334,7 @@ function unreadable<T>(codec: Codec<T>, frame: Buffer, cause: unknown): Brokerle
   return notDecoded(codec, "frame", cause);
 }
 
-/** @param length what the writer had before the value was appended (bytes) */
+/** @param length length of the writer before the value was appended (bytes) */
 function checkAppended<T>(
   codec: Codec<T>,
   writer: ByteWriter,
@@ -331,13 +345,13 @@ function checkAppended<T>(
   checkElements(codec, bytes, { elementsMax, what: "message" });
 }
 
-/** @throws TypeError for what is, or has, a promise */
+/** @throws TypeError for a promise, or a value with a `then` method */
 function refusePromises(values: readonly unknown[]): void {
   refusePromise("decode", values);
   for (const value of values) refusePromise("decode", value);
 }
 
-/** @throws anything */
+/** @throws whatever the codec throws; TypeError for a promise */
 function decode<T>(codec: Codec<T>, bytes: Buffer): T {
   const value = codec.decode(bytes);
   refusePromise("decode", value);
@@ -345,8 +359,8 @@ function decode<T>(codec: Codec<T>, bytes: Buffer): T {
 }
 
 /**
- * @param before what the writer is to have again where the value is refused (bytes): less than it has where something
- * stands before the value
+ * @param before length to restore when the value is refused (bytes); less than the current length
+ *   where a prefix of the value was already written
  * @throws BrokerlessError
  */
 function encode<T>(
@@ -366,14 +380,14 @@ function encode<T>(
   }
 }
 
-/** Takes back what was written of a value. @returns what to throw */
+/** Removes a partly written value. @returns the error to throw */
 function unwritten<T>(
   codec: Codec<T>,
   writer: ByteWriter,
   before: number,
   cause: unknown,
 ): BrokerlessError {
-  // A getter of the value may have had the writer emptied; then there is nothing to take back.
+  // A getter of the value may have emptied the writer; then there is nothing to remove.
   if (writer.length > before) writer.rewind(before);
   return notEncoded(codec, cause);
 }

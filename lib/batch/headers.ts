@@ -5,31 +5,31 @@ import { BrokerlessError } from "../errors.ts";
 import { expected, isPlain, quoted } from "../options.ts";
 import { getU16, getU32, putU16, putU32 } from "./layout.ts";
 
-/** What stands beside a message for programs on the way: names to texts. */
+/** Headers of a message, for programs between sender and receiver: names mapped to texts. */
 export type MessageHeaders = Readonly<Record<string, string>>;
 
-/** How much may stand beside one message. */
+/** Limits on the headers of one message. */
 export interface HeaderLimits {
-  /** Headers (count). */
+  /** Most headers (count). */
   readonly headersCountMax: number;
-  /** All names and texts in UTF-8, and three bytes for each header (bytes). */
+  /** Most bytes of all names and texts in UTF-8, plus three bytes for each header. */
   readonly headersBytesMax: number;
 }
 
-/** The headers of a message that has none: the same frozen object for all. */
+/** The headers of a message without any: the same frozen object for all. */
 export const NO_HEADERS: MessageHeaders = Object.freeze({});
 
-/** Longest name, and longest text (bytes). */
+/** Longest header name, and longest header text (bytes). */
 export const HEADER_NAME_BYTES_MAX = 255;
 export const HEADER_TEXT_BYTES_MAX = 0xffff;
-/** What headers are, for an error text. */
+/** Description of valid headers, for error texts. */
 export const HEADERS_WANTED = "a plain object of names and texts";
-/** Lengths of a name and of a text (bytes). */
+/** Bytes of the two length fields of a header. */
 const PAIR_BYTES = 3;
-/** Length of the length in front of a block (bytes). */
+/** Bytes of the length field in front of a block. */
 const BLOCK_HEAD_BYTES = 4;
 
-/** What a headers frame begins with: "BH", its version, and a zero. */
+/** The first bytes of a headers frame: "BH", the version, and a zero. */
 const PART_HEAD: Buffer = Buffer.from([0x42, 0x48, 1, 0]);
 
 /**
@@ -44,9 +44,9 @@ const PART_HEAD: Buffer = Buffer.from([0x42, 0x48, 1, 0]);
  * | 2     | length of the text (bytes), u16             |
  * |       | text, UTF-8                                 |
  *
- * @param what whose headers they are, for the error text
+ * @param what owner of the headers, for the error text
  * @returns null where there are none
- * @throws TypeError for what is no plain object of texts, or exceeds a limit
+ * @throws TypeError for anything but a plain object of texts, or beyond a limit
  */
 export function encodeHeaders(what: string, headers: unknown, limits: HeaderLimits): Buffer | null {
   if (!isPlain(headers)) throw expected(`${what}: headers`, HEADERS_WANTED, headers);
@@ -77,7 +77,7 @@ export function encodeHeaders(what: string, headers: unknown, limits: HeaderLimi
   return bytes;
 }
 
-/** @throws TypeError for a name or a text that no header can have */
+/** @throws TypeError for an invalid name or text */
 function pairBytes(what: string, name: string, text: unknown): number {
   const nameBytes = Buffer.byteLength(name);
   const isName = nameBytes >= 1 && nameBytes <= HEADER_NAME_BYTES_MAX && isWellFormed(name);
@@ -94,11 +94,12 @@ function pairBytes(what: string, name: string, text: unknown): number {
 }
 
 /**
- * Reads one block. Trusts nothing in it.
+ * Decodes one block of untrusted bytes.
  *
- * @param at where it starts, with its length (byte offset)
- * @param end behind the last byte that may be of it (byte offset)
- * @throws BrokerlessError `BROKERLESS_PROTOCOL` for a malformed one, `BROKERLESS_TOO_LARGE` beyond a limit
+ * @param at start of the block, at its length field (byte offset)
+ * @param end end of the bytes that may belong to it (byte offset)
+ * @throws BrokerlessError `BROKERLESS_PROTOCOL` for a malformed block, `BROKERLESS_TOO_LARGE`
+ *   beyond a limit
  */
 export function decodeHeaders(
   bytes: Buffer,
@@ -127,7 +128,8 @@ export function decodeHeaders(
     const name = textOf(bytes, from + 1, nameEnd);
     if (name === "" || name === "__proto__") throw malformed("a name is none");
     if (Object.hasOwn(headers, name)) throw malformed("a name comes twice");
-    // A name is no index but by intent, and where it is one the first decides.
+    // A header name is rarely an array index; where it is one on purpose, the first such name
+    // decides.
     const indexMax = indexOf(name);
     if (indexMax >= 0 && isSparse({ indexMax, indexCount: 1 })) keepInTable(headers);
     headers[name] = textOf(bytes, nameEnd + 2, textEnd);
@@ -136,15 +138,15 @@ export function decodeHeaders(
   return { headers: count === 0 ? NO_HEADERS : Object.freeze(headers), end: blockEnd };
 }
 
-/** Puts blocks, one for each value of a frame, into the frame behind it. */
+/** Joins blocks, one for each value of a frame, into the headers frame that follows it. */
 export function joinHeaders(blocks: readonly Buffer[]): Buffer {
   return Buffer.concat([PART_HEAD, ...blocks]);
 }
 
 /**
- * Reads the headers frame of a body.
+ * Decodes the headers frame of a body.
  *
- * @param count values of the body: as many blocks there must be
+ * @param count values of the body, and so the number of blocks that the frame must have
  * @throws BrokerlessError `BROKERLESS_PROTOCOL`, `BROKERLESS_TOO_LARGE`, `BROKERLESS_VERSION`
  */
 export function splitHeaders(frame: Buffer, count: number, limits: HeaderLimits): MessageHeaders[] {

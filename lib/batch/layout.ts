@@ -1,5 +1,5 @@
 /**
- * Where the fields of a batch header are, in bytes from its start. Everything is little-endian.
+ * Byte offsets of the fields of a batch header. Everything is little-endian.
  *
  * | at | bytes | field                                                                    |
  * |----|-------|--------------------------------------------------------------------------|
@@ -7,7 +7,7 @@
  * |  4 |     4 | length of the batch, this header included                                |
  * |  8 |     2 | magic `0x4b42` ("BK")                                                    |
  * | 10 |     1 | version, 1                                                               |
- * | 11 |     1 | flags, 0; a reader refuses what it does not know                         |
+ * | 11 |     1 | flags, 0; a reader refuses unknown flags                                 |
  * | 12 |     1 | codec of the values, see {@link CODEC_BYTES}                             |
  * | 13 |     3 | 0                                                                        |
  * | 16 |    16 | stream id                                                                |
@@ -37,35 +37,38 @@ export const BATCH = {
 
 /** Length of a batch header (bytes). */
 export const BATCH_HEADER_BYTES = 64;
-/** "BK", the mark of a batch. */
+/** "BK", the magic number of a batch. */
 export const BATCH_MAGIC = 0x4b42;
-/** The only version there is; another one is refused, never guessed at. */
+/** The only version so far; any other is refused. */
 export const BATCH_VERSION = 1;
 /**
- * Room that an encoder leaves in front of a batch, so that a journal puts its record envelope there
- * and one contiguous piece goes to the disk (bytes).
+ * Headroom that an encoder leaves in front of a batch, so that a journal can put its record
+ * envelope there and write one contiguous piece to the disk (bytes).
  */
 export const BATCH_HEADROOM_BYTES = 20;
 
-/** Codec number for bytes that mean nothing to us. 1 raw, 2 msgpack, 3 json; from 128 on: private. */
+/**
+ * Codec number for bytes of no particular format. 1 is raw, 2 msgpack, 3 json; 128 and above are
+ * private.
+ */
 export const CODEC_BYTES = 0;
 
-/** Most bytes of one entry behind its length word: 28 bits. */
+/** Longest entry, without its length word: 28 bits (bytes). */
 export const ENTRY_BYTES_MAX: number = 2 ** 28 - 1;
-/** Length of the word in front of each entry (bytes). */
+/** Length of the length word in front of each entry (bytes). */
 export const ENTRY_WORD_BYTES = 4;
-/** Flags of an entry: bits 28 to 31 of its word. */
+/** Flags of an entry: bits 28 to 31 of its length word. */
 export const ENTRY_FLAG = { key: 1, headers: 2, times: 4 } as const;
 /** Bits of the times mask, in the order in which the times follow. */
 export const TIME_FLAG = { createdAtMs: 1, notBeforeMs: 2, expiresAtMs: 4 } as const;
 
-/** Stores a whole number below 2^16, little-endian. */
+/** Stores an integer below 2^16, little-endian. */
 export function putU16(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value;
   bytes[at + 1] = value >>> 8;
 }
 
-/** Stores a whole number below 2^32, little-endian. */
+/** Stores an integer below 2^32, little-endian. */
 export function putU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value;
   bytes[at + 1] = value >>> 8;
@@ -73,7 +76,7 @@ export function putU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value >>> 24;
 }
 
-/** Stores a whole number below 2^53 in eight bytes, little-endian. */
+/** Stores an integer below 2^53 in eight bytes, little-endian. */
 export function putU64(bytes: Uint8Array, at: number, value: number): void {
   putU32(bytes, at, value >>> 0);
   putU32(bytes, at + 4, Math.floor(value / 2 ** 32));
@@ -91,12 +94,12 @@ export function getU32(bytes: Uint8Array, at: number): number {
   );
 }
 
-/** @returns the eight-byte number at `at`; above 2^53 it is not exact, and callers refuse it */
+/** @returns the eight-byte number at `at`; inexact above 2^53, which callers refuse */
 export function getU64(bytes: Uint8Array, at: number): number {
   return getU32(bytes, at) + getU32(bytes, at + 4) * 2 ** 32;
 }
 
-/** @returns the 16 bytes of a stream id that is written as 32 hex digits */
+/** @returns the 16 bytes of a stream id of 32 hex digits */
 export function streamBytes(stream: string): Buffer {
   return Buffer.from(stream, "hex");
 }

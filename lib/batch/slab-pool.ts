@@ -1,11 +1,11 @@
 import type { SlabSource } from "../codec/byte-writer.ts";
 
 /**
- * Memory that is written to, handed to the disk and used again: a fresh slab costs the system a page
+ * Memory that is written to, passed to the disk and reused: a fresh slab costs the system a page
  * fault for each 4 KiB.
  *
- * A slab comes back when every piece of it was released and its one writer has moved on. The writer
- * holds each piece before it takes the next slab but one.
+ * A slab is free again when every piece of it was released and its one writer uses another slab.
+ * The writer calls `hold` for each piece before it takes the slab after the next one.
  */
 export class SlabPool implements SlabSource {
   readonly slabBytes: number;
@@ -15,8 +15,8 @@ export class SlabPool implements SlabSource {
   #open: Buffer | null = null;
 
   /**
-   * @param slabBytes length of each (bytes)
-   * @param freeMax slabs that are kept for later at most (count)
+   * @param slabBytes length of each slab (bytes)
+   * @param freeMax most free slabs that are kept (count)
    */
   constructor(slabBytes: number, freeMax: number) {
     this.slabBytes = slabBytes;
@@ -28,10 +28,10 @@ export class SlabPool implements SlabSource {
     return this.#pieces.size;
   }
 
-  /** @returns a slab whose content is of no meaning, to be written from now on */
+  /** @returns a slab with arbitrary content, to be written next */
   take(): Buffer {
     const slab = this.#free.pop() ?? Buffer.allocUnsafeSlow(this.slabBytes);
-    // The slab before this one may have handed out a piece that is about to be held: it stays.
+    // The slab before this one may have handed out a piece that is about to be held, so it stays.
     for (const { slab: done, count } of this.#pieces.values()) {
       if (count === 0 && done !== this.#open) this.#retire(done);
     }
@@ -40,13 +40,13 @@ export class SlabPool implements SlabSource {
     return slab;
   }
 
-  /** A piece of a slab is in use until it is released; pieces of other memory are nobody's. */
+  /** Marks a piece of a slab as in use until it is released; pieces of other memory are ignored. */
   hold(piece: Uint8Array): void {
     const held = this.#pieces.get(piece.buffer);
     if (held !== undefined) held.count++;
   }
 
-  /** The piece is in use no more. */
+  /** Marks the piece as no longer in use. */
   release(piece: Uint8Array): void {
     const held = this.#pieces.get(piece.buffer);
     if (held === undefined) return;

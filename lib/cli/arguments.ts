@@ -1,27 +1,27 @@
 import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
 
-/** `brokerless journal`: what it was asked to do. */
+/** Parsed command line of `brokerless journal`. */
 export interface JournalCommand {
   readonly topic: "journal";
   readonly action: "inspect" | "verify" | "read" | "repair" | "backup";
   readonly directory: string;
-  /** Where a backup goes; empty for all other actions. */
+  /** Target of a backup; empty for all other actions. */
   readonly to: string;
   readonly json: boolean;
   readonly follow: boolean;
-  /** A repair makes a copy a stream of its own. */
+  /** Whether a repair turns a copy into a stream of its own. */
   readonly newStream: boolean;
   readonly from: number | { readonly time: Date } | "start" | "end";
 }
 
-/** `brokerless dead-letters`: what it was asked to do. */
+/** Parsed command line of `brokerless dead-letters`. */
 export interface DeadLettersCommand {
   readonly topic: "dead-letters";
   readonly action: "list" | "requeue" | "purge";
   readonly directory: string;
   readonly json: boolean;
-  /** Those to requeue or purge, as given: seqs or ids; null: all. */
+  /** Dead letters to requeue or purge, as given: seqs or ids; null for all. */
   readonly letters: readonly string[] | null;
 }
 
@@ -60,7 +60,7 @@ const OPTIONS = {
 } as const;
 const JOURNAL_ACTIONS = ["inspect", "verify", "read", "repair", "backup"] as const;
 const LETTER_ACTIONS = ["list", "requeue", "purge"] as const;
-/** Options that not every action takes, and those that do. */
+/** Options that only some actions accept, and those actions. */
 const TAKERS: Readonly<Record<string, readonly string[]>> = {
   follow: ["read"],
   from: ["read"],
@@ -68,7 +68,7 @@ const TAKERS: Readonly<Record<string, readonly string[]>> = {
   all: ["requeue", "purge"],
 };
 
-/** @throws TypeError for a wrong command line: what is wrong with it, and then how it goes */
+/** @throws TypeError for a wrong command line, with the mistake first and then the usage */
 export function parseCommand(
   argv: readonly string[],
 ): JournalCommand | DeadLettersCommand | PrintCommand {
@@ -108,7 +108,7 @@ function parseWords(argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], allowPositionals: true, options: OPTIONS });
   } catch (error) {
-    // Node goes on with advice about words that begin with a dash.
+    // Node appends advice about arguments that start with a dash.
     const [text] = (error as Error).message.split(". ");
     throw new TypeError(`${text}; see brokerless --help`, { cause: error });
   }
@@ -131,12 +131,12 @@ function checkWords(command: string, words: Readonly<Record<string, string>>): v
   throw new TypeError(wrong(`${command}: ${missing[0]} is missing`, command.split(" ")[0]!));
 }
 
-/** What is wrong comes first, and a line of its own. */
+/** The mistake comes first, on a line of its own. */
 function wrong(text: string, topic: string): string {
   return `${text}\n${HELP_TEXTS.get(topic) ?? USAGE}`;
 }
 
-/** Help is given whatever else is said; also to who has read of it and not of the dashes. */
+/** Help is printed whatever else is given; also for `help` without dashes. */
 function textOf(argv: readonly string[]): string | null {
   const end = argv.indexOf("--");
   const words = end === -1 ? argv : argv.slice(0, end);
@@ -147,7 +147,7 @@ function textOf(argv: readonly string[]): string | null {
   return words.includes("--version") ? packageVersion() : null;
 }
 
-/** Of the package that this file belongs to, compiled or not. */
+/** Version of the package that this file belongs to, compiled or not. */
 function packageVersion(): string {
   const manifest = createRequire(import.meta.url)("brokerless/package.json");
   return (manifest as { readonly version: string }).version;
@@ -159,7 +159,7 @@ const HELP_TEXTS: ReadonlyMap<string, string> = new Map([
   ["dead-letters", LETTERS_USAGE],
 ]);
 
-/** Forgetting or repeating everything has to be asked for in so many words. */
+/** An action on all dead letters must be requested explicitly. */
 function parseLetters(
   action: DeadLettersCommand["action"],
   given: readonly string[],
@@ -178,7 +178,7 @@ function parseLetters(
   throw new TypeError(`expected a seq or an id such as list shows, got "${odd}"`);
 }
 
-/** A seq, or an id: stream, life and seq. */
+/** A seq, or an id: stream, epoch of the sender and seq. */
 const LETTER = /^([0-9a-f]{32}-[0-9a-f]{1,16}-)?\d{1,15}$/;
 
 function parseFrom(text: string): JournalCommand["from"] {

@@ -15,37 +15,38 @@ import { Push } from "../socket/push.ts";
 import type { DeadLettersCommand } from "./arguments.ts";
 import { toJsonLine, toPlain } from "./terminal-text.ts";
 
-/** A dead letter as the command shows it. */
+/** A dead letter as the command prints it. */
 interface Letter {
   readonly seq: number;
   readonly id: string;
   readonly attempts: number;
   readonly reason: string;
   readonly error: HandlerError | null;
-  /** Null where it is not known. */
+  /** Null where it is unknown. */
   readonly firstAttemptAt: string | null;
   readonly deadAt: string;
-  /** As they were sent; not there where there were none. */
+  /** Headers as they were sent; absent where there were none. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Decoded where the codec is one of ours; else `base64`. */
+  /** Decoded value, for codecs of this package; otherwise `base64` is used. */
   readonly value?: unknown;
   readonly base64?: string;
 }
 
-/** A value, and its headers, are shown up to here, where people read them (characters). */
+/** A value, and its headers, are truncated to this length in output for people (characters). */
 const SHOWN_LENGTH_MAX = 200;
 const DECODERS = new Map(
   [json(), msgpack()].map((codec) => [codec.name === "msgpack" ? 2 : 3, codec]),
 );
 
-/** What was asked for is not there. */
+/** No dead letter has the requested seq or id. */
 export class NoSuchLetter extends Error {}
 
 /**
  * Runs a command of `brokerless dead-letters` on the journal of a sender that is not running.
  *
  * @returns the exit status
- * @throws BrokerlessError as the journal does, `BROKERLESS_LOCKED` while its owner runs; {@link NoSuchLetter}
+ * @throws BrokerlessError as the journal does, `BROKERLESS_LOCKED` while its owner runs;
+ *   {@link NoSuchLetter}
  */
 export async function runDeadLettersCommand(
   command: DeadLettersCommand,
@@ -63,7 +64,7 @@ export async function runDeadLettersCommand(
 }
 
 async function open(directory: string): Promise<FileJournal> {
-  // Opening makes a journal where there is none; looking does not.
+  // Opening a journal creates one where there is none; a view does not.
   const view = await JournalView.open(directory);
   view.close();
   try {
@@ -107,7 +108,7 @@ function shown(batch: Batch, bytes: Buffer): Pick<Letter, "value" | "base64"> {
     const codec = DECODERS.get(batch.codec);
     if (codec !== undefined) return { value: JSON.parse(toText(codec.decode(bytes))) };
   } catch {
-    // Bytes that their codec does not read may be why the letter is dead.
+    // The codec may be unable to decode the bytes, which may be why the letter is dead.
   }
   return { base64: bytes.toString("base64") };
 }
@@ -134,7 +135,7 @@ function describe(letter: Letter): string {
   parts.push(`${firstAttemptAt ?? "?"} to ${deadAt}`, deathText(letter));
   if (headers !== undefined) parts.push(`headers ${cut(JSON.stringify(headers))}`);
   parts.push(cut(base64 === undefined ? JSON.stringify(value) : `base64 ${base64}`));
-  // What came from a message may hold sequences that a terminal obeys.
+  // Contents of a message may include terminal control sequences.
   return toPlain(parts.join("  "));
 }
 
@@ -155,7 +156,8 @@ async function change(
   },
 ): Promise<void> {
   const seqs = command.letters?.map((name) => seqOf(name, letters)) ?? null;
-  // The owner's own code does it, so that what it finds is what it would have left.
+  // The owner's own code makes the change, so that the result is the same as if the owner had made
+  // it.
   const push = new Push<Uint8Array>({ journal, codec: raw() });
   try {
     const { action } = command;

@@ -16,7 +16,7 @@ interface Streams {
 /**
  * Runs a command of `brokerless journal`.
  *
- * @returns the exit status: 0 when all is well, 1 when damage was found or entries are lost
+ * @returns the exit status: 0 for success, 1 when damage was found or entries are lost
  * @throws BrokerlessError as the journal does
  */
 export async function runJournalCommand(
@@ -80,7 +80,8 @@ function writeVerified(report: VerifyReport, out: Writable): void {
 async function read(command: JournalCommand, view: JournalView, streams: Streams): Promise<void> {
   const { out, errors } = streams;
   const { from, follow } = command;
-  // From the start is what is kept, and an owner may free while it is read; anything else that is missing ends it.
+  // A read from the start begins with the first kept entry, and the owner may free entries
+  // meanwhile; any other missing entry ends the read.
   const onMissing = ({ seqFirst, seqLast, error }: MissingEntries) => {
     if (seqLast >= view.seqFirst) throw error;
     line(errors, `seq ${seqFirst} to ${seqLast} were freed while the journal was read`);
@@ -92,7 +93,7 @@ async function read(command: JournalCommand, view: JournalView, streams: Streams
   }
 }
 
-/** A value that is UTF-8 text is shown as such; other bytes as base64. */
+/** A value that is UTF-8 text is printed as text; other bytes as base64. */
 function toJson(entry: Entry): object {
   const { seq, key, headers, createdAtMs, notBeforeMs, expiresAtMs, value } = entry;
   const text = value.toString("utf8");

@@ -6,11 +6,11 @@ import { runJournalCommand } from "./journal-command.ts";
 import { toPlain } from "./terminal-text.ts";
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  // The reader of a pipe may have enough.
+  // The reader of a pipe, such as `head`, may close it early.
   if (error.code === "EPIPE") process.exit(0);
   process.stderr.write(`cannot write the output: ${error.message}\n`, () => process.exit(1));
 });
-// What cannot be told does not change the status.
+// A failure to print does not change the exit status.
 process.stderr.on("error", () => {});
 
 try {

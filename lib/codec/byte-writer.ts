@@ -1,54 +1,67 @@
 import { viewOf } from "../view.ts";
 
-/** Smallest slab, so that a quiet writer holds little (bytes). */
+/** Smallest slab, so that a rarely used writer holds little memory (bytes). */
 const SLAB_BYTES_MIN = 1_024;
-/** A new slab has room for the piece before it and so much again, since pieces vary in length. */
+/**
+ * A new slab has room for the previous piece and this factor of it again, since pieces vary in
+ * length.
+ */
 const SLAB_SPARE = 1.25;
-/** A slab up to this length is not given back: to make it anew for each turn costs more than to keep it (bytes). */
+/**
+ * A slab up to this length is not given back: to allocate it again in each turn costs more than to
+ * keep it (bytes).
+ */
 const SLAB_BYTES_KEPT = 8_192;
-/** What messages share that are encoded one by one while they wait, see {@link ByteWriter} (bytes). */
+/**
+ * Slab length shared by messages that are encoded one by one while they wait, see
+ * {@link ByteWriter} (bytes).
+ */
 export const ASIDE_SLAB_BYTES = 32_768;
-/** In the place of a slab that was given back. */
+/** Placeholder for a slab that was given back. */
 const NO_SLAB = Buffer.allocUnsafeSlow(0);
 
-/** Kept, because to look it up on a Buffer each time takes half as long as to copy 100 bytes. */
+/**
+ * Stored in a constant, because to look it up on a Buffer each time takes half as long as to copy
+ * 100 bytes.
+ */
 const copyInto = Uint8Array.prototype.set;
 
-/** Where slabs come from, for a writer whose owner knows when pieces are done with. */
+/** Allocator of slabs, for a writer whose owner tracks when pieces are no longer used. */
 export interface SlabSource {
   /** Length of every slab (bytes). */
   readonly slabBytes: number;
-  /** @returns a slab whose content means nothing, for the writer alone */
+  /** @returns a slab with arbitrary content, for the writer's exclusive use */
   take(): Buffer;
 }
 
 /**
- * A growing byte buffer that hands out what was written so far as one piece, without copying it.
+ * A growing byte buffer that hands out the bytes written so far as one piece, without copying them.
  *
- * Pieces handed out are never written again: the transport may hold them until the bytes are on the
- * wire. Several small pieces share one slab; a new slab starts where the next piece would not fit.
+ * Pieces that were handed out are never written again: the transport may hold them until the bytes
+ * are on the wire. Several small pieces share one slab; a new slab is started where the next piece
+ * would not fit.
  *
  * Invariant: `start <= end <= bytes.length`; only `[start, end)` is still open.
  */
 export class ByteWriter {
   /** The slab being written; encoders may write into `[end, bytes.length)` after `reserve`. */
   bytes: Buffer;
-  /** Where the open piece begins (byte offset). */
+  /** Start of the open piece (byte offset). */
   start = 0;
-  /** Where the next byte goes (byte offset). */
+  /** Position of the next byte (byte offset). */
   end = 0;
   #view: DataView | null = null;
-  /** The memory of `bytes`, for which a Buffer is slow to ask. */
+  /** The memory of `bytes`, cached because access through a Buffer is slow. */
   #memory: ArrayBufferLike;
-  /** Length of the slab that takes the place of one that was given back (bytes). */
+  /** Length of the slab that will replace one that was given back (bytes). */
   #slabBytesNext = 0;
   readonly #slabs: SlabSource | null;
   readonly #sharedBytesMax: number;
 
   /**
-   * @param slabs without it, slabs are new, and as long as the pieces ask for
-   * @param sharedBytesMax where many small pieces follow each other, slabs become as long as this; the last piece that is
-   * kept keeps all of its slab (bytes)
+   * @param slabs source of slabs; default: new memory, as long as the pieces need
+   * @param sharedBytesMax length to which slabs grow while many small pieces follow each other;
+   *   default 1,024. A retained piece keeps its whole slab in memory (bytes)
    */
   constructor(slabs: SlabSource | null = null, sharedBytesMax: number = SLAB_BYTES_MIN) {
     this.#slabs = slabs;
@@ -62,7 +75,7 @@ export class ByteWriter {
     return this.end - this.start;
   }
 
-  /** The same memory as `bytes`, for writing numbers; like it, another one after `reserve`. */
+  /** The memory of `bytes`, for writing numbers; like `bytes`, replaced by `reserve`. */
   get view(): DataView {
     this.#view ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
     return this.#view;
@@ -78,27 +91,28 @@ export class ByteWriter {
     return this.end;
   }
 
-  /** Copies `source` behind what is there. */
+  /** Copies `source` to the end of the open piece. */
   append(source: Uint8Array): void {
     const at = this.reserve(source.length);
     copyInto.call(this.bytes, source, at);
     this.end = at + source.length;
   }
 
-  /** Forgets what was written after `end`: the way back when an encoder throws half-way. */
+  /** Discards everything after `end`: the recovery when an encoder throws half-way. */
   rewind(end: number): void {
     this.end = this.start + end;
   }
 
   /**
-   * Hands out the first `length` bytes of the open piece; what follows them stays open.
+   * Hands out the first `length` bytes of the open piece; the bytes after them stay open.
    *
    * @returns the bytes, which now belong to the caller
    */
   take(length: number = this.length): Buffer {
     const piece = viewOf(this.#memory, this.bytes.byteOffset + this.start, length);
     this.start += length;
-    // The next piece is likely to be as long as this one: better a new slab now than a copy later.
+    // The next piece is likely to be as long as this one: a new slab now is cheaper than a copy
+    // later.
     if (this.bytes.length - this.start < length) {
       const shared = Math.min(this.bytes.length * 2, this.#sharedBytesMax);
       this.#move(Math.max(SLAB_BYTES_MIN, shared, Math.ceil(length * SLAB_SPARE), this.length * 2));
@@ -106,7 +120,10 @@ export class ByteWriter {
     return piece;
   }
 
-  /** Gives back a long slab where nothing is open: the next byte gets another, as long as this one was used. */
+  /**
+   * Gives back a long slab if no piece is open; the next byte starts another slab, of the length
+   * used before.
+   */
   release(): void {
     const { length } = this.bytes;
     if (length <= SLAB_BYTES_KEPT || this.end > this.start || this.#slabs !== null) return;
@@ -124,7 +141,7 @@ export class ByteWriter {
     this.#move(Math.max(SLAB_BYTES_MIN, bytes));
   }
 
-  /** Carries the open piece over to a new slab. */
+  /** Copies the open piece to a new slab. */
   #move(slabBytes: number): void {
     const { bytes, start, end } = this;
     const slabs = this.#slabs;

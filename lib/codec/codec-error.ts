@@ -3,17 +3,20 @@ import { BrokerlessError } from "../errors.ts";
 import { thrownText } from "../handler-error.ts";
 import { quiet } from "../wait.ts";
 
-/** A value has no encoding, or is too large for one. @param cause what the codec threw */
+/**
+ * The error for a value that cannot be encoded, or is too large to be. @param cause error that the
+ * codec threw
+ */
 export function notEncoded(codec: { readonly name: string }, cause: unknown): BrokerlessError {
   if (cause instanceof BrokerlessError && cause.code === "BROKERLESS_TOO_LARGE") return cause;
   return codecError(`codec ${codec.name} cannot encode the value`, cause);
 }
 
 /**
- * Bytes are no encoding.
+ * The error for bytes that cannot be decoded.
  *
- * @param what whose bytes they are
- * @param cause what the codec threw
+ * @param what owner of the bytes
+ * @param cause error that the codec threw
  */
 export function notDecoded(
   codec: { readonly name: string },
@@ -24,12 +27,13 @@ export function notDecoded(
 }
 
 /**
- * What `encode` or `decode` has returned. Nothing waits for a codec: the values behind this one would overtake it.
+ * Checks the result of `encode` or `decode`. A codec must be synchronous: later values would
+ * overtake one that waits.
  *
- * @throws TypeError for a promise, whose rejection then harms no process
+ * @throws TypeError for a promise; its rejection, if any, is then ignored
  */
 export function refusePromise(what: "encode" | "decode", returned: unknown): void {
-  // The property tells nearly all others apart for a tenth of the price.
+  // This check of one property excludes nearly all other values at a tenth of the cost.
   if ((returned as Partial<Promise<unknown>> | null)?.then === undefined) return;
   if (!types.isPromise(returned)) return;
   quiet(returned);

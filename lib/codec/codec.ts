@@ -2,17 +2,17 @@ import { viewOf } from "../view.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 
 /**
- * How the values of one frame are told apart.
+ * How the values of one frame are separated.
  *
- * | word      | a frame of n values is                                      |
+ * | delimiter | a frame of n values is                                      |
  * |-----------|-------------------------------------------------------------|
- * | `self`    | the encodings one after another; each ends by itself        |
- * | `newline` | each encoding (which has no line feed in it), then `0x0a`   |
- * | `length`  | each encoding behind `c1` and its length (u24 little-endian)|
+ * | `self`    | the encodings one after another; each marks its own end     |
+ * | `newline` | each encoding (which contains no line feed), then `0x0a`    |
+ * | `length`  | each encoding after `c1` and its length (u24 little-endian) |
  */
 export type Delimiter = "self" | "newline" | "length";
 
-/** How much one encoding may be at most. What is certain to be more need not be made first. */
+/** Limits on one encoding. An encoder may stop as soon as a value is certain to exceed them. */
 export interface EncodeLimits {
   /** Elements: values, keys, arrays, maps (count). */
   readonly elementsMax: number;
@@ -21,65 +21,83 @@ export interface EncodeLimits {
 }
 
 /**
- * Turns values into bytes and back. Implement it for a format of your own.
+ * Encodes values to bytes and decodes them. Implement it for a format of your own.
  *
- * Contract: `decode(encode(v))` is equal to `v`, or to the plain data that the codec says `v` becomes;
- * `decode` throws on every input that is not the encoding of a value which `encode` accepts, in time
- * and memory proportional to the bytes; neither keeps a reference to the buffers (`raw()` excepted,
- * which hands out views). Instances hold no state that one peer's bytes could change for another,
- * but what they remember to be faster.
+ * Contract: `decode(encode(v))` is equal to `v`, or to the plain data that the codec documents for
+ * `v`. `decode` throws for every input that is not the encoding of a value which `encode` accepts,
+ * in time and memory proportional to the bytes. Neither keeps a reference to the buffers (except
+ * `raw()`, which returns views). An instance has no state through which the bytes of one peer could
+ * affect another, apart from caches that only change its speed.
+ *
+ * @example
+ * ```ts
+ * const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+ * const text: Codec<string> = {
+ *   name: "text",
+ *   delimiter: "length",
+ *   encode: (value, writer) => writer.append(Buffer.from(value)),
+ *   decode: (bytes) => utf8.decode(bytes),
+ * };
+ * const push = new Push({ codec: text });
+ * ```
+ *
+ * @see docs/wire-format.md for the frames
  */
 export interface Codec<T = unknown> {
-  /** Names the format to people and, between reliable peers, on the wire. */
+  /** Name of the format, for error texts and, between reliable peers, on the wire. */
   readonly name: string;
-  /** How values in one frame are told apart. */
+  /** How the values of one frame are separated. */
   readonly delimiter: Delimiter;
   /**
-   * Appends one value's encoding to `writer`, before it returns: a promise is refused.
+   * Appends the encoding of one value to `writer`, synchronously: a promise is refused.
    *
-   * @param limits what is longer is refused afterwards. A value can be far larger than what it takes in memory (a sparse
-   *   array, one object in many places), so an encoder that counts first spares the time
-   * @throws BrokerlessError `BROKERLESS_TOO_LARGE` beyond a limit. Anything else: the caller rewinds the writer and
-   *   reports `BROKERLESS_CODEC` with it as cause
+   * @param limits a longer encoding is refused afterwards. A value can be far larger than its
+   *   memory (a sparse array, one object in many places), so an encoder that counts first saves the
+   *   time
+   * @throws BrokerlessError `BROKERLESS_TOO_LARGE` beyond a limit. Any other error: the caller
+   *   rewinds the writer and reports `BROKERLESS_CODEC` with it as cause
    */
   encode(value: T, writer: ByteWriter, limits?: EncodeLimits): void;
   /**
-   * The value of an encoding. A promise is refused.
+   * Decodes one value, synchronously: a promise is refused.
    *
    * @param bytes exactly one value's encoding
-   * @throws anything; the frame is refused with `BROKERLESS_CODEC` and it as cause
+   * @throws any error; the frame is refused with `BROKERLESS_CODEC` and the error as cause
    */
   decode(bytes: Buffer): T;
   /**
-   * All values of a frame in order. Needed where `delimiter` is `self`; elsewhere the frame is cut
-   * first and `decode` called for each value.
+   * Decodes all values of a frame, in order. Required where `delimiter` is `self`; otherwise the
+   * frame is split first and `decode` is called for each value.
    *
    * @param countMax throws when the frame holds more values than this (count)
    */
   decodeAll?(frame: Buffer, countMax: number): T[];
   /**
-   * Counts the elements of one or several encodings (values, keys, arrays, maps) without making any, in time
-   * proportional to the bytes. Without it a frame's elements have no bound but its bytes.
+   * Counts the elements of one or several encodings (values, keys, arrays, maps) without decoding
+   * any, in time proportional to the bytes. Without it, the elements of a frame are limited only by
+   * its bytes.
    *
-   * @returns the count, each element being at least a byte; more than `countMax` as soon as that is certain
+   * @returns the count, each element being at least a byte; more than `countMax` as soon as that is
+   *   certain
    */
   countElements?(bytes: Uint8Array, countMax: number): number;
   /**
-   * The way to read many small values that lie in one buffer: spares a view for each. Without it `decode` is given
-   * views.
+   * Decodes many small values of one buffer without a view for each. Without it, `decode` is called
+   * with views.
    *
-   * @returns reads the value that lies in `[start, end)` of `bytes`, which the function keeps; throws as `decode` does
+   * @returns a function that decodes the value in `[start, end)` of `bytes`; it keeps `bytes`, and
+   *   throws as `decode` does
    */
   decodeIn?(bytes: Buffer): PieceReader<T>;
 }
 
-/** Reads a value that lies in `[start, end)` of a buffer (byte offsets). */
+/** Decodes the value in `[start, end)` of a buffer (byte offsets). */
 export type PieceReader<T> = (start: number, end: number) => T;
 
-/** @returns how `codec` reads values that lie in `bytes` */
+/** @returns a reader of the values in `bytes`, by `decodeIn` where `codec` has it */
 export function pieceReader<T>(codec: Codec<T>, bytes: Buffer): PieceReader<T> {
   if (codec.decodeIn !== undefined) return codec.decodeIn(bytes);
-  // Each time that a Buffer is asked for its memory is a call into the engine.
+  // Access to the memory of a Buffer is a call into the engine, so it is done once.
   const { buffer: memory, byteOffset: origin } = bytes;
   return (start, end) => codec.decode(viewOf(memory, origin + start, end - start));
 }

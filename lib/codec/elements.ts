@@ -1,7 +1,7 @@
 import { BrokerlessError } from "../errors.ts";
 import type { Codec, EncodeLimits } from "./codec.ts";
 
-/** Of who knows none. */
+/** The default of `encode`: no limits. */
 export const NO_LIMITS: EncodeLimits = Object.freeze({
   elementsMax: Number.POSITIVE_INFINITY,
   bytesMax: Number.POSITIVE_INFINITY,
@@ -10,15 +10,18 @@ export const NO_LIMITS: EncodeLimits = Object.freeze({
 const LINE_FEED = 0x0a;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-/** Every byte of JSON, outside of texts, behind which an element begins or has begun: `\n` `,` `:` `[` `{`. */
+/**
+ * Every byte of JSON, outside of strings, that precedes or starts an element: `\n` `,` `:` `[` `{`.
+ */
 const BEGINS: Uint8Array = new Uint8Array(256);
 for (const byte of [LINE_FEED, 0x2c, 0x3a, 0x5b, 0x7b]) BEGINS[byte] = 1;
 
 /**
- * Keeps bytes from being decoded, or sent, that would become too many values: an empty map is one byte on the wire,
- * and 84 in memory. Costs nothing for bytes that are not longer than `elementsMax`, for each element has one at least.
+ * Refuses bytes, before they are decoded or sent, that would become too many values: an empty map
+ * is one byte on the wire, and 84 in memory. Costs nothing for bytes that are not longer than
+ * `elementsMax`, because each element has at least one byte.
  *
- * @param what whose bytes they are, for the error text
+ * @param what owner of the bytes, for the error text
  * @throws BrokerlessError `BROKERLESS_TOO_LARGE`
  * @see docs/decisions/0014-cost-of-a-frame.md
  */
@@ -32,7 +35,7 @@ export function checkElements(
   throw tooManyElements(elementsMax, what);
 }
 
-/** @param what whose they are */
+/** @param what owner of the elements, for the error text */
 export function tooManyElements(elementsMax: number, what = "message"): BrokerlessError {
   return new BrokerlessError(
     "BROKERLESS_TOO_LARGE",
@@ -40,7 +43,7 @@ export function tooManyElements(elementsMax: number, what = "message"): Brokerle
   );
 }
 
-/** @param bytes what the encoding has (bytes); null where only that it is too long is known */
+/** @param bytes length of the encoding (bytes); null where it is only known to be too long */
 export function tooManyBytes(bytesMax: number, bytes: number | null = null): BrokerlessError {
   const length = bytes === null ? `more than ${bytesMax}` : bytes;
   return new BrokerlessError(
@@ -50,8 +53,9 @@ export function tooManyBytes(bytesMax: number, bytes: number | null = null): Bro
 }
 
 /**
- * Counts what MessagePack holds: each value, key, array and map is one. Makes nothing, and looks at the heads of
- * values only; bytes that are no MessagePack give some number.
+ * Counts the elements in MessagePack: each value, key, array and map is one. Allocates nothing, and
+ * reads only the first bytes of each value; for bytes that are not MessagePack the count is
+ * arbitrary.
  *
  * @returns the count; more than `countMax` as soon as that is certain
  */
@@ -65,7 +69,7 @@ export function countMsgpackElements(bytes: Uint8Array, countMax: number): numbe
 /**
  * Overwrites float64 elements of a value with -0.
  *
- * @param indices which of its elements, as {@link countMsgpackElements} counts them, ascending
+ * @param indices the elements' numbers, as {@link countMsgpackElements} counts them, ascending
  */
 export function putNegativeZeros(bytes: Buffer, indices: readonly number[]): void {
   let at = 0;
@@ -76,7 +80,10 @@ export function putNegativeZeros(bytes: Buffer, indices: readonly number[]): voi
   }
 }
 
-/** @returns where the next element begins: behind a scalar, or behind the head of an array or map (byte offset) */
+/**
+ * @returns start of the next element: after a scalar, or after the header of an array or map (byte
+ *   offset)
+ */
 function behindHead(bytes: Uint8Array, at: number): number {
   const token = bytes[at]!;
   if (token < 0xa0 || token >= 0xe0) return at + 1;
@@ -129,7 +136,7 @@ function behindHead(bytes: Uint8Array, at: number): number {
   }
 }
 
-/** The length behind a token; 0 for bytes that are not there. */
+/** The length field after a token; 0 beyond the end of the bytes. */
 function lengthOf(bytes: Uint8Array, at: number, size: 1 | 2 | 4): number {
   let length = 0;
   for (let index = 1; index <= size; index++) length = length * 256 + (bytes[at + index] ?? 0);
@@ -137,11 +144,11 @@ function lengthOf(bytes: Uint8Array, at: number, size: 1 | 2 | 4): number {
 }
 
 /**
- * Counts what lines of JSON hold, as {@link countMsgpackElements} does: a value for each line, comma and colon, and
- * one for each array and object that is not empty.
+ * Counts the elements in lines of JSON, as {@link countMsgpackElements} does: one for each line,
+ * comma and colon, and one for each array and object that is not empty.
  */
 export function countJsonElements(bytes: Uint8Array, countMax: number): number {
-  // Nothing begins behind the last line.
+  // No element starts after the last line.
   const end = bytes.at(-1) === LINE_FEED ? bytes.length - 1 : bytes.length;
   let count = 1;
   for (let at = 0; at < end && count <= countMax; at++) {
@@ -152,7 +159,9 @@ export function countJsonElements(bytes: Uint8Array, countMax: number): number {
   return count;
 }
 
-/** @param at where the text's first quote is @returns where its last one is (byte offset) */
+/**
+ * @param at position of the string's first quote @returns position of its last quote (byte offset)
+ */
 function endOfText(bytes: Uint8Array, at: number): number {
   const end = bytes.length;
   for (at += 1; at < end; at++) {

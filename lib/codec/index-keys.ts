@@ -1,28 +1,34 @@
 /**
- * The largest index for which V8 makes an object's store without looking at how much of it is used: the store has one and a
- * half times the index, and 16 places more, and up to 5,000 places nothing is asked.
+ * The largest index for which V8 allocates an object's store without checking how much of it is
+ * used: the store has one and a half times the index, and 16 places more, and up to 5,000 places
+ * are never checked.
  */
 const INDEX_MAX = 3_322;
 const INDEX_DIGITS_MAX = 4;
-/** A store may have so many places for each key, and for the object (count): about what a table takes of memory. */
+/**
+ * Places that a store may have for each key, and for the object (count): about the memory of a hash
+ * table.
+ */
 const PLACES_PER_KEY = 8;
-/** The largest that is an index: V8 keeps an object that has it in a table, also when it is deleted. */
+/** The largest array index: V8 keeps an object that has it in a table, even after it is deleted. */
 const LAST_INDEX = 2 ** 32 - 2;
 const ZERO = 0x30;
 
-/** The keys of one map that are indices, as far as their places in memory go. */
+/** The keys of one map that are array indices, with regard to their memory. */
 export interface IndexKeys {
-  /** The largest; -1: none. */
+  /** The largest index; -1 for none. */
   readonly indexMax: number;
-  /** How many there are (count). */
+  /** Number of indices (count). */
   readonly indexCount: number;
 }
 
 /**
- * Says which index a key is. `"1023"` is one, and to V8 not the name of a property but a place in a store of the object's, which
- * it makes as long as the index asks for: `{"1023": 0}`, seven bytes of MessagePack, took 12 KB.
+ * Returns the array index that a key is. To V8, `"1023"` is not the name of a property but a place
+ * in the object's store, which is allocated up to that index: `{"1023": 0}`, seven bytes of
+ * MessagePack, took 12 KB.
  *
- * @returns the index; -1 for a key that is none, or is so large that V8 compares the store with what is in it
+ * @returns the index; -1 for a key that is none, or is so large that V8 compares the store with its
+ *   contents
  * @see docs/decisions/0014-cost-of-a-frame.md
  */
 export function indexOf(key: string): number {
@@ -38,24 +44,29 @@ export function indexOf(key: string): number {
   return isCanonical && index <= INDEX_MAX ? index : -1;
 }
 
-/** Whether a store of these keys would be mostly empty: dense ids of people's own, from wherever they count, are not. */
+/**
+ * Whether a store of these keys would be mostly empty. Dense ids, from any start, are not sparse.
+ */
 export function isSparse({ indexMax, indexCount }: IndexKeys): boolean {
   return indexMax > PLACES_PER_KEY * (indexCount + 1);
 }
 
-/** Makes V8 keep what indices `object` will get in a table, which takes memory for those that there are. */
+/**
+ * Makes V8 keep the future indices of `object` in a table, whose memory depends only on the number
+ * of keys.
+ */
 export function keepInTable(object: Record<string, unknown>): void {
-  // Then it is kept so.
+  // It is in a table already.
   if (Object.hasOwn(object, LAST_INDEX)) return;
   object[LAST_INDEX] = null;
   delete object[LAST_INDEX];
 }
 
 /**
- * Plain objects in place of the Maps of a decoded value, in its arrays too. Takes memory in proportion to what there is,
- * whatever the keys are.
+ * Replaces the Maps of a decoded value by plain objects, in its arrays too. Takes memory in
+ * proportion to the contents, whatever the keys are.
  *
- * @param value arrays and Maps that are nobody else's, as deep as a codec lets them be
+ * @param value arrays and Maps that nobody else uses, nested at most as deep as a codec allows
  */
 export function objectsOf(value: unknown): unknown {
   if (Array.isArray(value)) {

@@ -2,14 +2,18 @@ import { types } from "node:util";
 import type { EncodeLimits } from "./codec.ts";
 import { tooManyBytes, tooManyElements } from "./elements.ts";
 
-/** Arrays and objects in each other: beyond it the careful way is taken, which knows circles (count). */
+/**
+ * Nesting of arrays and objects beyond which the slower check is used, which also detects cycles
+ * (count).
+ */
 const DEPTH_MAX = 64;
 
 /**
- * Whether the JSON of a value may be larger than the limits, as far as a look at the value can tell: what it takes in
- * memory says little, for an array can be sparse, and one object can stand in many places.
+ * Whether the JSON of a value may exceed the limits, by an inspection of the value. Its memory is
+ * no measure: an array can be sparse, and one object can occur in many places.
  *
- * Also true where only {@link stringifyWithin} can say: for circles, for what lies deep, and for what has a `toJSON`.
+ * Also true where only {@link stringifyWithin} can decide: for cycles, deep nesting, and values
+ * with a `toJSON`.
  */
 export function mayExceed(value: unknown, limits: EncodeLimits): boolean {
   return typeof value === "string"
@@ -17,7 +21,10 @@ export function mayExceed(value: unknown, limits: EncodeLimits): boolean {
     : typeof value === "object" && value !== null && !new Look(limits).isWithin(value, 0);
 }
 
-/** What may still come: elements, as `countJsonElements` has them (count), and bytes of texts and keys. */
+/**
+ * The remaining allowance: elements, as `countJsonElements` counts them, and bytes of strings and
+ * keys.
+ */
 class Look {
   #elementsLeft: number;
   #bytesLeft: number;
@@ -70,7 +77,7 @@ class Look {
 }
 
 /**
- * As `JSON.stringify`, which it slows down, and ends it as soon as the text is certain to exceed a limit.
+ * Like `JSON.stringify`, but slower, and stops as soon as the text is certain to exceed a limit.
  *
  * @throws BrokerlessError `BROKERLESS_TOO_LARGE`; anything that `JSON.stringify` throws
  */
@@ -78,7 +85,7 @@ export function stringifyWithin(
   value: unknown,
   { elementsMax, bytesMax }: EncodeLimits,
 ): string | undefined {
-  // The value itself comes as a property too.
+  // The replacer is called for the value itself, too.
   let elements = -1;
   let bytes = 0;
   return JSON.stringify(value, function (this: unknown, key: string, item: unknown): unknown {
@@ -88,7 +95,7 @@ export function stringifyWithin(
       bytes += key.length;
     }
     if (typeof item === "string") bytes += item.length;
-    // Before these are gone through.
+    // Counted before its elements are visited.
     const coming = Array.isArray(item) || types.isTypedArray(item) ? item.length : 0;
     if (elements + coming > elementsMax) throw tooManyElements(elementsMax);
     if (bytes > bytesMax) throw tooManyBytes(bytesMax);
@@ -96,7 +103,7 @@ export function stringifyWithin(
   });
 }
 
-/** Whether a property with this value becomes JSON. */
+/** Whether JSON includes a property with this value. */
 function isWritten(item: unknown): boolean {
   return item !== undefined && typeof item !== "function" && typeof item !== "symbol";
 }

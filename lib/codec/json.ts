@@ -7,16 +7,24 @@ import { mayExceed, stringifyWithin } from "./json-size.ts";
 
 /** UTF-8 needs at most three bytes for each UTF-16 code unit. */
 const BYTES_PER_UNIT_MAX = 3;
-/** Past this the bytes are counted first, for three times as much room would be a waste (units). */
+/**
+ * For longer texts the bytes are counted first, because three times the room would be a waste
+ * (units).
+ */
 const UNITS_UNCOUNTED_MAX = 0x4000;
 
 /**
- * JSON, one value per line: for people who read the wire, and for peers that know nothing else.
+ * JSON, one value per line: readable on the wire, and for peers that support no other format.
  *
  * Carries what `JSON.stringify` carries: `undefined` properties are dropped, `NaN` becomes `null`,
  * a `Date` becomes text. A value without a JSON form (`undefined`, a function, a BigInt, a cycle)
- * is an error at `send`. The key `__proto__` is refused both ways: merged into another object
- * later, it would change that object's prototype.
+ * makes `send` fail with `BROKERLESS_CODEC`. The key `__proto__` is refused in both directions:
+ * merged into another object later, it would change that object's prototype.
+ *
+ * @example
+ * ```ts
+ * const push = new Push<{ id: number }>({ codec: json() });
+ * ```
  */
 export function json<T = unknown>(): Codec<T> {
   return new JsonCodec<T>();
@@ -52,7 +60,7 @@ class JsonCodec<T> implements Codec<T> {
   }
 }
 
-/** Iterative: JSON.parse accepts any depth, and the call stack does not. */
+/** Iterative, because JSON.parse accepts any depth and the call stack does not. */
 function refusePrototypes(root: unknown): void {
   const left: unknown[] = [root];
   while (left.length > 0) {

@@ -5,11 +5,17 @@ import type { Codec, EncodeLimits } from "./codec.ts";
 import { NO_LIMITS, tooManyBytes } from "./elements.ts";
 
 /**
- * Bytes as they are: for payloads that are encoded already, and for peers that know no format.
+ * Bytes without any encoding: for payloads that are encoded already, and for peers without this
+ * package.
  *
  * `encode` copies, so the given array may be changed as soon as it returns. `decode` copies
  * nothing: its result is a view of the received frame and keeps the whole frame in memory for as
- * long as it is held; copy what is to be kept (`Buffer.from(bytes)`).
+ * long as it is held. Copy bytes that are kept longer (`Buffer.from(bytes)`).
+ *
+ * @example
+ * ```ts
+ * const push = new Push<Uint8Array>({ codec: raw() });
+ * ```
  */
 export function raw(): Codec<Uint8Array> {
   return new RawCodec();
@@ -30,7 +36,7 @@ class RawCodec implements Codec<Uint8Array> {
   }
 }
 
-/** Arrays of other realms are no instances of this one's. @throws TypeError */
+/** Arrays of other realms are no instances of this realm's classes. @throws TypeError */
 function assertBytes(value: unknown): void {
   if (!types.isUint8Array(value)) throw expected("raw: a message", "a Uint8Array", value);
 }

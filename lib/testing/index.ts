@@ -1,3 +1,3 @@
-/** What an implementer of one of our ports needs to test it. */
+/** Conformance tests for implementations of the `Journal` interface. */
 export type { JournalSubject } from "./journal-check.ts";
 export { journalConformance } from "./journal-conformance.ts";

@@ -4,7 +4,7 @@ import { BatchEncoder } from "../batch/batch-encoder.ts";
 import type { Entry } from "../batch/entry.ts";
 import { bytes, type JournalCheck, rejectsWith, texts } from "./journal-check.ts";
 
-/** The port's promises about how entries go in. */
+/** The promises of `Journal` about appends. */
 export const APPEND_CHECKS: Readonly<Record<string, JournalCheck>> = {
   "an empty journal starts at seq 1 and reads nothing": async (open) => {
     const journal = await open();

@@ -7,7 +7,18 @@ import { READ_CHECKS } from "./journal-read-checks.ts";
 const CHECKS = { ...APPEND_CHECKS, ...READ_CHECKS, ...KEEP_CHECKS };
 
 /**
- * Registers the tests of the `Journal` port with node:test, for any implementation of it.
+ * Registers conformance tests for an implementation of `Journal` with node:test.
+ *
+ * @example
+ * ```ts
+ * import { journalConformance } from "brokerless/testing";
+ *
+ * journalConformance({
+ *   name: "MyJournal",
+ *   create: () => MyJournal.open(newPlace()),
+ *   reopen: (closed) => MyJournal.open((closed as MyJournal).place),
+ * });
+ * ```
  *
  * @see Journal for the promises that are tested
  */

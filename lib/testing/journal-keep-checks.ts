@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { bytes, type JournalCheck, rejectsWith, texts } from "./journal-check.ts";
 
-/** The port's promises about what is kept: values, holds, and all of it over a reopening. */
+/**
+ * The promises of `Journal` about stored values and holds, and about all contents after a reopen.
+ */
 export const KEEP_CHECKS: Readonly<Record<string, JournalCheck>> = {
   "values are stored with an append, alone, and deleted": async (open) => {
     const journal = await open();

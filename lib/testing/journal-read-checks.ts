@@ -3,7 +3,7 @@ import { checkBatch } from "../batch/batch.ts";
 import type { ReadOptions } from "../journal/journal.ts";
 import { bytes, type JournalCheck, rejectsWith, texts } from "./journal-check.ts";
 
-/** The port's promises about how entries come out. */
+/** The promises of `Journal` about reads. */
 export const READ_CHECKS: Readonly<Record<string, JournalCheck>> = {
   "a batch that is read is whole, and carries stream, epoch and seq": async (open) => {
     const journal = await open();
@@ -48,7 +48,7 @@ export const READ_CHECKS: Readonly<Record<string, JournalCheck>> = {
   "a read from a time starts at the first batch that was sealed then or later": async (open) => {
     const journal = await open();
     const times: number[] = [];
-    // The clock is the real one: as many batches as it takes until they have several times.
+    // The clock is the real one: appends until the batches have several different times.
     while (new Set(times).size < 4) {
       await journal.append([bytes("a"), bytes("b")]);
       for await (const batch of journal.read({ from: journal.seqStored }).batches()) {

@@ -9,18 +9,18 @@ import { isInt64 } from "./plain.ts";
 type Convertible = { toJSON(): unknown };
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What stands for a -0, which msgpackr would write as 0: a number of as many bytes. */
+/** Placeholder for a -0, which msgpackr would write as 0: a number of the same encoded length. */
 const STAND_IN = 0.5;
 const NAME = /^[A-Za-z_$][\w$]{0,31}$/;
 
 /**
- * Makes a copy of a value that msgpackr writes as the value is meant, or finds what in it has no encoding;
- * {@link msgpack} says what becomes of what.
+ * Copies a value so that msgpackr writes the copy with the value's meaning, or reports the part
+ * that cannot be encoded; {@link msgpack} documents the mapping.
  */
 export class PlainCopy {
   /** The copy. */
   readonly value: unknown;
-  /** Which of the copy's elements stand for a -0, in the order of their encoding (index). */
+  /** Indices of the copy's elements that stand for a -0, in the order of their encoding. */
   readonly zeros: number[] = [];
   readonly #limits: EncodeLimits;
   #count = 0;
@@ -28,8 +28,8 @@ export class PlainCopy {
   readonly #path: (string | number)[] = [];
 
   /**
-   * @throws TypeError or RangeError for what has no encoding, naming the path to it; BrokerlessError
-   * `BROKERLESS_TOO_LARGE` before it has copied more than the limits
+   * @throws TypeError or RangeError for a value that cannot be encoded, with the path to it;
+   *   BrokerlessError `BROKERLESS_TOO_LARGE` before more than the limits is copied
    */
   constructor(value: unknown, limits: EncodeLimits) {
     this.#limits = limits;
@@ -69,7 +69,7 @@ export class PlainCopy {
     this.#checkRoom(0);
   }
 
-  /** @param coming elements that are certain to come (count) */
+  /** @param coming elements that are certain to follow (count) */
   #checkRoom(coming: number): void {
     const { elementsMax } = this.#limits;
     if (this.#count + coming > elementsMax) throw tooManyElements(elementsMax);
@@ -138,7 +138,7 @@ export class PlainCopy {
     return copy;
   }
 
-  /** A Map, whose keys are in their order and have no other meaning. */
+  /** A Map: its keys keep their order and have no other meaning. */
   #map(entries: readonly (readonly [string, unknown])[]): Map<string, unknown> {
     this.#enter();
     const copy = new Map<string, unknown>();

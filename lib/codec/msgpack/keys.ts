@@ -1,23 +1,28 @@
 import { type IndexKeys, indexOf, isSparse } from "../index-keys.ts";
 import { isWellFormed } from "../well-formed.ts";
 
-/** How deep arrays and maps may lie in each other: `[]` is 1, `[[]]` is 2 (count). */
+/** Deepest nesting of arrays and maps: `[]` is 1, `[[]]` is 2 (count). */
 export const DEPTH_MAX = 32;
 
-/** The one key that is refused: merged into another object later, it would change its prototype. */
+/**
+ * The only key that is refused: merged into another object later, it would change its prototype.
+ */
 const FORBIDDEN = "__proto__";
-/** Longest key that is remembered: its length fits into the first byte (bytes). */
+/** Longest remembered key: its length fits into the first byte (bytes). */
 const KEY_BYTES_MAX = 31;
-/** Keys remembered after one key; a map used as a dictionary has no use for more (count). */
+/**
+ * Keys remembered as successors of one key; a map used as a dictionary gains nothing from more
+ * (count).
+ */
 const CHILDREN_MAX = 8;
-/** Where all places are taken, every so many new keys one of them gives way (count). */
+/** When all places are taken, one key is replaced for this many new keys (count). */
 const REPLACE_EVERY = 16;
-/** Keys remembered of one map; a longer one is a dictionary, and not a type of message (count). */
+/** Keys remembered of one map; a longer one is a dictionary, not a message type (count). */
 const INDEX_MAX = 64;
-/** Past this the trie starts anew, so that its memory is bounded (count). */
+/** The trie is cleared at this size, so that its memory is bounded (count). */
 const NODES_MAX = 4096;
 
-/** A key of a map, known by the keys that came before it in the same map. */
+/** A key of a map, identified by the keys before it in the same map. */
 export class KeyNode implements IndexKeys {
   readonly key: string;
   /** Length of the key's encoding; 0 for the root (bytes). */
@@ -25,20 +30,20 @@ export class KeyNode implements IndexKeys {
   /** The encoding in big-endian words of 4 bytes; the last word overlaps the one before it. */
   readonly words: Int32Array;
   readonly parent: KeyNode | null;
-  /** How many keys come before it in its map; -1 for the root. */
+  /** Number of keys before it in its map; -1 for the root. */
   readonly index: number;
   readonly indexMax: number;
   readonly indexCount: number;
-  /** Whether the keys up to this one are a map's that must not become an object as it is. */
+  /** Whether a map with the keys up to this one must not become an object directly. */
   readonly isSparse: boolean;
   readonly children: KeyNode[] = [];
-  /** The key that came next the last time. */
+  /** The key that followed the last time. */
   likely: KeyNode | null = null;
-  /** How often it came, lately, when another was likely (count). */
+  /** How often it occurred recently although another key was expected (count). */
   hits = 0;
-  /** How often it was the last key of a map, while its map had no record (count). */
+  /** How often it was the last key of a map that had no record (count). */
   endings = 0;
-  /** The record of the maps that end here, from 0x40 on; 0: none. */
+  /** The record of the maps that end with this key, from 0x40; 0 for none. */
   record = 0;
 
   constructor(key: string, encoding: Buffer, parent: KeyNode | null) {
@@ -55,15 +60,15 @@ export class KeyNode implements IndexKeys {
 }
 
 /**
- * The sequences of keys that maps were seen to have.
+ * The key sequences of maps seen so far.
  *
- * Messages of one type have the same keys in the same order. Knowing which key is likely to come
- * next saves making the string and looking it up: a comparison of a few words is enough, and V8
- * finds the key's place in the object at once because the string is the very same one.
+ * Messages of one type have the same keys in the same order. When the next key is predicted, no
+ * string needs to be created and looked up: a comparison of a few words is enough, and V8 finds the
+ * property immediately because the string is identical.
  *
- * It changes the speed and never the result: a key counts as found only when all its bytes are
- * equal, and no sequence has a key twice, the one that is refused, or invalid UTF-8. It is bounded, and forgets when
- * it is full.
+ * The trie changes the speed and never the result: a key matches only when all its bytes are equal,
+ * and no sequence contains a key twice, the refused key, or invalid UTF-8. Its size is bounded; it
+ * is cleared when full.
  */
 export class KeyTrie {
   root: KeyNode = newRoot();
@@ -72,7 +77,7 @@ export class KeyTrie {
 
   /**
    * @param previous the key before this one in the map; the root for the first
-   * @param at where the key's encoding begins, with `byteCount` bytes behind it (byte offset)
+   * @param at start of the key's encoding, which has `byteCount` bytes (byte offset)
    * @returns the remembered key with exactly these bytes, or null
    */
   match(previous: KeyNode, view: DataView, at: number, byteCount: number): KeyNode | null {
@@ -86,7 +91,7 @@ export class KeyTrie {
     return null;
   }
 
-  /** @returns the node for `key` where it is remembered, or null */
+  /** @returns the node of `key` if it is remembered, or null */
   follow(previous: KeyNode, key: string): KeyNode | null {
     for (const child of previous.children) {
       if (child.key === key) {
@@ -99,7 +104,7 @@ export class KeyTrie {
   }
 
   /**
-   * Whether `learn` is worth its price for the next new key after `previous`. To be asked once for
+   * Whether `learn` is worth its cost for the next new key after `previous`. To be called once for
    * each map: one that is new throughout is learnt over several messages, and a dictionary, which
    * is always new, costs little.
    */
@@ -108,7 +113,7 @@ export class KeyTrie {
     return previous.children.length < CHILDREN_MAX || ++this.#newcomers % REPLACE_EVERY === 0;
   }
 
-  /** Remembers `key`, which is not among the children of `previous`, where it can be. */
+  /** Remembers `key`, which is not yet a successor of `previous`, if there is room. */
   learn(previous: KeyNode, key: string): void {
     const encoding = Buffer.from(` ${key}`);
     const keyBytes = encoding.length - 1;
@@ -122,19 +127,19 @@ export class KeyTrie {
     previous.likely = node;
   }
 
-  /** Maps that are being read or written go on with the nodes they hold. */
+  /** Maps that are being read or written keep the nodes they hold. */
   #forget(): void {
     this.root = newRoot();
     this.#nodeCount = 1;
   }
 }
 
-/** Whether it is the one key that no map may have. */
+/** Whether the key is the one that no map may have. */
 export function isForbidden(key: string): boolean {
   return key === FORBIDDEN;
 }
 
-/** @returns the place of the key that came least; what came long ago counts for less */
+/** @returns the place of the least frequent key; earlier occurrences count for less */
 function placeToFree(places: readonly KeyNode[]): number {
   let place = 0;
   for (const [i, node] of places.entries()) {
@@ -148,13 +153,13 @@ function newRoot(): KeyNode {
   return new KeyNode("", Buffer.alloc(0), null);
 }
 
-/** Whether `node` or a key before it in the map is `key`; looks at no more than `INDEX_MAX`. */
+/** Whether `node` or a key before it in the map is `key`; checks at most `INDEX_MAX` keys. */
 function isAmong(node: KeyNode, key: string): boolean {
   for (let at = node; at.parent !== null; at = at.parent) if (at.key === key) return true;
   return false;
 }
 
-/** Whether the bytes at `at` are this key's encoding, given that as many follow as it has. */
+/** Whether the bytes at `at` are this key's encoding; at least as many bytes must follow. */
 export function hasBytes(node: KeyNode, view: DataView, at: number): boolean {
   const { byteCount, words } = node;
   if (byteCount < 4) {
@@ -179,7 +184,7 @@ function toWords(encoding: Buffer): Int32Array {
   return words;
 }
 
-/** V8 compares property names by identity, and finds only the ones it has internalized quickly. */
+/** V8 compares property names by identity, and only internalized strings are found quickly. */
 function internalize(key: string): string {
   return Object.keys({ [key]: null })[0]!;
 }

@@ -1,16 +1,23 @@
-/** What a mark asks of a copy; at and above 0 it is the place of its map's mark. */
+/**
+ * Kind of a mark: the change that the copy needs. A number from 0 on is the index of the mark of a
+ * key's map.
+ */
 export const MARK = {
-  /** A small integer whose byte is a record's name to msgpackr: it gets a token of its own. */
+  /**
+   * A small integer whose byte msgpackr would read as a record's name: it gets a token of its own.
+   */
   integer: -1,
-  /** The head of a text of more than 64 bytes with a byte order mark, which msgpackr would drop. */
+  /**
+   * The header of a text of more than 64 bytes with a byte order mark, which msgpackr would drop.
+   */
   byteOrder: -2,
-  /** The head of a map that stays one. Below it: minus the record that the map becomes. */
+  /** The header of a map that stays a map. Lower numbers: minus the record that the map becomes. */
   map: -3,
 } as const;
 
-/** What a copy has more than its source at most, for each text with a byte order mark (bytes). */
+/** Most bytes that a copy has beyond its source, for each text with a byte order mark. */
 const BYTE_ORDER_ROOM = 8;
-/** Marks that are kept for the next value (count). */
+/** Marks that are kept allocated for the next value (count). */
 const KEPT_MAX = 4096;
 const CELLS = 3;
 /** Up to this length a loop is faster than a call into native code (bytes). */
@@ -23,9 +30,9 @@ interface Range {
 }
 
 /**
- * Places in a value's bytes, in their order, where a copy for msgpackr differs: each `[from, to)`, and what is to be
- * done with it. A map whose keys are known is copied as a record: its head becomes the record's name, and its keys
- * are left out.
+ * Ranges `[from, to)` of a value's bytes, in order, where the copy for msgpackr differs, and the
+ * change for each. A map whose keys are known is copied as a record: its header becomes the
+ * record's name, and its keys are omitted.
  */
 export class Marks {
   #cells = new Int32Array(CELLS * 64);
@@ -33,17 +40,17 @@ export class Marks {
   #records = 0;
   #byteOrders = 0;
 
-  /** Whether msgpackr would not read the bytes as they are meant. */
+  /** Whether msgpackr would misread the unchanged bytes. */
   get areNeeded(): boolean {
     return this.#byteOrders > 0;
   }
 
-  /** Maps that become records (count). */
+  /** Number of maps that become records (count). */
   get records(): number {
     return this.#records;
   }
 
-  /** Forgets all marks, for the next value. */
+  /** Removes all marks, for the next value. */
   clear(): void {
     this.#used = 0;
     this.#records = 0;
@@ -51,7 +58,10 @@ export class Marks {
     if (this.#cells.length > CELLS * KEPT_MAX) this.#cells = new Int32Array(CELLS * 64);
   }
 
-  /** @param what one of {@link MARK}, or for a key what `add` gave for its map @returns the mark */
+  /**
+   * @param what one of {@link MARK}, or for a key the index that `add` returned for its map
+   *   @returns index of the mark
+   */
   add(from: number, to: number, what: number): number {
     const used = this.#used;
     if (used === this.#cells.length) this.#grow();
@@ -64,13 +74,13 @@ export class Marks {
     return used;
   }
 
-  /** The map of a mark has turned out to be a record. @param record its name, a byte from 0x40 to 0x7f */
+  /** Turns the map of a mark into a record. @param record its name, a byte from 0x40 to 0x7f */
   become(mark: number, record: number): void {
     this.#cells[mark + 2] = -record;
     this.#records++;
   }
 
-  /** No map is a record any more. */
+  /** Turns all records back into maps. */
   keepMaps(): void {
     const cells = this.#cells;
     for (let mark = 0; mark < this.#used; mark += CELLS) {
@@ -79,15 +89,15 @@ export class Marks {
     this.#records = 0;
   }
 
-  /** @returns most bytes that a copy of `length` bytes can have */
+  /** @returns the longest possible copy of `length` bytes (bytes) */
   copyBytesMax(length: number): number {
     return 2 * length + BYTE_ORDER_ROOM * this.#byteOrders;
   }
 
   /**
-   * Copies a value as msgpackr is to read it.
+   * Copies a value in the form that msgpackr has to read.
    *
-   * @param range where the value is in `source` (byte offsets)
+   * @param range position of the value in `source` (byte offsets)
    * @param target has room for `copyBytesMax`
    * @returns length of the copy (bytes)
    */
@@ -126,7 +136,7 @@ export class Marks {
   }
 }
 
-/** @returns the length that the head of a text at `at` says (bytes) */
+/** @returns the length in the header of a text at `at` (bytes) */
 function lengthAt(bytes: Buffer, at: number): number {
   const token = bytes[at]!;
   if (token === 0xd9) return bytes.readUInt8(at + 1);

@@ -5,9 +5,9 @@ import { MsgpackReader } from "./reader.ts";
 import { MsgpackWriter } from "./writer.ts";
 
 /**
- * MessagePack: compact, typed, and read by peers in every language. The default codec.
+ * MessagePack: compact, typed, and supported in every language. The default codec.
  *
- * | value                              | on the wire           | comes back as               |
+ * | value                              | on the wire           | decoded as                  |
  * |------------------------------------|-----------------------|-----------------------------|
  * | null, boolean, string              | nil, bool, str        | the same                    |
  * | number                             | int of up to 32 bits, else float64 | the same, with NaN and -0 |
@@ -17,23 +17,27 @@ import { MsgpackWriter } from "./writer.ts";
  * | Uint8Array, Buffer                 | bin                   | Buffer, a copy              |
  * | array; Set                         | array                 | array                       |
  * | object, class instance; Map        | map of the own enumerable properties; of the entries | plain object |
- * | class instance with `toJSON`       | what that returns     |                             |
+ * | class instance with `toJSON`       | the result of `toJSON` |                            |
  *
  * `encode` throws for everything else: functions, symbols, other typed arrays, errors, promises,
  * invalid dates, BigInts of more than 64 bits, half surrogate pairs, and keys of a Map that are
- * neither strings nor integers (integers become their decimal text). The error names the path to it.
- * A property is read twice, to be checked and to be written: a getter has to give the same again.
- * Getters and `toJSON` must not encode with the same codec.
+ * neither strings nor integers (integers become their decimal text). The error names the path to
+ * the value. A property is read twice, to be checked and to be written: a getter has to return the
+ * same value both times. Getters and `toJSON` must not encode with the same codec.
  *
- * `decode` accepts what any MessagePack encoder writes of these types. It throws for truncated or
- * trailing bytes, invalid UTF-8, other extensions, and lengths that the bytes cannot hold. A
- * foreign peer's 64-bit integer is always a BigInt, and what a timestamp has beyond milliseconds
- * is dropped.
+ * `decode` accepts the output of any MessagePack encoder for these types. It throws for truncated
+ * or trailing bytes, invalid UTF-8, other extensions, and lengths that exceed the bytes. A foreign
+ * peer's 64-bit integer is always a BigInt, and a timestamp is truncated to milliseconds.
  *
- * Neither way passes arrays and objects more than 32 deep, the key `__proto__` or a map that has a
- * key twice: such a value fails at `send`, before any receiver refuses it.
+ * Both directions refuse arrays and objects nested more than 32 deep, the key `__proto__`, and a
+ * map with a duplicate key: such a value fails at `send`, before any receiver refuses it.
  *
- * Reads and writes by msgpackr, in its build that needs neither `eval` nor a native addon.
+ * Reads and writes with msgpackr, in its build that needs neither `eval` nor a native addon.
+ *
+ * @example
+ * ```ts
+ * const push = new Push<{ id: number; at: Date }>({ codec: msgpack() });
+ * ```
  *
  * @see docs/decisions/0080-msgpackr.md
  */

@@ -1,6 +1,7 @@
 /**
- * The build of msgpackr that generates no code and loads no native addon; the package declares types for the others
- * only. It is a module of its own, so that nobody else's extensions and buffers are shared with it.
+ * The build of msgpackr that generates no code and loads no native addon; the package declares
+ * types only for the other builds. It is a separate module, so that its extensions and buffers are
+ * shared with no other user of msgpackr.
  */
 declare module "msgpackr/index-no-eval" {
   export { Packr, RESERVE_START_SPACE, REUSE_BUFFER_MODE, Unpackr } from "msgpackr";

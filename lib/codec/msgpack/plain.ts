@@ -4,7 +4,7 @@ import { NO_LIMITS, tooManyBytes, tooManyElements } from "../elements.ts";
 import { isWellFormed } from "../well-formed.ts";
 import { DEPTH_MAX, isForbidden, type KeyNode, KeyTrie } from "./keys.ts";
 
-/** Up to this length a text is looked at unit by unit (UTF-16 units). */
+/** Up to this length a text is checked unit by unit (UTF-16 units). */
 const SHORT_UNITS_MAX = 16;
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -15,22 +15,23 @@ export function isInt64(value: bigint): boolean {
 }
 
 /**
- * Says of a value whether msgpackr writes it so that it comes back as it went: what most messages are.
+ * Checks whether a value survives a round trip through msgpackr unchanged, as most messages do.
  *
- * msgpackr writes everything, some of it as something else: -0 as 0, a function as `undefined`, a regular expression
- * and an error as arrays, halves of surrogate pairs as U+FFFD, typed arrays as their bytes.
+ * msgpackr writes everything, but some values as something else: -0 as 0, a function as
+ * `undefined`, a regular expression and an error as arrays, halves of surrogate pairs as U+FFFD,
+ * typed arrays as their bytes.
  */
 export class PlainCheck {
   readonly #keys = new KeyTrie();
   #limits: EncodeLimits = NO_LIMITS;
-  /** What may still come: elements (count), and bytes of texts and byte arrays that are long. */
+  /** The remaining allowance: elements (count), and bytes of long texts and byte arrays. */
   #elementsLeft = 0;
   #bytesLeft = 0;
 
   /**
-   * Counts before anything is copied: what a value takes in memory says little about its size.
+   * Counts before anything is copied: the memory of a value is no measure of its encoded size.
    *
-   * @returns false where the value has to be looked at more closely
+   * @returns false where the value needs a closer inspection
    * @throws BrokerlessError `BROKERLESS_TOO_LARGE`
    */
   check(value: unknown, limits: EncodeLimits): boolean {
@@ -90,7 +91,7 @@ export class PlainCheck {
       if (node !== null) node = this.#knownKey(node, key);
       if (node === null && (isForbidden(key) || !this.#isText(key))) return false;
       const value = map[key];
-      // The two most frequent sorts by themselves: the call costs as much as the look.
+      // The two most frequent types are checked inline: the call would cost as much as the check.
       if (typeof value === "string") {
         if (!this.#isText(value)) return false;
       } else if (typeof value === "number") {
@@ -101,7 +102,7 @@ export class PlainCheck {
     return true;
   }
 
-  /** @returns null when the key is not remembered at this place, and none behind it is then */
+  /** @returns null when the key is not remembered at this place, and then no key after it is */
   #knownKey(previous: KeyNode, key: string): KeyNode | null {
     const likely = previous.likely;
     if (likely !== null && likely.key === key) return likely;
@@ -124,7 +125,7 @@ export class PlainCheck {
     if (this.#elementsLeft < 0) throw tooManyElements(this.#limits.elementsMax);
   }
 
-  /** @param bytes at least so many will be written */
+  /** @param bytes lower bound of the bytes that will be written */
   #hasRoom(bytes: number): true {
     this.#bytesLeft -= bytes;
     if (this.#bytesLeft < 0) throw tooManyBytes(this.#limits.bytesMax);

@@ -5,32 +5,35 @@ import { objectsOf } from "../index-keys.ts";
 import { MsgpackScan } from "./scan.ts";
 import { endOfSingle, readSingle } from "./single.ts";
 
-/** Up to this length a value is copied, since msgpackr remembers keys in short buffers only (bytes). */
+/**
+ * Up to this length a value is copied, because msgpackr caches keys only in short buffers (bytes).
+ */
 const SHORT_BYTES_MAX = 128;
 const SCRATCH_BYTES = 4096;
-/** A longer scratch is not kept (bytes). */
+/** A longer scratch buffer is not kept (bytes). */
 const SCRATCH_BYTES_MAX = 0x40000;
 
 /**
- * Reads MessagePack by msgpackr, behind a {@link MsgpackScan}; {@link msgpack} says what is accepted.
+ * Reads MessagePack with msgpackr, after a {@link MsgpackScan}; {@link msgpack} documents the
+ * accepted input.
  *
- * Maps with keys that came before are given to msgpackr as its records, in a copy without the keys: that takes less
- * than half the time of reading a map, and gives the same.
+ * Maps with known keys are passed to msgpackr as its records, in a copy without the keys: that
+ * takes less than half the time of reading a map, with the same result.
  *
  * @see docs/decisions/0080-msgpackr.md
  */
 export class MsgpackReader {
   readonly #scan = new MsgpackScan();
-  // Without structures of its own it would make a list of none for each value.
+  // Without structures it would allocate an empty list for each value.
   readonly #maps = new Unpackr({ structures: [], mapsAsObjects: true, copyBuffers: true });
   readonly #records = new Unpackr({
     structures: this.#scan.records.structures,
     mapsAsObjects: true,
     copyBuffers: true,
   });
-  /** For values with maps that must not become objects as they are. */
+  /** For values with maps that must not become objects directly. */
   readonly #sparse = new Unpackr({ structures: [], mapsAsObjects: false, copyBuffers: true });
-  /** The same object for each value. */
+  /** Reused for each value. */
   readonly #range = { start: 0, end: 0 };
   #scratch: Buffer = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
 
@@ -39,7 +42,7 @@ export class MsgpackReader {
     return this.decodeIn(bytes)(0, bytes.length);
   }
 
-  /** @returns reads the one value that lies in a piece of `bytes` */
+  /** @returns a reader of the values in pieces of `bytes` */
   decodeIn(bytes: Buffer): PieceReader<unknown> {
     const scan = this.#scan;
     const source = sourceOf(bytes);
@@ -90,7 +93,7 @@ export class MsgpackReader {
     }
   }
 
-  /** Reads the value that was scanned last, and that begins at `start`. */
+  /** Reads the last scanned value, which starts at `start`. */
   #read(bytes: Buffer, start: number): unknown {
     const { marks, isSparse } = this.#scan;
     if (!isSparse) return this.#unpack(bytes, start, this.#maps);
@@ -98,7 +101,7 @@ export class MsgpackReader {
     return objectsOf(this.#unpack(bytes, start, this.#sparse));
   }
 
-  /** @param maps reads the value if none of its maps is a record */
+  /** @param maps reader of a value without records */
   #unpack(bytes: Buffer, start: number, maps: Unpackr): unknown {
     const { marks, at: end } = this.#scan;
     const range = this.#range;

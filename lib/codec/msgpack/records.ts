@@ -1,21 +1,24 @@
 import type { KeyNode, KeyTrie } from "./keys.ts";
 
-/** The name of the first record: msgpackr takes the bytes from here to 0x7f for names. */
+/** The name of the first record: msgpackr uses the bytes from here to 0x7f as names. */
 const RECORD_FIRST = 0x40;
-/** Records at a time (count): as many as there are names of one byte. */
+/** Most records at a time (count): the number of one-byte names. */
 const RECORDS_MAX = 64;
-/** Maps with the same keys that have to come before they are a record (count). */
+/** Maps with the same keys that must occur before they become a record (count). */
 const ENDINGS_MIN = 8;
-/** Where all names are given away, every so many others that ask for one get it (count). */
+/** When all names are taken, one is reassigned for this many further candidates (count). */
 const REPLACE_EVERY = 256;
 
-/** Up to here a map's head is one byte, and its record is looked for by its count of keys (count). */
+/**
+ * Up to this number of keys the header of a map is one byte, and its record is looked up by the
+ * count of keys (count).
+ */
 const LIKELY_KEYS_MAX = 16;
 
-/** Keys of the records by name, as msgpackr keeps them. */
+/** Keys of the records by name, in msgpackr's own structure. */
 export type Structures = string[][] & { sharedLength?: number };
 
-/** A record whose values have been numbers, booleans, nil and texts so far. */
+/** A record whose values have been only numbers, booleans, nil and texts so far. */
 export interface FlatRecord {
   readonly name: number;
   /** Its keys, in their order. */
@@ -25,18 +28,18 @@ export interface FlatRecord {
 }
 
 /**
- * Which sequences of keys msgpackr reads as records, which it does in half the time: the reader's own choice, about
- * which the wire says nothing.
+ * The key sequences that msgpackr reads as records, in half the time. They are the reader's own
+ * choice, invisible on the wire.
  *
- * Names change only between values: a copy that was begun with a name must be read with it. Bounded by its 64 names,
- * each of at most as many keys as a {@link KeyTrie} remembers of a map.
+ * Names change only between values: a copy that was started with a name must be read with it.
+ * Bounded by its 64 names, each of at most as many keys as a {@link KeyTrie} remembers of a map.
  */
 export class Records {
   readonly structures: Structures = [];
   readonly #keys: KeyTrie;
   readonly #nodes: KeyNode[] = [];
   readonly #flat: FlatRecord[] = [];
-  /** The record that came last, for each count of keys. */
+  /** The most recent record for each count of keys. */
   readonly #likely: (FlatRecord | null)[] = new Array<FlatRecord | null>(LIKELY_KEYS_MAX).fill(
     null,
   );
@@ -49,7 +52,10 @@ export class Records {
     this.#root = keys.root;
   }
 
-  /** A map ended with `node`, all its keys being known. @returns its record's name, or 0: none */
+  /**
+   * Returns the record of a map that ended with `node`, all its keys being known. @returns the
+   * record's name, or 0 for none
+   */
   of(node: KeyNode): number {
     node.endings += 1;
     if (node.record !== 0) {
@@ -60,13 +66,13 @@ export class Records {
     return node.record;
   }
 
-  /** @returns the record that a map with so many keys is likely to be, if it is flat; or null */
+  /** @returns the record that a map with this many keys is likely to be, if it is flat; or null */
   likely(count: number): FlatRecord | null {
     const record = this.#likely[count]!;
     return record?.isFlat ? record : null;
   }
 
-  /** Gives out names, and takes them back; to be called between values. */
+  /** Assigns names and withdraws them; to be called between values. */
   settle(): void {
     if (this.#root !== this.#keys.root) this.#clear();
     if (this.#asking !== null) this.#admit(this.#asking);
@@ -89,11 +95,11 @@ export class Records {
     const keys = keysTo(node);
     this.#flat[place] = { name, keys, isFlat: true };
     this.structures[place] = keys.map(({ key }) => key);
-    // msgpackr forgets what is behind it.
+    // msgpackr drops structures beyond this length.
     this.structures.sharedLength = this.structures.length;
   }
 
-  /** @returns the place of the record that came least; what came long ago counts for less */
+  /** @returns the place of the least frequent record; earlier occurrences count for less */
   #placeToFree(): number {
     let place = 0;
     for (const [i, node] of this.#nodes.entries()) {
@@ -103,7 +109,7 @@ export class Records {
     return place;
   }
 
-  /** The trie has started anew, and knows none of the nodes. */
+  /** The trie was cleared, so its nodes are no longer valid. */
   #clear(): void {
     this.#root = this.#keys.root;
     this.#asking = null;
@@ -115,7 +121,7 @@ export class Records {
   }
 }
 
-/** @returns the keys of a map that ends with `node`, in their order */
+/** @returns the keys of a map that ends with `node`, in order */
 function keysTo(node: KeyNode): KeyNode[] {
   const keys: KeyNode[] = [];
   for (let at = node; at.parent !== null; at = at.parent) keys.unshift(at);

@@ -7,26 +7,34 @@ import { PlainCopy } from "./copy.ts";
 import { PlainCheck } from "./plain.ts";
 import { writeSingle } from "./single.ts";
 
-/** msgpackr takes a buffer of its own where less is left in the one that it was given (bytes). */
+/**
+ * msgpackr allocates a buffer of its own when less room than this is left in the given one (bytes).
+ */
 const ROOM = 2_080;
 const SCRATCH_BYTES = 8_192;
-/** A longer scratch is not kept (bytes). */
+/** A longer scratch buffer is not kept (bytes). */
 const SCRATCH_BYTES_MAX = 0x100000;
-/** msgpackr begins at a multiple of it, and leaves as many bytes free as it is told (bytes). */
+/**
+ * msgpackr starts at a multiple of this, and leaves the requested number of bytes free in front
+ * (bytes).
+ */
 const ALIGNMENT = 8;
 
-/** What msgpackr gives with `REUSE_BUFFER_MODE`: its whole buffer, and where the value is in it. */
+/**
+ * The result of msgpackr with `REUSE_BUFFER_MODE`: its whole buffer, and the position of the value
+ * in it.
+ */
 type Packed = Buffer & { readonly start: number; readonly end: number };
 
-/** One for all: msgpackr has one buffer for all its packers. */
+/** Shared, because msgpackr has one buffer for all its packers. */
 let scratch: Buffer = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
 
 /**
- * Writes values by msgpackr, straight behind what a {@link ByteWriter} holds; {@link msgpack} says what becomes of
- * what.
+ * Writes values with msgpackr, directly after the contents of a {@link ByteWriter}; {@link msgpack}
+ * documents the mapping.
  *
- * The writer's `end` moves only at the end: whatever a getter of the value does to the writer meanwhile, half a value
- * never becomes visible.
+ * The writer's `end` moves only at the end: whatever a getter of the value does to the writer
+ * meanwhile, a partial value never becomes visible.
  *
  * @see docs/decisions/0080-msgpackr.md
  */
@@ -36,14 +44,15 @@ export class MsgpackWriter {
     useRecords: false,
     variableMapSize: true,
     useToJSON: false,
-    // What only a second reading gives: the check has refused functions.
+    // Reached only when a getter returns a different value at the second reading: the check has
+    // refused functions.
     writeFunction: refuseFunction,
   });
   #isBusy = false;
 
   /**
-   * @throws TypeError or RangeError for what has no encoding, BrokerlessError `BROKERLESS_TOO_LARGE` for what is larger
-   * than the limits; the writer is then as it was
+   * @throws TypeError or RangeError for a value that cannot be encoded, BrokerlessError
+   *   `BROKERLESS_TOO_LARGE` for one beyond the limits; the writer is then unchanged
    */
   encode(value: unknown, writer: ByteWriter, limits: EncodeLimits): void {
     if (this.#isBusy) {
@@ -79,7 +88,7 @@ export class MsgpackWriter {
     else writer.append(packed.subarray(packed.start + (end % ALIGNMENT), packed.end));
   }
 
-  /** @param at where the value goes in `target`, if it has room there (byte offset) */
+  /** @param at position of the value in `target`, if it has room there (byte offset) */
   #pack(value: unknown, target: Buffer, at: number): Packed {
     const packr = this.#packr;
     const offset = at % ALIGNMENT;
@@ -88,7 +97,7 @@ export class MsgpackWriter {
     try {
       const mode = REUSE_BUFFER_MODE | RESERVE_START_SPACE | offset;
       const packed = packr.pack(value, mode) as Packed;
-      // One that was long is likely to be followed by others.
+      // Other long values are likely to follow.
       if (packed !== target && packed.length <= SCRATCH_BYTES_MAX) scratch = packed;
       return packed;
     } finally {
@@ -98,8 +107,8 @@ export class MsgpackWriter {
 }
 
 /**
- * Whoever else packs with this msgpackr writes into its last buffer and hands out parts of it. So between calls that
- * is the scratch; where it was used it is theirs.
+ * Other users of this msgpackr write into its last buffer and hand out parts of it. Therefore that
+ * buffer is the scratch between calls; if it was used meanwhile, it belongs to them.
  */
 function ownScratch(packr: Packr): Buffer {
   if (packr.position !== 0) scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
