@@ -178,7 +178,7 @@ function parseLetters(
   throw new TypeError(`expected a seq or an id such as list shows, got "${odd}"`);
 }
 
-/** A seq, or an id: stream, epoch of the sender and seq. */
+/** A seq, or an id: stream, tag of the epoch, and seq. */
 const LETTER = /^([0-9a-f]{32}-[0-9a-f]{1,16}-)?\d{1,15}$/;
 
 function parseFrom(text: string): JournalCommand["from"] {

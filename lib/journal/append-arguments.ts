@@ -3,7 +3,7 @@ import { expected, isPlain, quoted } from "../options.ts";
 import { checkName, type ValueChanges, type ValueTable } from "./format/values.ts";
 import type { Journal, Values } from "./journal.ts";
 
-/** @throws TypeError for what is neither bytes nor an entry */
+/** @throws TypeError for anything but bytes or an entry */
 export function toEntries(entries: Parameters<Journal["append"]>[0]): EntryInput[] {
   const list = entries instanceof Uint8Array || !Array.isArray(entries) ? [entries] : entries;
   return list.map(toEntry);
@@ -12,7 +12,7 @@ export function toEntries(entries: Parameters<Journal["append"]>[0]): EntryInput
 /**
  * Checks named values and copies them.
  *
- * @throws TypeError for a wrong name or what is not bytes
+ * @throws TypeError for an invalid name, or a value that is not bytes
  * @throws BrokerlessError BROKERLESS_TOO_LARGE above 1 MiB of values
  */
 export function toChanges(table: ValueTable, values: Values | undefined): ValueChanges | null {

@@ -8,7 +8,7 @@ import {
   type ValueTable,
 } from "./format/values.ts";
 
-/** The named holds among a journal's values: what retention must not pass. */
+/** The named holds among a journal's values: limits that retention must not pass. */
 export function readHolds(table: ValueTable): Map<string, number> {
   const holds = new Map<string, number>();
   for (const [name, value] of table.entries()) {
@@ -18,12 +18,12 @@ export function readHolds(table: ValueTable): Map<string, number> {
   return holds;
 }
 
-/** The first seq that some hold keeps; infinite without one. */
+/** The lowest seq of all holds; infinite without any. */
 export function lowestHold(table: ValueTable): number {
   return Math.min(Number.POSITIVE_INFINITY, ...readHolds(table).values());
 }
 
-/** @throws TypeError for a wrong name or seq */
+/** @throws TypeError for an invalid name or seq */
 export function holdChange(name: string, seq: number): ValueChanges {
   checkName("name of a hold", name);
   if (!(Number.isSafeInteger(seq) && seq >= 1)) {
@@ -32,7 +32,7 @@ export function holdChange(name: string, seq: number): ValueChanges {
   return new Map([[VALUE_HOLD + name, seqValue(seq)]]);
 }
 
-/** @throws TypeError for a wrong name */
+/** @throws TypeError for an invalid name */
 export function releaseChange(name: string): ValueChanges {
   checkName("name of a hold", name);
   return new Map([[VALUE_HOLD + name, null]]);
@@ -44,7 +44,7 @@ export function readSeqFirst(table: ValueTable): number {
   return value === null || value.length !== 8 ? 1 : getU64(value, 0);
 }
 
-/** What says that the journal keeps `seq` and later ones only. */
+/** The change that stores `seq` as the first kept entry. */
 export function seqFirstChange(seq: number): ValueChanges {
   return new Map([[VALUE_SEQ_FIRST, seqValue(seq)]]);
 }

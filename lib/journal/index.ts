@@ -1,4 +1,6 @@
-/** Journals: logs of batches that survive what they are asked to survive, alone or behind a socket. */
+/**
+ * Journals: append-only logs of batches in files, in LMDB or in memory, alone or behind a socket.
+ */
 export { Batch, EntryCursor, type EntryEnd } from "../batch/batch.ts";
 export {
   BatchDraft,

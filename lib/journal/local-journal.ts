@@ -22,19 +22,19 @@ const APPEND_OPTIONS = ["values"];
 const DRAFT_OPTIONS = ["values", "makesRoom"];
 
 /**
- * What the journals of this package share: the way in, named values and holds, following reads, and
- * closing. Each of them adds where groups are stored and where batches are read from.
+ * The common part of the journals of this package: intake, named values and holds, following reads,
+ * and closing. Each journal adds the storage of groups and the source of batches.
  */
 export abstract class LocalJournal implements Journal {
   abstract readonly stream: string;
   abstract readonly epoch: number;
   protected readonly intake: Intake;
-  /** Values as they are stored. */
+  /** The stored values. */
   protected readonly table: ValueTable;
-  /** To be notified, after `seqStored` has moved, of each group that was stored. */
+  /** Notified after `seqStored` has moved, for each stored group. */
   protected readonly signal: StoredSignal = new StoredSignal();
   #closing: Promise<void> | null = null;
-  /** It is closing, and all that was appended is stored or lost. */
+  /** It is closing, and all appends are stored or failed. */
   #isSettled = false;
 
   protected constructor(table: ValueTable, options: IntakeOptions) {
@@ -148,19 +148,19 @@ export abstract class LocalJournal implements Journal {
     return this.close();
   }
 
-  /** As `BatchSource.seqAt`. */
+  /** Like `BatchSource.seqAt`. */
   protected abstract seqAt(timeMs: number): Promise<number>;
 
-  /** As `BatchSource.open`. */
+  /** Like `BatchSource.open`. */
   protected abstract cursorAt(seq: number): BatchCursor;
 
-  /** Frees what is below `seq`, once it is stored that it is free. */
+  /** Frees entries below `seq`, once the new first seq is stored. */
   protected abstract freeBefore(seq: number): Promise<void>;
 
-  /** As `Journal.verify`, of a journal that is open. */
+  /** Like `Journal.verify`, for an open journal. */
   protected abstract check(): Promise<VerifyReport>;
 
-  /** Lets go of everything; nothing is appended any more, and nothing waits. */
+  /** Releases all resources; nothing is appended any more, and nothing waits. */
   protected abstract letGo(): Promise<void>;
 
   async #close(): Promise<void> {
@@ -184,7 +184,7 @@ export abstract class LocalJournal implements Journal {
   }
 }
 
-/** The error for calls and reads of a journal that is closed; `when` says more. */
+/** The error for calls and reads of a closed journal; `when` adds details. */
 export function closedError(when = ""): BrokerlessError {
   const message = when === "" ? "the journal is closed" : `the journal was closed ${when}`;
   return new BrokerlessError("BROKERLESS_CLOSED", message);

@@ -8,11 +8,17 @@ import type { JournalStats, VerifyReport } from "./journal.ts";
 import { LocalJournal } from "./local-journal.ts";
 import { type BatchCursor, gap } from "./reader.ts";
 
-/** Bounds of a {@link MemoryJournal}. */
+/** Options of {@link MemoryJournal}. */
 export interface MemoryJournalOptions {
-  /** Entries go to the next batch when one has this much. Default 65 536: one frame on the wire. */
+  /**
+   * Length at which a batch is closed and further entries go to the next one (bytes). Default 65
+   * 536: one frame on the wire.
+   */
   readonly batchBytesMax?: number | undefined;
-  /** What may wait to be stored. Default 268 435 456. */
+  /**
+   * Most bytes that may wait to be stored; beyond this, appends fail with `BROKERLESS_FULL`.
+   * Default 268 435 456.
+   */
   readonly pendingBytesMax?: number | undefined;
 }
 
@@ -25,13 +31,18 @@ const SPEC = {
 };
 
 /**
- * A journal that lives as long as the process: for streams that need replay and not durability, and
- * for tests. What is stored is never synced anywhere; nothing frees it but `truncateBefore`.
+ * A journal in memory, which ends with the process: for streams that need replay without
+ * durability, and for tests. Nothing is ever synced, and only `truncateBefore` frees entries.
+ *
+ * @example
+ * ```ts
+ * const push = new Push({ journal: new MemoryJournal() });
+ * ```
  */
 export class MemoryJournal extends LocalJournal {
   /** The id of the stream (32 hex digits), a new one for each journal. */
   readonly stream: string = randomBytes(16).toString("hex");
-  /** Always 1: it ends with its process. */
+  /** Always 1: the stream ends with its process. */
   readonly epoch = 1;
   readonly #streamBytes = streamBytes(this.stream);
   #batches: Batch[] = [];
@@ -111,7 +122,7 @@ export class MemoryJournal extends LocalJournal {
         }
         const batch = this.#batches[index++]!;
         seq = batch.seqLast + 1;
-        // As from a disk: what is read is the reader's, who may change it.
+        // As from a disk: the reader owns the bytes, and may change them.
         return new Batch(Buffer.from(batch.bytes));
       },
       close: async () => {},

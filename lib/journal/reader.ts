@@ -10,34 +10,37 @@ import type { JournalReader, MissingEntries, ReadFrom, ReadOptions } from "./jou
 
 const READ_OPTIONS = ["from", "follow", "signal", "onMissing"];
 
-/** Where a reader gets batches from: what each kind of journal has to supply. */
+/** The source of a reader's batches, implemented by each kind of journal. */
 export interface BatchSource {
   readonly seqFirst: number;
   readonly seqStored: number;
-  /** First seq of the first batch sealed at or after a time; behind the last one without any. */
+  /**
+   * First seq of the first batch sealed at or after a time; the seq after the last entry where
+   * there is none.
+   */
   seqAt(timeMs: number): Promise<number>;
-  /** A cursor whose first batch is the one that holds `seq`, or an earlier one. */
+  /** A cursor whose first batch contains `seq`, or is an earlier one. */
   open(seq: number): Promise<BatchCursor>;
-  /** Resolves when something behind `seq` is stored, or the journal is closed. */
+  /** Resolves when an entry after `seq` is stored, or the journal is closed. */
   stored(seq: number): Promise<"stored" | "closed">;
-  /** Looks again at what is kept, where another frees it. */
+  /** Updates the range of kept entries, where another process frees them. */
   refresh?(): Promise<void>;
 }
 
-/** Walks stored batches. */
+/** Iterates over stored batches. */
 export interface BatchCursor {
   /** @returns the next batch, or `null` where nothing more is stored yet */
   next(): Promise<Batch | null>;
   /**
-   * Steps over what made `next` fail.
+   * Skips the place where `next` failed.
    *
-   * @returns the seq that comes next, or `null` where nothing good is stored behind it
+   * @returns the seq that comes next, or `null` where nothing readable is stored after it
    */
   skip?(): Promise<number | null>;
   close(): Promise<void>;
 }
 
-/** Wakes those who follow a journal. */
+/** Wakes following readers. */
 export class StoredSignal {
   #waiters: (() => void)[] = [];
 
@@ -62,11 +65,11 @@ export class SourceReader implements JournalReader {
   readonly #onMissing: ((missing: MissingEntries) => void) | null;
   #cursor: BatchCursor | null = null;
   #closed = false;
-  /** Something was given: from there on nothing is left out without a word. */
+  /** Whether an entry was delivered: from then on every missing entry is reported. */
   #hasBegun = false;
   #wake: (() => void) | null = null;
 
-  /** @throws TypeError for a position that is none, or an unknown option */
+  /** @throws TypeError for an invalid position, or an unknown option */
   constructor(source: BatchSource, options: ReadOptions = {}) {
     checkReadOptions(options);
     this.#source = source;
@@ -101,7 +104,7 @@ export class SourceReader implements JournalReader {
     }
   }
 
-  /** By hand rather than a generator: an entry costs one resolved promise, not three. */
+  /** Written by hand rather than as a generator: an entry costs one resolved promise, not three. */
   [Symbol.asyncIterator](): AsyncIterator<Entry> {
     const batches = this.batches();
     let cursor: EntryCursor | null = null;
@@ -155,7 +158,9 @@ export class SourceReader implements JournalReader {
     return seq;
   }
 
-  /** @returns the next batch, `null` where there is none yet, or the seq behind what is missing */
+  /**
+   * @returns the next batch, `null` where there is none yet, or the seq after the missing entries
+   */
   async #next(cursor: BatchCursor, seq: number): Promise<Batch | number | null> {
     try {
       return await cursor.next();
@@ -167,14 +172,15 @@ export class SourceReader implements JournalReader {
       if (this.#onMissing === null || !isMissing(error) || cursor.skip === undefined) throw error;
       const seqNext = await cursor.skip();
       if (seqNext === null && this.#follow) throw error;
-      // Where nothing good is behind it, all is missing that was stored when it was looked.
+      // Where nothing readable follows, all entries are missing that were stored at the time of the
+      // check.
       const next = seqNext ?? seqStored + 1;
       if (next > seq) this.#onMissing({ seqFirst: seq, seqLast: next - 1, error });
       return Math.max(seq, next);
     }
   }
 
-  /** The error as it is now: more may have been freed than was known when it was thrown. */
+  /** The error in the current state: more may have been freed since it was thrown. */
   async #now(error: unknown, seq: number): Promise<unknown> {
     if (!isGap(error)) return error;
     await this.#source.refresh?.();
@@ -182,7 +188,7 @@ export class SourceReader implements JournalReader {
     return seqFirst > seq ? gap(seq, seqFirst) : error;
   }
 
-  /** The start is the first entry that is kept, and that is another one meanwhile. */
+  /** Starts again at the first kept entry, which has changed meanwhile. */
   async #restart(seq: number): Promise<number> {
     await this.#cursor?.close();
     const cursor = await this.#source.open(seq);
@@ -218,7 +224,7 @@ function isMissing(error: unknown): error is BrokerlessError {
   return error instanceof BrokerlessError && error.code === "BROKERLESS_CORRUPT";
 }
 
-/** The error for a position that is not kept any more. */
+/** The error for a position that is no longer kept. */
 export function gap(seq: number, seqFirst: number): BrokerlessError {
   const message = `read from seq ${seq}, and the journal keeps ${seqFirst} and later ones only`;
   return new BrokerlessError("BROKERLESS_GAP", message);

@@ -3,22 +3,22 @@ import { firstRefusal, type Refusal, tableOf } from "../recovery/opening.ts";
 import type { Segment } from "../segment/segment.ts";
 import { scanSegment } from "../segment/segment-scan.ts";
 
-/** Where a copy ends in its newest segment. */
+/** The end of a copy in its newest segment. */
 export interface LogEnd {
   /** Byte offset. */
   readonly offset: number;
   readonly seqStored: number;
-  /** Why its owner's open would refuse it. */
+  /** The reason why the owner's open would refuse the copy; `null` for none. */
   readonly refusal: Refusal | null;
 }
 
 /**
- * As far as an owner's open would go, and not only as far as the mark: that is behind what was
- * confirmed, and may be behind what says that older segments were freed, without which their
- * absence is damage.
+ * Finds where an owner's open would stop, which may be beyond the mark. The mark lags behind the
+ * confirmed entries, and may also lag behind the record that older segments were freed, without
+ * which their absence counts as damage.
  *
  * @param bytes the newest segment, as its file is now
- * @param seqStored what the mark covers
+ * @param seqStored last seq that the mark covers
  */
 export function findEnd(bytes: Buffer, segments: readonly Segment[], seqStored: number): LogEnd {
   const newest = segments.at(-1)!;

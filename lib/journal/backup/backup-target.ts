@@ -5,15 +5,15 @@ import { directoryFailure } from "../disk/disk-errors.ts";
 import { segmentNumber } from "../disk/file-names.ts";
 import { nodeDisk } from "../disk/node-disk.ts";
 
-/** The directory has this behind its name until it is whole. */
+/** Suffix of the directory's name until the backup is complete. */
 const PARTIAL_SUFFIX = ".partial";
 
 /**
- * Makes the directory that a backup is written into before it gets its name.
+ * Makes the directory that a backup is written into before it gets its final name.
  *
  * @returns its path
- * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED where either is there, or where the target would
- *   be in a directory that is not there or is a journal's: a mistyped name is more likely than a wish
+ * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED where either directory exists, or where the
+ *   target's parent is missing or is a journal's directory: probably a mistyped name
  */
 export async function makePartial(target: string): Promise<string> {
   const partial = `${target}${PARTIAL_SUFFIX}`;

@@ -16,7 +16,7 @@ import { isFreed } from "../segment/segment-cursor.ts";
 import { findEnd, type LogEnd } from "./backup-end.ts";
 import { makePartial } from "./backup-target.ts";
 
-/** What a backup holds. */
+/** Contents of a backup. */
 export interface BackupReport extends VerifyReport {
   /** The id of the stream (32 hex digits). */
   readonly stream: string;
@@ -27,19 +27,31 @@ export interface BackupReport extends VerifyReport {
 }
 
 const CHUNK_BYTES = 2 ** 20;
-/** An owner that frees faster than it can be copied has won after so many rounds (count). */
+/**
+ * Rounds after which the backup fails, because the owner frees segments faster than they can be
+ * copied (count).
+ */
 const ROUNDS_MAX = 100;
 
 /**
- * Copies a file journal into a new directory, while its owner runs or not: what an open would find,
- * were the owner killed at one moment of the copy. It is checked, and durable before the directory
- * has its name. The owner is not asked, and not stopped.
+ * Copies a file journal into a new directory, whether its owner is running or not. The copy is what
+ * an open would find if the owner had been killed at one moment of the copying. It is verified, and
+ * durable before the directory gets its name. The owner is neither involved nor stopped.
  *
- * @param to must not be there, and the directory that it is to be in must be, and hold no journal
- * @returns what is in the copy; where the journal is damaged the copy is too, and `damage` says where
- * @throws TypeError for what is no path
+ * @param to target directory; it must not exist, and its parent must exist and hold no journal
+ * @returns contents of the copy; where the journal is damaged the copy is too, and `damage` says
+ *   where
+ * @throws TypeError for an invalid path
  * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED, BROKERLESS_NO_SPACE, BROKERLESS_CORRUPT,
- *   BROKERLESS_VERSION; nothing is left then
+ *   BROKERLESS_VERSION; nothing is left behind then
+ *
+ * @example
+ * ```ts
+ * const { ok, seqFirst, seqStored } = await backupJournal("orders", "/backup/orders-monday");
+ * console.log(`entries ${seqFirst} to ${seqStored}, ${ok ? "intact" : "damaged"}`);
+ * ```
+ *
+ * @see docs/decisions/0030-backup.md
  */
 export async function backupJournal(directory: string, to: string): Promise<BackupReport> {
   const from = journalPlace("backupJournal", directory);
@@ -64,7 +76,7 @@ async function makeBackup(view: JournalView, { from, target }: Places): Promise<
   try {
     await copySegments(view, { from, target: partial });
     const copy = await JournalView.open(partial);
-    // What is missing at the end of the journal is not seen in a copy, which has a mark of its own.
+    // The copy has a mark of its own, which hides that the end of the journal is missing.
     const place = { disk: nodeDisk, directory: from, bootId: nodePorts.bootId };
     const report = withRefusal(await copy.verify(), await openingRefusal(place));
     await nodeDisk.rename(partial, target);
@@ -78,8 +90,8 @@ async function makeBackup(view: JournalView, { from, target }: Places): Promise<
 }
 
 /**
- * Each round copies what the one before has not. Sealed segments stay as they are, so a round that
- * the owner's removals have cut short is not lost, and the next has less to do.
+ * Each round copies only what the previous one has not. Sealed segments do not change, so a round
+ * that was cut short because the owner freed segments is not lost, and the next one has less to do.
  */
 async function copySegments(view: JournalView, places: Places): Promise<void> {
   const copied = new Set<string>();
@@ -88,7 +100,8 @@ async function copySegments(view: JournalView, places: Places): Promise<void> {
     const segments = [...view.segments];
     const end = await copyRound(view, { ...places, segments, copied });
     const refusal = JSON.stringify(end?.refusal ?? null);
-    // What is refused twice in the same way is so in the journal itself: the copy has it, and verifying tells.
+    // A refusal that occurs twice in the same way is a property of the journal itself: it is in the
+    // copy, and verification reports it.
     if (end !== null && (end.refusal === null || refusal === before)) {
       const kept = new Set(segments.map(({ name }) => name));
       for (const name of copied) {
@@ -111,7 +124,7 @@ interface Round extends Places {
   readonly copied: Set<string>;
 }
 
-/** @returns where the copy ends; `null` where a segment was freed before it was copied */
+/** @returns the end of the copy; `null` where a segment was freed before it was copied */
 async function copyRound(view: JournalView, round: Round): Promise<LogEnd | null> {
   const { from, target, segments, copied } = round;
   const { seqStored } = view;
@@ -120,7 +133,7 @@ async function copyRound(view: JournalView, round: Round): Promise<LogEnd | null
     if (copied.has(name)) continue;
     const places = { from: `${from}/${name}`, target: `${target}/${name}` };
     try {
-      // The newest grows, and is copied again in the next round.
+      // The newest segment grows, and is copied again in the next round.
       if (segment === segments.at(-1)) return await copyNewest(places, segments, seqStored);
       await copyFile(places, segment);
       copied.add(name);
@@ -180,7 +193,10 @@ async function copyBytes(source: DiskFile, file: DiskFile, end: number): Promise
   }
 }
 
-/** So that what the copy has is known to be durable: damage to it later is no torn tail. */
+/**
+ * Records that the contents of the copy are durable: later damage to them is not mistaken for a
+ * torn tail.
+ */
 async function putMark(
   directory: string,
   { header }: Segment,

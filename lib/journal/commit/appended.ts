@@ -1,8 +1,7 @@
 /**
  * Appends that are stored together: one write, one sync, one promise for all of them.
  *
- * The promise is made when somebody asks for it, so that a message whose sender does not wait costs
- * none.
+ * The promise is created on first use, so that a message whose sender does not wait costs none.
  */
 export class Commit {
   #outcome: "waiting" | "stored" | "failed" = "waiting";
@@ -11,17 +10,17 @@ export class Commit {
   #settle: { resolve(): void; reject(error: unknown): void } | null = null;
   readonly #observed: (() => void) | undefined;
 
-  /** @param observed called once, when somebody first asks for the outcome */
+  /** @param observed called once, at the first access to the outcome */
   constructor(observed?: () => void) {
     this.#observed = observed;
   }
 
-  /** Whether somebody has asked for the outcome. */
+  /** Whether anybody has accessed the outcome. */
   get isObserved(): boolean {
     return this.#promise !== null;
   }
 
-  /** Resolves once everything in it is stored at the journal's sync level. */
+  /** Resolves once all appends of the commit are stored at the journal's sync level. */
   get stored(): Promise<void> {
     if (this.#promise !== null) return this.#promise;
     this.#observed?.();
@@ -35,13 +34,13 @@ export class Commit {
     return this.#promise;
   }
 
-  /** Everything in it is stored. */
+  /** Settles the commit as stored. */
   resolve(): void {
     this.#outcome = "stored";
     this.#settle?.resolve();
   }
 
-  /** Nothing in it counts as stored. */
+  /** Settles the commit as failed: none of its appends counts as stored. */
   reject(error: unknown): void {
     this.#outcome = "failed";
     this.#error = error;
@@ -50,18 +49,25 @@ export class Commit {
 }
 
 /**
- * The outcome of an append. `seq` is there at once; awaited, it resolves to `seq` when the append is
- * stored at the journal's sync level, and rejects when it is not.
+ * The outcome of an append: a promise of its `seq`. `seq` itself is available at once. The promise
+ * resolves when the append is stored at the journal's sync level, and rejects when it failed.
  *
- * One that nobody awaits costs no promise and raises no unhandled rejection: `Journal.sync()`
- * reports the loss.
+ * An outcome that nobody awaits costs no promise and raises no unhandled rejection:
+ * `Journal.sync()` reports its failure.
+ *
+ * @example
+ * ```ts
+ * const appended = journal.append(Buffer.from("an entry"));
+ * console.log(appended.seq); // known at once
+ * await appended; // stored
+ * ```
  */
 export class Appended implements Promise<number> {
-  /** For `Object.prototype.toString`, as of a promise. */
+  /** For `Object.prototype.toString`, as for any promise. */
   readonly [Symbol.toStringTag] = "Appended";
-  /** The seq of the first entry; without entries, the seq that the next one gets. */
+  /** The seq of the first entry; without entries, the seq that the next append gets. */
   readonly seq: number;
-  /** How many entries; they have `seq` to `seq + count - 1`. */
+  /** Number of entries; they have `seq` to `seq + count - 1`. */
   readonly count: number;
   readonly #commit: Commit;
 

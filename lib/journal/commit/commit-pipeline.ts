@@ -1,36 +1,36 @@
 import type { Group } from "./group-queue.ts";
 
-/** What stores a group. */
+/** The storage of a group, in one or two stages. */
 export interface CommitStages {
   /**
-   * Writes a group, so that `store` has only to make it durable; called with one at a time, in
-   * order, while the one before may still be in `store`. When it rejects with
-   * `BROKERLESS_NO_SPACE`, nothing of the group is written; after another error all is over.
+   * Writes a group, so that `store` only has to make it durable. Called for one group at a time, in
+   * order, while the previous one may still be in `store`. A rejection with `BROKERLESS_NO_SPACE`
+   * means that nothing of the group was written; any other error ends the journal.
    */
   write?(group: Group): Promise<void>;
   /**
-   * Stores a group, which `write` has taken where there is one; one at a time, in order. It may
-   * reject with `BROKERLESS_NO_SPACE` only where there is no `write`.
+   * Stores a group, after `write` if there is one; one at a time, in order. It may reject with
+   * `BROKERLESS_NO_SPACE` only where there is no `write`.
    */
   store(group: Group): Promise<void>;
 }
 
-/** Where groups come from, and who is told what became of them. */
+/** The source of groups, informed of their outcome. */
 export interface CommitOwner {
-  /** Whether so much waits that it is written while the group before is still being stored. */
+  /** Whether enough waits to write it while the previous group is still being stored. */
   readonly isAheadWorth: boolean;
   /** @returns the next group, or `null` */
   take(): Group | null;
   stored(group: Group): void;
-  /** What was in flight is lost with `error`, in order. @returns whether all is over */
+  /** Groups in flight failed with `error`, in order. @returns whether the journal has ended */
   failed(groups: readonly Group[], error: unknown): boolean;
   /** Nothing is in flight and nothing waits. */
   idle(): void;
 }
 
 /**
- * Takes groups through `write` and `store`, one in each at a time and in order, so that the next
- * one is encoded and written while the disk makes the one before durable.
+ * Passes groups through `write` and `store`, one in each at a time and in order, so that the next
+ * group is encoded and written while the disk makes the previous one durable.
  *
  * @see docs/decisions/0022-group-commit.md
  */
@@ -38,10 +38,10 @@ export class CommitPipeline {
   readonly #stages: CommitStages;
   readonly #owner: CommitOwner;
   #writing: Group | null = null;
-  /** Waits for the one in `store`. */
+  /** Written, and waiting for the group in `store`. */
   #written: Group | null = null;
   #storing: Group | null = null;
-  /** What was written before is still being stored: the failure comes after it. */
+  /** A failed write, reported after the previous group, which is still being stored. */
   #writeFailure: { readonly group: Group; readonly error: unknown } | null = null;
   #isOver = false;
 
@@ -54,7 +54,7 @@ export class CommitPipeline {
     return this.#storing === null && this.#writing === null && this.#written === null;
   }
 
-  /** Takes what waits, unless it is better to wait for more. */
+  /** Takes the waiting entries, unless it is better to wait for more. */
   run(): void {
     if (this.#writing !== null || this.#written !== null || this.#writeFailure !== null) return;
     const stages = this.#stages;
@@ -122,7 +122,7 @@ export class CommitPipeline {
     this.#written = null;
     this.#writeFailure = null;
     this.#isOver = this.#owner.failed(groups, error);
-    // A write that is still going on ends it later.
+    // Otherwise the end of the write in progress calls it.
     if (this.#writing === null) this.#owner.idle();
   }
 }

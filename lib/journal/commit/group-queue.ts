@@ -6,17 +6,19 @@ import type { ValueChanges } from "../format/values.ts";
 import { Commit } from "./appended.ts";
 
 const FRONT_BYTES = BATCH_HEADROOM_BYTES + BATCH_HEADER_BYTES;
-/** Encoded entries share memory of this size, so that a commit is few pieces (bytes). */
+/**
+ * Length of the memory that encoded entries share, so that a commit consists of few pieces (bytes).
+ */
 const SLAB_BYTES = 2 ** 20;
-/** Slabs that are kept for later (count). */
+/** Most free slabs that are kept (count). */
 const SLABS_FREE_MAX = 16;
 
-/** What is stored as a whole or not at all: a batch, changed values, or both. */
+/** The atomic unit of storage: a batch, changed values, or both. */
 export interface Unit {
   readonly draft: BatchDraft | null;
   readonly seqFirst: number;
   readonly values: ValueChanges | null;
-  /** Its entries are copies of others, which can be freed then. */
+  /** Whether its entries are copies of others, which can be freed afterwards. */
   readonly makesRoom: boolean;
 }
 
@@ -28,27 +30,29 @@ export interface Group {
   count: number;
 }
 
-/** Bounds of what is put together. */
+/** Limits of batches and groups. */
 export interface GroupQueueOptions {
   readonly seqNext: number;
-  /** Entries go to the next batch when one has this much (bytes). */
+  /** A batch of this length is closed, and further entries go to the next one (bytes). */
   readonly batchBytesMax: number;
-  /** A group takes no more units when it has this much (bytes). */
+  /** A group of this length takes no more units (bytes). */
   readonly commitBytesMax: number;
-  /** Memory is used again once a group is released. */
+  /** Whether memory is reused once a group is released. */
   readonly recycles: boolean;
-  /** A batch is full, and can be taken at once. */
+  /** Called when a batch is full and can be taken. */
   filled(): void;
 }
 
 /**
- * What was appended and is not stored yet: entries are encoded into the open batch, batches and
- * values become units, and units the groups that are committed, in order of `seq`.
+ * Entries and values that were appended and are not stored yet. Entries are encoded into the open
+ * batch, batches and values become units, and units become the groups that are committed, in order
+ * of `seq`.
  *
- * Invariant: `readyBytes <= pendingBytes`. What was taken counts as pending until it is released.
+ * Invariant: `readyBytes <= pendingBytes`. A group that was taken counts as pending until it is
+ * released.
  */
 export class GroupQueue {
-  /** The seq that the next entry gets. */
+  /** The seq of the next entry. */
   seqNext: number;
   readonly #options: GroupQueueOptions;
   readonly #pool: SlabPool;
@@ -69,32 +73,32 @@ export class GroupQueue {
     this.#encoder = new BatchEncoder(recycles ? { slabs: this.#pool } : {});
   }
 
-  /** Encoded and not released (bytes). */
+  /** Encoded and not yet released (bytes). */
   get pendingBytes(): number {
     return this.#closedBytes + this.#encoder.bytes - FRONT_BYTES;
   }
 
-  /** In batches that are full, and not taken yet (bytes). */
+  /** In full batches that are not taken yet (bytes). */
   get readyBytes(): number {
     return this.#readyBytes;
   }
 
-  /** Whether nothing is left to be taken. */
+  /** Whether nothing is left to take. */
   get isEmpty(): boolean {
     const isOpen = this.#encoder.count > 0 || this.#values !== null || this.#open.units.length > 0;
     return !isOpen && this.#filled.length === 0;
   }
 
-  /** Adds one value: the hot path. The bytes are copied. @returns what it is stored with */
+  /** Adds one value: the hot path. The bytes are copied. @returns the commit that will store it */
   add(value: Uint8Array): Commit {
     this.#encoder.add(value);
     return this.#added(1);
   }
 
   /**
-   * Adds entries and values that are stored all or none.
+   * Adds entries and values that are stored together or not at all.
    *
-   * @throws TypeError or BrokerlessError for an entry that does not fit; nothing was added then
+   * @throws TypeError or BrokerlessError for an invalid entry; nothing was added then
    */
   addAll(entries: readonly EntryInput[], values: ValueChanges | null): Commit {
     const encoder = this.#encoder;
@@ -123,27 +127,30 @@ export class GroupQueue {
     return commit;
   }
 
-  /** @returns the next group to be stored, or `null` where nothing waits */
+  /** @returns the next group to store, or `null` where nothing waits */
   take(): Group | null {
     if (this.#filled.length === 0) this.#closeUnit();
-    // Closing may have filled the open group.
+    // Closing the batch may have filled the open group.
     const group = this.#filled.shift() ?? this.#takeOpen();
     if (group !== null) this.#readyBytes -= group.bytes;
     return group;
   }
 
-  /** A group that was taken is stored: it is pending no more. */
+  /** A group was stored: it is no longer pending. */
   release(group: Group): void {
     this.#closedBytes -= group.bytes;
     this.recycle(group);
   }
 
-  /** The memory of a group is free: nobody reads or writes it any more. */
+  /** Frees the memory of a group, which nobody reads or writes any more. */
   recycle(group: Group): void {
     for (const { draft } of group.units) if (draft !== null) this.#pool.release(draft.bytes);
   }
 
-  /** Gives up everything, what was taken too; `seqNext` is given anew. @returns what was not taken */
+  /**
+   * Drops everything, including groups that were taken; `seqNext` is assigned again. @returns the
+   * groups that were not taken
+   */
   clear(seqNext: number): Group[] {
     this.#closeUnit();
     const groups = this.#filled.splice(0);

@@ -9,24 +9,24 @@ import { type Group, GroupQueue, type GroupQueueOptions } from "./group-queue.ts
 import { UnseenLosses } from "./unseen-losses.ts";
 import { ValuesFirst } from "./values-first.ts";
 
-/** Bounds, and what stores a group. */
+/** Limits of the intake, and the storage of groups. */
 export interface IntakeOptions extends Omit<GroupQueueOptions, "filled">, CommitStages {
   readonly pendingBytesMax: number;
   /**
-   * A group is written within a long synchronous loop, and ahead of a store, when this much waits:
-   * so that the disk works meanwhile, and commits do not become small (bytes).
+   * When this much waits, a group is written within a long synchronous loop, and while the previous
+   * one is being stored: the disk stays busy, and commits do not become small (bytes).
    */
   readonly aheadBytes: number;
-  /** Nothing waits any more. */
+  /** Called when nothing waits any more. */
   idle?(): void;
 }
 
 /**
- * The way into a journal: gives seqs, keeps the bound of what waits, and decides when what waits is
- * committed as one group.
+ * The intake of a journal: assigns seqs, limits the pending bytes, and decides when the pending
+ * entries are committed as one group.
  *
- * A group starts at the end of the turn in which the first append came, after promise reactions: so
- * appenders that one commit has just woken share the next one.
+ * A group starts at the end of the turn of its first append, after promise reactions. Thus
+ * appenders that one commit has just resumed share the next one.
  */
 export class Intake {
   readonly #options: IntakeOptions;
@@ -59,7 +59,7 @@ export class Intake {
     return this.#seqStored;
   }
 
-  /** Encoded and not stored (bytes). */
+  /** Encoded and not yet stored (bytes). */
   get pendingBytes(): number {
     return this.#queue.pendingBytes;
   }
@@ -76,13 +76,13 @@ export class Intake {
     return this.#added(new Appended(seq, 1, this.#queue.add(value)));
   }
 
-  /** Appends entries and values that are stored all or none. */
+  /** Appends entries and values that are stored together or not at all. */
   appendAll(entries: readonly EntryInput[], values: ValueChanges | null): Appended {
     const isValues = entries.length === 0;
     if (isValues ? this.#isClosed : this.#isShut) return this.#refuse();
     const seq = this.#queue.seqNext;
     const isNothing = isValues && (values === null || values.size === 0);
-    // No group would carry it.
+    // No group would contain it.
     if (isNothing) return new Appended(seq, 0, storedCommit());
     let commit: Commit;
     try {
@@ -95,7 +95,9 @@ export class Intake {
     return this.#added(new Appended(seq, entries.length, commit));
   }
 
-  /** Appends a draft as a batch of its own. @param makesRoom it does not wait behind named values */
+  /**
+   * Appends a draft as a batch of its own. @param makesRoom it does not wait behind named values
+   */
   appendDraft(draft: BatchDraft, values: ValueChanges | null, makesRoom: boolean): Appended {
     if (makesRoom ? this.#isClosed : this.#isShut) return this.#refuse();
     const seq = this.#queue.seqNext;
@@ -104,7 +106,7 @@ export class Intake {
     return this.#added(new Appended(seq, draft.count, commit));
   }
 
-  /** Resolves when the pending bytes are at most half of their bound, or all is over. */
+  /** Resolves when the pending bytes are at most half of their limit, or the journal has ended. */
   room(): Promise<void> {
     if (this.#hasRoom()) return Promise.resolve();
     return new Promise((resolve) => {
@@ -115,7 +117,8 @@ export class Intake {
   /**
    * Resolves when nothing waits.
    *
-   * @throws BrokerlessError the first loss since the last call of which nobody was told, once
+   * @throws BrokerlessError the first failure since the last call that nobody has observed; each is
+   *   reported once
    */
   async settled(): Promise<void> {
     if (!this.#pipeline.isIdle || !this.#queue.isEmpty) {
@@ -128,12 +131,14 @@ export class Intake {
     if (loss !== null) throw loss;
   }
 
-  /** From now on every append fails, with the first error given; what waits is still stored. */
+  /**
+   * From now on every append fails, with the first error given; pending entries are still stored.
+   */
   refuse(error: BrokerlessError): void {
     this.#refusal ??= error;
   }
 
-  /** Within a long loop the disk works from the first full batches on. */
+  /** In a long loop the disk starts with the first full batches. */
   #filled(): void {
     if (this.#queue.readyBytes >= this.#options.aheadBytes) this.#pipeline.run();
   }
@@ -171,7 +176,7 @@ export class Intake {
     if (!this.#scheduled) this.#schedule();
   }
 
-  /** What waits behind a failure fails with it, so that no hole can appear. */
+  /** Entries that wait behind a failed group fail with it, so that the stream has no gap. */
   #failed(groups: readonly Group[], error: BrokerlessError): boolean {
     const isOver = error.code !== "BROKERLESS_NO_SPACE";
     if (isOver) this.refuse(error);
@@ -179,19 +184,19 @@ export class Intake {
     if (!isOver) this.#valuesFirst.failed(lost, error);
     for (const group of lost) {
       this.#losses.lose(group.commit, error);
-      // After another failure a write may still be going on.
+      // After any other failure a write may still be in progress.
       if (!isOver) this.#queue.recycle(group);
     }
     this.#wakeRoom();
     return isOver;
   }
 
-  /** Nothing with entries is taken. */
+  /** Whether appends with entries are refused. */
   get #isShut(): boolean {
     return this.#isClosed || this.#valuesFirst.refusal !== null;
   }
 
-  /** Nothing at all is taken. */
+  /** Whether all appends are refused. */
   get #isClosed(): boolean {
     return this.#refusal !== null || this.full;
   }

@@ -2,28 +2,34 @@ import type { BrokerlessError } from "../../errors.ts";
 import type { Commit } from "./appended.ts";
 import type { Group } from "./group-queue.ts";
 
-/** How long entries are refused at most (ms): acknowledgements are saved again within 20. */
+/**
+ * Longest time for which entries are refused (ms): acknowledgements are saved again within 20 ms.
+ */
 const YIELD_MS = 1_000;
 
 /**
- * Lets named values through on a full disk. They share groups with entries; so whoever sends on and
- * on would take each attempt to store an acknowledgement down with its own, and nothing would ever
- * be freed. Once that has happened twice, entries are refused until values have been stored: once, it may
- * have been the very entries that the disk had no room for.
+ * Gives named values priority on a full disk. They share groups with entries. A program that keeps
+ * sending would therefore make each attempt to store an acknowledgement fail with its entries, and
+ * nothing would ever be freed. After the second such failure, entries are refused until values have
+ * been stored. After the first they are not, because those entries may have been exactly what the
+ * disk had no room for.
  */
 export class ValuesFirst {
-  /** Commits that carry values which came without entries, or copies that make room. */
+  /** Commits with values that came without entries, or with copies that make room. */
   readonly #waiting = new Set<Commit>();
-  /** Whether values failed since some were stored. */
+  /** Whether values have failed since the last ones were stored. */
   #hasFailed = false;
   #since: { readonly error: BrokerlessError; readonly untilMs: number } | null = null;
 
-  /** Values came without entries, or copies that make room. */
+  /** Registers values that came without entries, or copies that make room. */
   added(commit: Commit): void {
     this.#waiting.add(commit);
   }
 
-  /** @returns why entries have to wait, or `null`: on all days but those when the disk is full */
+  /**
+   * @returns the error with which entries are refused for now, or `null`, except while the disk is
+   *   full
+   */
   get refusal(): BrokerlessError | null {
     if (this.#since !== null && performance.now() > this.#since.untilMs) this.#since = null;
     return this.#since?.error ?? null;

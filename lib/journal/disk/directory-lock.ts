@@ -4,10 +4,11 @@ import { assertNode } from "../../runtime.ts";
 import { readHolder, sayHolder } from "./lock-holder.ts";
 import { checkNames, checkOneName } from "./one-name.ts";
 
-/** The right to write to a directory. */
+/** Exclusive permission to write to a directory. */
 export interface DirectoryLock {
   /**
-   * Looks whether the directory's path still leads to what is locked: cheap enough for every sync.
+   * Checks that the directory's path still leads to the locked directory: cheap enough for every
+   * sync.
    *
    * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED where it was removed, moved or replaced
    */
@@ -15,9 +16,9 @@ export interface DirectoryLock {
   release(): Promise<void>;
 }
 
-/** Name of the file that carries the lock; it is there while a writer is, and after a crash. */
+/** Name of the lock file; it exists while a writer runs, and after a crash. */
 export const LOCK_NAME = "lock";
-/** What is locked lies behind the holder's name (byte offset). */
+/** The locked range lies after the holder's name (byte offset). */
 const LOCK_OFFSET = 4096;
 /** Neither waits for the other end of a pipe, nor follows a link out of the directory. */
 const FLAGS =
@@ -25,25 +26,30 @@ const FLAGS =
   fs.constants.O_CREAT |
   (fs.constants.O_NOFOLLOW ?? 0) |
   (fs.constants.O_NONBLOCK ?? 0);
-/** What file systems without locks say. */
+/** Errors of file systems without locks. */
 const NO_LOCKS = new Set(["ENOLCK", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL"]);
 
-/** What is used of the package, which has no types of its own. */
+/** The part of the package that is used; it has no types of its own. */
 interface Locks {
   /** @returns whether the lock was granted; on macOS always on the whole file */
   tryLock(fd: number, offset: number, length: number): boolean;
   unlock(fd: number, offset: number, length: number): void;
 }
 
-/** No literal in the import: bundlers would take its code along, and not the native part that this looks for beside itself. */
+/**
+ * Not a literal in the import: bundlers would include the package's code without its native part,
+ * which it loads from its own folder.
+ */
 const LOCKS_PACKAGE: string = "fs-native-extensions";
 
 /**
- * Takes the directory for one opener: a lock of the kernel on a file in it, which belongs to the
- * open file. So it holds between processes of all namespaces, threads, and two opens of one thread;
- * it ends with the process, however that ends, and only who may write to the directory can take it.
+ * Locks a directory for one opener, with a kernel lock on a file in it that belongs to the open
+ * file description. So it is exclusive between processes of all namespaces, threads, and two opens
+ * of one thread. It ends with the process, however that ends, and only accounts with write
+ * permission for the directory can take it.
  *
- * The files in it must have no other name: whoever opens those has the lock of another directory.
+ * The files in the directory must have no other name, because an opener of a hard-linked copy would
+ * hold the lock of another directory.
  *
  * @throws BrokerlessError BROKERLESS_LOCKED naming the holder, BROKERLESS_JOURNAL_FAILED where the
  *   file system or the platform has no locks, or a file of the journal has more than one name,
@@ -57,11 +63,15 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   for (;;) {
     const lock = tryToLock(locks, { directory, path });
     if (lock !== null) return withOneName(lock, directory);
-    // Whoever had it has just removed the file: the lock is on one that nobody else will find.
+    // The previous holder has just removed the file: the lock is on a file that no other opener
+    // will find.
   }
 }
 
-/** Under the lock: who links to the files later finds them with two names when he opens his. */
+/**
+ * Checked under the lock: whoever links to the files later gets files with two names, and his open
+ * is refused.
+ */
 async function withOneName(lock: DirectoryLock, directory: string): Promise<DirectoryLock> {
   try {
     checkNames(directory);
@@ -72,7 +82,7 @@ async function withOneName(lock: DirectoryLock, directory: string): Promise<Dire
   }
 }
 
-/** Only when a journal is opened: sockets without one need no native code but their own. */
+/** Loaded only when a journal is opened: sockets without one need no native code but ZeroMQ's. */
 async function loadLocks(): Promise<Locks> {
   assertNode("a journal on a disk");
   try {
@@ -105,7 +115,7 @@ function tryToLock(locks: Locks, place: Place): DirectoryLock | null {
   }
 }
 
-/** A granted lock, and the file that it is on. */
+/** A granted lock, and its file. */
 interface Held {
   readonly locks: Locks;
   readonly place: Place;
@@ -134,13 +144,14 @@ class HeldLock implements DirectoryLock {
     if (this.#isReleased) return;
     this.#isReleased = true;
     try {
-      // While it is still locked, so that nobody else's file is removed.
+      // While it is still locked, so that no other opener's file is removed.
       if (leadsTo(place.path, this.#held)) fs.unlinkSync(place.path);
     } catch {
-      // A file that stays has no meaning without its lock.
+      // A remaining file has no meaning without its lock.
     }
     try {
-      // Closing would leave it to a child that is just being started, and has the file open until then.
+      // Closing alone would leave the lock to a child process that is just being started, and has
+      // the file open until then.
       locks.unlock(fd, ...range());
     } finally {
       fs.closeSync(fd);
@@ -159,7 +170,10 @@ function grant(locks: Locks, { directory }: Place, fd: number): boolean {
   }
 }
 
-/** Windows lets nobody read what is locked, so the holder's name is not; macOS locks whole files. */
+/**
+ * On Windows nobody can read a locked range, so the holder's name is outside of it; macOS locks
+ * whole files.
+ */
 function range(): [number, number] {
   return process.platform === "darwin" ? [0, 0] : [LOCK_OFFSET, 1];
 }
@@ -183,7 +197,10 @@ function locked({ directory, path }: Place): BrokerlessError {
   return new BrokerlessError("BROKERLESS_LOCKED", message);
 }
 
-/** What everybody may write to, anybody may replace files in. Where it is not ours, its owner decides. */
+/**
+ * In a directory that everybody can write to, anybody can replace files. Where the directory
+ * belongs to another account, the mode is left to that account.
+ */
 function closeToOthers(directory: string): void {
   const { mode, uid } = fs.statSync(directory);
   const isSticky = (mode & 0o1000) !== 0;

@@ -4,17 +4,20 @@ const NO_SPACE = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 const NO_DESCRIPTOR = new Set(["EMFILE", "ENFILE"]);
 const NOT_ALLOWED = new Set(["EACCES", "EPERM", "EROFS"]);
 
-/** Whether an error of the disk says that it is full, and nothing worse. */
+/** Whether an error of the disk means that it is full, and nothing worse. */
 export function isNoSpace(error: unknown): boolean {
   return NO_SPACE.has((error as NodeJS.ErrnoException).code ?? "");
 }
 
-/** Whether a file could not be opened because too many are open, in this process or the system. */
+/**
+ * Whether a file could not be opened because too many files are open, in this process or the
+ * system.
+ */
 export function isOutOfDescriptors(error: unknown): boolean {
   return NO_DESCRIPTOR.has((error as NodeJS.ErrnoException).code ?? "");
 }
 
-/** What an error of the disk means for a journal, with what to do about it. */
+/** Translates an error of the disk for a journal, with advice. */
 export function diskFailure(error: unknown, what: string): BrokerlessError {
   if (error instanceof BrokerlessError) return error;
   const { code = "", message } = error as NodeJS.ErrnoException;
@@ -34,7 +37,10 @@ export function diskFailure(error: unknown, what: string): BrokerlessError {
   return new BrokerlessError("BROKERLESS_JOURNAL_FAILED", text, { cause: error });
 }
 
-/** The same where a directory cannot be listed: that it is not there is no failure of the disk. */
+/**
+ * Like {@link diskFailure}, where a directory cannot be listed: a missing directory is no failure
+ * of the disk.
+ */
 export function directoryFailure(error: unknown, what: string): BrokerlessError {
   const { code } = error as NodeJS.ErrnoException;
   if (code !== "ENOENT" && code !== "ENOTDIR") return diskFailure(error, what);
@@ -53,7 +59,10 @@ export function corruptError(damage: Damage, reason: string): BrokerlessError {
   return new BrokerlessError("BROKERLESS_CORRUPT", message, { damage });
 }
 
-/** The same for a step that cannot be taken back: there a full disk ends the journal, too. */
+/**
+ * Like {@link diskFailure}, for a step that cannot be undone: there even a full disk ends the
+ * journal.
+ */
 export function poisoned(error: unknown, what: string): BrokerlessError {
   const failure = diskFailure(error, what);
   if (failure.code !== "BROKERLESS_NO_SPACE") return failure;
@@ -62,8 +71,8 @@ export function poisoned(error: unknown, what: string): BrokerlessError {
 }
 
 /**
- * The same where only a lack of descriptors can be waited for: it kept a file from being opened, and
- * changed nothing.
+ * Like {@link poisoned}, except for a lack of descriptors, which is temporary: it prevented a file
+ * from being opened, and changed nothing.
  */
 export function lackOrPoisoned(error: unknown, what: string): BrokerlessError {
   return isOutOfDescriptors(error) ? diskFailure(error, what) : poisoned(error, what);

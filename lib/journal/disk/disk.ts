@@ -1,25 +1,26 @@
 import { TEMPORARY_SUFFIX } from "./file-names.ts";
 /**
- * The calls that a journal makes on a disk, and all of them: tests put a simulated or failing disk
- * here. Errors are those of node:fs, with `code` such as `ENOSPC`.
+ * All calls that a journal makes on a disk; tests replace it by a simulated or failing disk. Errors
+ * are those of node:fs, with a `code` such as `ENOSPC`.
  */
 export interface Disk {
   /**
-   * Makes a directory for its owner alone (0700). What is there already must be one: a link to one
-   * will do only for `"link"`.
+   * Makes a directory for its owner alone (0700). An existing path must be a directory; a link to
+   * one is accepted only with `"link"`.
    *
-   * @returns false where it was there already
+   * @returns false where it existed already
    */
   makeDirectory(path: string, may?: "link"): Promise<boolean>;
-  /** Names of what is in a directory, in no order. */
+  /** Names in a directory, in no particular order. */
   list(path: string): Promise<string[]>;
   /**
-   * Opens a file: `read` and `write` need one that is there, `create` makes one for its owner alone
-   * (0600) and empties one that is there. Links, pipes and the like are refused: each file of a
-   * journal is in its directory. So is, but for `read`, a file with more than one name.
+   * Opens a file: `read` and `write` need an existing one, `create` makes one for its owner alone
+   * (0600) and empties an existing one. Links, pipes and the like are refused, because each file of
+   * a journal is in its directory. A file with more than one name is refused too, except with
+   * `read`.
    */
   open(path: string, mode: "read" | "write" | "create"): Promise<DiskFile>;
-  /** Renames a file within a directory; atomic, and durable only after `syncDirectory`. */
+  /** Renames a file within a directory; atomic, but durable only after `syncDirectory`. */
   rename(from: string, to: string): Promise<void>;
   /** Removes a file; durable only after `syncDirectory`. */
   unlink(path: string): Promise<void>;
@@ -31,23 +32,29 @@ export interface Disk {
 export interface DiskFile {
   /** Length (bytes). */
   size(): Promise<number>;
-  /** Fills `target` from `position` on. @returns how many bytes came, fewer at the end (bytes) */
+  /**
+   * Reads from `position` into `target`. @returns bytes read, fewer than requested at the end of
+   * the file
+   */
   read(target: Uint8Array, position: number): Promise<number>;
   /**
-   * Writes the pieces one behind the other from `position` on. A full disk may make it short
+   * Writes the pieces one after another from `position` on. A full disk may shorten the write
    * without an error.
    *
-   * @returns how many bytes were written (bytes)
+   * @returns bytes written
    */
   write(pieces: readonly Uint8Array[], position: number): Promise<number>;
-  /** Sets the length; what is added is zeros. */
+  /** Sets the length; added bytes are zeros. */
   truncate(bytes: number): Promise<void>;
-  /** Makes what was written, and the length, durable (fdatasync). */
+  /** Makes the written bytes, and the length, durable (fdatasync). */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Writes all of the pieces: a short write is followed by one for the rest, which then says why. */
+/**
+ * Writes all of the pieces: after a short write the remainder is written, which then reports the
+ * error.
+ */
 export async function writeAll(
   file: DiskFile,
   pieces: readonly Uint8Array[],
@@ -76,7 +83,7 @@ function skip(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
   return rest;
 }
 
-/** Reads the whole range, or as much of it as the file has. @returns how many bytes came (bytes) */
+/** Reads the whole range, or as much of it as the file has. @returns bytes read */
 export async function readAll(
   file: DiskFile,
   target: Uint8Array,
@@ -102,7 +109,7 @@ export async function readWhole(disk: Disk, path: string): Promise<Buffer> {
   }
 }
 
-/** Joins pieces that lie next to each other in memory, so that one call writes few. */
+/** Joins pieces that are adjacent in memory, so that one call writes few pieces. */
 export function coalesce(pieces: readonly Uint8Array[]): Uint8Array[] {
   const joined: Uint8Array[] = [];
   for (const piece of pieces) {
@@ -120,7 +127,7 @@ export function coalesce(pieces: readonly Uint8Array[]): Uint8Array[] {
   return joined;
 }
 
-/** Puts a whole file in place so that a crash leaves the old one or the new one. */
+/** Replaces a whole file so that a crash leaves the old one or the new one. */
 export async function replaceFile(
   disk: Disk,
   place: { readonly directory: string; readonly name: string },

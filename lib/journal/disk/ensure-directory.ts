@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import type { Disk } from "./disk.ts";
 
-/** Makes a directory and what is missing above it, each durable before the next. */
+/** Makes a directory and its missing parents, each durable before the next. */
 export async function ensureDirectory(disk: Disk, path: string): Promise<void> {
   const parent = dirname(path);
   const make = async () => {
@@ -12,7 +12,7 @@ export async function ensureDirectory(disk: Disk, path: string): Promise<void> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT" || parent === path) throw error;
     await ensureDirectory(disk, parent);
-    // Once: below a link that leads nowhere, or in /proc, the parent is there and the child never.
+    // Once: below a dangling link, or in /proc, the parent exists and the child never will.
     await make();
   }
 }

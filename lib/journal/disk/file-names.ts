@@ -2,14 +2,14 @@
 
 /** Name of the file that a clean close leaves. */
 export const CHECKPOINT_NAME = "checkpoint";
-/** What is written before it gets its name; one that a crash left is removed. */
+/** Suffix of a file until it is complete; a crash may leave such a file, which is then removed. */
 export const TEMPORARY_SUFFIX = ".new";
-/** Name of the file that says how far the log is durable. */
+/** Name of the file that records how far the log is durable. */
 export const MARK_NAME = "mark";
-/** Name of the file that holds space for later. */
+/** Name of the file that reserves disk space. */
 export const RESERVE_NAME = "reserve";
 
-/** The name of a segment's file, so that names sort as numbers do. */
+/** The name of a segment's file; names sort like numbers. */
 export function segmentName(number: number): string {
   return `${String(number).padStart(10, "0")}.segment`;
 }

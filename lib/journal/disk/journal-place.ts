@@ -2,11 +2,11 @@ import { resolve } from "node:path";
 import { expected } from "../../options.ts";
 
 /**
- * The directory of a journal, as of now: the working directory may be another one later.
+ * The absolute path of a journal's directory, resolved now, because the working directory may
+ * change later.
  *
- * @param what whose it is, for the error text
- * @returns an absolute path
- * @throws TypeError for what is no path
+ * @param what owner of the path, for the error text
+ * @throws TypeError for an invalid path
  */
 export function journalPlace(what: string, directory: unknown): string {
   const isPath = typeof directory === "string" && directory !== "" && !directory.includes("\0");

@@ -1,21 +1,27 @@
 import fs from "node:fs";
 import { hostname } from "node:os";
 
-/** A holder says who it is in fewer bytes than this (bytes). */
+/** Limit on the description of a holder (bytes). */
 const HOLDER_BYTES_MAX = 512;
 
-/** Writes who holds a lock into its file: a courtesy, and a disk without room for it is no reason to stop. */
+/**
+ * Writes a description of the holder into the lock file. It is informative only: a failure, on a
+ * full disk for example, is ignored.
+ */
 export function sayHolder(fd: number): void {
   const holder = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
   try {
     fs.ftruncateSync(fd, 0);
     fs.writeSync(fd, `${JSON.stringify(holder)}\n`, 0);
   } catch {
-    // Then the holder has no name.
+    // The holder remains unnamed.
   }
 }
 
-/** @returns who holds a lock, in words; what the file says is shown only where it looks like a holder's */
+/**
+ * @returns a description of the lock's holder; the content of the file is shown only where it has
+ *   the expected form
+ */
 export function readHolder(path: string): string {
   try {
     const fd = fs.openSync(path, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0));
@@ -32,7 +38,8 @@ export function readHolder(path: string): string {
       fs.closeSync(fd);
     }
   } catch {
-    // It has not said yet who it is, or the system lets nobody read what is locked.
+    // The holder has not written its description yet, or the system does not let others read a
+    // locked file.
   }
   return "another one, which has not said who it is";
 }

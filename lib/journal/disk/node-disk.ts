@@ -10,13 +10,13 @@ const SAFELY = O_NOFOLLOW | O_NONBLOCK;
 const FLAGS = {
   read: O_RDONLY | SAFELY,
   write: O_RDWR | SAFELY,
-  // Emptied when it is known to be the journal's alone.
+  // Truncated after the check that it belongs to the journal alone.
   create: O_RDWR | O_CREAT | SAFELY,
 };
 
 const spare = new SpareDescriptor();
 
-/** The disk as node:fs has it: each call is one system call in the thread pool. */
+/** The disk through node:fs: each call is one system call in the thread pool. */
 export const nodeDisk: Disk = {
   async makeDirectory(path, may) {
     try {
@@ -27,7 +27,7 @@ export const nodeDisk: Disk = {
     }
     const link = await fs.promises.lstat(path);
     if (may !== "link" && link.isSymbolicLink()) throw wrongKind(path, "a directory");
-    // Throws ENOENT for a link that leads nowhere.
+    // Throws ENOENT for a dangling link.
     const stats = await fs.promises.stat(path);
     if (!stats.isDirectory()) throw wrongKind(path, "a directory");
     return false;
@@ -61,7 +61,10 @@ export const nodeDisk: Disk = {
   },
 };
 
-/** Callbacks rather than file handles: a commit is two of these calls, and its latency is theirs. */
+/**
+ * Uses callbacks rather than file handles: a commit is two of these calls, which determine its
+ * latency.
+ */
 class NodeFile implements DiskFile {
   readonly #fd: number;
   #closed: Promise<void> | null = null;
@@ -107,13 +110,13 @@ class NodeFile implements DiskFile {
   }
 
   close(): Promise<void> {
-    // Once: the number may belong to another file by the second time.
+    // Once, because the number may belong to another file by the second time.
     this.#closed ??= settle((done) => fs.close(this.#fd, done));
     return this.#closed;
   }
 }
 
-/** What is read may have other names; what is written may not. */
+/** A file opened for reading may have several names; one opened for writing may not. */
 function checkOpened(fd: number, path: string, mode: keyof typeof FLAGS): void {
   const stats = fs.fstatSync(fd);
   if (!stats.isFile()) throw wrongKind(path, "a file");

@@ -2,16 +2,16 @@ import fs from "node:fs";
 import { BrokerlessError } from "../../errors.ts";
 import { CHECKPOINT_NAME, MARK_NAME, RESERVE_NAME, segmentNumber } from "./file-names.ts";
 
-/** What LMDB keeps in its directory, and opens by itself. */
+/** The files of an LMDB directory, which LMDB opens itself. */
 const LMDB_NAMES = new Set(["data.mdb", "lock.mdb"]);
 const FILE_NAMES = new Set([CHECKPOINT_NAME, MARK_NAME, RESERVE_NAME]);
 
 /**
- * Looks whether each file of a journal has one name. A lock is on a directory: who opens a copy that
- * is made of hard links holds another one, and would write to the same files.
+ * Checks that each file of a journal has only one name. A lock is on a directory: an opener of a
+ * hard-linked copy would hold another lock and write to the same files.
  *
- * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED where a file has more names, or where one that
- *   LMDB would open is a link
+ * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED where a file has more than one name, or where a
+ *   file that LMDB would open is a symbolic link
  */
 export function checkNames(directory: string): void {
   for (const name of fs.readdirSync(directory)) {
@@ -30,7 +30,7 @@ export function checkNames(directory: string): void {
 
 /** @throws BrokerlessError BROKERLESS_JOURNAL_FAILED where the file has more than one name */
 export function checkOneName(path: string, { nlink }: fs.Stats): void {
-  // A file without any was removed by its owner, and some file systems do not count.
+  // A file without any name was removed by its owner, and some file systems do not count names.
   if (nlink <= 1) return;
   const message = `${path} has ${nlink} names (hard links), and a file of a journal has one: what is written to it would be written to another journal, too. Nothing was changed; copy the files themselves into a new directory (cp -r, without -l) and open that, or remove the other names`;
   throw new BrokerlessError("BROKERLESS_JOURNAL_FAILED", message);

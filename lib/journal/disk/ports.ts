@@ -4,7 +4,10 @@ import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import type { Disk } from "./disk.ts";
 import { nodeDisk } from "./node-disk.ts";
 
-/** What a file journal needs of the world. Tests put a simulated one here; programs never do. */
+/**
+ * A file journal's access to the outside world. Tests replace it by a simulated one; programs never
+ * do.
+ */
 export interface JournalPorts {
   readonly disk: Disk;
   /** Makes this process the only writer of a directory. */
@@ -13,26 +16,33 @@ export interface JournalPorts {
   now(): number;
   /** Random bytes as hex digits. */
   randomHex(bytes: number): string;
-  /** What changes with each start of the machine, 32 hex digits: the page cache is lost with it. */
+  /**
+   * Identifier of the current boot of the machine, 32 hex digits: the page cache is lost with it.
+   */
   readonly bootId: string;
-  /** How much must wait for it to be written ahead of a sync; a test makes it little (bytes). */
+  /**
+   * Pending bytes from which on the next group is written while the previous one is being synced;
+   * lower in tests.
+   */
   readonly aheadBytes: number;
   /**
-   * Small commits write this many zeros behind them when they need more space: the syncs that follow
-   * find their blocks allocated, and have no metadata to write; a test makes it little (bytes).
+   * Zeros that small commits write after themselves when they need more space: later syncs find
+   * their blocks allocated, and have no metadata to write; lower in tests (bytes).
    */
   readonly preallocateBytes: number;
-  /** What is kept free for named values when the disk is full; a test makes it little (bytes). */
+  /** Space reserved for named values when the disk is full; lower in tests (bytes). */
   readonly reserveBytes: number;
-  /** The same for copies of entries, with which others can be freed; a test makes it little (bytes). */
+  /**
+   * Space reserved for copies of entries, after which others can be freed; lower in tests (bytes).
+   */
   readonly copiesReserveBytes: number;
 }
 
-/** The world as it is. */
+/** The real disk, clock, randomness and lock. */
 export const nodePorts: JournalPorts = {
   disk: nodeDisk,
   lock: lockDirectory,
-  // Looked up at each call, as everywhere else: tests of programs put a clock of theirs there.
+  // Accessed at each call, as everywhere else, because tests of programs replace the clock.
   now: () => Date.now(),
   randomHex: (bytes) => randomBytes(bytes).toString("hex"),
   bootId: readBootId(),
@@ -42,14 +52,14 @@ export const nodePorts: JournalPorts = {
   copiesReserveBytes: 7 * 2 ** 16,
 };
 
-/** Where the system does not tell, each process counts as a boot: the cautious answer. */
+/** Where the system provides none, each process counts as a boot: the cautious choice. */
 function readBootId(): string {
   try {
     const text = readFileSync("/proc/sys/kernel/random/boot_id", "latin1");
     const digits = text.replaceAll("-", "").trim();
     if (/^[0-9a-f]{32}$/.test(digits)) return digits;
   } catch {
-    // Not Linux, or no /proc.
+    // Not Linux, or /proc is not mounted.
   }
   return randomBytes(16).toString("hex");
 }

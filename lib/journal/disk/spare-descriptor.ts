@@ -3,15 +3,19 @@ import { devNull } from "node:os";
 import { isOutOfDescriptors } from "./disk-errors.ts";
 
 /**
- * A descriptor that is held for the time when there is none: a new segment has its name by the time
- * that its directory is synced, and could neither be used nor taken back then.
+ * A file descriptor held in reserve for when none is left: by the time that the directory of a new
+ * segment is synced, the segment has its name, and without the sync it could neither be used nor
+ * removed.
  *
- * One for each thread, from the first use on.
+ * One for each thread, opened at first use.
  */
 export class SpareDescriptor {
   #fd: number | null = null;
 
-  /** Opens a directory to sync it, where need be in the spare's place. @returns its descriptor */
+  /**
+   * Opens a directory to sync it, if necessary in place of the spare descriptor. @returns its
+   * descriptor
+   */
   async open(path: string): Promise<number> {
     this.#take();
     try {
@@ -19,7 +23,7 @@ export class SpareDescriptor {
     } catch (error) {
       if (this.#fd === null || !isOutOfDescriptors(error)) throw error;
       this.#giveBack();
-      // At once, so that nothing else of this thread comes in between.
+      // Synchronous, so that no other code of this thread takes the descriptor in between.
       return fs.openSync(path, "r");
     }
   }
@@ -28,7 +32,7 @@ export class SpareDescriptor {
     try {
       this.#fd ??= fs.openSync(devNull, "r");
     } catch {
-      // Next time.
+      // Retried at the next call.
     }
   }
 

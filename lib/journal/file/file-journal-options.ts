@@ -1,60 +1,71 @@
 import { expected, integer, isPlain, oneOf, type Rule, resolveOptions } from "../../options.ts";
 
-/** When a file journal's entries count as stored. */
+/** When the entries of a file journal count as stored. */
 export type SyncLevel = "always" | "interval" | "never";
 
-/** What may be freed without being asked for; whole segments, never what a hold keeps. */
+/**
+ * Limits beyond which a file journal frees its oldest segments by itself; it frees whole segments,
+ * and never entries that a hold keeps.
+ */
 export interface Retention {
-  /** Entries older than this (ms). */
+  /** Frees entries older than this (milliseconds). Default: no limit. */
   readonly ageMs?: number | undefined;
-  /** The oldest, while the journal has more than this (bytes). */
+  /** Frees the oldest entries while the journal has more than this (bytes). Default: no limit. */
   readonly bytes?: number | undefined;
-  /** The oldest, while the journal has more entries than this (count). */
+  /** Frees the oldest entries while the journal has more than this (count). Default: no limit. */
   readonly count?: number | undefined;
 }
 
-/** How a `FileJournal` keeps its stream. */
+/** Options of a `FileJournal`. */
 export interface FileJournalOptions {
   /**
-   * `always` (default): an append is stored when fdatasync has covered it. `interval`: when the
-   * system has it; a power cut loses at most `syncIntervalMs`. `never`: the same without a bound.
-   * With each of them a process that dies loses nothing that was stored.
+   * When an append counts as stored. `always`: after fdatasync. `interval`: when it is in the OS
+   * page cache; a power cut loses at most `syncIntervalMs` of entries. `never`: the same, without
+   * that limit. At every level, the death of a process loses nothing that was stored.
+   *
+   * @defaultValue "always"
    */
   readonly sync?: SyncLevel | undefined;
   /**
-   * With `sync: "interval"`: time between syncs (milliseconds).
+   * Time between syncs with `sync: "interval"` (milliseconds).
    *
    * @defaultValue 100
    */
   readonly syncIntervalMs?: number | undefined;
   /**
-   * A segment is followed by a new one when it has this much (bytes).
+   * Length at which a segment is closed and a new one is started (bytes).
    *
    * @defaultValue 134,217,728
    */
   readonly segmentBytes?: number | undefined;
-  /** Checked when a segment begins and on open. Default: everything is kept. */
+  /**
+   * Limits beyond which the oldest segments are freed, checked when a segment starts and on open.
+   * Default: everything is kept.
+   */
   readonly retention?: Retention | undefined;
   /**
-   * Entries go to the next batch when one has this much (bytes): by default one frame on the wire.
+   * Length at which a batch is closed and further entries go to the next one (bytes). The default
+   * is one frame on the wire.
    *
    * @defaultValue 65,536
    */
   readonly batchBytesMax?: number | undefined;
   /**
-   * What may wait to be stored (bytes); beyond it appends are refused.
+   * Most bytes that may wait to be stored; beyond this, appends fail with `BROKERLESS_FULL`.
    *
    * @defaultValue 268,435,456
    */
   readonly pendingBytesMax?: number | undefined;
   /**
-   * What is read after a crash: all segments (`full`, default), or the newest alone, where damage in
-   * older ones is found when they are read.
+   * Segments that an open reads after a crash: all (`full`), or only the newest one (`newest`),
+   * where damage in older segments is detected when they are read.
+   *
+   * @defaultValue "full"
    */
   readonly recovery?: "full" | "newest" | undefined;
 }
 
-/** The same with nothing left open. */
+/** {@link FileJournalOptions} with all defaults filled in. */
 export interface ResolvedFileJournalOptions {
   readonly sync: SyncLevel;
   readonly syncIntervalMs: number;

@@ -23,12 +23,12 @@ import {
 } from "./file-journal-options.ts";
 import { bytesFrom, retainFrom } from "./retention.ts";
 
-/** Commits take at most this much at once: longer ones only add latency (bytes). */
+/** Longest commit: a longer one only adds latency (bytes). */
 const COMMIT_BYTES_MAX = 2 ** 22;
-/** Under load the mark for other processes is written this often (ms). */
+/** Interval at which the mark for other processes is written under load (ms). */
 const MARK_INTERVAL_MS = 20;
 
-/** Where a journal lives, and how. */
+/** Resolved arguments of an open. */
 interface World {
   readonly place: string;
   readonly ports: JournalPorts;
@@ -37,7 +37,7 @@ interface World {
 }
 
 /**
- * A stream in a directory of its own: segments of batches, committed in groups.
+ * A journal in a directory of its own: segments of batches, committed in groups.
  *
  * @example
  * ```ts
@@ -46,12 +46,12 @@ interface World {
  * for await (const { seq, value } of journal.read({ from: 1 })) console.log(seq, String(value));
  * ```
  *
- * @see docs/journal-format.md for the bytes, and the table of rules that it keeps
+ * @see docs/journal-format.md for the byte layout, and the table of rules that it keeps
  */
 export class FileJournal extends LocalJournal {
   /** The id of the stream (32 hex digits). */
   readonly stream: string;
-  /** What opening found: a clean close, or what a crash left. */
+  /** Result of the recovery at open: a clean close, or the consequences of a crash. */
   readonly recovery: RecoveryReport;
   readonly #directory: string;
   readonly #ports: JournalPorts;
@@ -59,26 +59,27 @@ export class FileJournal extends LocalJournal {
   readonly #log: SegmentLog;
   readonly #lock: DirectoryLock;
   readonly #timer: NodeJS.Timeout | null = null;
-  /** What the newest `write` left for `store`. */
+  /** Result of the newest `write`, for `store`. */
   #written: Written | null = null;
   #markedAt = 0;
   #drops: Promise<void> = Promise.resolve();
   #failure: BrokerlessError | null = null;
-  /** A failure that met nobody who waited: `sync` or `close` has to tell it. */
+  /** A failure that nobody was waiting for; `sync` or `close` reports it. */
   #untold: BrokerlessError | null = null;
 
   /**
-   * Opens or makes the journal of a directory, and recovers it where it was not closed.
+   * Opens the journal in a directory, or creates it. After a crash it is recovered first.
    *
-   * @throws TypeError for a wrong option
-   * @throws BrokerlessError BROKERLESS_LOCKED, BROKERLESS_CORRUPT, BROKERLESS_VERSION,
-   *   BROKERLESS_NO_SPACE, BROKERLESS_JOURNAL_FAILED
+   * @param directory path; missing parents are created
+   * @throws TypeError for an invalid option
+   * @throws BrokerlessError BROKERLESS_LOCKED while another writer has it, BROKERLESS_CORRUPT,
+   *   BROKERLESS_VERSION, BROKERLESS_NO_SPACE, BROKERLESS_JOURNAL_FAILED
    */
   static open(directory: string, options?: FileJournalOptions): Promise<FileJournal> {
     return FileJournal.openWith(nodePorts, directory, options);
   }
 
-  /** The same in a world of the caller's making: for tests. */
+  /** Like `open`, with replaced ports: for tests. */
   static async openWith(
     ports: JournalPorts,
     directory: string,
@@ -141,7 +142,7 @@ export class FileJournal extends LocalJournal {
     if (resolved.sync === "interval") this.#timer = this.#startTimer(resolved.syncIntervalMs);
   }
 
-  /** The epoch of new entries: it rises where stored ones were lost. */
+  /** The epoch of new entries; it rises after stored entries were lost. */
   get epoch(): number {
     return this.#log.newest.header.epoch;
   }
@@ -152,9 +153,10 @@ export class FileJournal extends LocalJournal {
   }
 
   /**
-   * Makes everything that was appended before durable, whatever the sync level, and shows it to other processes.
+   * Makes all earlier appends durable, whatever the sync level, and visible to other processes.
    *
-   * @throws BrokerlessError what made an earlier append fail that nobody awaited; `BROKERLESS_JOURNAL_FAILED`
+   * @throws BrokerlessError the failure of an earlier append that nobody awaited;
+   *   `BROKERLESS_JOURNAL_FAILED`
    */
   override async sync(): Promise<void> {
     await super.sync();
@@ -164,7 +166,7 @@ export class FileJournal extends LocalJournal {
     }
     if (this.#log.isDirty) await this.#guard(() => this.#log.sync());
     else await this.#guard(async () => this.#lock.assertHeld());
-    // So that other processes see all of it, too.
+    // Makes all of it visible to other processes.
     await this.#log.putMark();
   }
 
@@ -206,7 +208,7 @@ export class FileJournal extends LocalJournal {
     if (this.#untold !== null) throw this.#untold;
   }
 
-  /** The end of a clean close: the next open starts from the checkpoint and reads nothing else. */
+  /** Ends a clean close: the next open starts from the checkpoint and reads nothing else. */
   async #finish(): Promise<void> {
     const log = this.#log;
     try {
@@ -228,7 +230,7 @@ export class FileJournal extends LocalJournal {
     try {
       await replaceFile(this.#ports.disk, place, encodeCheckpoint(state));
     } catch (error) {
-      // All is stored; without the checkpoint the next open reads the log.
+      // Everything is stored; without the checkpoint the next open reads the log.
       if (!isNoSpace(error) && !isOutOfDescriptors(error)) throw error;
     }
   }
@@ -246,12 +248,12 @@ export class FileJournal extends LocalJournal {
       await this.#guard(async () => this.#lock.assertHeld());
       this.#putMark();
     }
-    // `seqStored` moves when this promise has resolved; only then look those who follow.
+    // `seqStored` moves when this promise has resolved; only then do following readers look.
     process.nextTick(() => this.signal.notify());
     if (written.rolled) this.#inBackground(this.#retain());
   }
 
-  /** After a failure that is not a full disk nothing may be written any more. */
+  /** After any failure other than a full disk, nothing may be written any more. */
   async #guard<T>(work: () => Promise<T>): Promise<T> {
     if (this.#failure !== null) throw this.#failure;
     try {
@@ -266,10 +268,10 @@ export class FileJournal extends LocalJournal {
     }
   }
 
-  /** Removes what was freed, one removal after the other, once it is durable that it was freed. */
+  /** Removes freed segments, one after another, once the new first seq is durable. */
   #drop(): Promise<void> {
     const remove = async () => {
-      // As of now: what is freed while the sync runs is not covered by it.
+      // Read before the sync, which does not cover entries that are freed while it runs.
       const { seqFirst } = this;
       if (this.#log.isDirty) await this.#log.sync();
       await this.#log.dropBefore(seqFirst);
@@ -287,7 +289,10 @@ export class FileJournal extends LocalJournal {
     else await this.#drop();
   }
 
-  /** Nobody waits for the work: what ends the journal is told by the next `sync`, or by `close`. */
+  /**
+   * Runs work that nobody waits for: the next `sync`, or `close`, reports a failure that ends the
+   * journal.
+   */
   #inBackground(work: Promise<unknown>): void {
     work.catch(() => {
       this.#untold ??= this.#failure;

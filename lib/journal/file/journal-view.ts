@@ -17,22 +17,33 @@ import { type LogView, SegmentCursor } from "../segment/segment-cursor.ts";
 import { readHeaders } from "../segment/segment-list.ts";
 import { scanSegment } from "../segment/segment-scan.ts";
 
-/** A view gives up, and says what it has found, after so many looks that found different things (count). */
+/**
+ * Attempts with different results after which a view gives up and reports the last result (count).
+ */
 const LOOKS_MAX = 100;
-/** How often a following view looks for more (ms). */
+/** Interval at which a following view checks for more (ms). */
 const POLL_MS = 25;
 
-/** What a look at the files found. */
+/** The state of the files at one attempt. */
 interface Look {
   readonly mark: Mark | null;
   readonly headers: readonly SegmentHeader[];
 }
 
 /**
- * A file journal seen from another process than its writer: reads, and changes nothing.
+ * A read-only view of a file journal, for processes other than its writer.
  *
- * It goes as far as the writer's mark says that the log is stored, not as far as the file goes. The
- * mark follows the log within some 20 ms while the writer is busy, and at once when it is idle.
+ * It extends to the writer's mark, which records how far the log is stored, and not to the end of
+ * the file. The mark lags behind the log by some 20 ms while the writer is busy, and is written at
+ * once when it becomes idle.
+ *
+ * @example
+ * ```ts
+ * const view = await JournalView.open("log");
+ * for await (const { seq, value } of view.read({ from: "end", follow: true })) {
+ *   console.log(seq, String(value));
+ * }
+ * ```
  */
 export class JournalView {
   readonly #directory: string;
@@ -42,7 +53,9 @@ export class JournalView {
   #isClosed = false;
 
   /**
-   * @throws TypeError for what is no path
+   * Opens the journal in a directory for reading; it is never created.
+   *
+   * @throws TypeError for an invalid path
    * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED where there is no journal or no permission,
    *   BROKERLESS_CORRUPT, BROKERLESS_VERSION
    */
@@ -67,7 +80,7 @@ export class JournalView {
     return this.#newest.header.epoch;
   }
 
-  /** The first entry that is still there. */
+  /** The first entry that is kept. */
   get seqFirst(): number {
     return this.#segments[0]!.header.seqBase;
   }
@@ -77,12 +90,12 @@ export class JournalView {
     return this.#seqStored;
   }
 
-  /** The segments, for who inspects them. */
+  /** The segments, for inspection. */
   get segments(): readonly Segment[] {
     return this.#segments;
   }
 
-  /** The files, for what reads them as they are. */
+  /** The files, for direct access. */
   get log(): LogView {
     const view = this;
     return {
@@ -96,7 +109,7 @@ export class JournalView {
     };
   }
 
-  /** Looks at the files again. */
+  /** Reads the state of the files again. */
   async refresh(): Promise<void> {
     try {
       await this.#load();
@@ -105,12 +118,16 @@ export class JournalView {
     }
   }
 
-  /** Reads stored entries in order; the contract is that of `Journal.read`. */
+  /**
+   * Reads stored entries in order; the contract is that of `Journal.read`.
+   *
+   * @throws TypeError for an invalid position or an unknown option
+   */
   read(options?: ReadOptions): JournalReader {
     return new SourceReader(this.#source(), options);
   }
 
-  /** Checks all that is stored, and that an owner's open would not refuse it. */
+  /** Checks all stored entries, and that an owner's open would not refuse the journal. */
   async verify(): Promise<VerifyReport> {
     const report = await verifyLog(this.log);
     const place = { disk: this.#disk, directory: this.#directory, bootId: nodePorts.bootId };
@@ -131,8 +148,8 @@ export class JournalView {
   }
 
   /**
-   * The owner begins and frees segments while they are looked at, so that a look may find what never
-   * was at one time. What is wrong twice in the same way is wrong.
+   * The owner starts and frees segments during an attempt, so an attempt may combine states of
+   * different moments. A fault that occurs twice in the same way is real.
    */
   async #load(): Promise<void> {
     let before = "";
@@ -198,7 +215,7 @@ export class JournalView {
     }
   }
 
-  /** From the oldest on: where an older one is there, it is missing. */
+  /** Checks from the oldest segment on: where an older one exists, this one was lost. */
   async #wasFreed({ header }: Segment): Promise<boolean> {
     const names = await this.#disk.list(this.#directory).catch(() => null);
     if (names === null) return false;
@@ -228,7 +245,10 @@ export class JournalView {
   }
 }
 
-/** Why a look should be taken again: the mark was being written, or is of a segment begun since. */
+/**
+ * The reason for another attempt: the mark was being written, or belongs to a segment started
+ * since.
+ */
 function lookFault(names: readonly string[], { mark, headers }: Look): string {
   const newest = headers.at(-1)!.number;
   if (names.includes(MARK_NAME) && mark === null) return "the mark cannot be read";

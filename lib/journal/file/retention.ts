@@ -2,9 +2,9 @@ import type { Segment } from "../segment/segment.ts";
 import type { Retention } from "./file-journal-options.ts";
 
 /**
- * Says which whole segments a retention no longer wants.
+ * Determines which whole segments exceed a retention limit.
  *
- * Pure. The newest segment always stays; holds are the caller's matter.
+ * Pure. The newest segment always stays; the caller respects holds.
  *
  * @returns the first seq to keep, or `null` where all is kept
  */
@@ -32,9 +32,10 @@ export function retainFrom(
 }
 
 /**
- * What entries from a seq on take, about: those of a segment as much each. Pure.
+ * Approximate length of the entries from a seq on, as if all entries of a segment had the same
+ * length. Pure.
  *
- * @returns it (bytes)
+ * @returns the length (bytes)
  */
 export function bytesFrom(
   seq: number,
@@ -49,12 +50,12 @@ export function bytesFrom(
 }
 
 /**
- * Every entry of a segment is older than a segment that follows, by the clock of then, which may
- * have been wrong. A time in the future says nothing, else one moment ahead would stop retention
- * until then; one that is lower than an earlier time says nothing either, else one moment behind
- * would free what is new.
+ * Every entry of a segment is older than a later segment, according to the clock at that time,
+ * which may have been wrong. A time in the future is ignored, or a clock that was ahead for a
+ * moment would stop retention until then. A time below an earlier one is ignored too, or a clock
+ * that was behind for a moment would free new entries.
  *
- * @returns how many segments, from the oldest on, hold nothing but old entries (count)
+ * @returns number of segments, from the oldest on, that hold only old entries (count)
  */
 function oldSegments(
   { segments, nowMs }: { readonly segments: readonly Segment[]; readonly nowMs: number },

@@ -7,7 +7,7 @@ const MAGIC = Buffer.from("BRKLCHK\n");
 const HEADER_BYTES = 72;
 
 /**
- * The state of a log at a place in it. Little-endian:
+ * The state of a log at one position. Little-endian:
  *
  * | at | bytes | field                                            |
  * |----|-------|--------------------------------------------------|
@@ -17,14 +17,14 @@ const HEADER_BYTES = 72;
  * | 12 |     4 | number of the segment                            |
  * | 16 |    16 | stream id                                        |
  * | 32 |     4 | epoch                                            |
- * | 36 |     4 | the place (byte offset in the segment)           |
+ * | 36 |     4 | the position (byte offset in the segment)        |
  * | 40 |     8 | seq of the next batch                            |
  * | 48 |     8 | time of the newest batch, ms since 1970          |
  * | 56 |    12 | 0                                                |
  * | 68 |     4 | CRC-32 of everything but these four bytes        |
  * | 72 |       | a values body with all named values              |
  *
- * It is a start for a scan and a durable mark, never needed: without it the log is read.
+ * It is a starting point for a scan and a durable mark. It is optional: without it the log is read.
  */
 export interface Checkpoint {
   readonly segment: number;
@@ -52,7 +52,7 @@ export function encodeCheckpoint(checkpoint: Checkpoint): Buffer {
   return Buffer.concat([header, values]);
 }
 
-/** @returns `null` where it is damaged or unknown: it can be done without */
+/** @returns `null` where it is damaged or of an unknown version, which is harmless */
 export function decodeCheckpoint(bytes: Buffer): Checkpoint | null {
   if (bytes.length < HEADER_BYTES || !MAGIC.equals(bytes.subarray(0, 8))) return null;
   if (getU16(bytes, 8) !== 1 || getU16(bytes, 10) !== 0) return null;

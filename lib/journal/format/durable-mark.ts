@@ -8,7 +8,7 @@ const MARK_BYTES = 96;
 
 /**
  * How far the newest segment is durable and stored. Little-endian, 96 bytes, overwritten in place
- * after a commit and not synced itself: it may be old, and is never ahead of the truth.
+ * after a commit and not synced itself: it may be old, and is never ahead of the log.
  *
  * | at | bytes | field                                                            |
  * |----|-------|------------------------------------------------------------------|
@@ -51,7 +51,10 @@ export function encodeMark(mark: Mark): Buffer {
   return bytes;
 }
 
-/** @returns `null` where it is torn or unknown: it is an aid, and the log is judged without it */
+/**
+ * @returns `null` where it is torn or of an unknown version: it is an aid, and the log can be
+ *   judged without it
+ */
 export function decodeMark(bytes: Buffer): Mark | null {
   if (bytes.length < MARK_BYTES || !MAGIC.equals(bytes.subarray(0, 8))) return null;
   if (crc32(bytes.subarray(0, 92)) !== getU32(bytes, 92) || getU16(bytes, 8) !== 1) return null;
@@ -66,7 +69,9 @@ export function decodeMark(bytes: Buffer): Mark | null {
   };
 }
 
-/** Writes the newest mark, one write in flight; marks that come meanwhile replace each other. */
+/**
+ * Writes the newest mark, with one write in flight; marks that arrive meanwhile replace each other.
+ */
 export class MarkFile {
   readonly #file: DiskFile;
   readonly #onError: (error: unknown) => void;
@@ -78,7 +83,7 @@ export class MarkFile {
     this.#onError = onError;
   }
 
-  /** Leaves the mark to be written soon. @returns when it, or a newer one, is written */
+  /** Schedules a write of the mark. @returns resolves when it, or a newer one, is written */
   put(mark: Mark): Promise<void> {
     this.#next = mark;
     this.#writing ??= this.#write().finally(() => {
@@ -87,7 +92,10 @@ export class MarkFile {
     return this.#writing;
   }
 
-  /** Writes the mark and makes it durable; on a full disk the old one stays, which is true, too. */
+  /**
+   * Writes the mark and makes it durable; on a full disk the old mark stays, which is still
+   * correct.
+   */
   async putDurably(mark: Mark): Promise<void> {
     this.#next = null;
     await this.#writing;

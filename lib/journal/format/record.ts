@@ -15,23 +15,24 @@ import { getU16, getU32, putU16, putU32 } from "../../batch/layout.ts";
  * | 16 |     4 | durable-before mark: the file was durable up to here before this write     |
  * | 20 |     4 | (the body's first field) CRC-32 of the rest of the body                    |
  *
- * The chain envelope -> body checksum -> body covers every byte. The seed comes from the segment's
- * random salt, and the offset from its place: bytes of an older file, or of another place, fail.
+ * The chain envelope -> body checksum -> body covers every byte. The seed depends on the segment's
+ * random salt, and the offset on the record's position: bytes of an older file, or of another
+ * position, fail the check.
  *
  * @see docs/journal-format.md
  */
 export const RECORD_HEADER_BYTES = 20;
-/** The shortest body there is: a values record with nothing in it (bytes). */
+/** The shortest valid body: a values record without values (bytes). */
 export const BODY_BYTES_MIN = 16;
 /** The longest body; a length above it is damage, whatever the file's size (bytes). */
 export const BODY_BYTES_MAX: number = 2 ** 30;
 
-/** What a body is. */
+/** Type of a body. */
 export const RECORD_TYPE = { batch: 1, values: 2 } as const;
 
 const FLAG_JOINED = 1;
 
-/** What stands in an envelope. */
+/** Fields of an envelope. */
 export interface RecordFields {
   readonly bodyBytes: number;
   readonly type: number;
@@ -41,7 +42,7 @@ export interface RecordFields {
   readonly durableOffset: number;
 }
 
-/** Writes an envelope at `at`; the body's checksum must stand behind it already. */
+/** Writes an envelope at `at`; the body's checksum must already be written after it. */
 export function sealRecord(
   bytes: Uint8Array,
   at: number,
@@ -57,27 +58,27 @@ export function sealRecord(
   putU32(bytes, at, crc32(bytes.subarray(at + 4, at + 24), seed));
 }
 
-/** Where in a segment a record is looked for. */
+/** Where in a segment a record is expected. */
 export interface RecordPlace {
-  /** Where its first byte is in `bytes` (byte offset). */
+  /** Position of its first byte in `bytes` (byte offset). */
   readonly at: number;
-  /** Where it is in the segment file (byte offset). */
+  /** Position in the segment file (byte offset). */
   readonly offset: number;
-  /** How many bytes the segment has from there on (bytes). */
+  /** Length of the segment from there on (bytes). */
   readonly bytesThere: number;
   readonly seed: number;
 }
 
 /**
- * Checks an envelope; the body behind it is not looked at, except for its checksum field.
+ * Checks an envelope, and no more of the body than its checksum field.
  *
  * @param bytes must hold at least 24 bytes from `at` on, where the segment has that many
- * @returns why it is not a record, or `null`
+ * @returns why it is not a valid record, or `null`
  */
 export function recordFault(bytes: Uint8Array, place: RecordPlace): string | null {
   const { at, offset } = place;
   if (place.bytesThere < RECORD_HEADER_BYTES + BODY_BYTES_MIN) return "the file ends in a record";
-  // The cheap comparison first: a search for records tries this at every byte.
+  // The cheap comparison first, because a search for records tries it at every byte.
   if (getU32(bytes, at + 12) !== offset) return "no record starts here";
   const bodyBytes = getU32(bytes, at + 4);
   if (bodyBytes < BODY_BYTES_MIN || bodyBytes > BODY_BYTES_MAX) return "a record's length is wrong";
@@ -94,7 +95,7 @@ export function recordFault(bytes: Uint8Array, place: RecordPlace): string | nul
   return null;
 }
 
-/** Reads an envelope that {@link recordFault} found no fault in. */
+/** Reads an envelope in which {@link recordFault} found no fault. */
 export function readRecord(bytes: Uint8Array, at: number): RecordFields {
   return {
     bodyBytes: getU32(bytes, at + 4),

@@ -3,14 +3,14 @@ import { getU16, getU32, getU64, putU16, putU32, putU64 } from "../../batch/layo
 
 /** Length of the header of a segment (bytes). */
 export const SEGMENT_HEADER_BYTES = 96;
-/** The only version there is. */
+/** The only version so far. */
 export const SEGMENT_VERSION = 1;
 
 const FLAG_GAP = 1;
 const MAGIC = Buffer.from("BRKLSEG\n");
 
 /**
- * What the first 96 bytes of a segment say, little-endian:
+ * The first 96 bytes of a segment, little-endian:
  *
  * | at | bytes | field                                                                  |
  * |----|-------|------------------------------------------------------------------------|
@@ -32,7 +32,10 @@ const MAGIC = Buffer.from("BRKLSEG\n");
  */
 export interface SegmentHeader {
   readonly number: number;
-  /** A repair found entries before this segment lost: its base need not follow on. */
+  /**
+   * A repair found entries before this segment lost: its base may be higher than the end of the
+   * previous segment.
+   */
   readonly hasGap: boolean;
   /** 32 hex digits. */
   readonly stream: string;
@@ -65,7 +68,7 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   return bytes;
 }
 
-/** A header, or why there is none: a `version` that we do not know is not damage. */
+/** A header, or why it is invalid: an unknown `version` is not damage. */
 export type SegmentHeaderResult =
   | { readonly kind: "header"; readonly header: SegmentHeader }
   | { readonly kind: "version"; readonly reason: string }
@@ -101,7 +104,7 @@ export function decodeSegmentHeader(bytes: Buffer): SegmentHeaderResult {
   return { kind: "header", header };
 }
 
-/** What the record checksums of a segment start from. */
+/** Start value of the record checksums of a segment. */
 export function segmentSeed(header: SegmentHeader): number {
   return crc32(Buffer.from(header.salt, "hex"));
 }

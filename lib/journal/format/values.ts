@@ -4,15 +4,15 @@ import { BrokerlessError } from "../../errors.ts";
 import { expected } from "../../options.ts";
 import { RECORD_HEADER_BYTES } from "./record.ts";
 
-/** Changes to the named values; `null` deletes. The last word on a name wins. */
+/** Changes to the named values; `null` deletes. The last change to a name wins. */
 export type ValueChanges = ReadonlyMap<string, Uint8Array | null>;
 
 /** Most bytes of all names and values of one journal together (bytes). */
 export const VALUES_BYTES_MAX: number = 2 ** 20;
 
-/** Where the first seq that is kept is remembered; names of users have no colon. */
+/** Name of the value that stores the first kept seq; names of users have no colon. */
 export const VALUE_SEQ_FIRST = ":first";
-/** What stands in front of the name of a hold. */
+/** Prefix of the values that store holds. */
 export const VALUE_HOLD = "hold:";
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
@@ -62,7 +62,7 @@ export function encodeValues(changes: ValueChanges, all: boolean): Buffer {
   return bytes;
 }
 
-/** What a values record says. */
+/** Contents of a values record. */
 export interface DecodedValues {
   readonly all: boolean;
   readonly changes: ValueChanges;
@@ -88,7 +88,7 @@ export function decodeValues(body: Buffer): DecodedValues | null {
   return at === body.length ? { all: body[8] === 1, changes } : null;
 }
 
-/** The named values of a journal, as far as they are stored. Bounded by {@link VALUES_BYTES_MAX}. */
+/** The stored named values of a journal. Bounded by {@link VALUES_BYTES_MAX}. */
 export class ValueTable {
   readonly #values = new Map<string, Uint8Array>();
   #bytes = 0;
@@ -97,7 +97,7 @@ export class ValueTable {
     return this.#values.get(name) ?? null;
   }
 
-  /** Everything there is, for a snapshot. */
+  /** All values, for a snapshot. */
   entries(): ValueChanges {
     return new Map(this.#values);
   }
@@ -121,7 +121,7 @@ export class ValueTable {
     }
   }
 
-  /** Forgets everything, then applies: what a snapshot means. */
+  /** Removes all values, then applies the changes: the meaning of a snapshot. */
   replace(changes: ValueChanges): void {
     this.#values.clear();
     this.#bytes = 0;

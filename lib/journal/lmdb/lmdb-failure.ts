@@ -1,7 +1,9 @@
 import type { BrokerlessError } from "../../errors.ts";
 import { diskFailure } from "../disk/disk-errors.ts";
 
-/** Numbers that LMDB gives for a lack of space: of the system, and its own for a map that cannot grow. */
+/**
+ * LMDB's error numbers for a lack of space: the system's, and its own for a map that cannot grow.
+ */
 const CODES: ReadonlyMap<unknown, string> = new Map<unknown, string>([
   [27, "EFBIG"],
   [28, "ENOSPC"],
@@ -10,8 +12,8 @@ const CODES: ReadonlyMap<unknown, string> = new Map<unknown, string>([
 ]);
 
 /**
- * What an error of lmdb means for a journal. A commit that failed says so, and gives the reason as a promise that
- * rejects: nobody but who asks for it handles that.
+ * Translates an error of lmdb for a journal. The error of a failed commit holds the reason as a
+ * rejected promise, which must be handled here.
  */
 export async function lmdbFailure(error: unknown, what: string): Promise<BrokerlessError> {
   const cause = await reasonOf(error);

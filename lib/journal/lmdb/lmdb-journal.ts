@@ -18,13 +18,22 @@ import { type BatchCursor, gap } from "../reader.ts";
 import { lmdbFailure } from "./lmdb-failure.ts";
 import { bytesInUse, type CommitKind, checkRoom, type StoreStats } from "./lmdb-room.ts";
 
-/** How an {@link LmdbJournal} keeps its stream. */
+/** Options of {@link LmdbJournal}. */
 export interface LmdbJournalOptions {
-  /** Entries go to the next batch when one has this much. Default 65 536: one frame on the wire. */
+  /**
+   * Length at which a batch is closed and further entries go to the next one (bytes). Default 65
+   * 536: one frame on the wire.
+   */
   readonly batchBytesMax?: number | undefined;
-  /** What may wait to be stored; beyond it appends are refused. Default 268 435 456. */
+  /**
+   * Most bytes that may wait to be stored; beyond this, appends fail with `BROKERLESS_FULL`.
+   * Default 268 435 456.
+   */
   readonly pendingBytesMax?: number | undefined;
-  /** Most bytes that the pages in use may take; beyond it appends are refused. Default 2^40: address space, not disk. */
+  /**
+   * Most bytes of pages in use; beyond this, appends fail with `BROKERLESS_NO_SPACE`. Default 2^40:
+   * address space, not disk space.
+   */
   readonly mapBytesMax?: number | undefined;
 }
 
@@ -37,7 +46,7 @@ const SPEC = {
   defaults: { batchBytesMax: 65_536, pendingBytesMax: 2 ** 28, mapBytesMax: 2 ** 40 },
 };
 
-/** Bytes of a batch, by the seq of its first entry, and values by name. */
+/** Key of a batch, with the seq of its first entry; values are stored by name. */
 const BATCH = "batch";
 const VALUE = "value";
 const STREAM = "stream";
@@ -45,22 +54,30 @@ const SEQ_END = Number.MAX_SAFE_INTEGER;
 type Store = RootDatabase<Buffer, Key>;
 
 /**
- * A stream in an LMDB database: for programs that have one already and want their own rows in the
+ * A journal in an LMDB database: for programs that use one already and want their own rows in the
  * same transactions, or reads by position without segments. Each commit is one transaction, synced.
  *
- * The epoch is 1 for ever: it rises where history can be lost that somebody has seen, and here
- * nobody sees an entry before the transaction that holds it is on the disk; there is no repair, and
- * no lazier sync level. Who puts an older copy of the files in place is not noticed, as with every
+ * The epoch is always 1. It would rise where history can be lost that somebody has seen, but here
+ * nobody sees an entry before its transaction is on the disk; there is no repair, and no weaker
+ * sync level. If an older copy of the files is put in place, this is not detected, as for every
  * journal whose files are replaced as a whole.
  *
- * `stats().bytesKept` is what the pages of the database take, rows of others in it included.
+ * `stats().bytesKept` is the space of the database's pages, other rows in it included.
  *
  * Needs the npm package `lmdb`, which brokerless does not install.
+ *
+ * @example
+ * ```ts
+ * await using journal = await LmdbJournal.open("log");
+ * await journal.append(Buffer.from("an entry")); // resolves when its transaction is on disk
+ * ```
+ *
+ * @see docs/decisions/0025-failing-disks.md
  */
 export class LmdbJournal extends LocalJournal {
   /** The id of the stream (32 hex digits). */
   readonly stream: string;
-  /** Always 1: lmdb loses nothing that it has stored. */
+  /** Always 1: LMDB loses nothing that it has stored. */
   readonly epoch = 1;
   readonly #store: Store;
   readonly #lock: DirectoryLock;
@@ -69,16 +86,17 @@ export class LmdbJournal extends LocalJournal {
   readonly #counts = { bytesWritten: 0, commits: 0 };
   #timeMs: number;
   #isClosed = false;
-  /** What the database took when it was closed (bytes). */
+  /** Space of the database when it was closed (bytes). */
   #bytesAtClose = 0;
   #frees: Promise<unknown> = Promise.resolve();
 
   /**
-   * Opens or makes the database in a directory.
+   * Opens the database in a directory, or creates it.
    *
-   * @throws TypeError for a wrong option
-   * @throws BrokerlessError BROKERLESS_LOCKED, BROKERLESS_JOURNAL_FAILED where `lmdb` is missing or
-   *   refuses
+   * @param path directory of the database; missing parents are created
+   * @throws TypeError for an invalid option
+   * @throws BrokerlessError BROKERLESS_LOCKED while another writer has it,
+   *   BROKERLESS_JOURNAL_FAILED where `lmdb` is missing or refuses
    */
   static async open(path: string, options?: LmdbJournalOptions): Promise<LmdbJournal> {
     const { mapBytesMax, ...bounds } = resolveOptions("LmdbJournal", options, SPEC);
@@ -91,11 +109,11 @@ export class LmdbJournal extends LocalJournal {
       lock = await lockDirectory(directory);
       store = lmdb.open<Buffer, Key>({
         path: directory,
-        // Whatever dots its name has.
+        // A directory even if its name contains dots.
         noSubdir: false,
         encoding: "binary",
         mapSize: mapBytesMax,
-        // Without it a transaction resolves before it is on the disk.
+        // Otherwise a transaction resolves before it is on the disk.
         overlappingSync: false,
       });
       let id = store.get(STREAM);
@@ -157,7 +175,7 @@ export class LmdbJournal extends LocalJournal {
 
   protected async freeBefore(seq: number): Promise<void> {
     await this.intake.appendAll([], seqFirstChange(seq));
-    // What stays is removed with what is freed next.
+    // The rest is removed at the next call.
     if (this.#isClosed) return;
     const removals: Promise<boolean>[] = [];
     for (const { value } of this.#store.getRange({ start: [BATCH, 1], end: [BATCH, seq] })) {
@@ -187,7 +205,7 @@ export class LmdbJournal extends LocalJournal {
   }
 
   protected async letGo(): Promise<void> {
-    // Who follows has heard of what was stored last, and reads it now or never.
+    // Following readers have been notified of the last stored entries, and can read them only now.
     await new Promise(setImmediate);
     await this.#frees;
     this.#bytesAtClose = this.#bytesInUse;
@@ -199,7 +217,7 @@ export class LmdbJournal extends LocalJournal {
     }
   }
 
-  /** By halves: times of batches do not fall within a stream. */
+  /** Binary search: times of batches do not decrease within a stream. */
   protected async seqAt(timeMs: number): Promise<number> {
     if (this.#isClosed) throw closedError("before the read began");
     let low = this.seqFirst;
@@ -252,7 +270,7 @@ export class LmdbJournal extends LocalJournal {
       this.#lock.assertHeld();
       checkRoom(this.#place, wanted, this.#store.getStats() as StoreStats);
       await this.#store.batch(() => this.#put(puts, changes));
-      // What is stored must be where the next open looks.
+      // Stored entries must be where the next open looks.
       this.#lock.assertHeld();
     } catch (error) {
       throw await lmdbFailure(error, `write the LMDB journal in ${this.#place.directory}`);
@@ -262,7 +280,7 @@ export class LmdbJournal extends LocalJournal {
     process.nextTick(() => this.signal.notify());
   }
 
-  /** Each change has a promise of its own: the transaction's is the one that is waited for. */
+  /** Each change has a promise of its own; only the transaction's promise is awaited. */
   #put(puts: readonly (readonly [Key, Buffer])[], changes: ValueChanges): void {
     for (const [key, bytes] of puts) this.#store.put(key, bytes).catch(ignore);
     for (const [name, value] of changes) {

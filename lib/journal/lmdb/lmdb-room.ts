@@ -1,7 +1,7 @@
 import { statfsSync } from "node:fs";
 import { BrokerlessError } from "../../errors.ts";
 
-/** What `getStats` of lmdb gives, as far as it is used here; its own types leave it open. */
+/** The part of lmdb's `getStats` that is used here; its own types leave it open. */
 export interface StoreStats {
   readonly pageSize: number;
   readonly treeBranchPageCount: number;
@@ -9,28 +9,28 @@ export interface StoreStats {
   readonly overflowPages: number;
 }
 
-/** Disk space that entries leave for what is said of them (bytes). */
+/** Disk space that entries leave free for named values about them (bytes). */
 const RESERVE_BYTES = 2 ** 20;
-/** What of it copies that make room leave for named values (bytes). */
+/** Part of it that copies that make room leave free for named values (bytes). */
 const VALUES_BYTES = 2 ** 19;
-/** Pages of the tree that a commit writes anew, beside its values (count). */
+/** Pages of the tree that a commit rewrites, in addition to its values (count). */
 const TREE_PAGES = 16;
 
-/** What is committed: named values alone, with copies that make room, or with other entries. */
+/** Content of a commit: named values alone, with copies that make room, or with other entries. */
 export type CommitKind = "values" | "copies" | "entries";
 
-/** What each leaves of the disk (bytes). */
+/** Disk space that each kind leaves free (bytes). */
 const KEPT_BYTES = { values: 0, copies: VALUES_BYTES, entries: RESERVE_BYTES } as const;
 
-/** Bytes that the pages in use take. Pure. */
+/** Space of the pages in use (bytes). Pure. */
 export function bytesInUse(stats: StoreStats): number {
   const { treeBranchPageCount, treeLeafPageCount, overflowPages, pageSize } = stats;
   return (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize;
 }
 
 /**
- * Refuses a commit for which there is no room, before anything of it is written: lmdb lets its map grow beyond
- * every bound, and when a write to a full disk fails, it spoils the memory of the process.
+ * Refuses a commit for which there is no room, before anything of it is written. lmdb lets its map
+ * grow without limit, and a failed write to a full disk corrupts the memory of the process.
  *
  * @throws BrokerlessError BROKERLESS_NO_SPACE
  */
@@ -43,7 +43,8 @@ export function checkRoom(
   const pages = commit.lengths.reduce((sum, length) => sum + Math.ceil(length / pageSize) + 1, 0);
   const bytes = (pages + TREE_PAGES) * pageSize;
   const used = bytesInUse(stats);
-  // What is said of entries is bounded by itself, and has to be sayable: that they may be freed, above all.
+  // Named values are bounded by themselves, and must always be accepted: above all the one that
+  // frees entries.
   if (commit.kind === "entries" && used + bytes > place.mapBytesMax) {
     refuse(`${used} of mapBytesMax ${place.mapBytesMax} bytes are used, and ${bytes} are needed`);
   }
