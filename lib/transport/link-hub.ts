@@ -10,14 +10,14 @@ import type { Address } from "./native/address.ts";
 import type { NativeKind } from "./native/native.ts";
 import { RouterPeers } from "./router-peers.ts";
 
-/** Told what happens on the connections of a {@link LinkHub}. */
+/** Receives the events of the connections of a {@link LinkHub}. */
 export interface LinkHubListener {
-  /** A connection that we made is up: it is ours to speak first. */
+  /** A connection to a peer was made: this side sends first. */
   readonly onConnect: (peer: LinkPeer) => void;
   readonly onMessage: (peer: LinkPeer, parts: readonly Buffer[]) => void;
-  /** The connection is gone. */
+  /** The connection has ended. */
   readonly onGone: (peer: LinkPeer) => void;
-  /** A connection that others made is gone, but which one is only seen by sending to each. */
+  /** An incoming connection has ended, but only a send to each peer shows which one. */
   readonly onSuspect: () => void;
   readonly onProblem: (error: BrokerlessError) => void;
   readonly onUnguarded: (error: BrokerlessError) => void;
@@ -26,14 +26,14 @@ export interface LinkHubListener {
 /** Frames of a message between reliable sockets: a header, and a batch (count). */
 export const LINK_PARTS_MAX = 2;
 /**
- * A connection that is gone may have left messages that are still to be read, acknowledgements among them: its
- * end is told when none has come for so long (milliseconds).
+ * An ended connection may have left unread messages, including acknowledgements: its end is
+ * reported once none has arrived for this time (milliseconds).
  */
 const QUIET_MS = 30;
 
 /**
- * The connections of a reliable socket: one ROUTER for all that it binds, and a DEALER for each address
- * that it connects to, so that a message always goes to a certain peer.
+ * The connections of a reliable socket: one ROUTER for all bound addresses, and a DEALER for each
+ * connected address, so that a message always goes to a certain peer.
  *
  * @see docs/decisions/0040-link-protocol.md
  */
@@ -42,7 +42,7 @@ export class LinkHub {
   readonly #listener: LinkHubListener;
   #router: { readonly channel: Channel; readonly peers: RouterPeers } | null = null;
   readonly #dealers = new Map<string, DealerChannel>();
-  /** Channels of addresses that were given up, as long as their closing takes. */
+  /** Channels of released addresses, until they are closed. */
   readonly #closing = new Set<Promise<void>>();
   #suspecting: NodeJS.Timeout | null = null;
   #closed = false;
@@ -52,7 +52,7 @@ export class LinkHub {
     this.#listener = listener;
   }
 
-  /** Peers that are remembered of those that connect to what we bind (count): a measure of memory. */
+  /** Remembered peers of the bound addresses (count): a measure of memory. */
   get remembered(): number {
     return this.#router?.peers.size ?? 0;
   }
@@ -89,7 +89,8 @@ export class LinkHub {
             if (dealer.peer !== before) return;
             dealer.peer = null;
             this.#listener.onGone(before);
-            // What it was still to be sent is of a session that is over, and nothing for the next connection.
+            // Its unsent messages belong to an ended session, and must not go to the next
+            // connection.
             if (!this.#closed) dealer.channel.renew(address.text);
           });
         }
@@ -125,8 +126,8 @@ export class LinkHub {
   }
 
   /**
-   * Closes when what was sent is with ZeroMQ, where that lingers; resolves when every bound address can be
-   * bound again.
+   * Closes once its messages are with ZeroMQ, which may linger; resolves when every bound address
+   * can be bound again.
    */
   async close(): Promise<void> {
     this.#closed = true;
@@ -140,7 +141,7 @@ export class LinkHub {
     await Promise.all([...channels.map((channel) => channel.close()), ...this.#closing]);
   }
 
-  /** A peer that takes nothing more does not keep us from closing. */
+  /** A peer that does not read must not prevent the close. */
   async #patience(idle: Promise<unknown>): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise((resolve) => {
@@ -178,14 +179,17 @@ export class LinkHub {
     return peer;
   }
 
-  /** A peer does not read what it is told. */
+  /** Drops a peer that does not read its messages. */
   #giveUp(peer: LinkPeer): void {
     const message = `gave up a peer (${peerLabel(peer)}): it took nothing for 30 s, or more than 4 MiB beside messages waited for it`;
     this.#listener.onProblem(new BrokerlessError("BROKERLESS_PROTOCOL", message));
     this.#listener.onGone(peer);
   }
 
-  /** One suspicion for all that go at about the same time: each costs a message to every peer that is left. */
+  /**
+   * One check for all connections that end at about the same time: each check costs a message to
+   * every remaining peer.
+   */
   #suspect(): void {
     this.#suspecting ??= setTimeout(() => {
       this.#suspecting = null;
@@ -225,20 +229,20 @@ export class LinkHub {
   }
 }
 
-/** One connection of our making. */
+/** One outgoing connection. */
 interface DealerChannel {
   readonly channel: Channel;
   peer: DealerPeer | null;
 }
 
-/** Calls back when nothing has been heard of a peer for a while. */
+/** Calls back when nothing has arrived from a peer for a while. */
 function whenQuiet(peer: { readonly heardMs: number }, call: () => void): void {
   const isQuiet = (): boolean => performance.now() - peer.heardMs >= QUIET_MS;
   const check = (): void => {
     if (isQuiet()) setImmediate(confirm);
     else setTimeout(check, QUIET_MS).unref();
   };
-  // Where the event loop was held up, timers come before what is there to be read.
+  // After a delay of the event loop, timers run before pending messages are read.
   const confirm = (): void => {
     if (isQuiet()) call();
     else check();
@@ -249,13 +253,13 @@ function whenQuiet(peer: { readonly heardMs: number }, call: () => void): void {
 class DealerPeer implements LinkPeer {
   readonly address: string;
   name: string | null = null;
-  /** When it was heard last (ms). */
+  /** Time of the last message from the peer (ms). */
   heardMs = 0;
   readonly #writer: LinkWriter;
 
   constructor(channel: Channel, address: string, onStuck: () => void) {
     this.address = address;
-    // A DEALER without a peer only says EAGAIN; that the peer is gone is what its monitor says.
+    // A DEALER without a peer only fails with EAGAIN; its monitor reports that the peer has gone.
     this.#writer = new LinkWriter(channel, { onGone: () => {}, onStuck });
   }
 

@@ -1,20 +1,26 @@
 /** The other end of a connection, to which messages can be sent. */
 export interface LinkPeer {
-  /** The endpoint over which it came or was reached, for people. */
+  /** The endpoint of the connection, for people. */
   readonly address: string;
-  /** How it calls itself, fit to be shown; null until it has said so. */
+  /** The name of the peer, safe to display; null until it has sent one. */
   name: string | null;
-  /** Hands a message over, in order, as soon as there is room; never throws, never waits. */
+  /** Sends a message, in order, as soon as there is room; never throws, never waits. */
   send(parts: readonly Uint8Array[]): void;
-  /** Whether so much data waits for it that it is to get no more before some of it has left. */
+  /**
+   * Whether so much data waits for the peer that it must get no more until some of it has been
+   * sent.
+   */
   readonly isFull: boolean;
-  /** Calls back once when little data waits. Who asks last is told; nobody is where the peer is forgotten before. */
+  /**
+   * Calls back once when little data waits. Only the last callback is called, and none after the
+   * peer is forgotten.
+   */
   onRoom(call: () => void): void;
-  /** Forgets the peer: what was not handed over is dropped. */
+  /** Forgets the peer: unsent messages are dropped. */
   close(): void;
   /**
-   * Nothing is expected of the peer: when it has said nothing for a second, and has got what was said to it, it is
-   * not remembered any more. A connection of our own making stays as it is.
+   * Marks the peer as one that nothing is expected of: once it has sent nothing for a second, and
+   * has received its messages, it is forgotten. An outgoing connection stays.
    */
   forget(): void;
 }

@@ -2,42 +2,43 @@ import type { Channel } from "./channel.ts";
 import { errnoOf, type NativeMessage } from "./native/native.ts";
 import { afterPause, pauseMs } from "./send-with-retry.ts";
 
-/** Pauses grow with the wait, to so many milliseconds. */
+/** Upper limit of the pauses, which grow with the wait (milliseconds). */
 const LONG_PAUSE_MS_MAX = 250;
-/** A peer that takes nothing for so long is taken for gone (milliseconds). */
+/** A peer that reads nothing for this time counts as gone (milliseconds). */
 const STUCK_MS_MAX = 30_000;
-/** What is not data may wait for a peer (bytes). */
+/** Most bytes, other than data, that may wait for a peer. */
 const WAITING_BYTES_MAX = 4 * 2 ** 20;
-/** Where more data than this waits for a peer, it is to get no more for now (bytes). */
+/** While more data than this waits for a peer, it must get no more (bytes). */
 const DATA_BYTES_MANY = 2 ** 20;
-/** What a message that waits takes beside its bytes, about (bytes). */
+/** Approximate overhead of a waiting message (bytes). */
 const MESSAGE_BYTES = 256;
 
-/** Told how a {@link LinkWriter} ends before it is closed; one of them, once. */
+/** Receives the end of a {@link LinkWriter} that was not closed; one of these is called, once. */
 export interface LinkWriterListener {
-  /** ZeroMQ says that there is no such peer, or refuses the message. */
+  /** ZeroMQ reports that there is no such peer, or refuses the message. */
   readonly onGone: () => void;
   /** The peer does not read. */
   readonly onStuck: () => void;
 }
 
 /**
- * The queue to one peer, where a send never waits inside ZeroMQ (`sendTimeout` 0): in order, one at a time,
- * tried again while the peer's pipe is full, and forgotten with the peer.
+ * The queue to one peer, in which a send never waits inside ZeroMQ (`sendTimeout` 0): in order, one
+ * at a time, retried while the peer's pipe is full, and dropped with the peer.
  *
- * What waits is bounded, and so is the wait: at the bound, or when nothing was taken for half a minute, the
- * rest is dropped and the peer given up. Data does not count there: the credit, which its sender bounds, is its
- * limit, together with `isFull`, since a peer can give back what it has not read yet. So what fills a queue is what a
- * peer makes us say and does not read.
+ * The queue is bounded in length and in time: at the limit, or when nothing was sent for half a
+ * minute, the rest is dropped together with the peer. Data does not count towards the limit. It has
+ * its own limits: the credit, which its sender respects, and `isFull`, because a peer can return
+ * credit for data that it has not read yet. So only messages that a peer provokes and does not read
+ * fill a queue.
  */
 export class LinkWriter {
   readonly #channel: Channel;
   readonly #listener: LinkWriterListener;
   readonly #queue: Queued[] = [];
   #head = 0;
-  /** What waits and is not data (bytes). */
+  /** Waiting bytes that are not data. */
   #bytes = 0;
-  /** Data that waits (bytes). */
+  /** Waiting data (bytes). */
   #dataBytes = 0;
   #onRoom: (() => void) | null = null;
   #busy = false;
@@ -54,12 +55,15 @@ export class LinkWriter {
     return !this.#busy || this.#closed;
   }
 
-  /** Whether so much data waits that nothing more is to be handed out to the peer before some of it has left. */
+  /** Whether so much data waits that the peer must get no more until some of it has been sent. */
   get isFull(): boolean {
     return this.#dataBytes > DATA_BYTES_MANY;
   }
 
-  /** Calls back once when little data waits. Who asks last is told; nobody is when it was closed before. */
+  /**
+   * Calls back once when little data waits. Only the last callback is called, and none after the
+   * writer is closed.
+   */
   onRoom(call: () => void): void {
     this.#onRoom = call;
   }
@@ -81,7 +85,7 @@ export class LinkWriter {
     if (this.#bytes > WAITING_BYTES_MAX) this.#giveUp();
   }
 
-  /** Resolves when everything was handed over, or forgotten. */
+  /** Resolves when everything was sent, or dropped. */
   idle(): Promise<void> {
     if (this.isIdle) return Promise.resolve();
     return new Promise((resolve) => {
@@ -89,7 +93,7 @@ export class LinkWriter {
     });
   }
 
-  /** Forgets what was not handed over. */
+  /** Drops everything unsent. */
   close(): void {
     this.#closed = true;
     this.#ended();
@@ -162,14 +166,14 @@ export class LinkWriter {
       this.#head = 0;
     }
     this.#send(next.message, 0, 0);
-    // Last, since whoever is told that there is room may use it at once.
+    // Last, because the callback may use the room at once.
     this.#left(next);
   };
 }
 
 interface Queued {
   readonly message: NativeMessage;
-  /** What it counts for (bytes). */
+  /** Bytes that it counts for. */
   readonly bytes: number;
   /** Whether it is within the peer's credit. */
   readonly isData: boolean;

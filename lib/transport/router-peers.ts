@@ -2,26 +2,30 @@ import type { Channel } from "./channel.ts";
 import type { LinkPeer } from "./link-peer.ts";
 import { LinkWriter, type LinkWriterListener } from "./link-writer.ts";
 
-/** Peers of a ROUTER that are remembered at the same time; more are not listened to (count). */
+/** Remembered peers of a ROUTER at the same time; messages of further ones are ignored (count). */
 const PEERS_MAX = 65_536;
-/** So long a peer that does not read is not listened to, and one that was forgotten is known (milliseconds). */
+/**
+ * Time for which a peer that does not read is ignored, and for which a forgotten one stays known
+ * (milliseconds).
+ */
 const REST_MS = 1_000;
-/** The address of a peer where there are several that it may have come to: ZeroMQ does not say which. */
+/** The address of a peer where it may have connected to several: ZeroMQ does not report which. */
 const SEVERAL = "bound";
 
 /** Dependencies of {@link RouterPeers}. */
 export interface RouterPeersOptions {
   readonly channel: Channel;
   readonly onGone: (peer: RouterPeer) => void;
-  /** A peer that does not read was given up. */
+  /** A peer that does not read was dropped. */
   readonly onStuck: (peer: RouterPeer) => void;
 }
 
 /**
  * The peers of a ROUTER, by the ids that ZeroMQ gave their connections.
  *
- * ZeroMQ cannot end one connection of a ROUTER. So a peer that does not read what it makes us say is not listened
- * to for a while instead, time after time: it costs no more than its frames.
+ * ZeroMQ cannot end one connection of a ROUTER. So the messages of a peer that does not read the
+ * replies it provokes are ignored for a while instead, repeatedly: it costs no more than its
+ * frames.
  */
 export class RouterPeers {
   readonly #options: RouterPeersOptions;
@@ -37,7 +41,7 @@ export class RouterPeers {
     return this.#peers.size;
   }
 
-  /** The peer that said something; null where it is not listened to. */
+  /** The sender of a message; null where it is ignored. */
   heard(id: Buffer): RouterPeer | null {
     const key = id.toString("latin1");
     const nowMs = performance.now();
@@ -102,18 +106,18 @@ interface RouterPeerOptions {
   readonly onStuck: () => void;
 }
 
-/** A connection that others made. */
+/** An incoming connection. */
 export class RouterPeer implements LinkPeer {
   readonly address: string;
   name: string | null = null;
-  /** When it was heard last (ms). */
+  /** Time of the last message from the peer (ms). */
   heardMs = 0;
-  /** Nothing is expected of it. */
+  /** Nothing is expected of the peer. */
   isForgotten = false;
   readonly #id: Buffer;
   readonly #writer: LinkWriter;
   readonly #options: RouterPeerOptions;
-  /** When it was found not to read (ms); infinite where it was not. */
+  /** Time at which the peer was detected not to read (ms); infinite for none. */
   #deafMs = Number.POSITIVE_INFINITY;
 
   constructor(id: Buffer, options: RouterPeerOptions) {
@@ -129,12 +133,12 @@ export class RouterPeer implements LinkPeer {
     });
   }
 
-  /** It does not read, and is not listened to. */
+  /** Whether the peer does not read, and is ignored. */
   get isDeaf(): boolean {
     return this.#deafMs !== Number.POSITIVE_INFINITY;
   }
 
-  /** Whether it need not be known any more: what it says next is that of another. */
+  /** Whether the peer can be removed: its next message counts as that of another peer. */
   isPast(nowMs: number): boolean {
     if (this.isDeaf) return nowMs - this.#deafMs >= REST_MS;
     return this.isForgotten && this.#writer.isIdle && nowMs - this.heardMs >= REST_MS;
@@ -158,7 +162,7 @@ export class RouterPeer implements LinkPeer {
 
   close(): void {
     this.#writer.close();
-    // One that does not read is known for as long as it is not listened to.
+    // A peer that does not read stays known for as long as it is ignored.
     if (!this.isDeaf) this.#options.onClosed();
   }
 

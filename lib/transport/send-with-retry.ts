@@ -1,15 +1,15 @@
 import type { Channel } from "./channel.ts";
 import { errnoOf, type NativeMessage } from "./native/native.ts";
 
-/** Pauses between tries grow from one to so many milliseconds. */
+/** Upper limit of the pauses between attempts, which grow from one millisecond (milliseconds). */
 const PAUSE_MS_MAX = 16;
-/** Tries that only wait for the next turn of the event loop, before there are pauses (count). */
+/** Attempts that only wait for the next turn of the event loop, before there are pauses (count). */
 const TURNS = 4;
 
 /**
  * Back-off of a send whose peer had no room. Pure.
  *
- * @param tries how often it was tried before this time (count)
+ * @param tries earlier attempts (count)
  * @returns milliseconds; 0: until the next turn of the event loop
  */
 export function pauseMs(tries: number): number {
@@ -23,13 +23,13 @@ export function afterPause(delayMs: number, call: () => void): void {
 }
 
 /**
- * Sends where the native socket says "not now" at once instead of waiting: a ROUTER whose peer is at its
- * high-water mark, an XPUB that must not drop. ZeroMQ does not tell when there is room for one peer
- * again, so it is tried again after short, growing pauses.
+ * Sends with retries on a native socket that fails at once instead of waiting: a ROUTER whose peer
+ * is at its high-water mark, an XPUB that must not drop. ZeroMQ does not report when there is room
+ * for one peer again, so the send is retried after short, growing pauses.
  *
- * Several sends may be under way, to different peers. The native socket has `sendTimeout` 0.
+ * Several sends, to different peers, may be in progress. The native socket has `sendTimeout` 0.
  *
- * @throws what the native socket throws, except for EAGAIN
+ * @throws the errors of the native socket, except for EAGAIN
  */
 export async function sendWithRetry(channel: Channel, message: NativeMessage): Promise<void> {
   for (let tries = 0; ; tries++) {

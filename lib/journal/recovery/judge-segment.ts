@@ -7,31 +7,34 @@ import {
   scanSegment,
 } from "../segment/segment-scan.ts";
 
-/** What is known of a segment before its bytes are looked at. */
+/** Known facts about a segment before its bytes are read. */
 export interface KnownBefore {
   readonly file: string;
   /**
-   * The file was durable up to here for certain: a mark file, a checkpoint, the header's own birth,
-   * or, for a segment that another one follows, its length (byte offset).
+   * The file was certainly durable up to here, according to a mark file, a checkpoint, its own
+   * header, or, for a segment with a successor, its length (byte offset).
    */
   readonly durableOffset: number;
-  /** A following segment says how long this one is; `null` for the newest (bytes). */
+  /** Length of the segment according to the next one; `null` for the newest (bytes). */
   readonly sealedBytes: number | null;
 }
 
-/** Bytes behind the last whole unit, that no acknowledgement covers. */
+/** Bytes after the last whole unit, which no acknowledgement covers. */
 export interface TornTail {
   /** Path of the segment file. */
   readonly file: string;
-  /** Where the tail begins (byte offset). */
+  /** Start of the tail (byte offset). */
   readonly offset: number;
-  /** End of what is not zero; equal to `offset` where only preallocated zeros follow (byte offset). */
+  /**
+   * End of the last byte that is not zero; equal to `offset` where only preallocated zeros follow
+   * (byte offset).
+   */
   readonly dataEnd: number;
   /** Why the first unit of the tail is not whole. */
   readonly reason: string;
 }
 
-/** The judgement on one segment. */
+/** The verdict on one segment. */
 export type Verdict =
   | { readonly kind: "whole"; readonly scan: ScanResult }
   | { readonly kind: "torn"; readonly scan: ScanResult; readonly tail: TornTail }
@@ -44,12 +47,11 @@ export type Verdict =
     };
 
 /**
- * Judges a segment: whole, torn at its end by a crash, or corrupt.
+ * Decides whether a segment is whole, torn at its end by a crash, or corrupt.
  *
- * Pure: bytes and knowledge in, judgement out. Bad bytes below any known durable mark are
- * corruption and nothing is cut; above all of them they are a torn tail. A whole record behind bad
- * bytes proves nothing by being there, since unsynced pages reach the disk in any order; the
- * durable mark that it carries does.
+ * Pure. Bad bytes below any known durable mark are corruption, and nothing is cut; bad bytes above
+ * all marks are a torn tail. A whole record after bad bytes proves nothing by itself, since
+ * unsynced pages reach the disk in any order; the durable mark in it does.
  *
  * @param bytes the whole segment
  * @see docs/decisions/0023-torn-or-corrupt.md

@@ -16,33 +16,37 @@ import { endsRefusal, firstRefusal, type Refusal } from "./opening.ts";
 import { setAside } from "./quarantine.ts";
 import { type Found, knownBefore, type OpenLogOptions, scanLog } from "./scan-log.ts";
 
-/** What opening found, and what it had to do. */
+/** State of a journal at open, and the actions of its recovery. */
 export interface RecoveryReport {
-  /** The journal was closed in order, and nothing had to be read but its end. */
+  /** Whether the journal was closed cleanly, so that only its end had to be read. */
   readonly clean: boolean;
   /** Segments that were read (count). */
   readonly segmentsRead: number;
-  /** Bytes that were read. */
+  /** Bytes read. */
   readonly bytesRead: number;
-  /** Bytes behind the last whole commit, which no acknowledgement covered; `null` without any. */
+  /**
+   * Bytes after the last whole commit that were cut, which no acknowledgement covered; `null` for
+   * none.
+   */
   readonly cut: (TornTail & { readonly savedAs: string | null }) | null;
-  /** The epoch rose, because entries that readers may have seen can be lost. */
+  /** Whether the epoch rose, because entries that readers may have seen can be lost. */
   readonly epochRaised: boolean;
 }
 
-/** An open log and how it got there. */
+/** An open log, and the result of its recovery. */
 export interface OpenedLog {
   readonly parts: SegmentLogParts;
   readonly report: RecoveryReport;
-  /** The epoch must rise before anything is appended. */
+  /** Whether the epoch must rise before anything is appended. */
   readonly raiseEpoch: boolean;
 }
 
 /**
- * Opens a log for writing: judges what is there, cuts a torn tail after setting it aside, and makes
- * durable what it goes on from. Whatever step a crash interrupts, the next open does it again.
+ * Opens a log for writing: judges its contents, cuts a torn tail after saving a copy of it, and
+ * makes the position durable from which it continues. If a crash interrupts any step, the next open
+ * repeats it.
  *
- * The directory must exist, and this process hold its lock.
+ * The directory must exist, and this process must hold its lock.
  *
  * @throws BrokerlessError BROKERLESS_CORRUPT, BROKERLESS_VERSION, BROKERLESS_JOURNAL_FAILED
  */
@@ -91,7 +95,8 @@ async function recoverLog(options: OpenLogOptions, found: Found): Promise<Opened
   const scan = await scanLog(options, found);
   const { segments, table, verdict } = scan;
   const state = { ...scan.state };
-  // Where only the newest was read and has no batch: times must not fall, whatever the clock says.
+  // Only the newest segment was read and it has no batch: times must not decrease, whatever the
+  // clock shows.
   if (!scan.clean && state.timeMs === 0) {
     state.timeMs = await lastTime({ disk: ports.disk, directory, segments, seqFirst: 1 });
   }
@@ -124,8 +129,8 @@ function refuse(refusal: Refusal | null): void {
 /**
  * Makes the newest segment end in a whole, durable commit.
  *
- * What lies above the durable mark is written once more before it is synced: after a failed sync
- * the page cache may call pages clean that the disk never got, and would not write them again.
+ * Bytes above the durable mark are written again before the sync: after a failed sync the page
+ * cache may regard pages as clean that never reached the disk, and would not write them again.
  */
 async function settleTail(
   options: OpenLogOptions,
@@ -157,10 +162,14 @@ async function settleTail(
   return tail === null || savedAs === null ? null : { ...tail, savedAs };
 }
 
-/** After a power cut, a journal that does not sync each commit may have lost what peers have seen. */
+/**
+ * After a power cut, a journal that does not sync each commit may have lost entries that peers have
+ * seen.
+ */
 function mayHaveLost({ mark }: Found, isClean: boolean, bootId: string): boolean {
   if (mark === null) return !isClean;
-  // Also where the log is as long as a clean close left it: it was opened since, and all that came may be gone.
+  // Even where the log is as long as a clean close left it: it was opened since, and all later
+  // entries may be gone.
   return mark.lazy && mark.bootId !== bootId;
 }
 
@@ -181,7 +190,7 @@ async function openMark(options: OpenLogOptions): Promise<MarkFile> {
   const isThere = names.includes(MARK_NAME);
   const file = await ports.disk.open(path, isThere ? "write" : "create");
   if (!isThere) await ports.disk.syncDirectory(directory);
-  // A mark that cannot be written is old, and an old one is true.
+  // After a failed write the old mark stays, which is still correct.
   return new MarkFile(file, () => {});
 }
 

@@ -12,13 +12,13 @@ import type { ScanResult } from "../segment/segment-scan.ts";
 import { judgeSegment } from "./judge-segment.ts";
 import { type Found, knownBefore } from "./scan-log.ts";
 
-/** Why an owner's open refuses a log. */
+/** The reason why an owner's open refuses a log. */
 export type Refusal = Damage & { readonly reason: string };
 
-/** So many looks that each find something else are the work of an owner, who has it open (count). */
+/** This many attempts with different results mean that an owner is changing the log (count). */
 const LOOKS_MAX = 100;
 
-/** Where a log is, and when the machine was started. */
+/** Location of a log, and the current boot of the machine. */
 export interface OpeningPlace {
   readonly disk: Disk;
   readonly directory: string;
@@ -26,10 +26,11 @@ export interface OpeningPlace {
 }
 
 /**
- * What an owner's open would refuse beyond damage in what is stored: segments that are missing at
- * either end, and a newest one that ends before what was durable. Changes nothing.
+ * Finds faults that an owner's open would refuse in addition to damage in stored entries: missing
+ * segments at either end, and a newest segment that ends before its durable mark. Changes nothing.
  *
- * An owner may begin and free segments meanwhile: what is found twice in the same way is so.
+ * An owner may start and free segments meanwhile: a fault that occurs twice in the same way is
+ * real.
  */
 export async function openingRefusal(place: OpeningPlace): Promise<Refusal | null> {
   let before = "";
@@ -48,13 +49,13 @@ export async function openingRefusal(place: OpeningPlace): Promise<Refusal | nul
   return null;
 }
 
-/** A report with what an open would refuse, where it does not say so yet. */
+/** Adds the fault that an open would refuse to a report, unless it is in it already. */
 export function withRefusal(report: VerifyReport, refusal: Refusal | null): VerifyReport {
   if (refusal === null || report.damage.some(({ file }) => file === refusal.file)) return report;
   return { ...report, ok: false, damage: [...report.damage, refusal] };
 }
 
-/** A mark or checkpoint may not know of a segment that is not there. */
+/** A mark or checkpoint must not refer to a missing segment. */
 export function endsRefusal(
   headers: readonly SegmentHeader[],
   mark: Mark | null,
@@ -77,7 +78,7 @@ export function firstRefusal(oldest: SegmentHeader, table: ValueTable): Refusal 
   return { file: segmentName(number - 1), offset: 0, seqFirst, seqLast: seqBase - 1, reason };
 }
 
-/** The named values as they are at the end of a segment, which starts with all of them. */
+/** The named values at the end of a segment, which starts with all of them. */
 export function tableOf({ values }: Pick<ScanResult, "values">): ValueTable {
   const table = new ValueTable();
   for (const { all, changes } of values) {

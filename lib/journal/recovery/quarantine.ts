@@ -1,7 +1,7 @@
 import { writeAll } from "../disk/disk.ts";
 import type { JournalPorts } from "../disk/ports.ts";
 
-/** Directory, inside a journal's, for bytes that a recovery or a repair took out. */
+/** Name of the directory, inside a journal's, for bytes that a recovery or a repair removed. */
 export const BROKEN_NAME = "broken";
 
 /**

@@ -19,37 +19,46 @@ import { beginSegment } from "../segment/begin-segment.ts";
 import { setAside } from "./quarantine.ts";
 import { salvage } from "./salvage.ts";
 
-/** How to repair. */
+/** Options of {@link repairJournal}. */
 export interface RepairOptions {
   /**
-   * The journal becomes a stream of its own, or an inbox of another receiver: for a copy that is to be used beside the
-   * journal that it was copied from. What it holds stays, and what is settled stays settled.
+   * Whether the journal becomes a stream of its own, or an inbox of another receiver: for a copy
+   * that is used beside the journal it was copied from. Its entries are kept, and settled ones stay
+   * settled. Default false.
    */
   readonly newStream?: boolean | undefined;
 }
 
-/** What a repair kept, and what is lost for good. */
+/** The entries that a repair kept, and those that are lost permanently. */
 export interface RepairReport {
-  /** Entries that the repaired journal holds (count). */
+  /** Entries in the repaired journal (count). */
   readonly entriesKept: number;
   /** Id of the stream (32 hex digits). */
   readonly stream: string;
-  /** Ranges of seq that are lost. */
+  /** Ranges of lost seqs. */
   readonly lost: readonly { readonly seqFirst: number; readonly seqLast: number }[];
-  /** Copies of the files as they were, inside the directory. */
+  /** Copies of the original files, inside the directory. */
   readonly savedAs: readonly string[];
 }
 
 /**
- * Keeps what is good in a damaged journal: every whole batch, in order, with gaps where entries are
- * lost, so that a read across one fails with `BROKERLESS_GAP` and never in silence. The epoch rises.
+ * Repairs a damaged journal: keeps every whole batch, in order, with gaps where entries are lost,
+ * so that a read across a gap fails with `BROKERLESS_GAP` instead of omitting entries silently. The
+ * epoch rises.
  *
- * The files as they were are copied to `broken/` first. A repair that a crash interrupts can be run
- * again: until the last file is replaced the journal does not open, and the copies have all there
- * was.
+ * The original files are copied to `broken/` first. An interrupted repair can be run again: until
+ * the last file is replaced the journal does not open, and the copies contain everything.
  *
- * @throws TypeError for what is no path, and for wrong options
+ * @throws TypeError for an invalid path or invalid options
  * @throws BrokerlessError BROKERLESS_LOCKED while a writer has it, BROKERLESS_JOURNAL_FAILED
+ *
+ * @example
+ * ```ts
+ * const { entriesKept, lost } = await repairJournal("orders");
+ * for (const { seqFirst, seqLast } of lost) console.log(`lost: ${seqFirst} to ${seqLast}`);
+ * ```
+ *
+ * @see docs/decisions/0027-epoch-repair-retention.md
  */
 export async function repairJournal(
   directory: string,
@@ -74,7 +83,7 @@ export async function repairJournal(
   }
 }
 
-/** @throws TypeError for options in their place */
+/** @throws TypeError for options in the place of the ports */
 function checkPorts(ports: JournalPorts): void {
   if (typeof ports?.lock === "function" && typeof ports.disk?.list === "function") return;
   const wanted = "left undefined, and the options be the third";
@@ -86,7 +95,7 @@ interface Good {
   readonly table: ValueTable;
   readonly stream: string;
   readonly epoch: number;
-  /** What the next append must get at least. */
+  /** Lowest seq that the next append may get. */
   readonly seqNext: number;
   readonly number: number;
 }
@@ -109,7 +118,8 @@ async function repair(
   const good = options.newStream === true ? renewed(found, ports.randomHex(16)) : found;
   const runs = split(good.batches);
   const lost = findLost(good, runs);
-  // The aids go first: a half repaired journal must not look like one that was closed in order.
+  // Checkpoint and mark are removed first: a half repaired journal must not look like one that was
+  // closed cleanly.
   for (const name of await disk.list(directory)) {
     const isAid = name === CHECKPOINT_NAME || name === MARK_NAME;
     if (isAid) await disk.unlink(`${directory}/${name}`);
@@ -155,7 +165,7 @@ async function collect(
     const found = salvage(bytes, stream, header === undefined ? null : segmentSeed(header));
     for (const batch of found.batches) {
       const last = batches.at(-1);
-      // What does not go on is a copy in a wrong place.
+      // A batch that does not continue the sequence is a copy in a wrong place.
       if (last !== undefined && (batch.seqFirst <= last.seqLast || batch.epoch < last.epoch))
         continue;
       batches.push(batch);
@@ -179,7 +189,7 @@ function numberOf(files: ReadonlyMap<string, Buffer>): number {
   return Math.max(0, ...[...files.keys()].map((name) => segmentNumber(name) ?? 0));
 }
 
-/** Runs of batches that follow each other, in one epoch. */
+/** Splits batches into runs of consecutive batches of one epoch. */
 function split(batches: readonly Batch[]): Batch[][] {
   const runs: Batch[][] = [];
   for (const batch of batches) {
@@ -203,7 +213,7 @@ function findLost(good: Good, runs: readonly Batch[][]): { seqFirst: number; seq
   return lost;
 }
 
-/** A segment for each run, and an empty one with the new epoch at the end. */
+/** Writes a segment for each run, and an empty one with the new epoch at the end. */
 async function writeRuns(
   at: { readonly directory: string; readonly ports: JournalPorts },
   good: Good,

@@ -3,17 +3,17 @@ import { BATCH, BATCH_HEADER_BYTES, BATCH_MAGIC, getU16, getU32 } from "../../ba
 import { RECORD_HEADER_BYTES, RECORD_TYPE, readRecord, recordFault } from "../format/record.ts";
 import { type DecodedValues, decodeValues } from "../format/values.ts";
 
-/** What is good in a damaged segment, in the order of the file. */
+/** The intact parts of a damaged segment, in the order of the file. */
 export interface Salvaged {
   readonly batches: readonly Batch[];
   readonly values: readonly DecodedValues[];
 }
 
 /**
- * Finds every whole batch, and every whole values record, wherever it stands.
+ * Finds every whole batch, and every whole values record, at any position.
  *
- * Pure. Batches are told by their own checksums, so that they are found even where the segment's
- * header or their envelopes are damaged; values need the seed.
+ * Pure. Batches are recognised by their own checksums, so they are found even where the segment's
+ * header or their envelopes are damaged; values records need the seed.
  *
  * @param seed of the segment; `null` where its header is damaged
  */

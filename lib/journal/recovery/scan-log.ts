@@ -10,15 +10,15 @@ import { loadFiles } from "../segment/segment-loader.ts";
 import type { ScanState } from "../segment/segment-scan.ts";
 import { judgeSegment, type KnownBefore, type Verdict } from "./judge-segment.ts";
 
-/** What is to be opened. */
+/** Options of an open. */
 export interface OpenLogOptions {
   readonly directory: string;
   readonly ports: JournalPorts;
-  /** `full` reads all segments after a crash, `newest` only the last one. */
+  /** Segments to read after a crash: all (`full`), or only the last one (`newest`). */
   readonly recovery: "full" | "newest";
 }
 
-/** What was found in a directory, before any record is read. */
+/** State of a directory, before any record is read. */
 export interface Found {
   readonly headers: readonly SegmentHeader[];
   readonly mark: Mark | null;
@@ -26,12 +26,12 @@ export interface Found {
   readonly bootId: string;
 }
 
-/** A log, read as far as it has to be. */
+/** A log, read as far as necessary. */
 export interface ScannedLog {
   readonly segments: Segment[];
   readonly table: ValueTable;
   readonly state: ScanState;
-  /** On the newest segment; `null` where a checkpoint covers it wholly. */
+  /** Verdict on the newest segment; `null` where a checkpoint covers all of it. */
   readonly verdict: Exclude<Verdict, { kind: "corrupt" }> | null;
   readonly clean: boolean;
   readonly segmentsRead: number;
@@ -39,7 +39,7 @@ export interface ScannedLog {
 }
 
 /**
- * Reads what has to be read of a log, and judges it.
+ * Reads a log as far as necessary, and judges it.
  *
  * @throws BrokerlessError BROKERLESS_CORRUPT
  */
@@ -100,7 +100,7 @@ export async function scanLog(options: OpenLogOptions, found: Found): Promise<Sc
   return { segments, table, state, verdict, clean: false, segmentsRead, bytesRead };
 }
 
-/** What is known to be durable of a segment without looking at its records. */
+/** The part of a segment that is known to be durable without reading its records. */
 export function knownBefore(
   header: SegmentHeader,
   sealedBytes: number | null,
@@ -108,7 +108,8 @@ export function knownBefore(
 ): KnownBefore {
   let durableOffset = header.bornBytes;
   if (mark !== null && mark.stream === header.stream && mark.segment === header.number) {
-    // A process that dies leaves the page cache: what it had stored is there until the next boot.
+    // A process that dies leaves the page cache: the bytes it had stored survive until the next
+    // boot.
     const isSameBoot = mark.bootId === bootId;
     durableOffset = Math.max(durableOffset, isSameBoot ? mark.storedOffset : mark.durableOffset);
   }
@@ -118,7 +119,7 @@ export function knownBefore(
   return { file: segmentName(header.number), durableOffset, sealedBytes };
 }
 
-/** What follows must start where this one ends (J15). */
+/** The next segment must start where this one ends (J15). */
 function checkNext(next: SegmentHeader | undefined, state: ScanState): void {
   if (next === undefined || next.seqBase === state.seqNext) return;
   if (next.hasGap && next.seqBase > state.seqNext) return;

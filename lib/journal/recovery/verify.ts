@@ -14,7 +14,7 @@ import { lookBeyond, readBody, type ScanState } from "../segment/segment-scan.ts
 
 type Found = Damage & { readonly reason: string };
 
-/** Reads all that is stored and checks every byte; goes on behind damage to find all of it. */
+/** Reads and checks every stored byte; continues after damage to find all of it. */
 export async function verifyLog(view: LogView): Promise<VerifyReport> {
   const damage: Found[] = [];
   const sum = { batches: 0, entries: 0, bytes: 0 };
@@ -28,7 +28,7 @@ export async function verifyLog(view: LogView): Promise<VerifyReport> {
     }
     const result = await verifySegment(view, segment);
     if (result === null) {
-      // It was freed meanwhile, and so were those before it.
+      // It was freed meanwhile, and so were the segments before it.
       seqNext = null;
       continue;
     }
@@ -94,7 +94,7 @@ async function verifySegment(view: LogView, segment: Segment) {
   return { damage: found, batches, entries, bytes: bytes.length, seqNext: state.seqNext };
 }
 
-/** The seq of a batch that stands where the row was broken. */
+/** The seq of the batch that follows a gap in the sequence. */
 function nextSeq(
   bytes: Buffer,
   at: number,

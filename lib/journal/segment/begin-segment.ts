@@ -12,11 +12,11 @@ import {
 import { encodeValues, type ValueTable } from "../format/values.ts";
 import { Segment } from "./segment.ts";
 
-/** What a segment is made of. */
+/** Contents of a new segment. */
 export interface SegmentParts {
   readonly ports: JournalPorts;
   readonly directory: string;
-  /** Its `bornBytes` is filled in. */
+  /** `bornBytes` is filled in here. */
   readonly header: SegmentHeader;
   readonly table: ValueTable;
 }
@@ -28,11 +28,11 @@ export interface BegunSegment {
 }
 
 /**
- * Makes a segment with its header and all named values, durable before it has its name, and its name
- * durable, too.
+ * Creates a segment with its header and all named values. Its contents are durable before it gets
+ * its name; then the name is made durable, too.
  *
- * @throws BrokerlessError BROKERLESS_NO_SPACE: what is there then has nothing to lose, and the next
- *   open goes on from it
+ * @throws BrokerlessError BROKERLESS_NO_SPACE: the segment may exist then, but holds no entries,
+ *   and the next open continues from it
  */
 export async function beginSegment(parts: SegmentParts): Promise<BegunSegment> {
   const begun = await nameSegment(parts);
@@ -46,8 +46,8 @@ export async function beginSegment(parts: SegmentParts): Promise<BegunSegment> {
 }
 
 /**
- * The same, but for the name: it is durable after {@link settleName}. Until then nothing may be
- * written to the segment before, whose length the new one knows.
+ * Like {@link beginSegment}, but the name becomes durable only with {@link settleName}. Until then
+ * nothing may be written to the previous segment, whose length the new one records.
  *
  * @throws BrokerlessError BROKERLESS_NO_SPACE with nothing changed
  */
@@ -67,7 +67,7 @@ export async function nameSegment(parts: SegmentParts): Promise<BegunSegment> {
     await writeAll(file, [encodeSegmentHeader(header), values], 0);
   } catch (error) {
     await file?.close().catch(() => {});
-    // What cannot be removed now has no name that counts; the next open removes it.
+    // If it cannot be removed now, its temporary name is ignored, and the next open removes it.
     await ports.disk.unlink(path + TEMPORARY_SUFFIX).catch(() => {});
     throw diskFailure(error, `begin ${segmentName(header.number)}`);
   }
@@ -78,7 +78,7 @@ export async function nameSegment(parts: SegmentParts): Promise<BegunSegment> {
     await file.close().catch(() => {});
     const what = `begin ${segmentName(header.number)}`;
     if (!isOutOfDescriptors(error)) throw poisoned(error, what);
-    // Made anew by the next try: what a failed sync left is not relied on.
+    // The next attempt writes it again, because the state after a failed sync is unknown.
     await ports.disk.unlink(path + TEMPORARY_SUFFIX).catch(() => {});
     throw diskFailure(error, what);
   }
@@ -86,10 +86,10 @@ export async function nameSegment(parts: SegmentParts): Promise<BegunSegment> {
 }
 
 /**
- * Makes a segment's name durable; after a lack it can be done again.
+ * Makes a segment's name durable; after a lack of descriptors it can be repeated.
  *
  * @throws BrokerlessError BROKERLESS_NO_SPACE where the directory cannot be opened for lack of a
- *   descriptor: the name is there, and may be gone after a power cut
+ *   descriptor: the name exists, and may be gone after a power cut
  */
 export async function settleName(
   { ports, directory }: Pick<SegmentParts, "ports" | "directory">,

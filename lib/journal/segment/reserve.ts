@@ -2,51 +2,61 @@ import { BrokerlessError } from "../../errors.ts";
 import { type Disk, type DiskFile, writeAll } from "../disk/disk.ts";
 import { isNoSpace } from "../disk/disk-errors.ts";
 
-/** Whom space is held for: named values, or copies of the few entries that hold others back. */
+/**
+ * Purpose of reserved space: named values, or copies of the few entries that keep others from being
+ * freed.
+ */
 export type Share = "values" | "copies";
 
-/** What values need is taken first. */
+/** The share of named values is taken first. */
 const SHARES: readonly Share[] = ["values", "copies"];
 
 /**
- * Space that is taken from the disk while there is some, and given back when it is full: so that
- * acknowledgements and cursors can still be stored, which is what lets a program free space.
+ * Disk space that is allocated while there is some, and given back when the disk is full, so that
+ * acknowledgements and cursors can still be stored, which allow a program to free space.
  *
- * Failing to take it is no error: it is tried again with the next entries. These wait for it where the disk is too full
- * for it: what it has given back would be theirs otherwise, and nothing be left for values.
+ * A failure to allocate it is no error: it is retried with the next entries. Where the disk is too
+ * full for it, entries wait: otherwise they would take the space that the reserve has given back,
+ * and nothing would be left for values.
  *
- * Both shares are in one file of zeros, so that any of them can be cut off. What is for copies is more than what is for
- * values: the length of the file also says whose it is.
+ * Both shares are in one file of zeros, so that either can be cut off. The share of copies is
+ * larger than that of values, so the length of the file also shows which shares it holds.
  */
 export class Reserve {
   readonly #disk: Disk;
   readonly #path: string;
-  /** How much each is to have; 0 for none (bytes). */
+  /** Wanted length of each share; 0 for none (bytes). */
   readonly #wanted: Readonly<Record<Share, number>>;
-  /** How much each has. It may be less than is wanted, and is then all there is (bytes). */
+  /**
+   * Allocated length of each share. It may be less than wanted, and is then all that is available
+   * (bytes).
+   */
   readonly #held: Record<Share, number> = { values: 0, copies: 0 };
   #lack: unknown = null;
   #taking: Promise<void> | null = null;
 
-  /** @param wanted how much each is to have; 0 for none (bytes) */
+  /** @param wanted length of each share; 0 for none (bytes) */
   constructor(disk: Disk, path: string, wanted: Readonly<Record<Share, number>>) {
     this.#disk = disk;
     this.#path = path;
     this.#wanted = wanted;
   }
 
-  /** Why entries must not be written, an error of the disk: what is free is for named values. `null` while they may. */
+  /**
+   * The disk error for which entries must not be written now, because the free space is for named
+   * values; `null` while they may.
+   */
   get lack(): unknown {
     return this.#lack;
   }
 
-  /** Takes what an earlier run has kept, and the rest where there is room for it. */
+  /** Takes over the space of an earlier run, and allocates the rest where there is room. */
   async open(): Promise<void> {
     const all = this.#wanted.values + this.#wanted.copies;
     if (all > 0) await this.#tryWith((file) => this.#adopt(file, all));
   }
 
-  /** Takes the space, if it is not held; resolves in any case. */
+  /** Allocates the space unless it is held; resolves in any case. */
   take(): Promise<void> {
     if (SHARES.every((share) => !this.#lacks(share))) return Promise.resolve();
     this.#taking ??= this.#tryWith((file) => this.#takeIn(file)).finally(() => {
@@ -55,7 +65,7 @@ export class Reserve {
     return this.#taking;
   }
 
-  /** Gives the space of one back to the disk. @returns whether there was some */
+  /** Gives one share back to the disk. @returns whether there was some */
   async release(share: Share): Promise<boolean> {
     await this.#taking;
     if (this.#held[share] === 0) return false;
@@ -65,7 +75,7 @@ export class Reserve {
     return true;
   }
 
-  /** Waits for what is going on. */
+  /** Waits for the work in progress. */
   async settled(): Promise<void> {
     await this.#taking;
   }
@@ -95,7 +105,10 @@ export class Reserve {
     else if (lack !== null) this.#lack = lack;
   }
 
-  /** Writes all anew, since a file that was copied may have its zeros as holes, which take no space. */
+  /**
+   * Rewrites the whole file, because a copied file may have holes instead of zeros, which take no
+   * space.
+   */
   async #adopt(file: DiskFile, all: number): Promise<void> {
     const size = await file.size();
     const kept = Math.min(size, all);
@@ -111,7 +124,7 @@ export class Reserve {
     }
   }
 
-  /** @param kept what the file has (bytes) */
+  /** @param kept length of the file (bytes) */
   #holdKept(kept: number): void {
     const { values, copies } = this.#wanted;
     this.#held.values = Math.min(kept >= copies ? kept - copies : kept, values);
@@ -133,7 +146,7 @@ export class Reserve {
     }
   }
 
-  /** Where something else has the name, which is no file of the journal's own, that goes. */
+  /** Anything else under the file's name does not belong to the journal, and is removed. */
   async #open(): Promise<DiskFile> {
     try {
       return await this.#disk.open(this.#path, "write");
@@ -150,7 +163,10 @@ export class Reserve {
     Object.assign(this.#held, { values: 0, copies: 0 });
   }
 
-  /** @returns false where it could not be cut; a descriptor, say, is lacking, which a removal needs not */
+  /**
+   * @returns false where it could not be truncated, for lack of a descriptor for example, which a
+   *   removal does not need
+   */
   async #tryCut(): Promise<boolean> {
     try {
       const file = await this.#disk.open(this.#path, "write");

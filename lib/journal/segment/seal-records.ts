@@ -5,34 +5,34 @@ import type { SegmentHeader } from "../format/segment-header.ts";
 import { encodeValues } from "../format/values.ts";
 import { INDEX_STRIDE_BYTES, type IndexPoint } from "./segment-scan.ts";
 
-/** Where units go, and what is known when they do. */
+/** The destination of units, and the state of the segment. */
 export interface SealPlace {
   readonly header: SegmentHeader;
-  /** Of the segment's record checksums. */
+  /** Seed of the segment's record checksums. */
   readonly seed: number;
   /** The 16 bytes of the stream id. */
   readonly stream: Uint8Array;
-  /** Where the first record starts (byte offset in the segment). */
+  /** Start of the first record (byte offset in the segment). */
   readonly offset: number;
   /** The segment is durable up to here (byte offset). */
   readonly durableOffset: number;
   /** Highest seq that is durable. */
   readonly seqDurable: number;
   readonly timeMs: number;
-  /** The newest point of the segment's index (byte offset); `null` without one. */
+  /** The newest point of the segment's index (byte offset); `null` for none. */
   readonly indexedAt: number | null;
 }
 
-/** Records, ready to be written. */
+/** Records that are ready to be written. */
 export interface SealedRecords {
   readonly pieces: readonly Uint8Array[];
-  /** Of all pieces together (bytes). */
+  /** Total length of the pieces (bytes). */
   readonly bytes: number;
-  /** For the segment's index, once they are written. */
+  /** Points to add to the segment's index once the records are written. */
   readonly points: readonly IndexPoint[];
 }
 
-/** Puts units into records, in place: each batch is sealed where it was encoded. */
+/** Turns units into records, in place: each batch is sealed where it was encoded. */
 export function sealRecords(units: readonly Unit[], place: SealPlace): SealedRecords {
   const { stream, seed, durableOffset, timeMs, seqDurable: durableBefore } = place;
   const { epoch } = place.header;

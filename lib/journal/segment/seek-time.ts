@@ -3,14 +3,15 @@ import type { Segment } from "./segment.ts";
 import { type LogView, SegmentCursor } from "./segment-cursor.ts";
 
 /**
- * Finds the first batch that was sealed at or after a time. Times of batches do not fall within a
- * stream, those in headers are the clock's, which may be set back: so the segment is found by the
- * first batch of each, by halves, and the batch by reading on from an index point.
+ * Finds the first batch that was sealed at or after a time. The times of batches do not decrease
+ * within a stream. The times in segment headers are those of the clock, which may be set back.
+ * Therefore the segment is found by binary search over the first batch of each, and the batch by
+ * reading on from an index point.
  *
  * @returns the seq of its first entry; `seqEnd` where there is none
  */
 export async function seqAtTime(view: LogView, timeMs: number, seqEnd: number): Promise<number> {
-  // As of now: segments are freed and begun meanwhile.
+  // A copy, because segments are freed and started meanwhile.
   const segments = [...view.segments];
   let low = 0;
   let high = segments.length;
@@ -30,7 +31,8 @@ export async function seqAtTime(view: LogView, timeMs: number, seqEnd: number): 
       if (batch.timeMs >= timeMs) return batch.seqFirst;
     }
   } catch (error) {
-    // It was freed meanwhile, or a repair has left a gap behind it: what follows is late enough.
+    // It was freed meanwhile, or a repair has left a gap after it: the following entries are late
+    // enough.
     if (!isGap(error)) throw error;
     return segments[low]?.header.seqBase ?? seqEnd;
   } finally {
@@ -58,7 +60,10 @@ export async function lastTime(view: LogView): Promise<number> {
   return timeMs;
 }
 
-/** Of the first batch in the segments; before every other time where the first is freed meanwhile. */
+/**
+ * Time of the first batch in the segments; before every other time where the first is freed
+ * meanwhile.
+ */
 async function firstTime(view: LogView, segments: readonly Segment[]): Promise<number> {
   for (const segment of segments) {
     const cursor = new SegmentCursor(view, segment.header.seqBase);
@@ -67,7 +72,7 @@ async function firstTime(view: LogView, segments: readonly Segment[]): Promise<n
     } catch (error) {
       if (!isGap(error)) throw error;
       if (!view.segments.includes(segment)) return Number.NEGATIVE_INFINITY;
-      // It has no batch, and a repair has left a gap behind it.
+      // It has no batch, and a repair has left a gap after it.
     } finally {
       await cursor.close();
     }

@@ -10,20 +10,20 @@ import { gap } from "../reader.ts";
 import type { Segment } from "./segment.ts";
 import { batchFault } from "./segment-scan.ts";
 
-/** What a cursor has to know of a log that others may be writing. */
+/** A cursor's view of a log that another process may be writing. */
 export interface LogView {
   readonly disk: Disk;
   readonly directory: string;
   readonly seqFirst: number;
-  /** Segments in order, as they are now; `end` of each says how far it may be read. */
+  /** Current segments in order; `end` of each is the limit for reads. */
   readonly segments: readonly Segment[];
-  /** Whether the owner has freed a segment since; absent where the owner asks. */
+  /** Whether the owner has freed a segment since; absent in the owner itself. */
   wasFreed?(segment: Segment): Promise<boolean>;
 }
 
 /**
- * Whether a segment whose file is not there was freed, rather than lost: files of what is free are
- * removed one by one from the oldest on, and before they leave the list.
+ * Whether a segment with a missing file was freed, rather than lost: freed files are removed one by
+ * one from the oldest on, before they leave the list.
  */
 export async function isFreed(view: LogView, segment: Segment): Promise<boolean> {
   const { segments, seqFirst } = view;
@@ -33,13 +33,14 @@ export async function isFreed(view: LogView, segment: Segment): Promise<boolean>
   return (await view.wasFreed?.(segment)) ?? false;
 }
 
-/** One read takes this much, unless a batch is larger (bytes). */
+/** Length of one read, unless a batch is longer (bytes). */
 const CHUNK_BYTES = 2 ** 20;
 const PEEK_BYTES = RECORD_HEADER_BYTES + 4;
 
 /**
- * Walks the batches of a log from segment to segment, a chunk per system call, and checks each:
- * checksums, place, seq. It stops at what is stored and goes on from there when asked again.
+ * Iterates over the batches of a log from segment to segment, one chunk per system call, and checks
+ * each: checksums, position, seq. It stops at the last stored batch and continues from there when
+ * called again.
  *
  * A chunk is never read into again: the views that were handed out stay valid.
  */
@@ -54,7 +55,7 @@ export class SegmentCursor implements BatchCursor {
   #chunk: Buffer = Buffer.alloc(0);
   #chunkOffset = 0;
 
-  /** @param seq the first entry that is wanted; the first batch may start before it */
+  /** @param seq the first wanted entry; the first batch may start before it */
   constructor(view: LogView, seq: number) {
     this.#view = view;
     this.#seqNext = seq;
@@ -84,7 +85,7 @@ export class SegmentCursor implements BatchCursor {
         await this.#open(next);
         return this.#seqNext;
       } catch (error) {
-        // This one is gone too.
+        // This segment is unreadable too, so the search continues.
         if (!(error instanceof BrokerlessError) || error.code === "BROKERLESS_JOURNAL_FAILED") {
           throw error;
         }
@@ -99,7 +100,7 @@ export class SegmentCursor implements BatchCursor {
     await file?.close();
   }
 
-  /** @returns the body of the record at the offset where it is a batch; else steps over it */
+  /** @returns the body of the record at the offset where it is a batch; otherwise skips it */
   async #record(segment: Segment): Promise<Buffer | null> {
     const at = await this.#ensure(segment, PEEK_BYTES);
     const bytesThere = segment.end - this.#offset;
@@ -116,7 +117,10 @@ export class SegmentCursor implements BatchCursor {
     return type === RECORD_TYPE.batch ? body : null;
   }
 
-  /** Looks for the next whole batch of a segment behind the offset. @returns whether it stands there now */
+  /**
+   * Searches a segment after the offset for the next whole batch. @returns whether the offset is
+   * now at one
+   */
   async #seek(segment: Segment): Promise<boolean> {
     const { seed, end } = segment;
     this.#offset += 1;
@@ -139,7 +143,7 @@ export class SegmentCursor implements BatchCursor {
     return false;
   }
 
-  /** Whether a whole batch stands at the offset, which is then the next one. */
+  /** Whether a whole batch is at the offset; it is then the next one. */
   async #isBatch(segment: Segment): Promise<boolean> {
     const { stream, epoch } = segment.header;
     const place = this.#offset;
@@ -163,7 +167,7 @@ export class SegmentCursor implements BatchCursor {
     return batch;
   }
 
-  /** Sees to it that `count` bytes from the offset are in the chunk. @returns where they start */
+  /** Loads at least `count` bytes from the offset into the chunk. @returns their start */
   async #ensure(segment: Segment, count: number): Promise<number> {
     const at = this.#offset - this.#chunkOffset;
     if (at >= 0 && at + count <= this.#chunk.length) return at;
@@ -211,7 +215,7 @@ export class SegmentCursor implements BatchCursor {
     return true;
   }
 
-  /** The first segment behind the one that was tried last. */
+  /** The first segment after the one that was tried last. */
   #nextSegment(): Segment | undefined {
     const number = this.#tried?.header.number ?? 0;
     return this.#view.segments.find((segment) => segment.header.number > number);

@@ -9,10 +9,11 @@ import {
 } from "../format/segment-header.ts";
 
 /**
- * Reads the headers of a directory's segments and checks that they are one row: numbers without a
- * hole, one stream, epochs that do not fall, each as long as the next one says.
+ * Reads the headers of a directory's segments and checks that they form one sequence: consecutive
+ * numbers, one stream, epochs that do not decrease, and each segment as long as the next one
+ * records.
  *
- * @param owner `"other"`: somebody else writes meanwhile, and frees segments from the oldest on
+ * @param owner `"other"`: another process writes meanwhile, and frees segments from the oldest on
  * @throws BrokerlessError BROKERLESS_CORRUPT, BROKERLESS_VERSION
  */
 export async function readHeaders(
@@ -39,7 +40,7 @@ export async function readHeaders(
       found = await readHeader(disk, directory, number, seqFirst);
     } catch (error) {
       if (owner === "self" || (error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-      // Those before it were freed, too.
+      // The earlier ones were freed, too.
       headers.length = 0;
       continue;
     }

@@ -1,13 +1,13 @@
 import { type Disk, readAll } from "../disk/disk.ts";
 
-/** Larger segments are not read ahead: two of them at once would be too much memory (bytes). */
+/** Larger segments are not read ahead: two of them at once would take too much memory (bytes). */
 const AHEAD_BYTES_MAX = 2 ** 28;
 
 /**
- * Reads whole files one after another, the next one while the caller works on this one.
+ * Reads whole files one after another, the next one while the caller processes the current one.
  *
- * The bytes belong to the caller until the next turn of the loop; then their memory is used again,
- * since fresh memory costs the system a page fault for each 4 KiB.
+ * The bytes belong to the caller until the next iteration; then their memory is reused, since fresh
+ * memory costs the system a page fault for each 4 KiB.
  */
 export async function* loadFiles(
   disk: Disk,
@@ -32,7 +32,7 @@ export async function* loadFiles(
     ahead = null;
     if (index + 1 < paths.length && bytes.length <= AHEAD_BYTES_MAX) {
       ahead = load(index + 1);
-      // Where the caller stops early, nobody waits for it.
+      // If the caller stops early, nobody awaits it.
       ahead.catch(() => {});
     }
     yield bytes;

@@ -9,7 +9,7 @@ import {
 } from "../format/record.ts";
 import { type DecodedValues, decodeValues } from "../format/values.ts";
 
-/** What must hold of the next records: `seq`, epoch and time go on from here. */
+/** State that the next records must continue: `seq`, epoch and time. */
 export interface ScanState {
   readonly stream: string;
   readonly epoch: number;
@@ -18,7 +18,7 @@ export interface ScanState {
   readonly timeMs: number;
 }
 
-/** Where in a segment a batch lies: what an index keeps of some of them. */
+/** Position of a batch in a segment, as an index keeps it for some batches. */
 export interface IndexPoint {
   readonly seq: number;
   readonly timeMs: number;
@@ -27,12 +27,12 @@ export interface IndexPoint {
 
 /** Why a scan stopped before the end. */
 export interface ScanFault {
-  /** First byte that cannot be trusted (byte offset in the segment). */
+  /** First untrusted byte (byte offset in the segment). */
   readonly offset: number;
   readonly reason: string;
 }
 
-/** What a scan found. */
+/** Result of a scan. */
 export interface ScanResult {
   /** End of the last whole unit (byte offset in the segment). */
   readonly end: number;
@@ -43,10 +43,12 @@ export interface ScanResult {
   readonly fault: ScanFault | null;
 }
 
-/** Bytes between two points of an index: what a read by seq may have to skip (bytes). */
+/**
+ * Distance between two points of an index: the most that a read by seq may have to skip (bytes).
+ */
 export const INDEX_STRIDE_BYTES: number = 256 * 1024;
 
-/** Where a scan starts and what binds the segment. */
+/** Start of a scan, and the identity of the segment. */
 export interface ScanFrom {
   readonly offset: number;
   readonly seed: number;
@@ -54,9 +56,10 @@ export interface ScanFrom {
 }
 
 /**
- * Walks a segment's records and says how far they are whole: checksums, places, seq, epoch.
+ * Iterates over a segment's records and returns how far they are whole: checksums, positions, seq,
+ * epoch.
  *
- * Pure; reads each byte once. A unit counts only when all its records are there.
+ * Pure; reads each byte once. A unit counts only when all its records are present.
  *
  * @param bytes the whole segment
  */
@@ -96,7 +99,7 @@ export function scanSegment(bytes: Buffer, from: ScanFrom): ScanResult {
   return { end, state, values, index, fault };
 }
 
-/** One record, understood. */
+/** One parsed record. */
 export type ScannedRecord =
   | { readonly kind: "batch"; readonly fields: RecordFields; readonly batch: Batch }
   | { readonly kind: "values"; readonly fields: RecordFields; readonly values: DecodedValues }
@@ -124,7 +127,7 @@ export function readBody(
   return { kind: "batch", fields, batch: new Batch(body) };
 }
 
-/** Why a batch is not the one that must come next, or `null`. */
+/** Why a batch is not the expected next one, or `null`. */
 export function batchFault(body: Buffer, state: ScanState): string | null {
   if (body.length < BATCH_HEADER_BYTES) return "it is shorter than a batch";
   const fault = checkBatchHeader(body, body.length) ?? checkBatchChecksum(body);
@@ -138,22 +141,23 @@ export function batchFault(body: Buffer, state: ScanState): string | null {
   return null;
 }
 
-/** What lies behind a fault. */
+/** Whole records and data after a fault. */
 export interface Beyond {
-  /** Highest durable mark of a whole record behind the fault; 0 without one (byte offset). */
+  /** Highest durable mark in a whole record after the fault; 0 for none (byte offset). */
   readonly durableOffset: number;
-  /** First seq of the first whole batch behind the fault; `null` without one. */
+  /** First seq of the first whole batch after the fault; `null` for none. */
   readonly seqNext: number | null;
-  /** Where the first whole record behind the fault starts; `null` without one (byte offset). */
+  /** Start of the first whole record after the fault; `null` for none (byte offset). */
   readonly recordAt: number | null;
   /** End of the last byte that is not zero; the fault itself where all are zero (byte offset). */
   readonly dataEnd: number;
 }
 
 /**
- * Looks behind a fault for whole records: their durable marks tell damage from a torn tail.
+ * Searches for whole records after a fault: their durable marks distinguish damage from a torn
+ * tail.
  *
- * Pure. A record's offset field makes a wrong guess at a place cost one comparison.
+ * Pure. Thanks to a record's offset field, a wrong position costs one comparison.
  */
 export function lookBeyond(bytes: Buffer, faultAt: number, seed: number): Beyond {
   let durableOffset = 0;
@@ -177,7 +181,7 @@ export function lookBeyond(bytes: Buffer, faultAt: number, seed: number): Beyond
       fields.type === RECORD_TYPE.batch && checkBatchHeader(body, body.length) === null;
     const whole = isBatch && checkBatchChecksum(body) === null;
     if (whole && seqNext === null) seqNext = new Batch(body).seqFirst;
-    // An envelope may be whole and its body not: then another record may start inside.
+    // An envelope may be whole and its body damaged: then another record may start inside.
     at = whole ? start + fields.bodyBytes : at + 1;
   }
   return { durableOffset, seqNext, recordAt, dataEnd };

@@ -2,14 +2,17 @@ import { segmentName } from "../disk/file-names.ts";
 import { type SegmentHeader, segmentSeed } from "../format/segment-header.ts";
 import type { IndexPoint } from "./segment-scan.ts";
 
-/** A segment of an open log. The last one grows; the others stay as they are. */
+/** A segment of an open log. The last one grows; the others do not change. */
 export class Segment {
   readonly header: SegmentHeader;
   readonly name: string;
   readonly seed: number;
-  /** Where its readable bytes end: all of them, or, of the newest, what is stored (byte offset). */
+  /**
+   * End of the readable bytes: of the file, or, for the newest segment, of the stored bytes (byte
+   * offset).
+   */
   end: number;
-  /** Some batches, in order, so that a read by seq need not start at the front. */
+  /** Positions of some batches, in order, so that a read by seq need not start at the front. */
   readonly index: IndexPoint[];
 
   constructor(header: SegmentHeader, end: number, index: readonly IndexPoint[] = []) {
@@ -20,7 +23,7 @@ export class Segment {
     this.index = [...index];
   }
 
-  /** The last index point at or before a seq; `null` where only the front is. */
+  /** The last index point at or before a seq; `null` for none. */
   pointBefore(seq: number): IndexPoint | null {
     let low = 0;
     let high = this.index.length;

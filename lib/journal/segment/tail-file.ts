@@ -1,33 +1,33 @@
 import { type DiskFile, writeAll } from "../disk/disk.ts";
 import { diskFailure, isNoSpace, lackOrPoisoned, poisoned } from "../disk/disk-errors.ts";
 
-/** A commit above this gains nothing from blocks that are allocated before (bytes). */
+/** A longer commit gains nothing from preallocated blocks (bytes). */
 const PREALLOCATE_COMMIT_BYTES = 32 * 1024;
 
-/** What is appended to a {@link TailFile}. */
+/** Data to append to a {@link TailFile}. */
 export interface TailWrite {
   readonly pieces: readonly Uint8Array[];
-  /** Of all pieces together (bytes). */
+  /** Total length of the pieces (bytes). */
   readonly bytes: number;
-  /** Gives space back to a disk that is full. @returns whether there was some */
+  /** Gives reserved space back to a full disk. @returns whether there was some */
   makeRoom(): Promise<boolean>;
 }
 
-/** A file to go on in, open for writing. */
+/** An existing file to continue, open for writing. */
 export interface TailStart {
   readonly file: DiskFile;
   readonly name: string;
-  /** Where it ends, and up to where it is durable (byte offset). */
+  /** End of its contents, up to which it is durable (byte offset). */
   readonly end: number;
-  /** Written behind a commit that passes the end of what is allocated (zeros). */
+  /** Zeros, written after a commit that exceeds the allocated length. */
   readonly zeros: Uint8Array;
 }
 
 /**
- * The file that a log grows in: allocates ahead of small commits, takes back writes that a full
- * disk cut short, and knows how far the disk has it.
+ * The file to which a log appends. It preallocates space for small commits, takes back writes that
+ * a full disk cut short, and tracks how far the file is durable.
  *
- * One `write`, `trim` or `close` at a time; `sync` may run beside them. Invariant:
+ * One `write`, `trim` or `close` at a time; `sync` may run concurrently. Invariant:
  * `durable <= written <= allocated` (byte offsets).
  *
  * @see docs/decisions/0025-failing-disks.md
@@ -36,7 +36,7 @@ export class TailFile {
   readonly #file: DiskFile;
   readonly #name: string;
   readonly #zeros: Uint8Array;
-  /** Syncs in flight: the file must not be closed under them. */
+  /** Syncs in flight: the file must not be closed before they end. */
   #syncing: Promise<unknown> = Promise.resolve();
   #written: number;
   #durable: number;
@@ -51,7 +51,7 @@ export class TailFile {
     this.#allocated = end;
   }
 
-  /** End of what is in the file, zeros of the allocation left out (byte offset). */
+  /** End of the written contents, without preallocated zeros (byte offset). */
   get written(): number {
     return this.#written;
   }
@@ -63,8 +63,8 @@ export class TailFile {
   /**
    * Appends the pieces with one write.
    *
-   * @throws BrokerlessError BROKERLESS_NO_SPACE with nothing changed; after another one the file
-   *   must not be used
+   * @throws BrokerlessError BROKERLESS_NO_SPACE with nothing changed; after any other error the
+   *   file must not be used
    */
   async write(work: TailWrite): Promise<void> {
     const { pieces, bytes } = work;
@@ -83,10 +83,10 @@ export class TailFile {
   }
 
   /**
-   * Makes durable what is written by now; what is written after the call has begun is not covered.
+   * Makes the bytes written so far durable; writes after the start of the call are not covered.
    *
    * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED, even for a full disk: after a failed sync
-   *   nobody knows what the disk holds
+   *   the contents of the disk are unknown
    */
   async sync(): Promise<void> {
     const end = this.#written;
@@ -101,10 +101,10 @@ export class TailFile {
   }
 
   /**
-   * Cuts off what was allocated ahead.
+   * Cuts off the preallocated zeros.
    *
-   * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED, BROKERLESS_NO_SPACE for a lack of descriptors,
-   *   with nothing changed
+   * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED, BROKERLESS_NO_SPACE for a lack of
+   *   descriptors, with nothing changed
    */
   async trim(): Promise<void> {
     if (this.#allocated === this.#written) return;
@@ -121,7 +121,7 @@ export class TailFile {
     await this.#file.close();
   }
 
-  /** Without allocating: on a full disk the last bytes are for what is acknowledged. */
+  /** Without preallocation: on a full disk the last bytes are for acknowledged entries. */
   async #writeTight({ pieces, bytes }: TailWrite): Promise<void> {
     try {
       await writeAll(this.#file, pieces, this.#written);
@@ -132,7 +132,7 @@ export class TailFile {
     }
   }
 
-  /** A short write must not be found by a recovery: its appends are reported as not stored. */
+  /** A recovery must not find a short write, because its appends are reported as not stored. */
   async #takeBack(cause: unknown): Promise<void> {
     if (!isNoSpace(cause)) throw poisoned(cause, `write ${this.#name}`);
     try {

@@ -1,15 +1,15 @@
 import { createPrivateKey, createPublicKey } from "node:crypto";
 import { curveKeyPair } from "zeromq";
 
-/** A CURVE identity: two keys that belong together, each 40 characters of Z85. */
+/** A CURVE identity: a key pair, each key as 40 characters of Z85. */
 export interface KeyPair {
-  /** To be shown to peers. */
+  /** The public key, which peers may know. */
   readonly publicKey: string;
-  /** To be kept: who has it is this peer. */
+  /** The secret key: whoever has it can impersonate this peer. */
   readonly secretKey: string;
 }
 
-/** The bytes of a CURVE key. */
+/** Length of a CURVE key (bytes). */
 export const KEY_BYTES = 32;
 const KEY_CHARS = 40;
 
@@ -18,10 +18,22 @@ const ALPHABET =
   "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 const DIGITS = new Map([...ALPHABET].map((char, digit) => [char, digit]));
 
-/** The head of a PKCS #8 document that holds 32 bytes of X25519 secret key (RFC 8410). */
+/** Header of a PKCS #8 document that holds 32 bytes of X25519 secret key (RFC 8410). */
 const PKCS8_X25519 = Buffer.from("302e020100300506032b656e04220420", "hex");
 
-/** Makes a new CURVE identity from the operating system's randomness. */
+/**
+ * Generates a new CURVE key pair from the operating system's randomness.
+ *
+ * @example
+ * ```ts
+ * const server = generateKeyPair();
+ * const client = generateKeyPair();
+ * const pull = new Pull({ security: { ...server, allow: [client.publicKey] } });
+ * const push = new Push({ security: { ...client, serverKey: server.publicKey } });
+ * ```
+ *
+ * @see docs/decisions/0004-security.md
+ */
 export function generateKeyPair(): KeyPair {
   const { publicKey, secretKey } = curveKeyPair();
   return { publicKey, secretKey };
@@ -30,8 +42,8 @@ export function generateKeyPair(): KeyPair {
 /**
  * Decodes a key of 40 Z85 characters.
  *
- * @returns its 32 bytes, or `null` where the text is not such a key; the caller words the error,
- *   and never with the text in it
+ * @returns its 32 bytes, or `null` where the text is not such a key; the caller writes the error,
+ *   which must not contain the text
  */
 export function decodeKey(text: unknown): Buffer | null {
   if (typeof text !== "string" || text.length !== KEY_CHARS) return null;
@@ -63,7 +75,7 @@ export function encodeKey(bytes: Uint8Array): string {
 }
 
 /**
- * The public key that belongs to a secret one.
+ * Derives the public key of a secret key.
  *
  * @param secret 32 bytes
  * @returns 32 bytes

@@ -5,32 +5,35 @@ import { decodeKey, type KeyPair, publicKeyOf } from "./curve.ts";
 import { type AllowFunction, functionPolicy, listPolicy, type Policy } from "./zap-policy.ts";
 
 /**
- * The side of CURVE that decides who comes in. It may bind and connect; every peer must be a
- * {@link CurveClient} that knows this public key.
+ * CURVE as the server, which admits or refuses clients. The socket may bind and connect; every peer
+ * must be a {@link CurveClient} that knows this public key.
  */
 export interface CurveServer extends KeyPair {
   /**
-   * Who may come in: the public keys (40 characters of Z85) of the clients, or a function that is asked
-   * at every handshake. A throw, a rejection or a result other than `true` refuses the client.
+   * Admitted clients: their public keys (40 characters of Z85), or a function that is called at
+   * every handshake. A throw, a rejection or a result other than `true` refuses the client.
    */
   readonly allow: readonly string[] | AllowFunction;
-  /** How long `allow` may think before the client is refused (milliseconds). Default 1000: half of the handshake. */
+  /**
+   * Longest duration of a call of `allow`, after which the client is refused (milliseconds).
+   * Default 1000: half of the time for a handshake.
+   */
   readonly allowTimeoutMs?: number | undefined;
 }
 
 /**
- * The side of CURVE that insists on one server. It may connect and bind; every peer must be a
- * {@link CurveServer} that holds the secret key belonging to `serverKey`.
+ * CURVE as the client, which accepts only one server. The socket may connect and bind; every peer
+ * must be a {@link CurveServer} that holds the secret key belonging to `serverKey`.
  */
 export interface CurveClient extends KeyPair {
   /** The public key of the server (40 characters of Z85). */
   readonly serverKey: string;
 }
 
-/** The `security` option: CURVE in one of its two roles, or the explicit word that there shall be none. */
+/** The `security` option: CURVE in one of its two roles, or explicitly no security (`"none"`). */
 export type Security = "none" | CurveServer | CurveClient;
 
-/** The `security` option once checked; `null` when nothing was said. Shows no secret when inspected. */
+/** The checked `security` option; `null` when it was not given. Shows no secret when inspected. */
 export type ResolvedSecurity = null | "none" | ServerIdentity | ClientIdentity;
 
 /** The properties of a native socket that CURVE sets. */
@@ -58,13 +61,13 @@ export class ServerIdentity {
     this.#policy = policy;
   }
 
-  /** Whether the client with this public key (32 bytes) may come in. Never rejects. */
+  /** Whether the client with this public key (32 bytes) is admitted. Never rejects. */
   admits(clientKey: Uint8Array): Promise<boolean> {
     return this.#policy(clientKey);
   }
 
   /**
-   * Makes a native socket a CURVE server that asks the ZAP handler about every client.
+   * Makes a native socket a CURVE server that consults the ZAP handler about every client.
    *
    * @param domain the ZAP domain of this socket alone
    */
@@ -72,7 +75,7 @@ export class ServerIdentity {
     native.curveServer = true;
     native.curveSecretKey = this.#secretKey;
     native.zapDomain = domain;
-    // Without it libzmq lets every key in while the handler is away.
+    // Otherwise libzmq admits every key while there is no handler.
     native.zapEnforceDomain = true;
   }
 }
@@ -89,7 +92,7 @@ export class ClientIdentity {
     this.#secretKey = keys.secretKey;
   }
 
-  /** Makes a native socket a CURVE client of the one server it knows. */
+  /** Makes a native socket a CURVE client of one server. */
   applyTo(native: CurveNative): void {
     native.curvePublicKey = this.publicKey;
     native.curveSecretKey = this.#secretKey;
@@ -100,7 +103,8 @@ export class ClientIdentity {
 /**
  * The rule of the `security` option.
  *
- * Its errors name the fields and never print a value: any of them may be a secret in the wrong place.
+ * Its errors name the fields and never print a value: any of them may be a secret in the wrong
+ * place.
  */
 export const securityOption: Rule<ResolvedSecurity> = (value, name) => {
   if (value === null || value === "none") return value;
@@ -127,9 +131,9 @@ export const securityOption: Rule<ResolvedSecurity> = (value, name) => {
 };
 
 /**
- * Fails closed: what other machines can reach is protected, or someone has said that it shall not be.
+ * Fails closed: an address that other machines can reach needs CURVE, or an explicit `"none"`.
  *
- * @throws BrokerlessError `BROKERLESS_SECURITY` for a tcp bind beyond loopback with nothing said
+ * @throws BrokerlessError `BROKERLESS_SECURITY` for a tcp bind beyond loopback without the option
  * @throws TypeError for CURVE over inproc
  */
 export function checkBindAllowed(security: ResolvedSecurity, address: Address): void {
@@ -143,7 +147,7 @@ export function checkBindAllowed(security: ResolvedSecurity, address: Address): 
 }
 
 /**
- * CURVE does not exist inside a process: libzmq skips it for inproc, and the socket lives in a context
+ * CURVE does not exist within a process: libzmq skips it for inproc, and the socket is in a context
  * of its own where no other socket would find it.
  *
  * @throws TypeError for CURVE over inproc

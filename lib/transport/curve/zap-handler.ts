@@ -2,30 +2,31 @@ import { type Context, Router } from "zeromq";
 import { forgetChannel, rememberChannel } from "../native/channel-registry.ts";
 import { encodeReply, parseRequest } from "./zap-request.ts";
 
-/** Where libzmq looks for a handler, in the context of the socket that is asked for. */
+/** The endpoint where libzmq expects a ZAP handler, in the context of the socket. */
 export const ZAP_ENDPOINT = "inproc://zeromq.zap.01";
 
 /**
- * An admitted client waits so long (milliseconds). libzmq takes the id in an answer only if it has begun to wait for it,
- * and the kernel likes to run who is woken before who wakes: an answer at once may come too soon.
+ * Delay of an admission (milliseconds). libzmq reads the id in a reply only if it has started to
+ * wait for it, and the kernel tends to run the woken thread first: an immediate reply may come too
+ * early.
  *
  * @see docs/decisions/0009-assertions.md
  */
 const ADMITTED_MS = 10;
 
-/** Whom the handler asks, and whom it tells of its end. */
+/** The policy of the handler, and the listener for its end. */
 export interface ZapHandlerPort {
-  /** Decides over the client with this key (32 bytes) in this domain. May be slow; may throw. */
+  /** Decides on the client with this key (32 bytes) in this domain. May be slow; may throw. */
   decide(domain: string, clientKey: Uint8Array): Promise<boolean>;
   /** The handler has stopped without being closed; nobody is admitted from here on. */
   lost(cause: unknown): void;
 }
 
 /**
- * Answers the questions of libzmq about who may come in (ZeroMQ RFC 27).
+ * Replies to libzmq's requests for admission of clients (ZeroMQ RFC 27).
  *
- * A ROUTER rather than a REP, so that a slow decision holds up nobody else. Every request gets an answer,
- * 200 or 400; no request makes it throw. It holds the process alive until closed.
+ * A ROUTER rather than a REP, so that a slow decision delays nobody else. Every request gets a
+ * reply, 200 or 400; no request makes it throw. It keeps the process alive until closed.
  */
 export class ZapHandler {
   readonly #socket: Router;
@@ -38,7 +39,7 @@ export class ZapHandler {
     this.#socket = new Router({ context });
     try {
       this.#socket.linger = 0;
-      // Each send settles at once; otherwise one that waits would make the next throw EBUSY.
+      // Each send settles at once; otherwise a waiting one would make the next throw EBUSY.
       this.#socket.sendTimeout = 0;
       this.#socket.bindSync(ZAP_ENDPOINT);
     } catch (error) {
@@ -54,13 +55,13 @@ export class ZapHandler {
     if (this.#closed) return;
     this.#closed = true;
     forgetChannel(this);
-    // Closing frees the endpoint only later, in libzmq's reaper thread. disconnect() is the same call as
-    // unbind() for libzmq, and unlike that it is synchronous.
+    // Closing frees the endpoint only later, in libzmq's reaper thread. disconnect() is the same
+    // call as unbind() for libzmq, but synchronous.
     if (!this.#socket.closed) this.#socket.disconnect(ZAP_ENDPOINT);
     this.#socket.close();
   }
 
-  /** The same, for a thread that ends. */
+  /** Like `close`, for a thread that ends. */
   closeNow(): void {
     this.close();
   }
@@ -82,7 +83,7 @@ export class ZapHandler {
     try {
       await this.#socket.send(encodeReply(frames, admitted));
     } catch {
-      // The asker has gone meanwhile. No answer is a refusal too: its handshake times out.
+      // The requester has gone. No reply is a refusal too: its handshake times out.
     }
   }
 

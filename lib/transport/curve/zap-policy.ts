@@ -1,19 +1,22 @@
 import { timingSafeEqual } from "node:crypto";
 import { encodeKey, KEY_BYTES } from "./curve.ts";
 
-/** Says whether the holder of a public key may come in. Only `true` admits. */
+/**
+ * Decides whether the holder of a public key (40 characters of Z85) is admitted. Only `true`
+ * admits.
+ */
 export type AllowFunction = (clientPublicKey: string) => boolean | Promise<boolean>;
 
 /**
- * Decides over one client, given the 32 bytes of its public key.
+ * Decides on one client, given the 32 bytes of its public key.
  *
- * Never throws and never rejects: whatever goes wrong is a refusal.
+ * Never throws and never rejects: any failure is a refusal.
  */
 export type Policy = (clientKey: Uint8Array) => Promise<boolean>;
 
 /**
- * Admits the keys of a list. Every entry is compared, in constant time, so that the time taken says
- * nothing about how near a guess came.
+ * Admits the keys of a list. Every entry is compared, in constant time, so that the duration
+ * reveals nothing about the keys.
  *
  * @param keys 32 bytes each; the list is owned by the policy from here on
  */
@@ -29,12 +32,12 @@ export function listPolicy(keys: readonly Uint8Array[]): Policy {
 }
 
 /**
- * Admits whom a function of the application admits.
+ * Admits the clients for which a function of the application returns `true`.
  *
- * A throw, a rejection, a result other than `true` and none in time are all a refusal.
+ * A throw, a rejection, any other result, and a timeout are refusals.
  *
- * @param allow is given the key as 40 characters of Z85
- * @param timeoutMs how long it may take (milliseconds)
+ * @param allow called with the key as 40 characters of Z85
+ * @param timeoutMs limit on the duration of a call (milliseconds)
  */
 export function functionPolicy(allow: AllowFunction, timeoutMs: number): Policy {
   return async (clientKey) => {

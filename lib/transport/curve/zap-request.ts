@@ -1,9 +1,9 @@
 import { randomRoutingId } from "../native/router-ids.ts";
 import { KEY_BYTES } from "./curve.ts";
 
-/** What libzmq asks when a CURVE client has shown its key. */
+/** libzmq's request for the admission of a CURVE client. */
 export interface ZapRequest {
-  /** The domain of the socket that the client wants to talk to. */
+  /** The ZAP domain of the socket to which the client connects. */
   readonly domain: string;
   /** The 32 bytes of the client's public key. */
   readonly clientKey: Uint8Array;
@@ -18,7 +18,7 @@ const REQUEST_ID_BYTES_MAX = 255;
  *
  * | frame | content                       |
  * |-------|-------------------------------|
- * | 0     | routing id of the asker       |
+ * | 0     | routing id of the requester   |
  * | 1     | empty                         |
  * | 2     | version, "1.0"                |
  * | 3     | request id                    |
@@ -31,9 +31,10 @@ const REQUEST_ID_BYTES_MAX = 255;
 const FRAMES = 9;
 
 /**
- * Reads a request of ZeroMQ RFC 27. Pure; looks at nothing before the number of frames is right.
+ * Parses a request of ZeroMQ RFC 27. Pure; checks the number of frames first.
  *
- * @returns `null` for anything but version 1.0 with the CURVE mechanism and a key of the right length
+ * @returns `null` for anything but version 1.0 with the CURVE mechanism and a key of the right
+ *   length
  */
 export function parseRequest(frames: readonly Buffer[]): ZapRequest | null {
   if (frames.length !== FRAMES) return null;
@@ -46,12 +47,13 @@ export function parseRequest(frames: readonly Buffer[]): ZapRequest | null {
 }
 
 /**
- * The answer to a request, well-formed or not.
+ * The reply to a request, well-formed or not.
+ *
+ * The metadata of an admitted client names it: a routing id that replaces the client's own choice,
+ * which could end the process of a ROUTER (docs/decisions/0009-assertions.md). libzmq has read the
+ * client's id before the request.
  *
  * @param frames the request, whose routing id and request id are sent back
- * The metadata of an admitted client names it: a routing id in place of the one that it has chosen, which could end
- * the process of a ROUTER (docs/decisions/0009-assertions.md). libzmq has read that one before it asks.
- *
  * @returns frames for the ROUTER; the user id stays empty
  */
 export function encodeReply(frames: readonly Buffer[], admitted: boolean): (Buffer | string)[] {
@@ -69,7 +71,7 @@ export function encodeReply(frames: readonly Buffer[], admitted: boolean): (Buff
   ];
 }
 
-/** A property as ZMTP has them: the name, the value, each behind its length in one and four bytes. */
+/** A ZMTP property: name and value, preceded by their lengths in one and four bytes. */
 function property(name: string, value: Buffer): Buffer {
   const head = Buffer.alloc(1 + name.length + 4);
   head[0] = name.length;

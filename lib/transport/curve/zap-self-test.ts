@@ -8,17 +8,19 @@ import { listPolicy } from "./zap-policy.ts";
 
 const TIMEOUT_MS = 5000;
 
-/** A context whose domains a ZAP handler serves. */
+/** A context with a ZAP handler for its domains. */
 export interface TestedContext {
   readonly native: Context;
   register(registration: ZapRegistration): ZapDomain;
 }
 
 /**
- * Knocks at a throw-away server of the context with two keys: a stranger's must be refused, a friend's
- * admitted. A libzmq, a build or a change of ours that does not check keys is found before it serves.
+ * Connects to a temporary server of the context with two keys: an unknown one, which must be
+ * refused, and a listed one, which must be admitted. So a libzmq, a build or a change that does not
+ * check keys is detected before it serves.
  *
- * @throws BrokerlessError `BROKERLESS_SECURITY` when it was otherwise, or nothing was decided in 5 s
+ * @throws BrokerlessError `BROKERLESS_SECURITY` when a result was wrong, or there was none within 5
+ *   s
  */
 export async function selfTest(secured: TestedContext): Promise<void> {
   const friend = generateKeyPair();
@@ -62,11 +64,11 @@ interface Knock {
 }
 
 /**
- * A worker thread may end in the middle of the test, and a socket that is open then aborts the process. So
- * does its monitor, which ends a little after the socket was closed.
+ * A worker thread may end in the middle of the test, and an open socket then aborts the process. So
+ * does its monitor, which ends shortly after the socket was closed.
  */
 function remember(socket: Socket): void {
-  // A closed socket would make itself a new monitor, which throws.
+  // A closed socket would create a new monitor, which throws.
   const { events } = socket;
   const closable = {
     closeNow: (): void => socket.close(),
@@ -81,7 +83,7 @@ async function knock(doorbell: Doorbell, { client, serverKey, address }: Knock):
   try {
     remember(push);
     push.linger = 0;
-    // One attempt only: a refused client must not knock again during the next test.
+    // One attempt only: a refused client must not connect again during the next test.
     push.reconnectInterval = -1;
     new ClientIdentity(client, serverKey).applyTo(push);
     const verdict = doorbell.next();
@@ -92,7 +94,7 @@ async function knock(doorbell: Doorbell, { client, serverKey, address }: Knock):
   }
 }
 
-/** Hears what became of each client at a server. */
+/** Receives the result of each client's handshake at a server. */
 class Doorbell {
   #answer: ((verdict: Verdict) => void) | null = null;
   #broken = false;

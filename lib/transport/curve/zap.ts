@@ -5,17 +5,18 @@ import type { ZapDomain, ZapRegistration } from "./zap-domain.ts";
 import { ZapHandler } from "./zap-handler.ts";
 import { selfTest } from "./zap-self-test.ts";
 
-/** What a native socket's security needs during its life. */
+/** The security of a native socket during its lifetime. */
 export type Guard = Pick<ZapDomain, "ready" | "release">;
 
 const NO_GUARD: Guard = Object.freeze({ ready: () => Promise.resolve(), release: () => {} });
 
 /**
- * The ZeroMQ context of the CURVE servers of one thread, and the ZAP handler that decides for them.
+ * The ZeroMQ context of the CURVE servers of one thread, and their ZAP handler.
  *
- * A context of its own, because the handler's endpoint exists once per context: in the global one it might
- * belong to another thread, or to the application. The handler runs while a domain is registered, so it
- * does not keep the process alive. The context stays: libzmq frees one only at the end of the process.
+ * It is a separate context because the handler's endpoint exists once per context: in the global
+ * one it might belong to another thread, or to the application. The handler runs while a domain is
+ * registered, so it does not keep the process alive. The context remains: libzmq frees one only at
+ * the end of the process.
  */
 export class SecuredContext {
   readonly native: Context = new Context();
@@ -24,7 +25,7 @@ export class SecuredContext {
   #count = 0;
 
   /**
-   * Takes a domain; the handler answers for it from here on.
+   * Registers a domain, which the handler serves from now on.
    *
    * @throws BrokerlessError `BROKERLESS_SECURITY` when the handler cannot start
    */
@@ -80,14 +81,14 @@ export class SecuredContext {
 
 let shared: SecuredContext | null = null;
 
-/** The one {@link SecuredContext} of this thread, created when first asked for. */
+/** The one {@link SecuredContext} of this thread, created on first use. */
 export function securedContext(): SecuredContext {
   shared ??= new SecuredContext();
   return shared;
 }
 
 /**
- * What a native socket must be constructed with, and nothing else: an option that throws inside the
+ * The only options with which a native socket must be constructed: an option that throws inside the
  * native constructor crashes the process at its end.
  *
  * @returns a new object at each call, because zeromq.js changes it
@@ -102,7 +103,7 @@ export function nativeOptions(security: ResolvedSecurity): { context?: Context }
  * @param native constructed with {@link nativeOptions} of the same `security`
  * @param lost called when the socket's protection has ended: close it, and report the error
  * @returns `ready()` to await before a bind, `release()` to call when the socket closes
- * @throws BrokerlessError `BROKERLESS_SECURITY` when nothing would check the clients
+ * @throws BrokerlessError `BROKERLESS_SECURITY` when no handler would check the clients
  */
 export function applySecurity(
   native: Socket,

@@ -1,9 +1,12 @@
 import { readSync } from "node:fs";
 import type { Socket } from "node:net";
 
-/** libzmq has accepted within microseconds, unless its thread does not get a core (milliseconds). */
+/**
+ * Longest wait for libzmq's accept, which takes microseconds unless its thread does not get a core
+ * (milliseconds).
+ */
 const ACCEPT_MS_MAX = 50;
-/** Pause between two looks (milliseconds). */
+/** Pause between two checks (milliseconds). */
 const PAUSE_MS = 0.05;
 const GREETING_BYTES_MAX = 64;
 const NOT_YET: ReadonlySet<unknown> = new Set(["EAGAIN", "EWOULDBLOCK"]);
@@ -11,10 +14,12 @@ const NOT_YET: ReadonlySet<unknown> = new Set(["EAGAIN", "EWOULDBLOCK"]);
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
 /**
- * Waits, without a turn of the event loop, until libzmq has accepted a connection, which it shows by its greeting: what
- * the program opens in the next turn may be the last descriptor, and libzmq ends a process that has none for an accept.
+ * Waits, without a turn of the event loop, until libzmq has accepted a connection, which its
+ * greeting shows. The program could open the last descriptor in the next turn, and libzmq ends a
+ * process that has none left for an accept.
  *
- * @param inner a connection to libzmq over a unix socket, begun just now; what is read of it is put back
+ * @param inner a connection to libzmq over a unix socket, begun just now; bytes read from it are
+ *   put back
  * @returns whether it was accepted
  */
 export function awaitAccept(inner: Socket): boolean {
@@ -31,7 +36,7 @@ export function awaitAccept(inner: Socket): boolean {
   return false;
 }
 
-/** @returns null where there is nothing yet, 0 where nothing will come (bytes) */
+/** @returns null where there are no bytes yet, 0 where none will come (bytes) */
 function tryRead(fd: number, target: Buffer): number | null {
   try {
     return readSync(fd, target);
@@ -40,7 +45,10 @@ function tryRead(fd: number, target: Buffer): number | null {
   }
 }
 
-/** Node tells it of no socket in its documented interface. @returns null where there is none: no connection was begun */
+/**
+ * Node's documented interface does not provide it. @returns null where there is none: no connection
+ * was begun
+ */
 function descriptorOf(socket: Socket): number | null {
   const { _handle: handle } = socket as unknown as { readonly _handle: { fd?: number } | null };
   const fd = handle?.fd;

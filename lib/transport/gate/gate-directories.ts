@@ -4,14 +4,14 @@ import { join } from "node:path";
 import { errorOfConnecting } from "../native/ipc-path.ts";
 
 const PREFIX = "brokerless-gate-";
-/** Left behind ones that are looked at in one go (count). */
+/** Most leftover directories that are checked in one call (count). */
 const SWEPT_MAX = 100;
 
 let isSwept = false;
 
 /**
- * Makes a directory that nobody else may enter, for the unix socket behind a gate. The first one of a process also
- * removes those of processes that were killed, and could not do so themselves.
+ * Makes a directory that no other account may enter, for the unix socket behind a gate. The first
+ * call of a process also removes the directories of killed processes.
  */
 export async function makeGateDirectory(): Promise<string> {
   if (!isSwept) void sweepGateDirectories().catch(() => {});
@@ -19,14 +19,15 @@ export async function makeGateDirectory(): Promise<string> {
   return await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
 }
 
-/** The socket in a gate's directory (a path). */
+/** The path of the socket in a gate's directory. */
 export function innerPathOf(directory: string): string {
   return join(directory, "inner");
 }
 
 /**
- * Removes the directories of this user whose process has ended, and whose socket nobody serves: a process of that
- * number may live in another container. One without a socket is just being made.
+ * Removes the directories of this user whose process has ended and whose socket nobody serves: a
+ * process of that number may be running in another container. A directory without a socket is just
+ * being made.
  */
 export async function sweepGateDirectories(root: string = tmpdir()): Promise<void> {
   const names = (await readdir(root)).filter((name) => name.startsWith(PREFIX));

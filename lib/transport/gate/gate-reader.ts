@@ -1,18 +1,18 @@
 import { readReady } from "../native/ready-command.ts";
 
-/** What a connection may do. */
+/** Limits on a connection. */
 export interface GateLimits {
   /** Frames of a message (count). 1 where the role sends and expects one. */
   readonly partsMax: number;
   /** Bytes of a message, all its frames together. */
   readonly messageBytesMax: number;
-  /** Bytes of all topics that a connection is subscribed to; 0 where nobody subscribes. */
+  /** Bytes of all topics to which a connection is subscribed; 0 where nobody subscribes. */
   readonly topicBytesMax: number;
-  /** Connections that an address has at the same time (count). */
+  /** Concurrent connections of an address (count). */
   readonly connectionsMax: number;
 }
 
-/** Bytes of the topics that all connections of a gate are subscribed to, and what they may be. */
+/** Total and limit of the subscribed topics of all connections of a gate (bytes). */
 export class TopicBudget {
   readonly #bytesMax: number;
   #bytes = 0;
@@ -25,7 +25,7 @@ export class TopicBudget {
     return this.#bytes;
   }
 
-  /** @returns false when there is not so much left */
+  /** @returns false when less is left */
   take(bytes: number): boolean {
     this.#bytes += bytes;
     return this.#bytes <= this.#bytesMax;
@@ -36,20 +36,23 @@ export class TopicBudget {
   }
 }
 
-/** Bytes with which every ZMTP 3 connection begins. */
+/** Bytes of the greeting of a ZMTP 3 connection. */
 const GREETING_BYTES = 64;
-/** Bytes of a command other than a subscription: PING and PONG have at most 24, READY and INITIATE some hundreds. */
+/**
+ * Longest command other than a subscription: PING and PONG have at most 24 bytes, READY and
+ * INITIATE some hundreds (bytes).
+ */
 const COMMAND_BYTES_MAX = 1024;
-/** Bytes of one topic, and what stands before it. */
+/** Longest topic, with the bytes before it. */
 const TOPIC_BYTES_MAX = 1024 + 16;
 
-/** Commands of a client in the handshake of CURVE: HELLO and INITIATE (count). */
+/** Commands of a client in the CURVE handshake: HELLO and INITIATE (count). */
 const CURVE_COMMANDS = 2;
 
-/** The security mechanism that a connection must begin with. */
+/** The security mechanism required of a connection. */
 export type GateMechanism = "NULL" | "CURVE";
 
-/** How ZMTP 3.1 and ZMTP 3.0 begin a subscription and its end. */
+/** Prefixes of a subscription and of its end in ZMTP 3.1 and ZMTP 3.0. */
 const AS_COMMANDS = ["\x09SUBSCRIBE", "\x06CANCEL"] as const;
 const AS_MESSAGES = ["\x01", "\x00"] as const;
 
@@ -62,24 +65,26 @@ type State =
   | { readonly in: "greeting" }
   | { readonly in: "head" }
   | { readonly in: "body"; readonly captured: boolean }
-  /** CURVE: the client has said all that it may before the server says READY. */
+  /** CURVE: the client has sent all that it may before the server's READY. */
   | { readonly in: "waiting" }
-  /** CURVE: what follows is encrypted, from somebody who was let in. */
+  /** CURVE: the rest is encrypted, and comes from an admitted client. */
   | { readonly in: "passing" }
   | { readonly in: "refused" };
 
 /**
- * Walks the bytes that a peer sends after ZMTP 3.x, and stops at what libzmq would take without a limit: messages of
- * endless parts, endless subscriptions, long commands before the handshake; and at routing ids that end a process.
- * With CURVE it walks the handshake alone: what follows cannot be read, and comes from somebody who was let in.
+ * Parses the bytes of a ZMTP 3.x peer, and stops where libzmq has no limit of its own: messages of
+ * endless parts, endless subscriptions, long commands before the handshake; and at routing ids that
+ * end a process. With CURVE it parses the handshake alone: the rest is encrypted, and comes from an
+ * admitted client.
  *
- * Pure but for its own state, of at most a topic and the topics subscribed to; bodies are not looked at.
+ * Pure apart from its own state, which is at most a topic and the subscribed topics; message bodies
+ * are not read.
  */
 export class GateReader {
   readonly #limits: Omit<GateLimits, "connectionsMax">;
   readonly #budget: TopicBudget;
   readonly #mechanism: GateMechanism;
-  /** A greeting, the head of a frame, or the body of a subscription, as far as it has come. */
+  /** A partial greeting, frame header, or body of a subscription. */
   readonly #held: Buffer = Buffer.alloc(TOPIC_BYTES_MAX);
   readonly #topics = new Set<string>();
   #state: State = { in: "greeting" };
@@ -94,7 +99,10 @@ export class GateReader {
   #identity: string | null = null;
   #name: string | null = null;
 
-  /** @param budget what all connections of the gate share; by default as much as this one may have */
+  /**
+   * @param budget limit shared by all connections of the gate; default: the limit of this
+   *   connection
+   */
   constructor(
     limits: Omit<GateLimits, "connectionsMax">,
     budget: TopicBudget = new TopicBudget(limits.topicBytesMax),
@@ -105,7 +113,7 @@ export class GateReader {
     this.#mechanism = mechanism;
   }
 
-  /** Whether the peer has said READY; with CURVE, whether it was let in. */
+  /** Whether the peer has sent READY; with CURVE, whether it was admitted. */
   get handshaken(): boolean {
     return this.#handshaken;
   }
@@ -115,29 +123,29 @@ export class GateReader {
     return this.#identity;
   }
 
-  /** How the peer calls itself, fit to be shown; null where it does not, or says it encrypted. */
+  /** The name of the peer, safe to display; null where it has none, or sends it encrypted. */
   get name(): string | null {
     return this.#name;
   }
 
-  /** Whether nothing may come before {@link admitted}. */
+  /** Whether nothing may arrive before {@link admitted}. */
   get waiting(): boolean {
     return this.#state.in === "waiting";
   }
 
-  /** CURVE: the server has said READY. */
+  /** CURVE: the server has sent READY. */
   admitted(): void {
     if (this.#state.in !== "waiting") return;
     this.#handshaken = true;
     this.#state = { in: "passing" };
   }
 
-  /** Bytes of the topics that the peer is subscribed to. */
+  /** Bytes of the topics to which the peer is subscribed. */
   get topicBytes(): number {
     return this.#topicBytes;
   }
 
-  /** The connection has ended: its subscriptions have too. */
+  /** The connection has ended, and its subscriptions with it. */
   end(): void {
     this.#topics.clear();
     this.#budget.giveBack(this.#topicBytes);
@@ -225,7 +233,7 @@ export class GateReader {
     return subscribing ? this.#capture(bytes) : this.#expect("body", bytes);
   }
 
-  /** Whether the command that comes is the READY of the NULL mechanism. */
+  /** Whether the current command is the READY of the NULL mechanism. */
   get #isReady(): boolean {
     return this.#mechanism === "NULL" && !this.#handshaken;
   }
@@ -263,7 +271,7 @@ export class GateReader {
     let refusal: string | null = null;
     if (body.startsWith(subscribe)) refusal = this.#subscribe(body.slice(subscribe.length));
     else if (body.startsWith(cancel)) this.#unsubscribe(body.slice(cancel.length));
-    // What XPUB is sent beside subscriptions it keeps for a program that would read it.
+    // Messages other than subscriptions would stay in the XPUB until a program reads them.
     else if ((this.#flags & COMMAND) === 0) refusal = "a message that is no subscription";
     return refusal ?? this.#expect("head", 2);
   }
@@ -271,7 +279,7 @@ export class GateReader {
   #subscribe(topic: string): string | null {
     if (this.#topics.has(topic)) return null;
     this.#topics.add(topic);
-    // Even the empty topic costs something.
+    // Even the empty topic is counted.
     const bytes = topic.length + 1;
     this.#topicBytes += bytes;
     const hasRoom = this.#budget.take(bytes);
@@ -301,7 +309,7 @@ function padded(mechanism: GateMechanism): string {
   return mechanism.padEnd(20, "\0");
 }
 
-/** @param said by the peer, padded: it may be anything */
+/** @param said mechanism from the peer, padded, with arbitrary bytes */
 function wrongMechanism(wanted: GateMechanism, said: string): string {
   const refusal = `not the ${wanted} mechanism`;
   const other = wanted === "CURVE" ? "NULL" : "CURVE";

@@ -7,42 +7,50 @@ import { type Descriptors, processDescriptors } from "../native/descriptors.ts";
 import { awaitAccept } from "./await-accept.ts";
 import { type GateLimits, type GateMechanism, GateReader, TopicBudget } from "./gate-reader.ts";
 
-/** Where a {@link Gate} listens. */
+/** The listening address of a {@link Gate}. */
 export type GatePlace =
   | { readonly host: string; readonly port: number }
   | { readonly path: string };
 
-/** Peers that may have as many subscriptions as a peer may have, at the same time (count). */
+/** Number of peers that may use their full subscription limit at the same time (count). */
 const PEERS_SUBSCRIBED_MAX = 16;
 
 /** Dependencies of {@link Gate}. */
 export interface GateOptions {
   readonly place: GatePlace;
-  /** The unix socket that libzmq is bound to, in a directory that nobody else may enter. */
+  /** The unix socket to which libzmq is bound, in a directory that no other account may enter. */
   readonly path: string;
   readonly limits: GateLimits;
   readonly mechanism: GateMechanism;
-  /** Until READY has come (milliseconds). */
+  /** Time until READY must arrive (milliseconds). */
   readonly handshakeMsMax: number;
-  /** Silence after which the system asks whether a peer's machine is there (milliseconds); 0: it never asks. */
+  /**
+   * Silence after which the system probes whether a peer's machine is alive (milliseconds); 0:
+   * never.
+   */
   readonly heartbeatMs: number;
   /** Routing ids in use at the gates of one ROUTER, in latin1; null where peers have none. */
   readonly identities: Set<string> | null;
-  /** Connections were refused, or cut off: told of each, or of many. */
+  /** Connections were refused, or cut off: called for each, or for many. */
   readonly onRefused: (error: BrokerlessError) => void;
   readonly descriptors?: Descriptors;
 }
 
-/** Descriptors of a connection: its own, both ends of the one to libzmq (count). */
+/** Descriptors of a connection: its own, and both ends of the one to libzmq (count). */
 const DESCRIPTORS = 3;
-/** What a server says in the handshake of CURVE before READY: its greeting, and WELCOME with its head (bytes). */
+/**
+ * Bytes from a server in the CURVE handshake before READY: its greeting, and WELCOME with its
+ * header.
+ */
 const CURVE_SERVER_BYTES = 64 + 2 + 168;
 
 /**
- * Stands before a socket of libzmq, reads along, and cuts off who exceeds a limit that libzmq has not.
+ * A proxy in front of a socket of libzmq, which parses the bytes of each connection and ends one
+ * that exceeds a limit that libzmq does not have.
  *
- * Bytes pass unchanged and in order; a side that does not read holds back the other. It costs one copy
- * within the kernel each way, and no promise, timer or allocation for each message.
+ * Bytes pass unchanged and in order; a side that does not read slows down the other. The cost is
+ * one copy within the kernel in each direction, and no promise, timer or allocation for each
+ * message.
  *
  * @see docs/decisions/0004-security.md
  */
@@ -71,12 +79,12 @@ export class Gate {
     const gate = new Gate(options);
     gate.#server.listen(options.place);
     await once(gate.#server, "listening");
-    // Out of descriptors, the system is asked again for each connection; those that wait are accepted later.
+    // Without free descriptors, each accept is retried; waiting connections are accepted later.
     gate.#server.on("error", () => {});
     return gate;
   }
 
-  /** Of a tcp gate: the address with its port. */
+  /** The address of a tcp gate, with its port. */
   get address(): string {
     const { address, port, family } = this.#server.address() as {
       readonly address: string;
@@ -91,12 +99,12 @@ export class Gate {
     return this.#refusals.count;
   }
 
-  /** Connections that pass now (count). */
+  /** Current connections (count). */
   get peers(): number {
     return this.#pairs.size;
   }
 
-  /** Cuts off everybody; resolves when the address can be bound again. */
+  /** Ends all connections; resolves when the address can be bound again. */
   async close(): Promise<void> {
     const closed = once(this.#server, "close");
     this.#server.close();
@@ -161,7 +169,10 @@ export class Gate {
     });
   }
 
-  /** Takes a routing id, unless somebody has it: libzmq would drop what the second one sends, without a word. */
+  /**
+   * Reserves a routing id. @returns true where another connection has it: libzmq would silently
+   * drop the messages of the second one
+   */
   #isTaken(identity: string | null): boolean {
     const { identities } = this.#options;
     if (identity === null || identities === null) return false;

@@ -9,31 +9,31 @@ import { innerPathOf, makeGateDirectory } from "./gate-directories.ts";
 /** Dependencies of {@link GatedListener}. */
 export interface GatedListenerOptions
   extends Omit<GateOptions, "place" | "path" | "handshakeMsMax"> {
-  /** Where peers come in: `tcp://HOST:PORT` or `ipc://PATH`, checked. */
+  /** The address for peers: `tcp://HOST:PORT` or `ipc://PATH`, checked. */
   readonly address: string;
   /** Binds the native socket to an ipc address. */
   readonly bindInner: (address: string) => void;
-  /** Takes that back: nobody can listen at the address for peers. */
+  /** Undoes `bindInner` when the gate cannot listen at the address for peers. */
   readonly unbindInner: (address: string) => void;
 }
 
-/** Time for a handshake; libzmq gives no more itself (milliseconds). */
+/** Time limit of a handshake, the same as libzmq's own (milliseconds). */
 const HANDSHAKE_MS_MAX = 2_000;
 
 /**
- * A tcp or ipc address with a {@link Gate} on it, and the native socket behind that on a unix socket in a
- * directory that nobody else may enter.
+ * A tcp or ipc address with a {@link Gate} on it, and the native socket behind it, on a unix socket
+ * in a directory that no other account may enter.
  *
  * @see docs/decisions/0004-security.md
  */
 export class GatedListener {
   /** The address with its wildcard resolved. */
   readonly address: string;
-  /** What the native socket is bound to, and calls this in its events. */
+  /** The address to which the native socket is bound, as it appears in its events. */
   readonly inner: string;
   readonly #gate: Gate;
   readonly #directory: string;
-  /** Over ipc: by which peers find the gate. */
+  /** The file by which ipc peers connect to the gate. */
   readonly #file: SocketFile | null;
 
   private constructor(
@@ -68,14 +68,14 @@ export class GatedListener {
     }
   }
 
-  /** Cuts off everybody; resolves when the address can be bound again. */
+  /** Ends all connections; resolves when the address can be bound again. */
   async close(): Promise<void> {
     this.#file?.remove();
     await this.#gate.close();
     await rm(this.#directory, { recursive: true, force: true });
   }
 
-  /** Removes what would be left behind, for a thread that ends: its connections end with it. */
+  /** Removes the files, for a thread that ends: its connections end with it. */
   closeNow(): void {
     this.#file?.remove();
     rmSync(this.#directory, { recursive: true, force: true });
@@ -117,7 +117,7 @@ function pathOf(address: string): string {
   return address.slice("ipc://".length);
 }
 
-/** Node listens on hosts and paths; libzmq also takes `*` and the name of an interface. */
+/** Node listens on hosts and paths; libzmq also accepts `*` and the name of an interface. */
 function placeOf(address: string): GatePlace {
   const colon = address.lastIndexOf(":");
   const name = address.slice("tcp://".length, colon).replace(/^\[|\]$/g, "");

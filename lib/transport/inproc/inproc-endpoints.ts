@@ -2,9 +2,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { errnoOf, type NativeSocket } from "../native/native.ts";
 import { bindPresence, connectPresence, type Presence } from "./presence.ts";
 
-/** Between two tries to have a name (milliseconds). */
+/** Pause between two attempts to bind a name (milliseconds). */
 const PAUSE_MS = 2;
-/** Tries after which a name is somebody else's (count). */
+/** Attempts after which a name counts as taken (count). */
 const TRIES_MAX = 10;
 
 /** Dependencies of {@link InprocEndpoints}. */
@@ -12,33 +12,40 @@ export interface InprocOptions {
   readonly native: NativeSocket;
   readonly onJoined: (address: string) => void;
   readonly onEnded: (address: string) => void;
-  /** The native socket was used from outside: a call that is under way must look again. */
+  /** The native socket was used from outside: a pending call must check its state again. */
   readonly onTouched: () => void;
 }
 
 /**
- * The inproc addresses of a socket. libzmq reports nothing about them and never connects again; here
- * peers are counted, and a connector finds the next binder of its address when the first has gone.
+ * The inproc addresses of a socket. libzmq reports nothing about them and never reconnects. This
+ * class counts the peers, and reconnects to the next binder of an address when the previous one has
+ * gone.
  */
 export class InprocEndpoints {
   readonly #options: InprocOptions;
   readonly #presences = new Map<string, Presence>();
-  /** Addresses that we are connected to, and whose binder has gone: libzmq has no connection there. */
+  /** Connected addresses whose binder has gone: libzmq has no connection there. */
   readonly #lost = new Set<string>();
   readonly #connected = new Set<string>();
-  /** Addresses that we are connected to, and whose binder has answered. */
+  /** Connected addresses whose binder has replied. */
   readonly #joined = new Set<string>();
 
   constructor(options: InprocOptions) {
     this.#options = options;
   }
 
-  /** Whether a peer that is not one of ours, and does not announce itself, may be at one of the addresses. */
+  /**
+   * Whether one of the addresses may have a peer of another library, which does not announce
+   * itself.
+   */
   get mayHaveForeign(): boolean {
     return this.#presences.size > this.#joined.size + this.#lost.size;
   }
 
-  /** Binds the native socket. @throws what zeromq throws where the name is taken; nothing is bound then */
+  /**
+   * Binds the native socket. @throws the error of zeromq where the name is taken; nothing is bound
+   * then
+   */
   bind(address: string): void {
     const { native, onJoined: joined, onEnded: ended } = this.#options;
     native.bindSync(address);
@@ -84,7 +91,7 @@ export class InprocEndpoints {
     this.#connected.add(address);
   }
 
-  /** We give the address up. */
+  /** Unbinds or disconnects the address. */
   release(address: string): void {
     this.#presences.get(address)?.close("cut");
     this.#presences.delete(address);
@@ -96,11 +103,13 @@ export class InprocEndpoints {
   /**
    * The native socket closes.
    *
-   * @param lingerMs how long what it has sent waits for a binder; 0 where it has sent nothing (milliseconds)
+   * @param lingerMs how long unsent messages wait for a binder; 0 where there are none
+   *   (milliseconds)
    * @param threadEnds whether nothing more can be done after the call
    */
   close(lingerMs: number, threadEnds = false): void {
-    // Closing ends a connection only later, in a thread of libzmq: who hears of it first would still send.
+    // Closing ends a connection only later, in a thread of libzmq: a peer that is notified first
+    // would still send.
     for (const address of this.#connected) if (!this.#lost.has(address)) this.#disconnect(address);
     this.#connected.clear();
     for (const presence of this.#presences.values()) {
@@ -109,7 +118,10 @@ export class InprocEndpoints {
     this.#presences.clear();
   }
 
-  /** Ends a connection, or frees a bound name, unless the other side has ended it and we have not heard so yet. */
+  /**
+   * Ends a connection, or frees a bound name, unless the other side has ended it already and the
+   * notification is still on its way.
+   */
   #disconnect(address: string): void {
     try {
       this.#options.native.disconnect(address);
@@ -120,10 +132,11 @@ export class InprocEndpoints {
 }
 
 /**
- * Binds an inproc name. A socket of another thread that has just given it up may still have the half of it, and who
- * looks whether it is free has it for an instant (presence): so it is tried for a moment.
+ * Binds an inproc name, with retries for a short time. A socket of another thread that has just
+ * released the name may not have freed it completely, and the check whether it is free occupies it
+ * briefly (see presence.ts).
  *
- * @throws what `bind` throws, the last time
+ * @throws the error of `bind` in the last attempt
  */
 export async function bindFreeName<T>(bind: () => T): Promise<T> {
   for (let tries = 1; ; tries++) {

@@ -1,18 +1,18 @@
 import { Dealer, Router } from "zeromq";
 
-/** What is behind an inproc address, for its presence endpoint. A NUL cannot stand in a user's address. */
+/** Suffix of the presence endpoint of an inproc address. A NUL cannot occur in a user's address. */
 const SUFFIX = "#presence";
 const HERE = Buffer.from("here");
-/** The socket closes: libzmq ends its connections by itself, when all that is in them was read. */
+/** The socket closes: libzmq ends its connections by itself, once everything in them was read. */
 const GONE = Buffer.from("gone");
-/** The address alone was given up: libzmq would leave the connection as it is. */
+/** Only the address was released: libzmq would keep the connection. */
 const CUT = Buffer.from("cut");
-/** Nobody has bound, and yet there was a binder for a moment: connect again. */
+/** There was a temporary binder, and no real one: connect again. */
 const AGAIN = Buffer.from("again");
-/** Who waits for a binder has said so long ago, in the same process (milliseconds). */
+/** A waiting connector in the same process has announced itself within this time (milliseconds). */
 const SWEEP_MS = 20;
 
-/** Told of peers that come and go on an inproc address. */
+/** Receives the arrivals and departures of peers at an inproc address. */
 export interface PresenceListener {
   readonly joined: (address: string) => void;
   readonly ended: (address: string) => void;
@@ -20,14 +20,14 @@ export interface PresenceListener {
 
 /** {@link PresenceListener} of a connector. */
 export interface ConnectorListener extends PresenceListener {
-  /** The binder has given up the address, and not its socket. */
+  /** The binder has released the address, but not closed its socket. */
   readonly cut: (address: string) => void;
   /** The connection leads nowhere: it must be made again. */
   readonly again: (address: string) => void;
 }
 
 /**
- * Why one side says good-bye: its socket closes, or only this address is given up, or its thread ends, and
+ * Why one side leaves: its socket closes, or only this address is released, or its thread ends and
  * nothing more can be done after the call.
  */
 export type Farewell = "gone" | "cut" | "thread ends";
@@ -35,19 +35,21 @@ export type Farewell = "gone" | "cut" | "thread ends";
 /** One side of an inproc address. */
 export interface Presence {
   /**
-   * Says good-bye to the other side.
+   * Announces the departure to the other side.
    *
-   * @param lingerMs how long what was sent waits for somebody who binds the address (milliseconds); default: it does not
+   * @param lingerMs how long unsent messages wait for a binder of the address (milliseconds);
+   *   default 0
    */
   close(farewell: Farewell, lingerMs?: number): void;
 }
 
 /**
- * Answers those who connect to an inproc address that we have bound, and counts them.
+ * Replies to the connectors of a bound inproc address, and counts them.
  *
- * libzmq's monitor reports nothing for inproc. So beside the data's address there is one for presence:
- * the binder is a ROUTER there, each connector a DEALER, and each tells the other when it comes and
- * goes. Works between worker threads, and peers that are not ours are simply not counted.
+ * libzmq's monitor reports nothing for inproc. Therefore each address has a second one for
+ * presence, where the binder is a ROUTER and each connector a DEALER, and both announce their
+ * arrival and departure. This works between worker threads; peers of other libraries are not
+ * counted.
  */
 export function bindPresence(address: string, listener: PresenceListener): Presence {
   const router = openRouter();
@@ -73,16 +75,16 @@ export function bindPresence(address: string, listener: PresenceListener): Prese
   };
 }
 
-/** Announces us to whoever binds an inproc address that we connect to, now or later, one after another. */
+/** Announces this socket to each successive binder of a connected inproc address, now or later. */
 export function connectPresence(address: string, listener: ConnectorListener): Presence {
   let dealer = openDealer(address);
-  /** Whether nobody has answered yet. */
+  /** Whether nobody has replied yet. */
   let pending = true;
-  /** Ends the wait of what a closed socket has sent; null before it is closed. */
+  /** Ends the wait for unsent messages of a closed socket; null before it is closed. */
   let endLinger: (() => void) | null = null;
   const read = (): void => {
     void readAll(dealer, ([word]) => {
-      // Heard before we closed, told after it.
+      // Received before the close, handled after it.
       if (dealer.closed) return;
       if (endLinger !== null) {
         endLinger();
@@ -105,7 +107,7 @@ export function connectPresence(address: string, listener: ConnectorListener): P
     void dealer.send(GONE).catch(ignore);
     dealer.close();
   };
-  /** Resolves when somebody has bound the address, or it is too late. */
+  /** Resolves when the address was bound, or after the timeout. */
   const linger = (lingerMs: number): Promise<void> =>
     new Promise((resolve) => {
       const timer = setTimeout(() => {
@@ -128,7 +130,7 @@ export function connectPresence(address: string, listener: ConnectorListener): P
         return;
       }
       leave();
-      // Not before the caller has given up its own connection.
+      // Not before the caller has ended its own connection.
       if (isKept) keep(Promise.resolve().then(() => sweep(address)));
     },
   };
@@ -139,18 +141,18 @@ function keep(sweeping: Promise<void>): void {
   void sweeping.then(() => sweeps.delete(sweeping));
 }
 
-/** Sockets of ours that stay open for a moment after those who needed them. */
+/** Internal sockets that stay open briefly after their owners. */
 const sweeps = new Set<Promise<void>>();
 
-/** Resolves when none of our own sockets is left of addresses that were given up. */
+/** Resolves when no internal socket of a released address is left. */
 export async function swept(): Promise<void> {
   await Promise.all(sweeps);
 }
 
 /**
- * Lets go of those who have connected to an inproc address that nobody has bound, and were closed: until
- * somebody binds it, libzmq keeps their sockets, and a monitor of theirs keeps the process alive. So
- * somebody does, for an instant. Those who still wait are told to connect again.
+ * Releases closed connectors of an inproc address that nobody has bound: until it is bound, libzmq
+ * keeps their sockets, and their monitors keep the process alive. Therefore this function binds it
+ * briefly. Connectors that are still open are asked to connect again.
  */
 function sweep(address: string): Promise<void> {
   const router = openRouter();
@@ -161,7 +163,7 @@ function sweep(address: string): Promise<void> {
     router.bindSync(address + SUFFIX);
     router.disconnect(address + SUFFIX);
   } catch {
-    // Somebody has bound it: then nobody is kept.
+    // Another socket has bound the address, which releases the connectors.
   }
   void readAll(router, ([id, word]) => {
     if (word!.equals(HERE)) void router.send([id!, AGAIN]).catch(ignore);
@@ -200,7 +202,7 @@ async function readAll(
   try {
     while (!socket.closed) onMessage((await socket.receive()) as Buffer[]);
   } catch {
-    // The socket was closed: there is nothing left to read.
+    // The socket was closed, and nothing is left to read.
   }
 }
 

@@ -1,33 +1,41 @@
 import { isUtf8 } from "node:buffer";
 import type { NativeMessage, NativeText } from "../native/native.ts";
 
-/** zeromq.js copies a frame of at most so many bytes; of a longer one libzmq gets the memory itself. */
+/**
+ * zeromq.js copies a frame of up to this length; it passes the memory of a longer one to libzmq
+ * (bytes).
+ */
 const COPIED_BYTES_MAX = 128;
 /**
- * Begins a frame whose rest is base64. No frame that we make begins so, nor does a (un)subscription; what an
- * application sends like this from a thread is base64 itself.
+ * Prefix of a frame whose rest is base64. No frame of this package starts with it, nor does a
+ * subscription or its end; a frame of an application that does so is itself sent as base64 from a
+ * thread.
  */
 const MARK_TEXT = "\x02brokerless base64\x03";
 const MARK = Buffer.from(MARK_TEXT);
 
-/** What is to be known of a socket. */
+/** Properties of a socket that matter here. */
 export interface ThreadFrames {
-  /** Frames before a message that never leave the thread: the id by which a ROUTER finds its peer (count). */
+  /**
+   * Frames in front of a message that never leave the thread: the id by which a ROUTER finds its
+   * peer (count).
+   */
   readonly own: number;
-  /** Whether what it sends must outlive its thread: in the main thread nothing does. */
+  /** Whether its messages must outlive its thread: in the main thread none must. */
   readonly mustOutlive: boolean;
 }
 
 /**
- * Makes a message fit to outlive its thread.
+ * Makes a message independent of its thread's memory.
  *
- * Over inproc a frame is handed from socket to socket as it stands, and of a frame beyond 128 bytes that is
- * JavaScript memory. When a worker thread ends, its memory goes: whoever still has the frame, in a queue or
- * in his hands, has what is there later, and libzmq's report that the frame is free reaches a module that
- * is no more. Only of a string does zeromq.js make a copy of any length. So a long frame goes as a string:
- * as it is where it is UTF-8, else as base64 behind a mark, which {@link fromThread} undoes. A frame tells
- * this of itself: on their way frames are put before a message, and taken off. A frame that happens to begin with
- * the mark goes in the same way, whatever thread it is of.
+ * Over inproc a frame is passed from socket to socket unchanged, and a frame of more than 128 bytes
+ * is JavaScript memory. When a worker thread ends, its memory is freed. Whoever still has the
+ * frame, in a queue or as received, then reads other data, and libzmq's notification that the frame
+ * is free calls into an unloaded module. zeromq.js makes a copy of any length only of a string.
+ * Therefore a long frame is sent as a string: unchanged where it is UTF-8, otherwise as base64
+ * after a mark, which {@link fromThread} undoes. The mark is in the frame itself, because frames
+ * are put before a message, and taken off, on the way. A frame that happens to start with the mark
+ * is sent in the same way, from any thread.
  *
  * @see docs/decisions/0008-threads.md
  */
@@ -43,9 +51,10 @@ export function toThread(message: NativeMessage, socket: ThreadFrames): NativeTe
 }
 
 /**
- * @returns the message as it was before {@link toThread}. Total: anybody can send what looks like it, and a frame
- * that `toThread` has not made is what it is. Of a message over tcp nobody can tell that it is one: it is read as
- * its sender could have written it plainly.
+ * @returns the message as it was before {@link toThread}. Never throws: anybody can send a frame
+ *   that looks encoded, and a frame that `toThread` has not made is returned unchanged. A message
+ *   over tcp cannot be distinguished, and is decoded in the same way; its sender could have sent
+ *   the result directly.
  */
 export function fromThread(frames: Buffer[], { own }: Pick<ThreadFrames, "own">): Buffer[] {
   return frames.map((frame, index) => (index < own ? frame : plainly(frame)));
@@ -59,7 +68,7 @@ function plainly(frame: Buffer): Buffer {
   return isOurs && bytes.toString("base64") === text ? bytes : frame;
 }
 
-/** Whether it goes as it is. */
+/** Whether the frame is sent unchanged. */
 function isPlain(bytes: Buffer): boolean {
   return isUtf8(bytes) && !isMarked(bytes);
 }

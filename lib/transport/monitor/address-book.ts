@@ -1,10 +1,10 @@
-/** What a channel was told to bind or to connect to. */
+/** An address to which a channel is bound or connected. */
 export interface Endpoint {
   readonly address: string;
   readonly side: "bound" | "connected";
 }
 
-/** Where a socket can be found, and where it goes. */
+/** The bound and connected addresses of a socket. */
 export interface Addresses {
   readonly bound: readonly string[];
   readonly connected: readonly string[];
@@ -13,17 +13,21 @@ export interface Addresses {
 const WILDCARD = /^tcp:\/\/(?:\*|0\.0\.0\.0|\[::\]):/;
 
 /**
- * What a channel is bound and connected to, and which of that a monitor event is about.
+ * The bound and connected addresses of a channel, and the mapping from a monitor event to one of
+ * them.
  *
- * libzmq reports a bound wildcard by the interface over which a peer came, and a number by its shortest form. Events of endpoints that were given up may still arrive: they are
- * about nothing.
+ * libzmq reports a bound wildcard by the interface of the incoming connection, and an IP address in
+ * its shortest form. Events of released endpoints may still arrive: they match no address.
  */
 export class AddressBook {
-  /** What libzmq calls each of the addresses that we have bound: what is behind the gate, where there is one. */
+  /** libzmq's name of each bound address: the address behind the gate, where there is one. */
   readonly #bound = new Map<string, string>();
-  /** What libzmq calls each of the addresses that we are connected to, beside the address itself. */
+  /** libzmq's other names of each connected address. */
   readonly #connected = new Map<string, Set<string>>();
-  /** Those of them whose host is a name: where they lead is told, not learned. */
+  /**
+   * Connected addresses with a host name: their IP addresses are set with {@link move}, and not
+   * learned.
+   */
   readonly #named = new Set<string>();
 
   get bound(): readonly string[] {
@@ -42,25 +46,25 @@ export class AddressBook {
     this.#bound.set(address, nativeName);
   }
 
-  /** @param isNamed whether its host is a name, and {@link move} tells where it leads */
+  /** @param isNamed whether its host is a name, whose IP address is set with {@link move} */
   addConnected(address: string, isNamed = false): void {
     this.#connected.set(address, new Set());
     if (isNamed) this.#named.add(address);
   }
 
-  /** The name in a connected address leads to `place` now. */
+  /** Sets the IP address of the host name in a connected address. */
   move(address: string, place: string): void {
     this.#connected.set(address, new Set([place]));
   }
 
-  /** What libzmq was told to connect to; null where the name of the host was not found yet. */
+  /** The address to which libzmq connects; null while the host name is not resolved. */
   placeOf(address: string): string | null {
     if (!this.#named.has(address)) return address;
     const [place] = this.#connected.get(address) ?? [];
     return place ?? null;
   }
 
-  /** What libzmq calls a bound address; the address itself where it is not bound. */
+  /** libzmq's name of a bound address; the address itself where it is not bound. */
   nativeNameOf(address: string): string {
     return this.#bound.get(address) ?? address;
   }
@@ -76,7 +80,7 @@ export class AddressBook {
     return this.#connected.delete(address);
   }
 
-  /** libzmq connects to `address`: if that is none of ours, it is another name of one. */
+  /** libzmq connects to `address`: if it is unknown, it is another name of a connected address. */
   learn(address: string): void {
     if (!address.startsWith("tcp:") || this.find(address)?.side === "connected") return;
     const port = portOf(address);
@@ -87,7 +91,7 @@ export class AddressBook {
     names?.add(address);
   }
 
-  /** @returns null for an endpoint that was given up */
+  /** @returns null for a released endpoint */
   find(address: string): Endpoint | null {
     if (this.#connected.has(address)) return { address, side: "connected" };
     for (const [text, nativeName] of this.#bound) {

@@ -6,8 +6,8 @@ const REPORTS_MAX = 8;
 const PERIOD_MS = 1_000;
 
 /**
- * Counts refused connections, and reports them: whoever opens connections faster than anybody reads about it costs a
- * number, not an event each.
+ * Counts refused connections, and reports them at a limited rate: a peer that opens connections
+ * very quickly increases a number, without an event for each.
  */
 export class ConnectionRefusals {
   readonly #onRefused: (error: BrokerlessError) => void;
@@ -30,7 +30,7 @@ export class ConnectionRefusals {
     return this.#count;
   }
 
-  /** @param text who, and why */
+  /** @param text who was refused, and why */
   add(text: string): void {
     this.#count += 1;
     const nowMs = this.#nowMs();

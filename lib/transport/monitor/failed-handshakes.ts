@@ -1,15 +1,19 @@
-/** So many failures of one address in a row, without a word about why, are news (count): fewer may be a server that restarts. */
+/**
+ * Consecutive unexplained failures of one address that are reported (count); fewer may be a server
+ * that restarts.
+ */
 const FAILURES_TOLD = 3;
-/** An address is told no more often than this (milliseconds). */
+/** Shortest time between two reports of an address (milliseconds). */
 const TELL_MS_MIN = 5_000;
 
 /**
- * Counts the connections to an address of which tcp, or ipc, was made and the handshake was not, one after the other.
+ * Counts the consecutive connections to an address that were made over tcp or ipc but ended before
+ * the handshake.
  *
- * libzmq says no more of a wrong `serverKey` than that the peer has hung up, as one that restarts does. So it is told
- * when it has happened some times in a row, and then now and then.
+ * For a wrong `serverKey`, libzmq reports only that the peer has hung up, as for one that restarts.
+ * Therefore it is reported after several consecutive failures, and then at intervals.
  *
- * Pure. Bounded by the addresses that a socket is connected to.
+ * Pure. Bounded by the addresses to which a socket is connected.
  *
  * @see docs/decisions/0057-failed-handshakes-at-the-connecting-side.md
  */
@@ -29,7 +33,7 @@ export class FailedHandshakes {
     } else failed.count += 1;
   }
 
-  /** Whether a failure that is about to be added, and has no cause that is known, is to be told now. */
+  /** Whether a failure of unknown cause that is about to be added should be reported now. */
   isNews(address: string, nowMs: number): boolean {
     const failed = this.#failed.get(address);
     if (failed === undefined || failed.count + 1 < FAILURES_TOLD) return false;
@@ -38,7 +42,7 @@ export class FailedHandshakes {
     return true;
   }
 
-  /** A handshake was completed, or nobody wants the address any more. */
+  /** A handshake was completed, or the address was released. */
   forget(address: string): void {
     this.#failed.delete(address);
   }

@@ -2,7 +2,10 @@ import { BrokerlessError } from "../../errors.ts";
 import { errnoOf } from "../native/native.ts";
 import type { Endpoint } from "./address-book.ts";
 
-/** Likely causes, by what libzmq says; its own words, "ZMTP protocol error", are the same for all of them. */
+/**
+ * Likely causes by libzmq's error; its own text, "ZMTP protocol error", is the same for all of
+ * them.
+ */
 const ONE_SIDED = "one side has keys (security) and the other has none";
 const CAUSES = {
   bound: {
@@ -16,9 +19,9 @@ const CAUSES = {
 } as const;
 
 /**
- * A handshake failed for a reason that libzmq gives.
+ * A handshake failed for a reason that libzmq reports.
  *
- * @param endpoint where; null for an address that was given up
+ * @param endpoint its address; null for a released address
  */
 export function handshakeError(endpoint: Endpoint | null, cause: Error): BrokerlessError {
   const refused = "status" in cause || /CRYPTOGRAPHIC|MECHANISM|ZAP/.test(errnoOf(cause));
@@ -32,13 +35,13 @@ export function handshakeError(endpoint: Endpoint | null, cause: Error): Brokerl
   );
 }
 
-/** A connection ended before its handshake, without a word. */
+/** A connection ended before its handshake, without a reason. */
 export function abortedError(address: string): BrokerlessError {
   const message = `a connection at ${address} ended before its handshake: the peer's socket is of a kind that does not fit, such as a plain one where this one is reliable; or ${ONE_SIDED}; or the peer gave up`;
   return new BrokerlessError("BROKERLESS_PROTOCOL", message);
 }
 
-/** The same, again and again, at a socket that is connected and has keys. */
+/** The same, repeatedly, at a connecting socket with keys. */
 export function unexplainedError(address: string): BrokerlessError {
   const message = `the server at ${address} ends connections in their handshake, and says no reason: its key may not be the serverKey here, or it has no keys, or there is no server of this kind`;
   return new BrokerlessError("BROKERLESS_SECURITY", message);

@@ -1,20 +1,21 @@
-/** A handshake is over within this time, or nothing comes of it (milliseconds). */
+/** A handshake is complete within this time, or fails (milliseconds). */
 const PATIENCE_MS = 250;
-/** A peer that tries again and again is reported no more often than this (milliseconds). */
+/** Shortest time between two reports of a peer that keeps trying (milliseconds). */
 const REPORT_MS_MIN = 5_000;
 
 /**
- * Notices connections that end before their handshake without a word: libzmq drops a peer whose socket is of a
- * kind that does not fit, and reports nothing but the end.
+ * Detects connections that end before their handshake without a reason: libzmq drops a peer with an
+ * incompatible socket type, and reports nothing but the end.
  *
- * Ends carry the endpoint only, so an end may be that of another connection; it is therefore reported only when
- * the handshake that it may belong to has not been completed a little later.
+ * The report of an end contains only the endpoint, so it may belong to another connection. It is
+ * therefore reported only if the handshake to which it may belong has not been completed shortly
+ * afterwards.
  */
 export class HandshakeWatch {
   readonly #onAborted: (address: string) => void;
   readonly #endpoints = new Map<string, { open: number; ended: number; reportedMs: number }>();
 
-  /** @param onAborted told of an endpoint where a connection ended before its handshake */
+  /** @param onAborted called for an endpoint where a connection ended before its handshake */
   constructor(onAborted: (address: string) => void) {
     this.#onAborted = onAborted;
   }
@@ -22,7 +23,7 @@ export class HandshakeWatch {
   /**
    * A connection was made, in either direction.
    *
-   * @param only whether the endpoint has one connection at a time, so that an earlier one was given up
+   * @param only whether the endpoint has one connection at a time, so that an earlier one has ended
    */
   opened(address: string, only: boolean): void {
     const endpoint = this.#endpoint(address);
@@ -52,7 +53,7 @@ export class HandshakeWatch {
     }, PATIENCE_MS).unref();
   }
 
-  /** The endpoint was given up: nothing that is still reported of it is news. */
+  /** The endpoint was released: later reports about it are ignored. */
   forget(address: string): void {
     const endpoint = this.#endpoints.get(address);
     if (endpoint !== undefined) endpoint.ended = 0;

@@ -1,42 +1,46 @@
-/** What happened to a peer, for those who listen. */
+/** A change of the connected peers. */
 export interface PeerChange {
   readonly type: "peer" | "peerLost";
-  /** The endpoint over which it came: of a bound socket our own, of a connected one the peer's. */
+  /**
+   * The endpoint of the connection: the socket's own for a bound socket, the peer's for a connected
+   * one.
+   */
   readonly address: string;
   /** Peers connected after the change (count). */
   readonly peers: number;
 }
 
-/** Connections that came to a bound endpoint, by how far they have come (counts). */
+/** Connections at a bound endpoint, by state (counts). */
 interface Bound {
-  /** Handshake under way. */
+  /** Handshake in progress. */
   begun: number;
   joined: number;
-  /** Handshake failed, end still to be reported. */
+  /** Handshake failed, end of the connection not yet reported. */
   failed: number;
 }
 
 /**
  * Counts the peers that have completed the handshake, from monitor events.
  *
- * libzmq tells connections apart by the endpoint alone. A connected endpoint has one connection at a time:
- * the latest report says whether it stands. (Reports of a connection that was given up right before the
- * same address was connected again may come late, and are taken for the new one's; it then makes its own.)
+ * libzmq identifies connections by the endpoint alone. A connected endpoint has one connection at a
+ * time: the latest report says whether it is up. (Reports of a connection that was released right
+ * before the same address was connected again may arrive late, and are attributed to the new one,
+ * which then reports its own state.)
  *
- * At a bound endpoint the end of every connection is reported, but of some failed handshakes (a wrong
- * socket type, no ZMTP at all) nothing else. So an end is taken for that of a failed connection while one
- * is known, else of one whose handshake is under way, else of a peer. A guess that was wrong shows when
- * more handshakes settle than were under way, and is put right then.
+ * At a bound endpoint the end of every connection is reported, but for some failed handshakes (a
+ * wrong socket type, no ZMTP at all) nothing else. So an end is attributed to a failed connection
+ * if one is known, otherwise to one whose handshake is in progress, otherwise to a peer. A wrong
+ * attribution shows when more handshakes settle than were in progress, and is corrected then.
  *
- * Pure. Invariant: `count` is the sum of all endpoints, and never negative; when no handshake is under
- * way, it is the number of open connections.
+ * Pure. Invariant: `count` is the sum of all endpoints, and never negative; when no handshake is in
+ * progress, it is the number of open connections.
  *
  * @see docs/decisions/0001-native-sockets.md
  */
 export class PeerCount {
   readonly #onChange: (change: PeerChange) => void;
   readonly #bound = new Map<string, Bound>();
-  /** Connected endpoints whose connection stands. */
+  /** Connected endpoints whose connection is up. */
   readonly #up = new Set<string>();
   #count = 0;
 
@@ -55,7 +59,7 @@ export class PeerCount {
     return [...this.#up, ...bound];
   }
 
-  /** Whether the connection to a connected endpoint stands. */
+  /** Whether the connection to a connected endpoint is up. */
   isUp(address: string): boolean {
     return this.#up.has(address);
   }
@@ -67,12 +71,15 @@ export class PeerCount {
     this.#gained(address);
   }
 
-  /** Connected: there is no connection. It has ended, its handshake has failed, or libzmq is going to dial again. */
+  /**
+   * Connected: there is no connection. It has ended, its handshake has failed, or libzmq is about
+   * to reconnect.
+   */
   down(address: string): void {
     if (this.#up.delete(address)) this.#lost(address);
   }
 
-  /** Bound: a connection came; its handshake is under way. */
+  /** Bound: a connection arrived; its handshake is in progress. */
   began(address: string): void {
     this.#endpoint(address).begun += 1;
   }
@@ -85,7 +92,7 @@ export class PeerCount {
     this.#settled(address, endpoint);
   }
 
-  /** Bound: a handshake failed; the end of that connection is still to be reported. */
+  /** Bound: a handshake failed; the end of that connection will still be reported. */
   failed(address: string): void {
     const endpoint = this.#endpoint(address);
     endpoint.failed += 1;
@@ -101,7 +108,7 @@ export class PeerCount {
     this.#tidy(address, endpoint);
   }
 
-  /** We gave the endpoint up ourselves: libzmq reports no ends for it. */
+  /** The endpoint was released by this socket: libzmq reports no ends for it. */
   forget(address: string): void {
     this.down(address);
     const endpoint = this.#bound.get(address);
@@ -109,7 +116,10 @@ export class PeerCount {
     while (endpoint !== undefined && endpoint.joined > 0) this.#left(address, endpoint);
   }
 
-  /** One handshake less is under way; where none was, an end was blamed on it that was a peer's. */
+  /**
+   * Counts one handshake less as in progress; where none was, an end was wrongly attributed to it
+   * instead of to a peer.
+   */
   #settled(address: string, endpoint: Bound): void {
     if (endpoint.begun > 0) endpoint.begun -= 1;
     else this.#left(address, endpoint);

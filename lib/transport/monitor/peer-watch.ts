@@ -15,36 +15,39 @@ export interface PeerWatchOptions {
   readonly native: NativeSocket;
   readonly endpoints: AddressBook;
   readonly hosts: NamedHosts;
-  /** Whether the socket has keys: a handshake that fails may be for them. */
+  /** Whether the socket has keys, which may be the cause of a failed handshake. */
   readonly hasKeys: boolean;
   readonly onPeer: (change: PeerChange) => void;
   /** A peer's handshake failed. */
   readonly onProblem: (error: BrokerlessError) => void;
-  /** A connection came or went. */
+  /** A connection was made or ended. */
   readonly onChange: () => void;
-  /** The native socket was used: a call that is under way must look again. */
+  /** The native socket was used: a pending call must check its state again. */
   readonly onTouched: () => void;
   /** The monitor has ended, some time after its socket was closed. */
   readonly onEnd: () => void;
 }
 
-/** libzmq closes a listener within microseconds; past this it will not report it (milliseconds). */
+/**
+ * Longest wait for the report of a closed listener, which libzmq closes within microseconds
+ * (milliseconds).
+ */
 const RELEASE_MS_MAX = 2_000;
 
 /**
- * The permanent reader of a native socket's monitor: who is connected, what must be dialled again, and
- * which addresses are free again.
+ * The permanent reader of a native socket's monitor. It tracks which peers are connected, which
+ * connections must be dialled again, and which addresses are free again.
  *
  * @see docs/decisions/0001-native-sockets.md
  */
 export class PeerWatch {
-  /** Peers that have completed the handshake. inproc peers are added from outside. */
+  /** Peers that have completed the handshake; inproc peers are added from outside. */
   readonly peers: PeerCount;
   readonly #options: PeerWatchOptions;
   readonly #redialer: Redialer;
   readonly #handshakes: HandshakeWatch;
   readonly #failed = new FailedHandshakes();
-  /** Addresses that libzmq was told to leave alone until we dial again. */
+  /** Addresses that libzmq was told to disconnect until this class dials again. */
   readonly #parked = new Set<string>();
   readonly #releases = new Map<string, () => void>();
   #monitor: Observer | null = null;
@@ -63,7 +66,9 @@ export class PeerWatch {
     return this.#monitor !== null;
   }
 
-  /** Starts reading, before the first bind or connect over anything but inproc, which reports nothing. */
+  /**
+   * Starts reading, before the first bind or connect, except over inproc, which reports nothing.
+   */
   start(): void {
     if (this.#monitor !== null) return;
     const { native, endpoints, onEnd } = this.#options;
@@ -81,7 +86,7 @@ export class PeerWatch {
     for (const type of ["handshake:error:auth", "handshake:error:protocol"] as const) {
       events.on(type, ({ address, error }) => this.#onFailed(address, error));
     }
-    // No details: the peer went away, or never spoke ZMTP. That is news only to the count.
+    // No details: the peer went away, or never spoke ZMTP. It only affects the count.
     events.on("handshake:error:other", ({ address }) => this.#onFailed(address, null));
     events.on("close", ({ address }) => this.#releases.get(address)?.());
     events.on("end", () => {
@@ -90,7 +95,7 @@ export class PeerWatch {
     });
   }
 
-  /** Resolves when a bound address, as libzmq calls it, can be bound again, once it has been given up. */
+  /** Resolves when a released address, by libzmq's name, can be bound again. */
   released(nativeName: string): Promise<void> {
     return new Promise((resolve) => {
       const release = (): void => {
@@ -104,11 +109,11 @@ export class PeerWatch {
   }
 
   /**
-   * Resolves when libzmq has done what follows from all that it has reported so far. The end of a connection is
-   * reported before its pipe is taken away: what is sent in between goes into it, and is lost.
+   * Resolves when libzmq has processed everything it has reported so far. It reports the end of a
+   * connection before it removes the pipe; messages sent in between go into the pipe, and are lost.
    *
-   * The thread that reports is the one that does it, in the order of what it is told. So it is told to connect
-   * to an address that nobody can know, and that this has failed is reported afterwards.
+   * The same thread reports and processes, in the order of its commands. Therefore it is told to
+   * connect to an unguessable address, and the failure of that connection is reported afterwards.
    */
   async settled(): Promise<void> {
     const { native, onTouched } = this.#options;
@@ -123,7 +128,10 @@ export class PeerWatch {
     onTouched();
   }
 
-  /** A connected address leads to another place: what was under way at the old one is not awaited any more. */
+  /**
+   * A connected address has another IP address: a pending connection to the old one is no longer
+   * awaited.
+   */
   moved(address: string): void {
     this.#parked.delete(address);
     this.#redialer.forget(address);
@@ -131,17 +139,23 @@ export class PeerWatch {
     this.peers.down(address);
   }
 
-  /** A connection that is lost is dialled at once, as if it had never been; where that is going to be done, it is waited for. */
+  /**
+   * Dials a lost connection at once, as if it were new; where a dial is already scheduled, waits
+   * for it.
+   */
   renew(address: string): void {
     if (!this.peers.isUp(address) && !this.#redialer.isDue(address)) this.#dial(address);
   }
 
-  /** Whether libzmq knows nothing of a connected address now, since its next try is not due. */
+  /**
+   * Whether libzmq is disconnected from a connected address now, because its next attempt is not
+   * due.
+   */
   isParked(address: string): boolean {
     return this.#parked.has(address);
   }
 
-  /** We gave the endpoint up ourselves. */
+  /** The endpoint was released by this socket. */
   forget(address: string): void {
     this.#redialer.forget(address);
     this.#failed.forget(address);
@@ -150,12 +164,12 @@ export class PeerWatch {
     this.peers.forget(address);
   }
 
-  /** The socket closes: nothing is dialled again. Ends and releases are still reported. */
+  /** The socket closes: nothing is dialled any more. Ends and releases are still reported. */
   stop(): void {
     this.#redialer.close();
   }
 
-  /** For a thread that ends, when libzmq is done with the socket. */
+  /** For a thread that ends, when libzmq has finished with the socket. */
   close(): void {
     this.#monitor?.close();
   }
@@ -169,7 +183,8 @@ export class PeerWatch {
 
   #onRetry(endpoint: Endpoint | null): void {
     if (endpoint === null) return;
-    // Its own pause starts again whenever tcp connects: where only handshakes fail, we dial, with one that grows.
+    // libzmq's own back-off restarts whenever tcp connects. Where only handshakes fail, this class
+    // dials with a growing one.
     if (this.#failed.has(endpoint.address)) this.#park(endpoint.address);
     else this.#redialer.onRetry(endpoint.address);
     this.#options.hosts.onLost(endpoint.address);
@@ -210,7 +225,8 @@ export class PeerWatch {
     const endpoint = this.#options.endpoints.find(nativeName);
     if (endpoint !== null) {
       const { address, side } = endpoint;
-      // Over ipc a peer whose kind does not fit hangs up in a way that libzmq calls a failure without details.
+      // Over ipc the end of a connection to a peer of an incompatible type is reported as a failure
+      // without details.
       const isEnd = error === null && address.startsWith("ipc:");
       if (isEnd) this.#handshakes.ended(address);
       else this.#handshakes.settled(address);
@@ -221,14 +237,14 @@ export class PeerWatch {
     if (error !== null) this.#options.onProblem(handshakeError(endpoint, error));
   }
 
-  /** libzmq says no more of a wrong `serverKey` than that the peer has hung up. */
+  /** For a wrong `serverKey`, libzmq reports only that the peer has hung up. */
   #tellUnexplained(address: string): void {
     const { hasKeys, native, onProblem } = this.#options;
     if (!hasKeys || native.closed) return;
     if (this.#failed.isNews(address, performance.now())) onProblem(unexplainedError(address));
   }
 
-  /** What libzmq would dial by itself is dialled by us. */
+  /** Takes over the reconnection from libzmq. */
   #park(address: string): void {
     const { native, endpoints, onTouched } = this.#options;
     const place = endpoints.placeOf(address);
@@ -239,7 +255,7 @@ export class PeerWatch {
     onTouched();
   }
 
-  /** DEALER and SUB ignore a second connect without the first having been given up. */
+  /** DEALER and SUB ignore a second connect unless the first was disconnected. */
   #dial(address: string): void {
     const { native, endpoints } = this.#options;
     const place = endpoints.placeOf(address);

@@ -1,20 +1,20 @@
-/** Pauses before a connection is dialled again grow from this (milliseconds). */
+/** First pause before a connection is dialled again (milliseconds). */
 const PAUSE_MS = 100;
 /** Longest pause, to which up to as much is added at random: 2 s, as with libzmq (milliseconds). */
 const PAUSE_MS_MAX = 1_000;
 
 /**
- * Dials connections again that libzmq gives up for good: after a protocol error (a wrong greeting,
- * mechanism or socket type, a refused key, a frame over the limit) it never does so itself.
+ * Reconnects where libzmq gives up permanently: after a protocol error (a wrong greeting, mechanism
+ * or socket type, a refused key, a frame over the limit) it never does so itself.
  *
- * Its monitor does not say which it was; but where libzmq does dial again, it announces that in the same
- * moment as the loss. Pauses grow and are jittered, as libzmq's own.
+ * Its monitor does not report the reason; but where libzmq does reconnect, it announces that
+ * together with the loss. Pauses grow and are jittered, as libzmq's own.
  *
  * @see docs/decisions/0004-security.md
  */
 export class Redialer {
   readonly #dial: (address: string) => void;
-  /** How often each address was dialled in vain, and the next time. */
+  /** Failed attempts of each address, and the timer of the next one. */
   readonly #lost = new Map<string, { tries: number; timer: NodeJS.Timeout | null }>();
 
   /** @param dial connects to the address once more */
@@ -35,12 +35,12 @@ export class Redialer {
     }, pauseMs);
   }
 
-  /** Whether `address` is going to be dialled. */
+  /** Whether a dial of `address` is scheduled. */
   isDue(address: string): boolean {
     return (this.#lost.get(address)?.timer ?? null) !== null;
   }
 
-  /** libzmq dials `address` by itself. */
+  /** libzmq reconnects to `address` by itself. */
   onRetry(address: string): void {
     const lost = this.#lost.get(address);
     if (lost === undefined || lost.timer === null) return;
@@ -48,7 +48,7 @@ export class Redialer {
     lost.timer = null;
   }
 
-  /** The connection to `address` stands, or nobody wants it any more. */
+  /** The connection to `address` is up, or the address was released. */
   forget(address: string): void {
     this.onRetry(address);
     this.#lost.delete(address);

@@ -1,17 +1,19 @@
 import { BlockList, isIPv4, isIPv6 } from "node:net";
 import { expected } from "../../options.ts";
 
-/** How an endpoint is going to be used; some addresses make sense one way only. */
+/** Use of an endpoint; some addresses are valid for one use only. */
 export type AddressUse = "bind" | "connect";
 
-/** An address that libzmq will understand, and what has to be known of it before it is handed over. */
+/** A valid address for libzmq, with its relevant properties. */
 export interface Address {
   readonly transport: "tcp" | "ipc" | "inproc";
-  /** Whether only this machine can reach it: 127.0.0.0/8, ::1, localhost, and all of ipc and inproc. */
+  /**
+   * Whether only this machine can reach it: 127.0.0.0/8, ::1, localhost, and all of ipc and inproc.
+   */
   readonly loopback: boolean;
   /** Whether the host is a literal IPv6 address: the native socket then needs `ipv6 = true`. */
   readonly ipv6: boolean;
-  /** What to hand to libzmq: the text as it was given. */
+  /** The text for libzmq, unchanged. */
   readonly text: string;
 }
 
@@ -23,13 +25,13 @@ const ADDRESS_CHARS_MAX = 400;
 const FORMS =
   '"tcp://127.0.0.1:5555", "tcp://[::1]:5555", "ipc:///run/app.sock", "ipc://@abstract" or "inproc://name"';
 
-// It has no UTF-8: the socket would lie at another path.
+// It has no UTF-8 form: the path of the socket would differ.
 const HALF_PAIR = /\p{Surrogate}/u;
 const HOST_NAME = /^(?!-)[A-Za-z0-9_-]{1,63}(?:\.(?!-)[A-Za-z0-9_-]{1,63})*\.?$/;
-// A control character or a space is never meant, and a NUL would cut the name short inside libzmq.
+// A control character or a space is a mistake, and a NUL would truncate the name inside libzmq.
 const UNPRINTABLE = /[^\x21-\x7e]/;
 
-// The ZAP handler's, the monitors', and those by which inproc peers learn of each other (presence.ts).
+// Names of the ZAP handler, of the monitors, and of the presence endpoints of inproc (presence.ts).
 const RESERVED = /^zeromq\.zap\.|^zmq\.monitor\.|#presence$/;
 
 const LOOPBACK = new BlockList();
@@ -37,15 +39,15 @@ LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
 LOOPBACK.addAddress("::1", "ipv6");
 
 /**
- * Parses an endpoint and refuses what could only fail, or surprise, later on.
+ * Parses an endpoint and refuses one that would fail, or behave unexpectedly, later.
  *
- * Pure: nothing is resolved or opened. Other transports of libzmq are refused: udp has known holes,
+ * Pure: nothing is resolved or opened. Other transports of libzmq are refused: udp has known gaps,
  * pgm and vmci are not built in, ws is not offered.
  *
  * @param address as the caller gave it
  * @param use `bind` admits wildcards (`*` as host or port), `connect` does not
- * @param name what to call the argument in an error, such as `Push.bind: address`
- * @throws TypeError saying what was expected
+ * @param name name of the argument in an error, such as `Push.bind: address`
+ * @throws TypeError with the expected form
  */
 export function checkAddress(address: unknown, use: AddressUse, name: string): Address {
   if (typeof address !== "string") throw expected(name, `a string such as ${FORMS}`, address);
@@ -82,7 +84,7 @@ function checkTcp(text: string, rest: string, { use, name }: Context): Address {
   return { transport: "tcp", loopback, ipv6: bracketed !== undefined, text };
 }
 
-/** Port 0 is the other spelling of "any free port". */
+/** Port 0 is the other notation for "any free port". */
 function checkPort(
   port: string,
   use: AddressUse,
@@ -95,7 +97,9 @@ function checkPort(
   throw expected(name, `an address with ${wanted}`, text);
 }
 
-/** Four numbers that are no IPv4 address would go to the resolver as a name; they are a slip of the pen. */
+/**
+ * Four numbers that are not an IPv4 address would be resolved as a name; they are a typing error.
+ */
 function isHost(host: string): boolean {
   if (isIPv4(host)) return true;
   return host.length <= 253 && !/^[\d.]*$/.test(host) && HOST_NAME.test(host);

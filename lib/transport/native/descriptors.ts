@@ -1,39 +1,45 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Where the system tells what this process has and may have. */
+/** The system's information about the descriptors of this process. */
 export interface DescriptorSource {
-  /** How many it may have (count); null where that is not known. */
+  /** Limit on open descriptors (count); null where it is unknown. */
   max(): number | null;
-  /** How many it has (count). */
+  /** Open descriptors (count). */
   open(): number;
 }
 
-/** Kept for what else the program opens: so large a part of all, within these bounds (counts). */
+/**
+ * Share of the limit that is reserved for the rest of the program, within these bounds (counts).
+ */
 const RESERVE_PART = 1 / 8;
 const RESERVE_MIN = 16;
 const RESERVE_MAX = 256;
-/** With more than so many free, the last look is good enough for a while (count). */
+/** With more free descriptors than this, the last check stays valid for a while (count). */
 const PLENTY = 1_024;
-/** For so long (milliseconds). */
+/** Duration of that validity (milliseconds). */
 const LOOK_MS = 1_000;
 
 /**
- * The file descriptors of this process: what may still be taken so that others find some too.
+ * The file descriptors of this process, with a reserve for the rest of the program.
  *
- * libzmq ends the process when it cannot accept over ipc, or make the poller of a thread, for want of a descriptor.
- * All threads share them, so what they have is looked up, and only between two looks reckoned.
+ * libzmq ends the process when it has no descriptor for an accept over ipc, or for the poller of a
+ * thread. All threads share the descriptors, so the number of open ones is read from the system,
+ * and only estimated between two checks.
  *
  * @see docs/decisions/0009-assertions.md
  */
 export class Descriptors {
-  /** How many there may be (count); null where the system does not say, which lets everybody take. */
+  /**
+   * Limit on open descriptors (count); null where the system does not report it, and then nothing
+   * is refused.
+   */
   readonly max: number | null;
   readonly #source: DescriptorSource;
   readonly #nowMs: () => number;
   readonly #reserve: number;
   #free = 0;
   #lookedMs = Number.NEGATIVE_INFINITY;
-  /** Promised to somebody who has not opened them yet (count). */
+  /** Granted but not opened yet (count). */
   #owed = 0;
 
   constructor(source: DescriptorSource = LINUX, nowMs: () => number = () => performance.now()) {
@@ -44,16 +50,20 @@ export class Descriptors {
     this.#reserve = Math.max(RESERVE_MIN, Math.min(RESERVE_MAX, part));
   }
 
-  /** Whether the program could have taken those that were left at the last look before anybody looks again. */
+  /**
+   * Whether the program could have used up the descriptors free at the last check before the next
+   * one.
+   */
   get isScarce(): boolean {
     return this.max !== null && this.#free <= PLENTY;
   }
 
   /**
-   * Whether so many may be taken now.
+   * Requests descriptors.
    *
-   * @param count how many are going to be opened
-   * @returns null when there are not enough; else to be called when all of them are open, or will not be
+   * @param count descriptors that will be opened
+   * @returns null when there are not enough; otherwise a function to call when all of them are
+   *   open, or will not be opened
    */
   take(count: number): (() => void) | null {
     if (this.max === null) return () => {};
@@ -77,7 +87,7 @@ export class Descriptors {
   }
 }
 
-/** Linux tells both below /proc; other systems have no such files, or no such limit. */
+/** On Linux both are below /proc; other systems have no such files, or no such limit. */
 const LINUX: DescriptorSource = {
   max() {
     try {
@@ -92,7 +102,7 @@ const LINUX: DescriptorSource = {
     try {
       return readdirSync("/proc/self/fd").length;
     } catch {
-      // Not even one for the folder: there is none left.
+      // Not even the directory can be opened: none is left.
       return Number.POSITIVE_INFINITY;
     }
   },
@@ -100,7 +110,7 @@ const LINUX: DescriptorSource = {
 
 let shared: Descriptors | null = null;
 
-/** Those of this process; one reckoning for each thread. */
+/** The descriptors of this process; one instance for each thread. */
 export function processDescriptors(): Descriptors {
   shared ??= new Descriptors();
   return shared;

@@ -1,14 +1,17 @@
 import { randomInt } from "node:crypto";
 import { Request } from "zeromq";
 
-/** Numbers of libzmq's that are drawn before the first ROUTER draws its own: less than so many pairs (count). */
+/**
+ * Upper limit of the random numbers that are drawn from libzmq before the first ROUTER draws its
+ * own (count of pairs).
+ */
 const DRAWS_MAX = 64;
 
 let drawn = false;
 
 /**
- * Makes the numbers uncertain that libzmq's ROUTERs begin with: nobody seeds its `rand()`, so that the first one of
- * every process would begin with the same. To be called before one is made; acts once.
+ * Makes the first routing ids of libzmq's ROUTERs unpredictable: nobody seeds its `rand()`, so the
+ * first one would be the same in every process. To be called before a ROUTER is created; acts once.
  *
  * @see docs/decisions/0009-assertions.md
  */

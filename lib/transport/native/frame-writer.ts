@@ -1,17 +1,17 @@
 import type { NativeMessage } from "./native.ts";
 
-/** What a {@link FrameWriter} writes to, and whom it tells. */
+/** Dependencies of {@link FrameWriter}. */
 export interface FrameWriterOptions {
   readonly send: (message: NativeMessage) => Promise<void>;
-  /** Everything was handed over; more is welcome. */
+  /** Everything was sent, and there is room for more. */
   readonly onIdle: () => void;
-  /** A message was handed over (count of values, bytes). */
+  /** A message was passed to ZeroMQ (count of values, bytes). */
   readonly onSent: (count: number, bytes: number) => void;
   /** The native socket refused a message. */
   readonly onFailed: (error: unknown, count: number) => void;
 }
 
-/** A message that was taken and not yet handed over. */
+/** A message that is not yet passed to ZeroMQ. */
 interface Handover {
   readonly message: NativeMessage;
   readonly count: number;
@@ -20,15 +20,15 @@ interface Handover {
 }
 
 /**
- * The one writer of a native socket: one send at a time, the rest in a queue of its own.
+ * The only writer of a native socket: one send at a time, the rest in a queue of its own.
  *
- * Resolved sends beyond libzmq's high-water mark wait inside zeromq until there is room, so order is
- * the order of `write`. The queue's bound is the caller's business; `bytes` says how much is held. What
- * was handed over is forgotten at once: frames that live long cost collections of the whole heap.
+ * Sends beyond libzmq's high-water mark wait inside zeromq until there is room, so messages are
+ * sent in the order of `write`. The caller bounds the queue; `bytes` is its length. Sent messages
+ * are released at once: long-lived frames cause collections of the whole heap.
  */
 export class FrameWriter {
   readonly #options: FrameWriterOptions;
-  /** The send under way, then those that wait. */
+  /** The send in progress, followed by the waiting ones. */
   #first: Handover | null = null;
   #last: Handover | null = null;
   #frames = 0;
@@ -40,22 +40,22 @@ export class FrameWriter {
     this.#options = options;
   }
 
-  /** Whether a message written now leaves at once. */
+  /** Whether a message written now is sent at once. */
   get idle(): boolean {
     return this.#first === null;
   }
 
-  /** Bytes taken and not yet handed over. */
+  /** Bytes in the queue. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Messages taken and not yet handed over (count). */
+  /** Messages in the queue (count). */
   get frames(): number {
     return this.#frames;
   }
 
-  /** Values taken and not yet handed over (count). */
+  /** Values in the queue (count). */
   get count(): number {
     return this.#count;
   }
@@ -72,7 +72,7 @@ export class FrameWriter {
     else this.#start(handover);
   }
 
-  /** Forgets what was not handed over. */
+  /** Drops the unsent messages. */
   close(): void {
     this.#closed = true;
     if (this.#first !== null) this.#first.next = null;
@@ -97,11 +97,11 @@ export class FrameWriter {
     if (this.idle) this.#options.onIdle();
   };
 
-  /** @returns the send that has ended */
+  /** @returns the completed send */
   #next(): Handover {
     const ended = this.#first!;
     const { next } = ended;
-    // Or an old one that is gone would keep all younger ones alive, in the eyes of a collection of young objects.
+    // Otherwise a dead old object would keep all younger ones alive in a minor garbage collection.
     ended.next = null;
     this.#first = null;
     this.#frames -= 1;

@@ -4,28 +4,32 @@ import { connect, createServer, type Server } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Between two tries to have a path alone (milliseconds). */
+/** Pause between two attempts to lock a path (milliseconds). */
 const PAUSE_MS = 10;
-/** Tries after which a path is looked at without having it alone: its lock is held by somebody else's mistake (count). */
+/**
+ * Attempts after which a path is used without the lock: another program holds it by mistake
+ * (count).
+ */
 const TRIES_MAX = 100;
 
-/** The claims of this process that are under way, by path, each after the one before it. */
+/** Pending claims of this process by path, each after the previous one. */
 const underWay = new Map<string, Promise<unknown>>();
 
-/** Whether an ipc socket has a file with a mode: abstract names have none. */
+/** Whether an ipc socket has a file with a mode; abstract names have none. */
 export function hasFile(path: string): boolean {
   return !path.startsWith("@") && process.platform !== "win32";
 }
 
 /**
- * Binds an ipc path unless somebody listens there. libzmq itself removes whatever lies at a path, a socket that is
- * served, or a file, and takes its place: who was there hears nothing of it, and of nobody else.
+ * Binds an ipc path unless another socket listens there. libzmq itself removes anything at a path,
+ * a served socket or a file, and takes its place; the previous owner gets no notification, and no
+ * more connections.
  *
- * Looking and binding is one step among all that use this package on this machine (in one network namespace, and
- * on Linux; elsewhere in one process).
+ * Check and bind are one atomic step among all users of this package on this machine (in one
+ * network namespace, and on Linux; elsewhere within one process).
  *
  * @param path as libzmq gets it, without `ipc://`
- * @param bind is given the one name of the path, absolute: it must bind that place
+ * @param bind called with the canonical, absolute path: it must bind that path
  * @throws Error with a `code` where the path is taken, or is something else
  * @see docs/decisions/0013-names-and-paths.md
  */
@@ -33,7 +37,7 @@ export async function bindFreePath<T>(
   path: string,
   bind: (place: string) => T | Promise<T>,
 ): Promise<T> {
-  // An abstract name is free or not, and the system says so.
+  // The system itself refuses an abstract name that is taken.
   if (!hasFile(path)) return await bind(path);
   const place = await realPlace(path);
   await checkDirectory(dirname(place));
@@ -58,13 +62,16 @@ async function bindAlone<T>(place: string, bind: (place: string) => T | Promise<
   }
 }
 
-/** @throws Error with a `code` where there is none: what is made in it would be named otherwise in the system's text */
+/**
+ * @throws Error with a `code` where it does not exist: the system's error for a file in it would
+ *   name another path
+ */
 async function checkDirectory(directory: string): Promise<void> {
   const stats = await stat(directory);
   if (!stats.isDirectory()) throw taken("ENOTDIR", `${directory} is no directory`);
 }
 
-/** @throws Error where somebody listens at the path, or where it is no socket */
+/** @throws Error where a socket listens at the path, or where it is no socket */
 async function checkFree(place: string): Promise<void> {
   const stats = await lstat(place).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;
@@ -78,7 +85,10 @@ async function checkFree(place: string): Promise<void> {
   throw taken(code, "it cannot be seen whether somebody listens there");
 }
 
-/** @returns the code of the error with which a connection to a unix socket fails; null when somebody listens */
+/**
+ * @returns the code of the error with which a connection to a unix socket fails; null when it
+ *   succeeds
+ */
 export function errorOfConnecting(place: string): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = connect(place);
@@ -90,7 +100,7 @@ export function errorOfConnecting(place: string): Promise<string | null> {
   });
 }
 
-/** Holds an abstract name for the path. Whoever does not give it back keeps nobody from binding, only waiting. */
+/** Locks a path with an abstract name. A lock that is never released only delays others. */
 async function lockPath(place: string): Promise<Server | null> {
   const name = createHash("sha256").update(place).digest("hex");
   for (let tries = 0; tries < TRIES_MAX; tries++) {
@@ -105,7 +115,7 @@ async function lockPath(place: string): Promise<Server | null> {
   return null;
 }
 
-/** One name for a path, however it was written. */
+/** The canonical form of a path. */
 async function realPlace(path: string): Promise<string> {
   const directory = await realpath(dirname(path)).catch(() => dirname(path));
   return join(directory, basename(path));

@@ -4,15 +4,15 @@ import { BrokerlessError } from "../../errors.ts";
 
 /** Dependencies of {@link NamedHosts}. */
 export interface NamedHostsOptions {
-  /** Looks a name up. @throws the error of the system */
+  /** Resolves a name. @throws the error of the system */
   readonly resolve: ResolveHost;
-  /** Connects to one literal address, from where `previous` (another one) was before. */
+  /** Connects to one literal address, in place of `previous`, if any. */
   readonly move: (move: Move) => void;
-  /** A name cannot be used now; it is looked up again. */
+  /** A name cannot be used now; it will be resolved again. */
   readonly onProblem: (error: BrokerlessError) => void;
 }
 
-/** Another place for a connected address. Places are literal addresses; null where there was none. */
+/** A change of the IP address of a connected address. Both are literal addresses; null for none. */
 export interface Move {
   readonly address: string;
   readonly from: string | null;
@@ -22,33 +22,33 @@ export interface Move {
 /** @returns the addresses of a host, IPv4 and IPv6, the preferred one first; not empty */
 export type ResolveHost = (host: string) => Promise<readonly string[]>;
 
-/** First pause before a name is looked up again (milliseconds). */
+/** First pause before a name is resolved again (milliseconds). */
 const PAUSE_MS = 100;
 /** Longest pause (milliseconds). */
 const PAUSE_MS_MAX = 1_000;
 
-/** A host that is connected to by its name. */
+/** A connected address with a host name. */
 interface Named {
   readonly address: string;
   readonly host: string;
   readonly port: string;
-  /** What the native socket is connected to. */
+  /** The literal address to which the native socket is connected. */
   place: string | null;
-  /** Looked up, or tried, in vain so often (count). */
+  /** Consecutive failed lookups and connections (count). */
   tries: number;
   timer: NodeJS.Timeout | null;
   isAsking: boolean;
-  /** What was reported last, so that it is not reported at every try. */
+  /** The last reported problem, so that it is not reported again at every attempt. */
   problem: string | null;
 }
 
 /**
- * The addresses with a host name that a socket is connected to, and where they lead.
+ * The connected addresses of a socket that have a host name, with their IP addresses.
  *
- * libzmq would look a name up in the one thread in which all sockets of the process live, for as long as a name
- * server takes, and with one family of addresses only. Here names are looked up outside, before the first
- * connection and again whenever one is lost or cannot be made: then the next address of the name is tried, or what
- * it has become.
+ * libzmq would resolve a name in the one thread that serves all sockets of the process, for as long
+ * as a name server takes, and for one address family only. Here names are resolved outside of it,
+ * before the first connection and again whenever a connection is lost or fails. Then the next IP
+ * address of the name is tried, or a changed one.
  *
  * @see docs/decisions/0013-names-and-paths.md
  */
@@ -81,7 +81,10 @@ export class NamedHosts {
     return this.#named.has(address);
   }
 
-  /** @returns the literal address that the native socket is connected to; null where it is none yet */
+  /**
+   * @returns the literal address to which the native socket is connected; null where there is none
+   *   yet
+   */
   delete(address: string): string | null {
     const named = this.#named.get(address);
     if (named === undefined) return null;
@@ -90,13 +93,13 @@ export class NamedHosts {
     return named.place;
   }
 
-  /** The connection is made. */
+  /** The connection was made. */
   onConnected(address: string): void {
     const named = this.#named.get(address);
     if (named !== undefined) named.tries = 0;
   }
 
-  /** The connection is lost, or could not be made. */
+  /** The connection was lost, or could not be made. */
   onLost(address: string): void {
     const named = this.#named.get(address);
     if (named !== undefined) this.#askLater(named);
@@ -141,7 +144,7 @@ export class NamedHosts {
     this.#askLater(named);
   }
 
-  /** Goes on to the address behind the one that was tried, or stays where there is no other. */
+  /** Moves on to the address after the current one, or stays where there is no other. */
   #onFound(named: Named, hosts: readonly string[]): void {
     named.problem = null;
     const places = hosts.map((host) => placeOf(host, named.port));
@@ -154,14 +157,14 @@ export class NamedHosts {
   }
 }
 
-/** Whether an address is `tcp` with a host that has to be looked up. */
+/** Whether an address is `tcp` with a host that must be resolved. */
 export function hasHostName(address: string): boolean {
   if (!address.startsWith("tcp://")) return false;
   const host = address.slice("tcp://".length, address.lastIndexOf(":"));
   return !host.startsWith("[") && isIP(host) === 0;
 }
 
-/** Asks the system, in Node's pool of threads, as every other connection of a program does. */
+/** Resolves a name through the system, in Node's thread pool, as Node's own connections do. */
 export const resolveBySystem: ResolveHost = (host) =>
   new Promise((resolve, reject) => {
     lookup(host, { all: true, verbatim: false }, (error, found) => {

@@ -7,33 +7,41 @@ import {
 } from "./native.ts";
 import { uninterrupted } from "./uninterrupted.ts";
 
-/** An idle socket is asked for its state so often after an endpoint was given up, at growing pauses (count). */
+/** State checks of an idle socket after an endpoint was released, at growing pauses (count). */
 const NUDGES = 10;
-/** Nobody is there. */
+/** An address at which nobody listens. */
 const NOWHERE = "ipc://@brokerless.nowhere";
 
 /**
- * The sends and receives of a native socket, at most one of each at a time, and what makes libzmq look up.
+ * The sends and receives of a native socket, at most one of each at a time, and the calls that make
+ * libzmq process events.
  *
- * libzmq acts on what its own threads have found only while its socket is used. And whatever looks at the
- * socket while a call is under way takes away the signal that zeromq waits for: the call would wait for ever.
+ * libzmq processes the events of its own threads only while its socket is used. But any check of
+ * the socket's state during a pending call consumes the signal for which zeromq waits: the call
+ * would wait indefinitely.
  *
  * @see docs/decisions/0001-native-sockets.md
  */
 export class NativeCalls {
   readonly #native: NativeSocket;
   readonly #kind: NativeKind;
-  /** Whether a send waits for room here, rather than fail with EAGAIN: on a DEALER, which also receives. */
+  /**
+   * Whether a send waits for room here, rather than fail with EAGAIN: on a DEALER, which also
+   * receives.
+   */
   readonly #waits: boolean;
-  /** Calls under way (count), while zeromq itself looks for what they wait for. */
+  /** Pending calls (count) whose condition zeromq itself checks. */
   #underWay = 0;
   #receives = false;
   /** Whether a DEALER's send waits inside zeromq. */
   #sendWaits = false;
-  /** A socket that has lost a peer may not have seen it: without a timeout libzmq looks only now and then when it sends. */
+  /**
+   * Whether to check the state before a send: a socket may not have noticed a lost peer, because
+   * without a timeout libzmq checks only now and then when it sends.
+   */
   #looksFirst = false;
 
-  /** @param sendsWait whether a send waits for room, where it is not said to be otherwise by the kind */
+  /** @param sendsWait whether a send waits for room, unless the kind determines it */
   constructor(native: NativeSocket, kind: NativeKind, sendsWait: boolean) {
     this.#native = native;
     this.#kind = kind;
@@ -44,7 +52,7 @@ export class NativeCalls {
   /** Never throws: a failure is a rejection. */
   send(message: NativeMessage | NativeText): Promise<void> {
     try {
-      // Right before a send, for that gives back the signal which looking takes away.
+      // Directly before a send, because the send restores the signal that the check consumes.
       if (this.#looksFirst) uninterrupted(() => this.#native.writable);
       this.#looksFirst = false;
       const call = this.#native.send(message);
@@ -56,7 +64,7 @@ export class NativeCalls {
     }
   }
 
-  /** Never throws: a failure is a rejection. @param open what is made of the frames */
+  /** Never throws: a failure is a rejection. @param open maps the received frames */
   receive(open: (frames: Buffer[]) => Buffer[]): Promise<Buffer[]> {
     try {
       const call = this.#native.receive();
@@ -74,11 +82,11 @@ export class NativeCalls {
   }
 
   /**
-   * Takes what a socket holds already, until there is no more or `isOver` says so. An ordinary receive asks
-   * libzmq for news each time, and an XPUB may get more with each piece of news than it is read of; this does so
-   * once for a hundred messages. No receive may be under way.
+   * Reads the messages that a socket already holds, until there is none or `isOver` returns true.
+   * An ordinary receive makes libzmq process events each time, and an XPUB may thereby get more
+   * messages than are read; this does so once for a hundred messages. No receive may be pending.
    *
-   * @throws what zeromq throws when the socket is closed
+   * @throws the error of zeromq when the socket is closed
    */
   async takeWaiting(onMessage: (frames: Buffer[]) => void, isOver: () => boolean): Promise<void> {
     const native = this.#native;
@@ -97,12 +105,15 @@ export class NativeCalls {
     this.#looksFirst = this.#kind === "router" || this.#kind === "dealer";
   }
 
-  /** A connection came or went: a subscriber that nobody reads from would not tell a new publisher what it wants. */
+  /**
+   * A connection was made or ended: a subscriber that nobody reads from would not send its
+   * subscriptions to a new publisher.
+   */
   nudge(): void {
     if (this.#kind === "sub" && this.#underWay === 0) uninterrupted(() => this.#native.readable);
   }
 
-  /** An endpoint was given up: an idle socket would keep its connection. */
+  /** An endpoint was released: an idle socket would keep its connection. */
   nudgeLater(nudges = 1): void {
     const nudge = (): void => {
       if (this.#native.closed) return;
@@ -112,7 +123,10 @@ export class NativeCalls {
     setTimeout(nudge, 2 ** nudges).unref();
   }
 
-  /** Makes zeromq look again whether a call that is under way can go on. A connection attempt is a new signal. */
+  /**
+   * Makes zeromq check again whether a pending call can proceed. A connection attempt causes a new
+   * signal.
+   */
   wake(): void {
     if (this.#underWay === 0) return;
     this.#native.connect(NOWHERE);
@@ -120,8 +134,8 @@ export class NativeCalls {
   }
 
   /**
-   * Room for a message is waited for inside zeromq. On a socket that receives too, each of the two calls looks
-   * at the socket when it begins, and may so take the other one's signal.
+   * Waits for room for a message inside zeromq. On a socket that also receives, each of the two
+   * calls checks the socket's state when it begins, and may consume the other one's signal.
    */
   #wait(message: NativeMessage | NativeText, error: unknown): Promise<void> {
     if (errnoOf(error) !== "EAGAIN" || this.#native.closed) return this.#notSent(error);

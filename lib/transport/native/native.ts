@@ -14,24 +14,30 @@ import { drawNumbers } from "./draw-numbers.ts";
 import { takingDescriptors } from "./out-of-descriptors.ts";
 import { NAME_PROPERTY } from "./ready-command.ts";
 
-/** The native sockets we use; every role is built on one of them. */
+/** The native sockets in use; every role is built on one of them. */
 export type NativeKind = "push" | "pull" | "xpub" | "sub" | "router" | "dealer";
 
-/** What every native socket is told before its first bind or connect. All are resolved and checked. */
+/**
+ * Settings of a native socket, applied before its first bind or connect. All are resolved and
+ * checked.
+ */
 export interface NativeSettings {
-  /** How long a closed socket goes on delivering what ZeroMQ holds (milliseconds). */
+  /** How long ZeroMQ continues to send the messages of a closed socket (milliseconds). */
   readonly lingerMs: number;
-  /** Silence after which the system asks whether the peer's machine is there (milliseconds); 0: it never asks. */
+  /**
+   * Silence after which the system probes whether the peer's machine is alive (milliseconds); 0:
+   * never.
+   */
   readonly heartbeatMs: number;
   /** A longer frame from a peer ends its connection (bytes). */
   readonly frameBytesMax: number;
   /** ZeroMQ's high-water marks: frames held for and from each peer (count). */
   readonly peerFramesMax: number;
-  /** How the socket is called in the handshake, for who can read that; null: it has no name. */
+  /** Name of the socket in the handshake, for peers that can read it; null for none. */
   readonly name: string | null;
 }
 
-/** The part of zeromq's sockets that we use, whatever the kind. */
+/** The part of zeromq's sockets in use, whatever the kind. */
 export interface NativeSocket extends Socket {
   send(message: NativeMessage | NativeText): Promise<void>;
   receive(): Promise<Buffer[]>;
@@ -48,26 +54,31 @@ export interface NativeSocket extends Socket {
 
 /** One frame, or several as a multipart message. */
 export type NativeMessage = Uint8Array | readonly Uint8Array[];
-/** Of a string zeromq.js makes a copy; it reaches the peer as UTF-8. */
+/** zeromq.js copies strings; they reach the peer as UTF-8. */
 export type NativeText = readonly (Uint8Array | string)[];
 
-/** First pause before a lost connection is tried again; ZeroMQ doubles it and adds jitter (milliseconds). */
+/** First pause before a reconnection; ZeroMQ doubles it and adds jitter (milliseconds). */
 const RECONNECT_MS = 100;
 /**
- * Longest pause between two tries (milliseconds). Shorter than the default grace of a reliable sender, so that a
- * receiver that lives on is back in time for what it holds, however long its sender was away.
+ * Longest pause between two attempts (milliseconds). It is shorter than the default grace of a
+ * reliable sender, so that a live receiver reconnects in time to keep its unacked messages, however
+ * long its sender was away.
  */
 const RECONNECT_MS_MAX = 2_000;
 /** A connection whose handshake takes longer is dropped (milliseconds). */
 const HANDSHAKE_MS_MAX = 2_000;
-/** A machine that does not answer the system so often is gone: with the silence before, three heartbeats (count). */
+/**
+ * Unanswered probes after which a machine counts as gone: with the silence before, three heartbeats
+ * (count).
+ */
 const KEEPALIVE_PROBES_MAX = 2;
 /** Connections that may wait to be accepted (count). */
 const BACKLOG = 1_024;
 /**
- * With any domain libzmq refuses what does not speak ZMTP 3: without one everything that connects is a peer at once,
- * an HTTP request too, without an event, and a PUSH hands it messages. A handler of ZAP, which would be asked about
- * peers then, is only there where the application has one in this context. CURVE servers get domains of their own.
+ * With any domain, libzmq refuses connections that do not speak ZMTP 3. Without one, every
+ * connection is a peer at once, even an HTTP request, without an event, and a PUSH sends it
+ * messages. A ZAP handler, which would be consulted about peers, exists only where the application
+ * has one in this context. CURVE servers get domains of their own.
  *
  * @see docs/decisions/0004-security.md
  */
@@ -77,20 +88,21 @@ const SEND_HIGH_WATER_MARK = 23;
 /** libzmq's ZMQ_ROUTER_NOTIFY, and its value for the ends of connections. */
 const ROUTER_NOTIFY = 97;
 const NOTIFY_DISCONNECT = 2;
-/** libzmq's ZMQ_METADATA: a property of ours in the handshake. */
+/** libzmq's ZMQ_METADATA: a custom property in the handshake. */
 const METADATA = 95;
 /**
- * Subscriptions that ZeroMQ holds for each peer of a publisher; more of them wait at the peer (count). XPUB takes
- * all that is there in one go, and keeps it without a limit until it is read: the fewer, the sooner the event loop
- * goes on, and the less a flood of them takes. A peer still gets through with tens of thousands a second.
+ * Subscriptions that ZeroMQ holds for each peer of a publisher; more of them wait at the peer
+ * (count). XPUB reads all available ones at once, and keeps them without a limit until the program
+ * reads them. The smaller the number, the sooner the event loop continues, and the less memory a
+ * flood takes. A peer can still send tens of thousands a second.
  */
 const PEER_SUBSCRIPTIONS_MAX = 16;
 /** libzmq's upper limit of sockets in a context, in place of its default of 1,023 (count). */
 const CONTEXT_SOCKETS_MAX = 65_535;
 
 /**
- * Longest frame that a peer may send to a socket that only sends: a handshake, a subscription (bytes).
- * libzmq would keep what a PUSH is sent, and 55 bytes for each byte of a subscription.
+ * Longest frame that a peer may send to a socket that only sends: a handshake, a subscription
+ * (bytes). libzmq would keep frames sent to a PUSH, and 55 bytes for each byte of a subscription.
  */
 const INCIDENTAL_BYTES_MAX = 2_048;
 
@@ -108,10 +120,10 @@ let contextPrepared = false;
 /**
  * Makes a native socket with all options set.
  *
- * Options are set one by one on a socket made with none: an option that throws inside zeromq's
- * constructor leaves a half-made object behind that crashes the process when it ends.
+ * Options are set one by one on a socket made without any: an option that throws inside zeromq's
+ * constructor leaves a partly constructed object that crashes the process when it ends.
  *
- * @param construction the context, where it is not the one that all threads of the process share
+ * @param construction the context, unless it is the one that all threads of the process share
  * @throws BrokerlessError `BROKERLESS_NO_SPACE` where no descriptor is left
  */
 export function openNative(
@@ -121,7 +133,7 @@ export function openNative(
 ): NativeSocket {
   if (!contextPrepared) {
     contextPrepared = true;
-    // Fails where the application has opened a socket before: then its limit is the application's.
+    // Fails where the application has opened a socket before: then the application's limit holds.
     if (globalContext.maxSockets < CONTEXT_SOCKETS_MAX)
       globalContext.maxSockets = CONTEXT_SOCKETS_MAX;
   }
@@ -149,18 +161,19 @@ export function openNative(
     native.verbosity = "allSubsUnsubs";
     native.receiveHighWaterMark = PEER_SUBSCRIPTIONS_MAX;
   }
-  // Subscriptions beyond the mark, which is 1,000 by default, would be dropped without a word.
+  // Subscriptions beyond the mark, which is 1,000 by default, would be dropped silently.
   if (kind === "sub") setNativeOption(native, SEND_HIGH_WATER_MARK, 0);
   if (settings.name !== null) sayName(native, settings.name);
   return native;
 }
 
 /**
- * Lets the system notice a machine that is gone, on a connection over which nothing is under way.
+ * Lets the system detect a dead machine on a connection without traffic.
  *
- * Not ZeroMQ's heartbeats: a socket at its high-water mark reads neither pings nor pongs, is cut off for being
- * slow, and where it has connected libzmq then asserts. Nor a limit on retransmission (`TCP_USER_TIMEOUT`): Linux
- * ends a connection by it whose window is closed, although its peer answers.
+ * ZeroMQ's heartbeats are not used: a socket at its high-water mark reads neither pings nor pongs,
+ * is cut off for being slow, and on the connecting side libzmq then fails an assertion. Nor is a
+ * limit on retransmission (`TCP_USER_TIMEOUT`): with it, Linux ends a connection whose window is
+ * closed, although its peer responds.
  *
  * @see docs/decisions/0010-liveness.md
  */
@@ -173,7 +186,10 @@ function keepAlive(native: { [option: string]: unknown }, heartbeatMs: number): 
   native.tcpKeepaliveCount = KEEPALIVE_PROBES_MAX;
 }
 
-/** Tells peers in the handshake how the socket is called. A draft of libzmq: where it is built without, nobody hears it. */
+/**
+ * Sends the name of the socket to peers in the handshake. This is a draft feature of libzmq: a
+ * build without it sends nothing.
+ */
 function sayName(native: NativeSocket, name: string): void {
   if (!capability.draft) return;
   const { setStringOption } = native as unknown as {
@@ -182,7 +198,7 @@ function sayName(native: NativeSocket, name: string): void {
   setStringOption.call(native, METADATA, `${NAME_PROPERTY}:${name}`);
 }
 
-/** Sets an option of libzmq that zeromq.js has no property for. */
+/** Sets an option of libzmq for which zeromq.js has no property. */
 function setNativeOption(native: NativeSocket, option: number, value: number): void {
   (native as unknown as { setInt32Option(option: number, value: number): void }).setInt32Option(
     option,
@@ -191,11 +207,11 @@ function setNativeOption(native: NativeSocket, option: number, value: number): v
 }
 
 /**
- * Lets a ROUTER receive an empty message under the routing id of each connection that has ended, behind all that
- * came on it; the id is free for another connection only when that was read. A draft of libzmq, which zeromq.js is
- * built with on all systems.
+ * Lets a ROUTER receive an empty message under the routing id of each connection that has ended,
+ * after all of its messages; the id is free for another connection only when that was read. This is
+ * a draft feature of libzmq, with which zeromq.js is built on all systems.
  *
- * @returns false where it is built without, and says nothing
+ * @returns false for a build without it, which reports nothing
  */
 export function reportLosses(native: NativeSocket): boolean {
   if (!capability.draft) return false;
@@ -203,7 +219,7 @@ export function reportLosses(native: NativeSocket): boolean {
   return true;
 }
 
-/** The errno name that zeromq gives its errors, such as `EADDRINUSE`; empty where there is none. */
+/** The errno name in a zeromq error, such as `EADDRINUSE`; empty where there is none. */
 export function errnoOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
 }

@@ -1,12 +1,14 @@
 import { BrokerlessError } from "../../errors.ts";
 
-/** What the system says where a process, or all of them together, may open no more. */
+/**
+ * The system's error codes when a process, or all processes together, cannot open any more files.
+ */
 const CODES: ReadonlySet<unknown> = new Set(["EMFILE", "ENFILE"]);
 
 /**
- * Makes what takes descriptors at once: a native socket, its monitor.
+ * Calls a function that opens descriptors: for a native socket, or its monitor.
  *
- * @throws BrokerlessError `BROKERLESS_NO_SPACE` where none is left; else what `make` throws
+ * @throws BrokerlessError `BROKERLESS_NO_SPACE` where none is left; otherwise the error of `make`
  */
 export function takingDescriptors<T>(make: () => T): T {
   try {

@@ -1,24 +1,24 @@
 import { peerName } from "../../peer-text.ts";
 
-/** The property in which a socket says how it is called. */
+/** The handshake property with the name of a socket. */
 export const NAME_PROPERTY = "X-Name";
-/** How READY begins: the length of its name, and the name. */
+/** Start of a READY command: the length of its name, and the name. */
 const NAME = "\x05READY";
-/** A routing id in ZMTP is no longer (bytes). */
+/** Longest routing id in ZMTP (bytes). */
 const IDENTITY_BYTES_MAX = 255;
 
-/** What a gate needs to know of a READY command, or why it must not pass. */
+/** The parts of a READY command that a gate needs, or why it must not pass. */
 export type ReadyVerdict =
   | {
       readonly identity: string | null;
-      /** How the peer calls itself, fit to be shown. */
+      /** The name of the peer, safe to display. */
       readonly name: string | null;
       readonly refusal?: never;
     }
   | { readonly refusal: string };
 
 /**
- * Reads the command with which a peer ends the handshake of the NULL mechanism:
+ * Parses the command with which a peer ends the handshake of the NULL mechanism:
  *
  * | bytes | content                                  |
  * |-------|------------------------------------------|
@@ -29,8 +29,8 @@ export type ReadyVerdict =
  * | 4     | length of the value, big endian          |
  * |       | value                                    |
  *
- * A routing id that begins with a zero byte is ZeroMQ's own kind, which a ROUTER gives to nameless peers: when it
- * gives one that a peer has chosen before, libzmq ends the process. Pure.
+ * A routing id that starts with a zero byte is of ZeroMQ's own form, which a ROUTER assigns to
+ * nameless peers. When it assigns one that a peer has chosen before, libzmq ends the process. Pure.
  *
  * @param body in latin1, one character for each byte
  * @see docs/decisions/0009-assertions.md

@@ -2,18 +2,20 @@ import { performance } from "node:perf_hooks";
 import { Push } from "zeromq";
 
 /**
- * What a closed socket leaves to do goes to and fro between libzmq's reaper and its I/O thread: the end of
- * its sessions, of their pipes, and of itself. Each round takes both of them one step further (count).
+ * Rounds of waiting (count). The work of a closed socket goes to and fro between libzmq's reaper
+ * and its I/O thread: the end of its sessions, of their pipes, and of itself. Each round advances
+ * both of them by one step.
  */
 const ROUNDS = 5;
-/** Beyond it something else has taken the port (milliseconds). */
+/** After this time the port counts as taken by another socket (milliseconds). */
 const WAIT_MS_MAX = 5_000;
 
 /**
- * Blocks until libzmq's own threads have put away the sockets that were closed before, without linger.
+ * Blocks until libzmq's own threads have released the sockets that were closed before, without
+ * linger.
  *
- * For a thread that ends: its event loop turns no more. What can be seen from there is whether a port
- * is free again, and that happens in the order of the closes.
+ * For a thread that ends, whose event loop no longer runs. The only visible effect is that a port
+ * becomes free, and that happens in the order of the closes.
  */
 export function reapClosed(): void {
   const untilMs = performance.now() + WAIT_MS_MAX;

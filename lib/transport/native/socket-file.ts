@@ -11,35 +11,43 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
-/** Leads to the private directory: by it the name to listen at is short, however long the path is. */
+/**
+ * Link to the private directory: with it the listening path is short, however long the real path
+ * is.
+ */
 const LINK_NAME = "p";
 /** `sun_path` has 104 bytes on some systems, the last of them a NUL. */
 const PATH_BYTES_MAX = 103;
-/** Whoever may write to a unix socket can connect to it; the system makes it as the umask says. */
+/**
+ * Write permission for a unix socket allows connections; the system would set the mode by the
+ * umask.
+ */
 const MODE = 0o600;
 
 /**
- * The file by which peers find a unix socket that listens at a path.
+ * The file of a unix socket by which peers connect.
  *
- * It is made in a directory that nobody else may enter, next to its place, and gets its mode there. Then it is renamed:
- * there is no moment at which another account could connect. Also Node, which removes at a close whatever lies at the
- * path that it was told to listen at, also the socket of a successor, finds nothing: what is ours is removed by us. And
- * it takes the place of what a killed process has left in one step.
+ * It is created in a directory that no other account may enter, next to its final path, and gets
+ * its mode there. Then it is renamed, so there is no moment at which another account could connect.
+ * At a close, Node removes whatever is at its listening path, even the socket of a successor; here
+ * it finds nothing, and this class removes its own file. The rename also replaces the file of a
+ * killed process in one step.
  *
  * @see docs/decisions/0059-whose-socket-file.md
  */
 export class SocketFile {
-  /** Where to listen. */
+  /** The path to listen at. */
   readonly draft: string;
   readonly #place: string;
-  /** Made for this file alone. */
+  /** Directories made for this file alone. */
   readonly #directories: string[];
-  /** The file has its name, and is this one. */
+  /** The published file; null before. */
   #own: BigIntStats | null = null;
 
   /**
-   * @param place the path that peers know, absolute
-   * @param directory one that nobody else may enter, for the link where the path is long; by default one is made
+   * @param place the path for peers, absolute
+   * @param directory one that no other account may enter, for the link where the path is long; by
+   *   default one is made
    * @throws Error with a `code` of the system; ENAMETOOLONG where `directory` is too long
    */
   constructor(place: string, directory?: string) {
@@ -59,7 +67,10 @@ export class SocketFile {
     }
   }
 
-  /** Gives the socket that listens at `draft` its mode and its name. @throws Error of the system */
+  /**
+   * Gives the socket that listens at `draft` its mode and its final path. @throws Error of the
+   * system
+   */
   publish(): void {
     chmodSync(this.draft, MODE);
     const own = lstatSync(this.draft, { bigint: true });
@@ -69,9 +80,10 @@ export class SocketFile {
   }
 
   /**
-   * Removes the file, unless another one has its place, or what was made for one that has no name yet.
+   * Removes the file, unless another one has replaced it, or the draft if it was not published.
    *
-   * To be called before the socket is closed: as long as that is open, the system gives the number of its file to no other.
+   * To be called before the socket is closed: while it is open, the system assigns its inode number
+   * to no other file.
    */
   remove(): void {
     this.#tidy();
@@ -82,7 +94,7 @@ export class SocketFile {
       const there = lstatSync(this.#place, { bigint: true });
       if (there.dev === dev && there.ino === ino) unlinkSync(this.#place);
     } catch {
-      // Gone already, or its directory is: nothing of ours is left, or nothing that can be removed.
+      // It or its directory is gone already, or cannot be removed.
     }
   }
 
