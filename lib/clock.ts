@@ -1,20 +1,22 @@
-/** Work goes on for so long in one turn of the event loop, before timers and other sockets get theirs (milliseconds). */
+/**
+ * Longest stretch of work in one turn of the event loop, before timers and other sockets get their turn (milliseconds).
+ */
 export const TURN_MS_MAX = 8;
 
-/** Time as the package sees it: a port, so that tests play it. */
+/** The package's port to time, so that tests can simulate it. */
 export interface Clock {
-  /** A time that never goes back (milliseconds, with fractions). */
+  /** Monotonic time (milliseconds, with fractions). */
   nowMs(): number;
   /** The time of day (ms since 1970). */
   timeMs(): number;
-  /** Calls back once, no earlier than after `delayMs`. @returns forgets it */
+  /** Calls back once, no earlier than after `delayMs`. @returns a function that cancels the call */
   after(delayMs: number, call: () => void): () => void;
 }
 
-/** Longest delay that a Node timer keeps (milliseconds). */
+/** Longest delay of a Node timer (milliseconds). */
 const DELAY_MS_MAX = 2 ** 31 - 1;
 
-/** The time that everybody has. Its timers do not keep the process alive. */
+/** The system's clock. Its timers do not keep the process alive. */
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   timeMs: () => Date.now(),

@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 
-/** Every code we raise, declared once; the row says whether trying again can help. */
+/** Every error code of the package, declared once. The row says whether a retry can succeed. */
 const CODES = {
   BROKERLESS_ADDRESS: { retryable: true },
   BROKERLESS_CLOSED: { retryable: false },
@@ -25,40 +25,60 @@ const CODES = {
   BROKERLESS_VERSION: { retryable: false },
 } as const;
 
-/** The stable names of what can go wrong outside the caller's own code. Codes are API, messages are not. */
+/**
+ * The stable code of a runtime failure outside the caller's own code. Codes are part of the API, message texts are not.
+ */
 export type ErrorCode = keyof typeof CODES;
 
-/** Where a journal is damaged, and what that cost. */
+/** The place of damage in a journal, and the messages lost by it. */
 export interface Damage {
-  /** Name of the file in the journal's directory. */
+  /** Name of the damaged file in the journal's directory. */
   readonly file: string;
   /** First byte that cannot be trusted (byte offset in the file). */
   readonly offset: number;
   /** First seq that is lost. */
   readonly seqFirst: number;
-  /** Last seq that is lost; `null` where nothing behind the damage tells. */
+  /** Last seq that is lost; `null` where nothing after the damage shows it. */
   readonly seqLast: number | null;
 }
 
-/** What a {@link BrokerlessError} may carry beside its message. */
+/** Options of a {@link BrokerlessError} besides its message. */
 export interface BrokerlessErrorOptions extends ErrorOptions {
-  /** Where and what, with `BROKERLESS_CORRUPT`. */
+  /** Place and extent of the damage, with `BROKERLESS_CORRUPT`. */
   readonly damage?: Damage | undefined;
-  /** What the schema found, with `BROKERLESS_SCHEMA`. */
+  /** Issues that the schema reported, with `BROKERLESS_SCHEMA`. */
   readonly issues?: readonly StandardSchemaV1.Issue[] | undefined;
 }
 
-/** What a peer, a disk or time may do to us. Bad arguments are a TypeError instead. */
+/**
+ * A failure caused by a peer, the disk, the network or time. Wrong arguments are a `TypeError` instead. Branch on
+ * `code` and `retryable`; message texts may change.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await push.send(job, { timeoutMs: 1_000 });
+ * } catch (error) {
+ *   if (!(error instanceof BrokerlessError && error.retryable)) throw error;
+ *   // for example BROKERLESS_TIMEOUT: the same call may succeed later
+ * }
+ * ```
+ *
+ * @see docs/troubleshooting.md
+ */
 export class BrokerlessError extends Error {
-  /** Tells the class where `instanceof` cannot, for two copies of the package. */
+  /** Identifies the class where `instanceof` cannot, with two copies of the package in one process. */
   override readonly name = "BrokerlessError";
-  /** What has failed, stable across versions. */
+  /** The kind of failure, stable across versions. */
   readonly code: ErrorCode;
   /** Whether the same call may succeed later. */
   readonly retryable: boolean;
-  /** What the schema found, with `BROKERLESS_SCHEMA`; empty otherwise, and where the schema threw: see `cause`. */
+  /**
+   * Issues that the schema reported, with `BROKERLESS_SCHEMA`. Empty with other codes, and where the schema itself
+   * threw: see `cause`.
+   */
   readonly issues: readonly StandardSchemaV1.Issue[];
-  /** Where and what, with `BROKERLESS_CORRUPT`; `null` otherwise. */
+  /** Place and extent of the damage, with `BROKERLESS_CORRUPT`; `null` with other codes. */
   readonly damage: Damage | null;
 
   constructor(code: ErrorCode, message: string, options?: BrokerlessErrorOptions) {
@@ -70,23 +90,39 @@ export class BrokerlessError extends Error {
   }
 }
 
-/** What a {@link RemoteError} knows of the error that the replier's handler threw. */
+/** The fields of a {@link RemoteError}, taken from the error that the replier's handler threw. */
 export interface RemoteErrorInit {
-  /** The message of the error at the replier. */
+  /** The `message` of the error at the replier. */
   readonly message: string;
   /** The `name` of the error at the replier, such as `RangeError`. */
   readonly remoteName: string;
-  /** The `code` of the error at the replier, where it had one. */
+  /** The `code` of the error at the replier; `null` where it had none. */
   readonly remoteCode: string | null;
 }
 
-/** A replier's handler threw, or refused the request: its error, as far as it travels. */
+/**
+ * The error reply to a request: its handler threw, or the replier refused the request. Texts only; the stack stays at
+ * the replier. A handler may also throw one itself, to reply with an error that does not count as a failure of the
+ * handler.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await requester.request(-1);
+ * } catch (error) {
+ *   if (!(error instanceof RemoteError)) throw error;
+ *   console.error(error.remoteName, error.message); // RangeError must not be negative
+ * }
+ * ```
+ *
+ * @see docs/decisions/0006-request-reply.md
+ */
 export class RemoteError extends Error {
-  /** Tells the class where `instanceof` cannot, for two copies of the package. */
+  /** Identifies the class where `instanceof` cannot, with two copies of the package in one process. */
   override readonly name = "RemoteError";
   /** The `name` of the error at the replier, such as `RangeError`. */
   readonly remoteName: string;
-  /** The `code` of the error at the replier, where it had one. */
+  /** The `code` of the error at the replier; `null` where it had none. */
   readonly remoteCode: string | null;
 
   constructor(init: RemoteErrorInit) {

@@ -1,25 +1,29 @@
-/** What a handler failed with, as far as it travels: texts only. The stack stays in the handler's own process. */
+/**
+ * The error that a handler failed with, as it is sent to other processes: texts only. The stack stays in the handler's
+ * own process.
+ */
 export interface HandlerError {
   /** The `name` of the error, such as `RangeError`. */
   readonly name: string;
-  /** Its `message`. */
+  /** The `message` of the error. */
   readonly message: string;
-  /** Its `code`, such as `ENOENT`, where it had one. */
+  /** The `code` of the error, such as `ENOENT`; `null` where it had none. */
   readonly code: string | null;
 }
 
-/** Of what an application's code threw, so much is in the text of an error of ours (characters). */
+/** Longest quote of an error of the application in the text of an error of the package (characters). */
 const TEXT_LENGTH_MAX = 1_000;
 
-/** What was thrown by code of the application's, for the text of an error of ours whose cause it is. */
+/** The message of a value thrown by application code, for the text of the package's error whose cause it is. */
 export function thrownText(thrown: unknown): string {
   return handlerError(thrown, TEXT_LENGTH_MAX).message;
 }
 
 /**
- * The texts of what was thrown. Anything can be, an object that cannot be read included. Pure but for its getters.
+ * The texts of a thrown value, which can be anything, even an object that cannot be read. Pure, except that it calls
+ * getters of the value.
  *
- * @param lengthMax of each text (characters): the rest is cut off
+ * @param lengthMax longest length of each text (characters); longer ones are cut off
  */
 export function handlerError(thrown: unknown, lengthMax: number): HandlerError {
   const cut = (text: unknown) => String(text).slice(0, lengthMax);

@@ -1,14 +1,14 @@
-/** Who is to be told when a signal aborts, in the order of asking. Empty ones stay, for the next call. */
+/** The functions to call when a signal aborts, in the order of registration. Empty sets are kept for the next call. */
 const calls = new WeakMap<AbortSignal, Set<() => void>>();
 
 /**
- * Has a function called, once, when a signal aborts. However many ask for it, a signal has one listener of ours, and
- * none while nobody waits: an application ends all of its calls with one signal, and Node takes more than ten listeners
- * of a signal for a leak.
+ * Registers a function that is called once, when a signal aborts. The package adds at most one listener to a signal,
+ * and none while no call waits: applications end all of their calls with one signal, and Node reports more than ten
+ * listeners of a signal as a leak.
  *
- * @param signal has not aborted yet
- * @param call a function of this call alone: the same one twice would be told once
- * @returns what forgets the function; may be called again, and when it was called
+ * @param signal a signal that has not aborted yet
+ * @param call a function used by this registration alone: the same one registered twice would be called once
+ * @returns removes the registration; may be called more than once, and after the abort
  */
 export function onAbort(signal: AbortSignal, call: () => void): () => void {
   let waiting = calls.get(signal);
@@ -29,12 +29,12 @@ function tellAll({ target }: Event): void {
   signal.removeEventListener("abort", tellAll);
   const waiting = calls.get(signal);
   for (const call of waiting ?? []) {
-    // Whom it makes forget others, these are not told.
+    // A function removed by an earlier one is not called.
     waiting?.delete(call);
     try {
       call();
     } catch (error) {
-      // As if each had a listener of its own: the others are told all the same.
+      // As with separate listeners, the others are still called.
       queueMicrotask(() => {
         throw error;
       });

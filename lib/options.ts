@@ -1,16 +1,16 @@
 import { inspect } from "node:util";
 
-/** Checks one option and gives its resolved value, or throws a TypeError that says what was expected. */
+/** Checks one option and returns its resolved value, or throws a TypeError that names the expected value. */
 export type Rule<T> = (value: unknown, name: string) => T;
 
-/** A rule for every option of `T`; a key without a rule is unknown. */
+/** One rule for every option of `T`; a key without a rule is unknown. */
 export type Rules<T> = { readonly [K in keyof T]-?: Rule<T[K]> };
 
 /**
- * Checks an options object once, at construction, so that nothing below it sees `undefined`.
+ * Checks an options object once, at construction, so that no code below it has to handle `undefined`.
  *
- * @param owner the public name the options belong to, for the error text
- * @param given what the caller passed; it is never changed
+ * @param owner the public name that the options belong to, for the error text
+ * @param given the caller's object; it is never changed
  * @returns a new frozen object with every key of `defaults`
  * @throws TypeError for an unknown key, a wrong type or a value out of range
  */
@@ -33,10 +33,10 @@ export function resolveOptions<T extends object>(
 }
 
 /**
- * Checks the options object of a call for names that nobody knows. Without one it costs a comparison.
+ * Checks the options object of a call for unknown names. Without an object it costs one comparison.
  *
  * @param known the names of the call's options
- * @throws TypeError for an unknown name, or what is no plain object
+ * @throws TypeError for an unknown name, or for a value that is not a plain object
  */
 export function checkNames(call: string, options: unknown, known: readonly string[]): void {
   if (options === undefined) return;
@@ -48,8 +48,8 @@ export function checkNames(call: string, options: unknown, known: readonly strin
 }
 
 /**
- * Whether it is an object of names and values as a literal makes it, in any realm. Others keep what they have
- * elsewhere, as a `Map`, a `Headers` or an `AbortSignal` does: they would be taken for empty.
+ * Whether a value is an object of names and values like an object literal, from any realm. Objects such as a `Map`, a
+ * `Headers` or an `AbortSignal` keep their contents elsewhere and would look empty.
  */
 export function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null) return false;
@@ -57,7 +57,7 @@ export function isPlain(value: unknown): value is Readonly<Record<string, unknow
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** Somebody used a name that there is not. @param what what it was to name, and where */
+/** The error for an unknown name. @param what the kind of name, and where it was used */
 export function unknown(what: string, name: string, known: readonly string[]): TypeError {
   const meant = isName(name) ? nearest(name, known) : null;
   const guess = meant === null ? "" : ` (did you mean ${meant}?)`;
@@ -65,12 +65,15 @@ export function unknown(what: string, name: string, known: readonly string[]): T
   return new TypeError(`${what} ${quoted(name)}${guess}; expected one of ${names}`);
 }
 
-/** Characters that differ, in one place, between a name and what was meant (count); a unit that is left out is longer. */
+/**
+ * Most characters that may differ, in one place, between a name and the intended one (count). A missing unit, such as
+ * `Ms`, may be longer.
+ */
 const DIFFERENT_MAX = 2;
-/** Characters that they have in common (count). */
+/** Fewest characters that both names must have in common (count). */
 const ALIKE_MIN = 3;
 
-/** The known name that was probably meant; null where none is near. Pure. */
+/** The known name that was probably intended; null where none is close. Pure. */
 function nearest(name: string, known: readonly string[]): string | null {
   let meant: string | null = null;
   let least = Number.POSITIVE_INFINITY;
@@ -83,7 +86,9 @@ function nearest(name: string, known: readonly string[]): string | null {
   return meant;
 }
 
-/** @returns how many characters of the longer one the other has not (count); infinite where they are not alike */
+/**
+ * @returns how many characters of the longer name are missing in the other (count); infinite where they are not alike
+ */
 function differentOf(a: string, b: string): number {
   const [short, long] = a.length < b.length ? [a, b] : [b, a];
   let start = 0;
@@ -111,7 +116,7 @@ export const boolean: Rule<boolean> = (value, name) => {
   throw expected(name, "true or false", value);
 };
 
-/** One of a list of words. */
+/** One of a list of strings. */
 export function oneOf<const T extends string>(...words: readonly T[]): Rule<T> {
   return (value, name) => {
     const word = words.find((candidate) => candidate === value);
@@ -120,18 +125,18 @@ export function oneOf<const T extends string>(...words: readonly T[]): Rule<T> {
   };
 }
 
-/** What was expected and what came, without printing a whole value. */
+/** The error for a wrong value: names the expected value and describes the given one, without printing all of it. */
 export function expected(name: string, wanted: string, got: unknown): TypeError {
   return new TypeError(`${name} must be ${wanted}, got ${describe(got)}`);
 }
 
-/** A text that is shown (characters): too short for a key, whose half is none. */
+/** Longest text that is printed (characters). Too short for a key; half of a key is of no use. */
 const TEXT_CHARS_MAX = 20;
-/** A name of letters alone that is shown (characters): a key has digits and signs, and more characters. */
+/** Longest name of letters alone that is printed (characters): a key is longer, and has digits and signs. */
 const NAME_CHARS_MAX = 32;
-/** An address that is shown (characters). */
+/** Longest address that is printed (characters). */
 const ADDRESS_CHARS_MAX = 160;
-/** What can be an address and cannot hold a key, which has 40 characters, other signs among them. */
+/** Texts that can be an address and cannot contain a key, which has 40 characters, some of them not allowed here. */
 const ADDRESS = [
   /^[a-z]{2,8}:\/\/(?!.*[\w-]{40})(?:\[[\w:.%]{0,45}\]|[\w.*-]*)(?::[\w*-]{0,10})?$/,
   /^(?:ipc|inproc):\/\/(?!.*[\w.-]{40})[\w./@-]*$/,
@@ -139,8 +144,8 @@ const ADDRESS = [
 const LETTERS = /^[A-Za-z]+$/;
 
 /**
- * A value for an error text: what sort it is, and of a number, a short text or an address so much as helps to find
- * it. Whatever is in the wrong place may be a secret, so nothing is shown of what could be a key or hold one.
+ * Describes a value for an error text: its type, and enough of a number, a short text or an address to locate the
+ * fault. A misplaced value may be a secret, so nothing is printed that could be a key or contain one.
  */
 export function describe(value: unknown): string {
   if (typeof value === "string") {
@@ -158,7 +163,7 @@ export function describe(value: unknown): string {
   return name === null || name === "Object" ? "an object" : `a ${name}`;
 }
 
-/** A name that somebody else chose, such as an option's, for an error text: in quotes, or how long it is. */
+/** A name chosen by the application, such as an option's, for an error text: in quotes, or its length only. */
 export function quoted(name: string): string {
   return isName(name) ? `"${name}"` : `of ${name.length} characters`;
 }
@@ -173,7 +178,7 @@ function isName(text: string): boolean {
   return text.length <= NAME_CHARS_MAX && LETTERS.test(text);
 }
 
-/** The name of a class or function; null where there is none, or none that can be shown. */
+/** The name of a class or function; null where it has none, or none that may be printed. */
 function nameOf(named: unknown): string | null {
   const name = (named as { readonly name?: unknown } | undefined)?.name;
   return typeof name === "string" && name !== "" && isName(name) ? name : null;

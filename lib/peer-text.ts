@@ -1,30 +1,33 @@
-/** Characters that a terminal or a log may obey, or that turn text around; and halves of surrogate pairs. */
+/**
+ * Characters that a terminal or a log may interpret, or that change the direction of text; and halves of surrogate
+ * pairs.
+ */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
-/** Longest text of a peer in an error (characters). */
+/** Longest quote of a peer's text in an error (characters). */
 const PEER_TEXT_MAX = 200;
 /** Longest name of a peer (characters). */
 export const NAME_CHARS_MAX = 64;
 /** Longest message of an error (characters). */
 const MESSAGE_MAX = 1_000;
 
-/** What a peer said, for an error text: cut, and with escapes in place of what cannot be seen. Pure. */
+/** A peer's text for an error message: cut to length, with escapes in place of invisible characters. Pure. */
 export function peerText(text: string): string {
   return visible(text, PEER_TEXT_MAX);
 }
 
-/** The same of a text that is kept, and shown to people: as long as the message of an error may be. Pure. */
+/** The same for a text that is stored and shown to people: up to the length of an error message. Pure. */
 export function peerMessage(text: string): string {
   return visible(text, MESSAGE_MAX);
 }
 
-/** Whether a text may be a name: something in it, not too much, and nothing that cannot be seen. Pure. */
+/** Whether a text is a valid name: not empty, not too long, and without invisible characters. Pure. */
 export function isName(text: string): boolean {
   return text !== "" && text.trim() === text && visible(text, NAME_CHARS_MAX) === text;
 }
 
 /**
- * How a peer calls itself, as it may be shown: cut, and with escapes in place of what cannot be seen. A claim, no
- * proof. Pure.
+ * The name that a peer gives itself, fit for display: cut to length, with escapes in place of invisible characters. A
+ * claim, not proof of identity. Pure.
  *
  * @returns null for no name
  */
@@ -32,7 +35,7 @@ export function peerName(said: string): string | null {
   return said === "" ? null : visible(said, NAME_CHARS_MAX);
 }
 
-/** A peer in an error text: its name, where it has said one, and the address. Pure. */
+/** A peer in an error text: its name, if it has sent one, and its address. Pure. */
 export function peerLabel(peer: {
   readonly name: string | null;
   readonly address: string;
@@ -40,10 +43,7 @@ export function peerLabel(peer: {
   return peer.name === null ? peer.address : `${JSON.stringify(peer.name)} at ${peer.address}`;
 }
 
-/**
- * Makes an error fit for a log, its causes too: their texts may have come from a peer, by way of a codec or a
- * schema.
- */
+/** Makes an error and its causes fit for a log: their texts may have come from a peer, through a codec or a schema. */
 export function cleanError(error: Error): void {
   let cause: unknown = error;
   for (let depth = 0; depth < 4 && cause instanceof Error; depth++) {

@@ -1,4 +1,4 @@
-/** The eight roles. */
+/** The eight socket classes, by name. */
 export type Role =
   | "Dealer"
   | "Publisher"

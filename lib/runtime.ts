@@ -1,14 +1,17 @@
 import { BrokerlessError } from "./errors.ts";
 
-/** Runtimes that load native modules made for Node and lack parts of what those call, by their names in `process.versions`. */
+/**
+ * Runtimes that load native modules built for Node but lack parts of the API these call, by their names in
+ * `process.versions`.
+ */
 const OTHERS = { bun: "Bun", deno: "Deno" } as const;
 
 /**
- * Refuses a runtime in which native code would end the process, or wait for ever for an event that does not come.
- * To be called right before the first such call.
+ * Refuses a runtime in which native code would end the process, or wait indefinitely for an event that never comes. To
+ * be called right before the first such native call.
  *
- * @param what what the caller needs Node for, as the beginning of the message
- * @param versions what the process says of itself
+ * @param what the feature that needs Node, as the beginning of the message
+ * @param versions the versions object of the process
  * @throws BrokerlessError `BROKERLESS_UNSUPPORTED`
  * @see docs/runtimes.md
  */

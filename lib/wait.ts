@@ -3,34 +3,35 @@ import { lastLook } from "./last-look.ts";
 import { onAbort } from "./on-abort.ts";
 import { checkNames, expected } from "./options.ts";
 
-/** How long a call may wait. */
+/** Limits of a call that waits. */
 export interface WaitOptions {
   /**
-   * Gives up with `BROKERLESS_TIMEOUT` after so long (milliseconds, in parts of one too), when it has looked once more: what is there by
-   * then is taken, also with 0. Default: waits for ever.
+   * Time limit (milliseconds, fractions allowed). When it has passed, the call takes what has arrived by then; if
+   * nothing has, it rejects with `BROKERLESS_TIMEOUT`. This holds for 0 too. Default: no limit.
    */
   readonly timeoutMs?: number | undefined;
-  /** Gives up with `signal.reason` when it aborts. */
+  /** Ends the wait when it aborts: the call rejects with `signal.reason`. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** The names of {@link WaitOptions}. */
 export const WAIT_OPTIONS: readonly string[] = ["timeoutMs", "signal"];
 
-/** The two ends of a call that waits. */
+/** The resolve and reject functions of a call that waits. */
 export interface Settle<T> {
   readonly resolve: (value: T) => void;
   readonly reject: (reason: unknown) => void;
 }
 
 const NO_OPTIONS: WaitOptions = Object.freeze({});
-/** Longest delay that a Node timer keeps (milliseconds); beyond it a timer fires at once. */
+/** Longest delay of a Node timer (milliseconds); with a longer one a timer fires at once. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 /**
- * Lets nobody await `promise`: its rejection then harms no process. Whoever awaits it gets it as usual.
+ * Marks a rejection of `promise` as handled, so that it does not end the process when no caller awaits it. A caller
+ * that awaits it gets the rejection as usual.
  *
- * For calls that may reject because of something that their caller did later, such as `close`.
+ * For calls that may reject because of a later action of their caller, such as `close`.
  */
 export function quiet<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
@@ -38,10 +39,10 @@ export function quiet<T>(promise: Promise<T>): Promise<T> {
 }
 
 /**
- * A promise that a time limit or an abort can end; the time limit when what had arrived before is looked at.
+ * A promise that a time limit or an abort can end. At the time limit everything that had arrived before is read first.
  *
- * @param what what is awaited, for the error text
- * @param start begins the wait; returns how to forget it when time or the caller ends it first
+ * @param what the awaited event, for the error text
+ * @param start begins the wait; returns a function that cancels it, called when a limit ends the wait
  * @throws TypeError at once for wrong options
  */
 export function wait<T>(
@@ -90,8 +91,8 @@ export function wait<T>(
 }
 
 /**
- * @param known the names of all options of a call; without it others are left alone
- * @throws TypeError for options that are not a {@link WaitOptions}, or an unknown one
+ * @param known the names of all options of the call; without it, other names are ignored
+ * @throws TypeError for a value that is not a {@link WaitOptions}, or has an unknown name
  */
 export function checkWaitOptions(
   what: string,
