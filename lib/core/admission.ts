@@ -6,79 +6,79 @@ import { closedError } from "./queue/receive-queue.ts";
 import { NOT_QUEUED, type Queued, WaitQueue } from "./queue/wait-queue.ts";
 import type { Schema } from "./schema.ts";
 
-/** What `send` returns for a message that is accepted: one promise for all, since nobody can tell them apart. */
+/** The promise that `send` returns for a message accepted at once: shared by all calls, since callers cannot tell. */
 export const ACCEPTED: Promise<void> = Promise.resolve();
 
-/** Codes of messages that are refused for what they are. */
+/** Codes of errors caused by the message itself. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   "BROKERLESS_CODEC",
   "BROKERLESS_SCHEMA",
   "BROKERLESS_TOO_LARGE",
 ]);
 
-/** A message at the door. `T` is what its call asks for beside: a topic, a level of confirmation. */
+/** A message that asks for admission. `T` holds the terms of its call: a topic, a confirm level. */
 export interface Admitted<T> {
-  /** Where it is encoded, the bytes: as it was at the call, however long it waits. */
+  /** The value, or with `isEncoded` its bytes as they were at the call, however long it has waited. */
   readonly value: unknown;
   readonly isEncoded: boolean;
   readonly terms: T;
 }
 
-/** What is behind an {@link Admission}. */
+/** Dependencies of {@link Admission}. */
 export interface AdmissionOptions<T> {
   readonly schema: Schema | null;
-  /** Whether there is no room now. */
+  /** Whether there is no room at present. */
   readonly isFull: () => boolean;
-  /** There is no room. @returns whether there is now */
+  /** Called when there is no room. @returns whether there is room now */
   readonly makeRoom: () => boolean;
-  /** Whether the message takes room: one that is there already does not. Asked where there is none. */
+  /** Whether a message takes room: one that is already in the backlog does not. Called only when there is no room. */
   readonly takesRoom: (terms: T) => boolean;
-  /** What a call gets that finds no room; null: it waits. */
+  /** The error for a call that meets no room; null: the call waits. */
   readonly fullError: () => BrokerlessError | null;
   /** @throws BrokerlessError `BROKERLESS_CODEC`, `_TOO_LARGE` */
   readonly encode: (value: unknown) => Buffer;
-  /** Takes a message. @returns resolves at the level of its call @throws BrokerlessError as `encode` */
+  /** Accepts a message. @returns resolves at the confirm level of its call @throws BrokerlessError as `encode` */
   readonly add: (message: Admitted<T>) => Promise<void>;
-  /** A message was refused at `send`; its promise rejects too, but perhaps nobody looks at it. */
+  /** Called when `send` refuses a message: its promise rejects too, but the application may not await it. */
   readonly onRefused: (error: BrokerlessError) => void;
 }
 
-/** One for all calls: three functions for each would be half of what a call takes. */
+/** Shared by all calls: three closures for each call would be half of its cost. */
 const NOTHING = (): void => {};
 
-/** A call of `send` that is not admitted at once. */
+/** A call of `send` that was not admitted at once. */
 interface Call<T> extends Admitted<T>, Queued<Call<T>> {
   value: unknown;
   isEncoded: boolean;
-  /** Its time limit or its signal ended it. */
+  /** Whether its time limit or its signal ended it. */
   isGivenUp: boolean;
-  /** How many had waited for room before it, and itself (count); 0 where it has not. */
+  /** Its number among the calls that have waited for room, from 1; 0 where it has not waited. */
   number: number;
-  /** Ends its check, where one is under way. */
+  /** Ends its schema check, if one is under way. */
   endCheck: () => void;
   resolve: (accepted: Promise<void>) => void;
   reject: (error: unknown) => void;
 }
 
 /**
- * The first stages of every way out: the schema, what is refused, and the queue of those who wait for room.
+ * The first stage of every outbound path: the schema check, the refusals, and the queue of calls that wait for room.
  *
- * Invariant: messages are admitted in the order in which their `send` was called; while one call is checked or waits,
- * all later ones wait behind it, but for those that add nothing.
+ * Invariant: messages are admitted in the order of their `send` calls. While one call is checked or waits, all later
+ * ones wait behind it, except those that take no room.
  *
- * Who owns it adds a message that finds it {@link isOpen} itself: what is sent most needs nothing of this.
+ * When {@link isOpen} holds, the owner adds a message itself: the fast path does not come here.
  */
 export class Admission<T> {
   readonly #options: AdmissionOptions<T>;
   readonly #checks: OutgoingChecks;
   readonly #waiting = new WaitQueue<Call<T>>();
   readonly #drains = new DrainTracker();
-  /** Calls that had to wait for room, ever (count). */
+  /** Calls that have had to wait for room, since construction (count). */
   #waits = 0;
   #refused = 0;
   #admitting = false;
   #closed = false;
-  /** Whether messages need no check: there is no schema, and nothing is closed. */
+  /** Whether messages need no check: there is no schema, and the socket is not closed. */
   #isUnchecked: boolean;
 
   constructor(options: AdmissionOptions<T>) {
@@ -87,7 +87,7 @@ export class Admission<T> {
     this.#isUnchecked = options.schema === null;
   }
 
-  /** Whether a message needs nothing but room. */
+  /** Whether a message needs nothing except room. */
   get isOpen(): boolean {
     return this.#isUnchecked && this.#waiting.size === 0;
   }
@@ -102,17 +102,17 @@ export class Admission<T> {
     return this.#checks.underWay !== null;
   }
 
-  /** Messages that were refused for what they are (count). */
+  /** Messages that were refused because of their content (count). */
   get refused(): number {
     return this.#refused;
   }
 
   /**
-   * Admits a message when it is checked and there is room. The time limit and the signal end a call; a message that
-   * was admitted before is on its way nevertheless.
+   * Admits a message once it is checked and there is room. The time limit and the signal end the wait; a message that
+   * was admitted before that is sent nevertheless.
    *
-   * @returns resolves at the level of the call; rejects with `BROKERLESS_CODEC`, `_SCHEMA`, `_TOO_LARGE`, `_CLOSED`,
-   * `_TIMEOUT`, what `fullError` and `add` say, or the signal's reason
+   * @returns resolves at the confirm level of the call; rejects with `BROKERLESS_CODEC`, `_SCHEMA`, `_TOO_LARGE`,
+   * `_CLOSED`, `_TIMEOUT`, the errors of `fullError` and `add`, or the signal's reason
    */
   send(value: unknown, terms: T, options?: WaitOptions): Promise<void> {
     return quiet(this.#send(value, terms, options));
@@ -130,7 +130,7 @@ export class Admission<T> {
     return !this.#options.isFull() || this.#options.makeRoom();
   }
 
-  /** Reports an error that is about the message. @returns the error */
+  /** Counts and reports an error if the message itself caused it. @returns the error */
   refuse(error: unknown): unknown {
     if (error instanceof BrokerlessError && REFUSALS.has(error.code)) {
       this.#refused += 1;
@@ -139,9 +139,9 @@ export class Admission<T> {
     return error;
   }
 
-  /** There may be room: admits who waits, in order. Drains may be over too. */
+  /** To be called when there may be room: admits waiting calls in order. Also checks whether drains are over. */
   admit(): void {
-    // Making room ends here again.
+    // Making room calls this method again.
     if (this.#admitting) return;
     this.#admitting = true;
     while (this.#hasRoomForNext()) {
@@ -159,9 +159,10 @@ export class Admission<T> {
   }
 
   /**
-   * Waits for the calls made before, whether they are admitted or end otherwise, and then for what is accepted by then.
+   * Waits until the earlier calls are admitted or have ended otherwise, and then for the messages accepted by then.
    *
-   * @param begin called when these calls are over; says how to see whether the drain is, at each {@link admit}
+   * @param begin called when these calls are over; returns a function that tells at each {@link admit} whether the
+   * drain is over
    */
   drain(options: WaitOptions | undefined, begin: () => () => boolean): Promise<void> {
     let waits: number | null = null;
@@ -182,7 +183,7 @@ export class Admission<T> {
     return drained;
   }
 
-  /** Every waiting call rejects, drains too, and every later one. */
+  /** Rejects every waiting call, every drain, and every later call. */
   close(): void {
     this.#closed = true;
     this.#isUnchecked = false;
@@ -251,7 +252,7 @@ export class Admission<T> {
     return !isFull() || !takesRoom(first.terms) || makeRoom();
   }
 
-  /** What is sent is the value as it is now, however long it waits. */
+  /** Encodes the value now, so that later changes to it do not matter while it waits. */
   #encode(call: Call<T>): void {
     if (call.isEncoded) return;
     call.value = this.#options.encode(call.value);
@@ -260,10 +261,10 @@ export class Admission<T> {
 
   #giveUp(call: Call<T>): void {
     call.isGivenUp = true;
-    // Those behind it need not wait for its check.
+    // The calls behind it need not wait for its check.
     call.endCheck();
     this.#waiting.leave(call);
-    // For the next there may be room.
+    // There may be room for the next call.
     this.admit();
   }
 }

@@ -3,7 +3,7 @@ import type { Role } from "../role.ts";
 import type { Addresses } from "../transport/monitor/address-book.ts";
 import type { SocketStats, SocketStatus } from "./socket-stats.ts";
 
-/** What of a socket is shown. */
+/** The parts of a socket that `console.log` shows. */
 export interface Visible {
   readonly role: Role;
   /** The option `name`. */
@@ -14,10 +14,11 @@ export interface Visible {
 }
 
 /**
- * Decides what `console.log` shows of the objects of a class: role, name, status, addresses, peers, and the counters
- * that are not zero. No other option is in it, and so no key.
+ * Defines the output of `console.log` for the objects of a class: role, name, status, addresses, peers, and the
+ * counters that are not zero. No other option is part of it, so no key is printed.
  *
- * Called in a static block of the class: a method of that name cannot be declared, and nobody calls it.
+ * Called in a static block of the class: TypeScript cannot declare a method of that name, and no code calls it
+ * directly.
  */
 export function showAs<S extends object>(
   of: { readonly prototype: S },
@@ -36,6 +37,6 @@ function text({ role, name, status, addresses, stats }: Visible, options: Inspec
   const { bound, connected } = addresses;
   const named = name === null ? {} : { name };
   const fields = status === "closed" ? { status } : { status, bound, connected, peers };
-  // The lists of addresses are shown however deep the socket is in something else.
+  // The lists of addresses are shown however deep the socket is nested in another object.
   return `${role} ${inspect({ ...named, ...fields, ...counters }, { ...options, depth: 1 })}`;
 }

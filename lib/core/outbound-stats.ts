@@ -11,7 +11,7 @@ export interface OutboundStats {
   readonly waitingSends: number;
 }
 
-/** Of nothing yet. */
+/** All counters at zero. */
 export const NO_OUTBOUND_STATS: OutboundStats = Object.freeze({
   messagesSent: 0,
   messagesDropped: 0,
@@ -24,7 +24,7 @@ export const NO_OUTBOUND_STATS: OutboundStats = Object.freeze({
   waitingSends: 0,
 });
 
-/** Both together. */
+/** The sum of both. */
 export function addOutboundStats(a: OutboundStats, b: OutboundStats): OutboundStats {
   return {
     messagesSent: a.messagesSent + b.messagesSent,

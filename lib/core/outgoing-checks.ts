@@ -3,21 +3,21 @@ import { checkOutgoing, type Schema } from "./schema.ts";
 
 const DONE: Promise<void> = Promise.resolve();
 
-/** A message whose check is under way, or waits for those before it. */
+/** A message whose schema check is under way, or waits for earlier ones. */
 export interface OutgoingCheck {
-  /** Resolves when it is its turn; rejects with `BROKERLESS_SCHEMA`. */
+  /** Resolves when its turn has come; rejects with `BROKERLESS_SCHEMA`. */
   readonly turn: Promise<unknown>;
-  /** Waits for the schema no longer: `turn` resolves without a verdict. Whoever ends it must not send the message. */
+  /** Stops waiting for the schema: `turn` resolves without a verdict. The caller must not send the message then. */
   readonly end: () => void;
 }
 
 /**
- * The schema's checks of what is to be sent: they end in the order of the calls, although an asynchronous schema may not.
- * It may never settle at all: then they end when their calls are given up, or at `close`.
+ * The schema checks of outgoing messages. They end in the order of the calls, even if an asynchronous schema does not.
+ * A schema may never settle: then a check ends when its call ends, or at `close`.
  */
 export class OutgoingChecks {
   readonly #schema: Schema | null;
-  /** Each ends one check under way. */
+  /** Functions that each end one check under way. */
   readonly #ends = new Set<() => void>();
   #last: Promise<unknown> | null = null;
 
@@ -25,7 +25,7 @@ export class OutgoingChecks {
     this.#schema = schema;
   }
 
-  /** Resolves, or rejects, with the newest of the checks under way; null while there is none. */
+  /** Settles with the newest of the checks under way; null where there is none. */
   get underWay(): Promise<unknown> | null {
     return this.#last;
   }
@@ -33,7 +33,7 @@ export class OutgoingChecks {
   /**
    * Checks a value.
    *
-   * @returns null where it fits and no earlier check is under way
+   * @returns null where it is valid and no earlier check is under way
    * @throws BrokerlessError `BROKERLESS_SCHEMA`
    */
   check(value: unknown): OutgoingCheck | null {
@@ -43,7 +43,7 @@ export class OutgoingChecks {
     const ended = new Promise<null>((resolve) => {
       end = () => resolve(null);
     });
-    // It may reject while an earlier check is still under way, and nobody has looked yet.
+    // It may reject while an earlier check is still under way, before anything awaits it.
     const settled = checked === null ? DONE : quiet(Promise.race([checked, ended]));
     const turn = (this.#last ?? DONE).then(
       () => settled,
@@ -65,7 +65,7 @@ export class OutgoingChecks {
   }
 
   /**
-   * Checks a value that is to be sent at once.
+   * Checks a value for a call that sends without waiting.
    *
    * @throws TypeError where the schema is asynchronous; BrokerlessError `BROKERLESS_SCHEMA`
    */

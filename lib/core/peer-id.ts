@@ -1,6 +1,6 @@
 /**
- * Names a peer of a ROUTER: what ZeroMQ calls its routing id, as text. An address for replies, no proof
- * of identity: a peer chooses its own, and with CURVE the router gives it a random one.
+ * The id of a peer at a ROUTER: ZeroMQ's routing id, as text. An address for replies, not proof of identity: a peer
+ * chooses its own id; with CURVE the router assigns a random one.
  */
 export type PeerId = string;
 
@@ -9,20 +9,20 @@ const KEY = /^[!-~]{40}$|^#?[0-9A-Fa-f]{64,}$/;
 const HEX = /^#(?:[0-9a-f]{2}){1,255}$/;
 
 /**
- * Printable ASCII stands for itself; anything else, and what begins with `#`, is `#` and its bytes in
- * hexadecimal. Two different routing ids never have the same text.
+ * The peer id of a routing id. Printable ASCII stays as it is. Any other id, and an id that begins with `#`, becomes
+ * `#` and its bytes in hexadecimal. Different routing ids never have the same text.
  */
 export function peerIdOf(routingId: Buffer): PeerId {
   const text = routingId.toString("latin1");
   return PRINTABLE.test(text) ? text : `#${routingId.toString("hex")}`;
 }
 
-/** A peer id for an error text: how long it is, where it has the shape of a key. */
+/** A peer id for an error text: its length only, where it has the shape of a key. */
 export function shownPeer(peer: PeerId): string {
   return KEY.test(peer) ? `of ${peer.length} characters` : peer;
 }
 
-/** @throws TypeError when `peer` is not what {@link peerIdOf} can give */
+/** The routing id of a peer id. @throws TypeError when `peer` is not a result of {@link peerIdOf} */
 export function routingIdOf(peer: unknown): Buffer {
   if (typeof peer === "string" && peer.length <= 511) {
     if (HEX.test(peer)) return Buffer.from(peer.slice(1), "hex");

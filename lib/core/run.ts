@@ -5,26 +5,29 @@ import { checkWaitOptions } from "../wait.ts";
 /** Options of `run` and `serve`. */
 export interface RunOptions {
   /**
-   * Calls of the handler under way at the same time (count).
+   * Most handler calls under way at the same time (count).
    *
    * @defaultValue 1 for `run`, 64 for `serve`
    */
   readonly concurrency?: number | undefined;
-  /** Takes nothing more when it aborts; the calls under way end first, then `signal.reason` is thrown. */
+  /**
+   * Stops taking messages when it aborts. The handler calls under way finish first; then the call rejects with
+   * `signal.reason`.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** The names of {@link RunOptions}. */
 export const RUN_OPTIONS: readonly string[] = ["concurrency", "signal"];
 
-/** Most calls under way at the same time (count). */
+/** Upper limit of `concurrency` (count). */
 const CONCURRENCY_MAX = 100_000;
 
 /**
  * Calls `handle` for every item, `concurrency` at a time.
  *
  * @returns resolves when the items end
- * @throws the first error of `handle`, or the signal's reason; in either case when all calls have ended
+ * @throws the first error of `handle`, or the signal's reason; in either case after all calls have ended
  */
 export async function runEach<V>(
   items: AsyncIterator<V, undefined>,
@@ -56,12 +59,12 @@ export async function runEach<V>(
   signal?.throwIfAborted();
 }
 
-/** @throws TypeError for what is no function */
+/** @throws TypeError for a value that is not a function */
 export function checkHandler(call: string, handler: unknown): void {
   if (typeof handler !== "function") throw expected(`${call}: handler`, "a function", handler);
 }
 
-/** @throws TypeError unless it is a whole number of calls that is allowed */
+/** @throws TypeError unless the value is a whole number in the allowed range */
 export function checkConcurrency(value: number): number {
   if (Number.isInteger(value) && value >= 1 && value <= CONCURRENCY_MAX) return value;
   throw expected("concurrency", `a whole number from 1 to ${CONCURRENCY_MAX}`, value);

@@ -4,7 +4,7 @@ import { thrownText } from "../handler-error.ts";
 import { expected, type Rule } from "../options.ts";
 import { quiet } from "../wait.ts";
 
-/** Any Standard Schema: zod, valibot, arktype and others. */
+/** A schema of any library that implements Standard Schema: zod, valibot, arktype and others. */
 export type Schema = StandardSchemaV1<unknown, unknown>;
 
 /** Accepts a Standard Schema. */
@@ -18,13 +18,13 @@ export const schemaOption: Rule<Schema> = (value, name) => {
 };
 
 /**
- * Checks a value that is about to be sent. The value itself goes out, not the schema's output: the
- * receiver's schema makes its own, and a transformation must not happen twice.
+ * Checks a value before it is sent. The value itself is sent, not the schema's output: the receiver's schema produces
+ * its own, and a transformation must not be applied twice.
  *
- * @param what it is called in error texts
+ * @param what the value's name in error texts
  * @returns null, or a promise where the schema is asynchronous
- * @throws BrokerlessError `BROKERLESS_SCHEMA` with the issues, or with what the schema threw as its cause; the promise
- * rejects with the same
+ * @throws BrokerlessError `BROKERLESS_SCHEMA` with the issues, or with the error thrown by the schema as its cause; the
+ * promise rejects with the same
  */
 export function checkOutgoing(
   schema: Schema,
@@ -32,15 +32,15 @@ export function checkOutgoing(
   what = "the message to send",
 ): null | Promise<null> {
   const verdict = judge(schema, value, what);
-  // A caller that encodes the value meanwhile may throw, and never look at it.
+  // A caller that encodes the value meanwhile may throw, and never await this promise.
   if (verdict instanceof Promise) return quiet(verdict.then(assertFit));
   return assertFit(verdict);
 }
 
 /**
- * Keeps the received values that fit the schema, as the schema gives them out.
+ * Keeps the received values that fit the schema, replaced by the schema's output.
  *
- * @param onBad told of each value that does not fit, or at which the schema fails
+ * @param onBad called for each value that does not fit, or at which the schema fails
  * @returns the values, or a promise where the schema is asynchronous; it does not reject
  */
 export function filterIncoming<T>(
@@ -64,11 +64,11 @@ export function filterIncoming<T>(
   return kept;
 }
 
-/** What a schema makes of a value, or why it makes nothing of it. */
+/** A schema's output for a value, or the reason for refusing it. */
 type Verdict = { readonly value: unknown } | BrokerlessError;
 
 /**
- * Asks a schema. It is code of the application's: whatever it throws, or returns, is about this value alone.
+ * Runs a schema, which is application code: whatever it throws or returns concerns this value alone.
  *
  * @returns the promise does not reject
  */
@@ -85,7 +85,7 @@ function judge(schema: Schema, value: unknown, what: string): Verdict | Promise<
   }
 }
 
-/** @throws what the result throws when it is read; TypeError where it is none */
+/** @throws the error of a getter of the result; TypeError for a value that is not a schema result */
 function read(result: unknown, what: string): Verdict {
   if (typeof result !== "object" || result === null) {
     throw expected("what validate returns", "an object with value or issues", result);
@@ -100,7 +100,7 @@ function isThenable(result: unknown): result is PromiseLike<unknown> {
   return typeof (result as Partial<PromiseLike<unknown>> | null | undefined)?.then === "function";
 }
 
-/** @throws BrokerlessError what is said of a value that does not fit */
+/** @throws BrokerlessError with the issues, for a value that does not fit */
 function assertFit(verdict: Verdict): null {
   if (verdict instanceof BrokerlessError) throw verdict;
   return null;
@@ -117,7 +117,7 @@ function misfitError(what: string, issues: readonly StandardSchemaV1.Issue[]): B
   return new BrokerlessError("BROKERLESS_SCHEMA", message, { issues });
 }
 
-/** @param cause what the schema threw, which can be anything */
+/** @param cause the value that the schema threw, which can be anything */
 function failedError(what: string, cause: unknown): BrokerlessError {
   const message = `the schema failed for ${what}: ${thrownText(cause)}`;
   return new BrokerlessError("BROKERLESS_SCHEMA", message, { cause });

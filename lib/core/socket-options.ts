@@ -12,104 +12,116 @@ import {
 import { type Logger, loggerOption } from "./events/logger.ts";
 import { type Schema, schemaOption } from "./schema.ts";
 
-/** How messages share frames. */
+/** Limits of the frames that messages share. */
 export interface BatchOptions {
   /**
-   * Bytes that force a frame out; a larger message goes alone. Past it throughput stops growing (bench/batch-size.ts).
+   * Frame size at which the frame is sent; a larger message is sent alone (bytes). Larger frames do not raise
+   * throughput further (bench/scenarios/batch-size.ts).
    *
    * @defaultValue 65,536
    */
   readonly batchBytesMax?: number | undefined;
   /**
-   * Messages that force a frame out (count).
+   * Messages in a frame at which the frame is sent (count).
    *
    * @defaultValue 8,192, which bounds a frame of tiny messages
    */
   readonly batchCountMax?: number | undefined;
 }
 
-/** Options that every socket understands. All limits have a default; none can be switched off. */
+/**
+ * Options of every socket. All limits have a default; none can be switched off.
+ *
+ * @see docs/sockets.md
+ */
 export interface CommonOptions {
-  /** Adaptive batching. `false` puts exactly one message into a frame, as plain ZeroMQ programs do. */
+  /** Limits of adaptive batching. `false` sends exactly one message in each frame, as plain ZeroMQ programs do. */
   readonly batch?: BatchOptions | false | undefined;
   /**
-   * `"none"`, or CURVE keys. Default: not said, which allows loopback, ipc and inproc only: a tcp bind
-   * to another interface needs keys or the explicit word.
+   * `"none"`, or CURVE keys. Default: unset, which allows loopback, ipc and inproc only. A tcp bind to another
+   * interface needs keys, or an explicit `"none"`.
    */
   readonly security?: Security | undefined;
   /**
-   * Whether peers that connect to a tcp or ipc address of ours pass a gate. It cuts off what libzmq has no limit for:
-   * messages of endless parts, endless subscriptions, long commands before the handshake, more connections than there
-   * are file descriptors; and routing ids that end a process. It costs about a quarter of the throughput. Default:
-   * before addresses beyond loopback with `security: "none"`; before CURVE servers, for their handshakes; and where the
-   * process may have fewer than 16,384 file descriptors. docs/sockets.md says what goes without it.
+   * Whether peers that connect to a bound tcp or ipc address pass through a gate. The gate cuts off connections that
+   * exceed limits which libzmq does not have: messages of endless parts, endless subscriptions, long commands before
+   * the handshake, more connections than file descriptors, and routing ids that crash the process. It costs about a
+   * quarter of the throughput.
+   *
+   * Default: on for addresses beyond loopback with `security: "none"`; on for CURVE servers, during their handshakes;
+   * and on where the process is limited to fewer than 16,384 file descriptors. docs/sockets.md lists the risks without
+   * a gate.
    */
   readonly gate?: boolean | undefined;
   /**
-   * Connections at the same time to an address of ours behind a gate (count). Each takes three file descriptors.
+   * Most simultaneous connections to a bound address behind a gate (count). Each takes three file descriptors.
    *
    * @defaultValue 10,000
    */
   readonly connectionsMax?: number | undefined;
   /**
-   * How long a closed socket goes on delivering what ZeroMQ holds (milliseconds, 0 to 60,000).
+   * How long a closed socket goes on delivering frames that ZeroMQ holds (milliseconds, 0 to 60,000).
    *
    * @defaultValue 1,000
    */
   readonly lingerMs?: number | undefined;
   /**
-   * A peer of whose machine nothing has been heard for three of these is gone (milliseconds); 0: no limit. Default 3,000.
-   * Over tcp the system asks (keepalive), in whole seconds, while nothing is under way; what is under way to a machine
-   * that is gone is given up by the system, on Linux after some 15 minutes. A peer that is merely slow is never cut
-   * off. Reliable sockets also ask each other, over any transport, so they notice a peer that hangs.
+   * Heartbeat interval (milliseconds). A peer whose host has sent nothing for three intervals counts as lost; 0: no
+   * limit. Default 3,000.
+   *
+   * Over tcp the operating system probes an idle connection (keepalive), in whole seconds. While data is under way, the
+   * operating system itself detects a host that is gone, on Linux after some 15 minutes. A slow peer is never cut off.
+   * Reliable sockets also exchange heartbeats of their own, over any transport, so they detect a peer that hangs.
    */
   readonly heartbeatMs?: number | undefined;
   /**
-   * Longest message, encoded (bytes). A longer one is refused at `send`; a peer's frame that is longer by more than 1 MiB ends its connection.
+   * Longest message, encoded (bytes). A longer one is refused at `send`. A peer's frame that is longer by more than 1
+   * MiB ends its connection.
    *
    * @defaultValue 16 MiB
    */
   readonly messageBytesMax?: number | undefined;
   /**
-   * Elements of a message: each value, key, array and object in it is one (count). More are refused at `send`; a
-   * frame of a peer that has more, and more than `batchBytesMax`, is refused before it is decoded, for an element
-   * takes one byte on the wire, 84 in memory, and its time. Default 262,144, which keep the event loop for some 50 ms.
+   * Most elements of a message: each value, key, array and object in it is one (count). A message with more is refused
+   * at `send`. A received frame that has more, and more than `batchBytesMax`, is refused before it is decoded: an
+   * element takes one byte on the wire, 84 in memory, and time to decode. Default 262,144, which takes some 50 ms of
+   * the event loop.
    */
   readonly messageElementsMax?: number | undefined;
   /**
-   * Messages accepted and not yet handed to ZeroMQ; `send` waits beyond it (bytes). Default 4 MiB: a longer queue is
-   * slower, because its frames have left the processor's cache before ZeroMQ gets to them. With acknowledgements
-   * 16 MiB, for what is on its way counts too.
+   * Most memory for messages that are accepted and not yet handed to ZeroMQ; beyond it `send` waits (bytes). Default 4
+   * MiB: a longer queue is slower, because its frames have left the processor's cache before ZeroMQ reads them. With
+   * acknowledgements 16 MiB, since messages in flight count too.
    */
   readonly queueBytesMax?: number | undefined;
   /**
-   * Headers of one message (count), sent and received.
+   * Most headers of one message (count), sent and received.
    *
    * @defaultValue 64
    */
   readonly headersCountMax?: number | undefined;
   /**
-   * Headers of one message: names and texts in UTF-8, and three bytes for each (bytes), sent and received. More are a
-   * `TypeError` at `send`, and refused on receipt.
+   * Most bytes of the headers of one message: names and texts in UTF-8, and three bytes for each header (bytes), sent
+   * and received. More are a `TypeError` at `send`, and refused on receipt.
    *
-   * @defaultValue 8,192, as web servers have it
+   * @defaultValue 8,192, as in web servers
    */
   readonly headersBytesMax?: number | undefined;
   /**
-   * Frames that ZeroMQ may hold for each peer in each direction (count).
+   * Most frames that ZeroMQ may hold for each peer in each direction (count).
    *
    * @defaultValue 64 with batching, else 1,000
    */
   readonly peerFramesMax?: number | undefined;
   /**
-   * How this socket is called at its peers, in their events, errors and `peers()` (1 to 64 characters that can be
-   * seen). For people who look: it proves nothing, and several may have the same. Sockets with acknowledgements tell
-   * each other, a `Subscriber` tells its publishers; of other sockets only what stands before ZeroMQ can read it.
+   * The name of this socket at its peers, in their events, errors and `peers()` (1 to 64 visible characters). For
+   * people: it proves nothing, and several sockets may have the same. Sockets with acknowledgements exchange names, and
+   * a `Subscriber` sends its name to its publishers. Of other sockets only the gate before a bound socket can read it.
    */
   readonly name?: string | undefined;
   /**
-   * Gets every event of the socket as an entry of a log, with a level and a fixed set of fields: `console`, a pino logger,
-   * or an object with the same methods. Default: none, and nothing is made for one. docs/operations.md has the entries.
+   * Receives every event of the socket as a log entry with a level and a fixed set of fields: `console`, a pino logger,
+   * or an object with the same methods. Default: none, at no cost. docs/operations.md lists the entries.
    */
   readonly logger?: Logger | undefined;
 }
@@ -118,7 +130,7 @@ export interface CommonOptions {
 export interface ResolvedCommon {
   readonly batch: { readonly batchBytesMax: number; readonly batchCountMax: number } | false;
   readonly security: ResolvedSecurity;
-  /** Null: by address and security. */
+  /** Null: decided by address and security. */
   readonly gate: boolean | null;
   readonly connectionsMax: number;
   readonly lingerMs: number;
@@ -128,7 +140,7 @@ export interface ResolvedCommon {
   readonly queueBytesMax: number;
   readonly headersCountMax: number;
   readonly headersBytesMax: number;
-  /** Null: depends on `batch` and on the role. */
+  /** Null: decided by `batch` and the role. */
   readonly peerFramesMax: number | null;
   readonly name: string | null;
   readonly logger: Logger | null;
@@ -155,7 +167,7 @@ export const COMMON_DEFAULTS: ResolvedCommon = Object.freeze({
   logger: null,
 });
 
-/** Messages that a frame may hold: beyond it a frame of tiny ones holds up the event loop (count). */
+/** Most messages in a frame: a frame with more tiny messages would block the event loop (count). */
 const FRAME_MESSAGES_MAX = 65_536;
 
 const BATCH_RULES: Rules<{ batchBytesMax: number; batchCountMax: number }> = {
@@ -192,14 +204,14 @@ export const COMMON_RULES: Rules<ResolvedCommon> = {
   logger: loggerOption,
 };
 
-/** How the frames of a socket are packed and unpacked. */
+/** The framing of a socket that batches, from its options. */
 export function framingOptions(common: ResolvedCommon): FramingOptions {
   const { batch, messageElementsMax, messageBytesMax: bytesMax } = common;
   const elementsMax = Math.max(messageElementsMax, batch === false ? 0 : batch.batchBytesMax);
   return { batched: batch !== false, countMax: FRAME_MESSAGES_MAX, elementsMax, bytesMax };
 }
 
-/** The same for a socket of requests or replies, one in each frame. */
+/** The same for a socket of requests or replies, with one in each frame. */
 export function singleFramingOptions(common: ResolvedCommon): FramingOptions {
   const { messageElementsMax: elementsMax, messageBytesMax: bytesMax } = common;
   return { batched: false, countMax: 1, elementsMax, bytesMax };
@@ -220,23 +232,23 @@ export const codecOption: Rule<Codec<unknown>> = (value, name) => {
   throw expected(name, "a codec such as msgpack(), raw() or json()", value);
 };
 
-/** Options of a socket of one message type. */
+/** Options of a socket with one message type. */
 export interface ValueOptions<T> extends CommonOptions {
   /**
-   * How values become bytes.
+   * How values are encoded as bytes.
    *
    * @defaultValue `msgpack()`
    */
   readonly codec?: Codec<T> | undefined;
   /**
-   * Checks every message: a bad one is refused at `send` with `BROKERLESS_SCHEMA`, and on receipt
-   * counted, reported as an `error` event, and skipped. One at which the schema throws is bad, too. A receiver gets the
+   * Checks every message. An invalid one is refused at `send` with `BROKERLESS_SCHEMA`; on receipt it is counted,
+   * reported as an `error` event, and skipped. A message at which the schema throws is invalid too. A receiver gets the
    * schema's output.
    */
   readonly schema?: StandardSchemaV1<unknown, T> | StandardSchemaV1<T, unknown> | undefined;
 }
 
-/** What a socket of one message type takes beside {@link CommonOptions}, resolved. */
+/** Options of a socket with one message type beyond {@link CommonOptions}, resolved. */
 export interface ResolvedValue {
   readonly codec: Codec<unknown>;
   readonly schema: Schema | null;
@@ -245,7 +257,7 @@ export interface ResolvedValue {
 /** Rules of `codec` and `schema`. */
 export const VALUE_RULES: Rules<ResolvedValue> = { codec: codecOption, schema: schemaOption };
 
-/** `codec` is MessagePack unless said otherwise; no schema. A codec of its own for every socket. */
+/** Defaults: MessagePack, a codec instance for each socket; no schema. */
 export function valueDefaults(): ResolvedValue {
   return { codec: msgpack(), schema: null };
 }
@@ -253,14 +265,14 @@ export function valueDefaults(): ResolvedValue {
 /** Options of a socket that sends one type and receives another. */
 export interface TwoWayOptions<Out, In> extends CommonOptions {
   /**
-   * How values become bytes, both ways.
+   * How values are encoded as bytes, in both directions.
    *
    * @defaultValue `msgpack()`
    */
   readonly codec?: Codec<Out | In> | undefined;
-  /** Checks every message that is sent: a bad one is refused with `BROKERLESS_SCHEMA`. */
+  /** Checks every message that is sent: an invalid one is refused with `BROKERLESS_SCHEMA`. */
   readonly schema?: StandardSchemaV1<Out, unknown> | undefined;
-  /** Checks every message received: a bad one is counted, reported as an `error` event, and skipped. */
+  /** Checks every message received: an invalid one is counted, reported as an `error` event, and skipped. */
   readonly receiveSchema?: StandardSchemaV1<unknown, In> | undefined;
 }
 
@@ -277,20 +289,20 @@ export function twoWayDefaults(): ResolvedTwoWay {
   return { ...valueDefaults(), receiveSchema: null };
 }
 
-/** Options of a socket of requests and replies; the same on both sides. */
+/** Options of a socket for requests and replies; the same on both sides. */
 export interface RequestReplyOptions<Request, Reply> extends Omit<CommonOptions, "batch"> {
   /**
-   * How requests and replies become bytes.
+   * How requests and replies are encoded as bytes.
    *
    * @defaultValue `msgpack()`
    */
   readonly codec?: Codec<Request | Reply> | undefined;
-  /** Checks requests. A bad one is refused where it is made; where it arrives, the reply is an error. */
+  /** Checks requests. The requester refuses to send an invalid one; the replier replies to one with an error. */
   readonly schema?:
     | StandardSchemaV1<unknown, Request>
     | StandardSchemaV1<Request, unknown>
     | undefined;
-  /** Checks replies. A bad one becomes an error at the replier, and is refused at the requester. */
+  /** Checks replies. The replier sends an error in place of an invalid one; the requester refuses one. */
   readonly replySchema?:
     | StandardSchemaV1<unknown, Reply>
     | StandardSchemaV1<Reply, unknown>

@@ -1,47 +1,50 @@
-/** Counters since construction, and gauges. All are counts or bytes, as their names say. */
+/** Counters since construction, and gauges. All are counts or bytes, according to their names. */
 export interface SocketStats {
-  /** Handed to ZeroMQ. */
+  /** Messages handed to ZeroMQ. */
   readonly messagesSent: number;
   /** Frames handed to ZeroMQ. */
   readonly framesSent: number;
-  /** Bytes of those frames. */
+  /** Bytes of the frames handed to ZeroMQ. */
   readonly bytesSent: number;
-  /** Received and accepted. */
+  /** Messages received and accepted. */
   readonly messagesReceived: number;
   /** Frames received and accepted. */
   readonly framesReceived: number;
-  /** Bytes of those frames. */
+  /** Bytes of the frames received and accepted. */
   readonly bytesReceived: number;
-  /** Frames that were malformed, or undecodable, and skipped. */
+  /** Frames that were malformed or could not be decoded, and were skipped. */
   readonly framesRefused: number;
-  /** Messages refused at `send`, and replies of handlers: too large, not encodable, or not fitting the schema. */
+  /**
+   * Messages refused at `send`, and replies of handlers that were refused: too large, not encodable, or not valid by
+   * the schema.
+   */
   readonly sendsRefused: number;
-  /** Received messages that did not fit the schema, and were skipped. */
+  /** Received messages that were not valid by the schema, and were skipped. */
   readonly messagesRefused: number;
-  /** Messages that could not be handed over, because their peer was gone or never there. */
+  /** Messages that could not be handed over, because their peer was gone or had never connected. */
   readonly messagesDropped: number;
-  /** Of a reliable sender's journal: damaged there, or freed before they were processed. */
+  /** Messages of a reliable sender's journal that were damaged there, or freed before they were processed. */
   readonly messagesLost: number;
-  /** Accepted and not yet handed to ZeroMQ. */
+  /** Messages accepted and not yet handed to ZeroMQ. */
   readonly queuedMessages: number;
-  /** Bytes of those messages. */
+  /** Bytes of the messages accepted and not yet handed to ZeroMQ. */
   readonly queuedBytes: number;
   /** Calls of `send` that wait for room. */
   readonly waitingSends: number;
   /**
-   * Requests without a reply: of a Requester those that are open, of a Replier those that a handler has, or whose replies
-   * wait for their peers.
+   * Requests without a reply. Of a Requester: its open requests. Of a Replier: requests in a handler, and those whose
+   * replies wait for their peers.
    */
   readonly pendingRequests: number;
-  /** Of a Replier: requests whose handler threw, or rejected, but for a `RemoteError`, which is a reply. */
+  /** Of a Replier: requests whose handler threw or rejected, except with a `RemoteError`, which is a reply. */
   readonly requestsFailed: number;
-  /** Peers that have completed the handshake and are there. */
+  /** Peers that have completed the handshake and are connected. */
   readonly peers: number;
-  /** Connections that a gate before our addresses has refused or cut off. */
+  /** Connections that a gate before bound addresses has refused or cut off. */
   readonly connectionsRefused: number;
 }
 
-/** Counters of nothing yet. */
+/** All counters at zero. */
 export const NO_STATS: SocketStats = Object.freeze({
   messagesSent: 0,
   framesSent: 0,
@@ -63,5 +66,5 @@ export const NO_STATS: SocketStats = Object.freeze({
   connectionsRefused: 0,
 });
 
-/** Whether a socket takes messages, empties itself, or is gone. */
+/** Whether a socket accepts messages, drains, or is closed. */
 export type SocketStatus = "open" | "draining" | "closed";

@@ -36,19 +36,19 @@ const READY_OPTIONS = [...WAIT_OPTIONS, "peers"];
 
 /** Options of `ready`. */
 export interface ReadyOptions extends WaitOptions {
-  /** So many peers must have completed the handshake (count). Default 1. */
+  /** Number of peers that must have completed the handshake (count). Default 1. */
   readonly peers?: number | undefined;
 }
 
-/** What a role has of its own. */
+/** Properties of a role. */
 export interface RoleTraits {
-  /** Frames that ZeroMQ may hold for each peer (count). Default: by `batch`. */
+  /** Most frames that ZeroMQ may hold for each peer (count). Default: by `batch`. */
   readonly peerFramesMax?: number;
-  /** Frames of a message that its peers send, ids that ZeroMQ adds not counted (count). Default 1. */
+  /** Most frames in a message from a peer, without the ids that ZeroMQ adds (count). Default 1. */
   readonly partsMax?: number;
-  /** All that a peer of a gated publisher may be subscribed to (bytes). Default 0: nobody subscribes. */
+  /** Most subscriptions of one peer of a gated publisher, all of them together (bytes). Default 0: no subscriptions. */
   readonly topicBytesMax?: number;
-  /** Events beside those of all sockets. */
+  /** Events besides those of all sockets. */
   readonly events?: readonly string[];
 }
 
@@ -56,14 +56,14 @@ export interface RoleTraits {
 const PEER_FRAMES_BATCHED = 64;
 /** The same where a frame is one message: ZeroMQ's own default (count). */
 const PEER_FRAMES_SINGLE = 1_000;
-/** What a frame may have beside one message of the longest kind: its length field, or a batch (bytes). */
+/** Allowance of a frame beyond one message of the longest kind, for its length field or a batch (bytes). */
 const FRAME_BYTES_SPARE = 2 ** 20;
 
-/** The ways of a socket into the network: one native socket, or what takes its place. */
+/** The network side of a socket: one native socket, or an object in its place. */
 export interface Endpoints {
-  /** Peers that have completed the handshake and are still there (count). */
+  /** Peers that have completed the handshake and are still connected (count). */
   readonly peers: number;
-  /** The same one by one. */
+  /** The same peers, one by one. */
   list(): readonly Peer[];
   readonly addresses: Addresses;
   /** Connections that a gate has refused or cut off (count). */
@@ -75,14 +75,24 @@ export interface Endpoints {
   close(): Promise<void>;
 }
 
-/** Makes the {@link Endpoints} of a socket that is more than one native socket. */
+/** Creates the {@link Endpoints} of a socket that consists of more than one native socket. */
 export type OpenEndpoints = (options: ChannelOptions) => Endpoints;
 
 /**
- * What all eight roles share: addresses, life cycle, peers and events. Roles add how to send and receive.
+ * Base class of all eight roles: addresses, life cycle, peers and events. The roles add sending and receiving.
  *
- * Life cycle: `open` -> `draining` -> `closed`; `drain` alone returns to `open`. An open socket keeps the
- * process alive, as a listening server does: close it, or declare it with `await using`.
+ * Life cycle: `open` -> `draining` -> `closed`; `drain` alone returns to `open`. An open socket keeps the process
+ * alive, as a listening server does: close it, or declare it with `await using`.
+ *
+ * @example
+ * ```ts
+ * await using push = new Push<string>(); // drained and closed at the end of the block
+ * push.on("error", (error) => console.error(error.code, error.message));
+ * await push.bind("tcp://127.0.0.1:5555");
+ * await push.ready({ timeoutMs: 5_000 });
+ * ```
+ *
+ * @see docs/sockets.md
  */
 export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
   static {
@@ -99,7 +109,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
   #hasWarned = false;
   readonly #common: ResolvedCommon;
   readonly #readies = new Set<() => void>();
-  /** Told when the socket closes. */
+  /** Functions to call when the socket closes. */
   readonly #ends = new Set<() => void>();
   readonly #log: EventLog | null;
   #draining = 0;
@@ -144,7 +154,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
     this.#endpoints = typeof kind === "string" ? new Channel(kind, options) : kind(options);
   }
 
-  /** `"draining"` while `drain` or the end of `await using` is under way. */
+  /** The state of the life cycle. `"draining"` during `drain`, and during the drain at the end of `await using`. */
   get status(): SocketStatus {
     if (this.#closing !== null) return "closed";
     return this.#draining > 0 ? "draining" : "open";
@@ -154,8 +164,8 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
    * Accepts peers at an address: `tcp://127.0.0.1:5555`, `tcp://127.0.0.1:*`, `ipc:///path`, `inproc://name`.
    *
    * @returns the address with its wildcard resolved
-   * @throws TypeError for a malformed address; BrokerlessError `BROKERLESS_ADDRESS` (in use, not ours),
-   * `BROKERLESS_SECURITY` (neither loopback nor secured), `BROKERLESS_CLOSED`
+   * @throws TypeError for a malformed address; BrokerlessError `BROKERLESS_ADDRESS` (in use, or not an address of this
+   * host), `BROKERLESS_SECURITY` (neither loopback nor secured), `BROKERLESS_CLOSED`
    */
   async bind(address: string): Promise<string> {
     const checked = checkAddress(address, "bind", "bind: address");
@@ -164,8 +174,8 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
   }
 
   /**
-   * Connects to an address, at once or when a peer appears there, and again whenever the connection is
-   * lost, with a growing, jittered pause.
+   * Connects to an address, at once or as soon as a peer is bound there. A lost connection is re-established, with
+   * exponential back-off and jitter.
    *
    * @throws TypeError for a malformed address; BrokerlessError `BROKERLESS_CLOSED`
    */
@@ -176,27 +186,32 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
   }
 
   /**
-   * Stops accepting peers at an address that `bind` returned; those connected over it are cut off.
+   * Stops accepting peers at an address that `bind` returned. Peers connected through it are disconnected.
    *
    * @returns resolves when the address can be bound again
-   * @throws BrokerlessError `BROKERLESS_ADDRESS` when it is not bound
+   * @throws BrokerlessError `BROKERLESS_ADDRESS` when it is not bound, `BROKERLESS_CLOSED`
    */
   async unbind(address: string): Promise<void> {
     this.assertOpen();
     await this.#endpoints.unbind(address);
   }
 
-  /** @throws BrokerlessError `BROKERLESS_ADDRESS` when the socket is not connected there */
+  /**
+   * Disconnects from an address that `connect` was given.
+   *
+   * @throws BrokerlessError `BROKERLESS_ADDRESS` when the socket is not connected there, `BROKERLESS_CLOSED`
+   */
   disconnect(address: string): void {
     this.assertOpen();
     this.#endpoints.disconnect(address);
   }
 
   /**
-   * Resolves when enough peers have completed the handshake. Right after an address was given up and connected
-   * again, that may for a moment be the connection from before.
+   * Resolves when enough peers have completed the handshake. Right after an address was disconnected and connected
+   * again, the previous connection may still count for a moment.
    *
-   * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason
+   * @throws TypeError for wrong options; BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's
+   * reason
    */
   ready(options?: ReadyOptions): Promise<void> {
     return quiet(this.#ready(options));
@@ -225,11 +240,11 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
   }
 
   /**
-   * Resolves when every message accepted before the call has reached its level: here, is with ZeroMQ,
-   * which goes on delivering for `lingerMs` after `close`.
+   * Resolves when every message accepted before the call has reached its confirm level. At `queued` that means: handed
+   * to ZeroMQ, which goes on delivering for `lingerMs` after `close`.
    *
-   * @throws BrokerlessError `BROKERLESS_TIMEOUT`; `BROKERLESS_CLOSED` where the socket is closed, or closes before; or the
-   * signal's reason
+   * @throws BrokerlessError `BROKERLESS_TIMEOUT`; `BROKERLESS_CLOSED` where the socket is closed, or closes first; or
+   * the signal's reason
    */
   drain(options?: WaitOptions): Promise<void> {
     return quiet(this.#drain(options));
@@ -247,8 +262,9 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
   }
 
   /**
-   * Closes now: iterations end, pending calls reject with `BROKERLESS_CLOSED`, messages not yet with
-   * ZeroMQ are dropped. A second call waits for the first.
+   * Closes the socket at once: iterations end, pending calls reject with `BROKERLESS_CLOSED`, and messages not yet
+   * handed to ZeroMQ are dropped. A second call waits for the first. To finish the work first, call `drain`, or use
+   * `await using`.
    *
    * @returns resolves when every bound address can be bound again; in a worker thread, when the thread can be
    * terminated: at most `lingerMs` later
@@ -266,7 +282,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
   }
 
   /**
-   * Drains for at most `lingerMs`, then closes. What is left then is reported as an `error` event with
+   * Drains for at most `lingerMs`, then closes. Messages left after that are reported as an `error` event with
    * `BROKERLESS_TIMEOUT`.
    */
   async [Symbol.asyncDispose](): Promise<void> {
@@ -274,7 +290,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
     try {
       await this.drain({ timeoutMs: this.#common.lingerMs });
     } catch (error) {
-      // Who closes it meanwhile knows that something is left.
+      // A caller that closes the socket meanwhile accepts that messages are left.
       if (this.#closing === null) this.report(error as BrokerlessError);
     }
     await this.close();
@@ -284,26 +300,35 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
   abstract stats(): SocketStats;
 
   /**
-   * The peers that `ready` counts, one by one, as far as this socket knows them: what each calls itself is a claim.
-   * Takes time for each peer; `stats().peers` is their number.
+   * The peers that `ready` counts, one by one, as far as this socket can identify them. The name of a peer is its own
+   * claim. Takes time for each peer; `stats().peers` is their number.
+   *
+   * @see docs/decisions/0063-names-of-peers.md
    */
   peers(): readonly Peer[] {
     return this.#endpoints.list();
   }
 
   /**
-   * @returns removes the listener again
-   * @throws TypeError for an unknown event
+   * Adds a listener for an event.
+   *
+   * @example
+   * ```ts
+   * const remove = socket.on("peerLost", ({ address, peers }) => console.warn(address, peers));
+   * ```
+   *
+   * @returns a function that removes the listener
+   * @throws TypeError for an unknown event, or a listener that is not a function
    */
   on<K extends keyof M>(event: K, listener: Listener<M[K]>): () => void {
     return this.events.on(event, listener);
   }
 
   /**
-   * Resolves with the next event of this name; those of before do not count. For `"error"` it is the error.
+   * Resolves with the next event of this name; earlier events do not count. For `"error"` it resolves with the error.
    *
-   * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED` where the socket closes first; or the signal's
-   * reason
+   * @throws TypeError for an unknown event; BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED` where the socket
+   * closes first; or the signal's reason
    */
   once<K extends keyof M>(event: K, options?: WaitOptions): Promise<M[K]> {
     if (this.#closing !== null) return quiet(Promise.reject(closedError()));
@@ -323,18 +348,18 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
     return this.#endpoints.connectionsRefused;
   }
 
-  /** The native socket of a role that has one. */
+  /** The native socket, of a role that has exactly one. */
   protected get channel(): Channel {
     return this.#endpoints as Channel;
   }
 
-  /** Hands over what is queued; nothing for roles that only receive. */
+  /** Flushes all queues; does nothing in roles that only receive. */
   protected abstract flushAll(options: WaitOptions | undefined): Promise<void>;
 
-  /** Ends what waits, when the socket closes. */
+  /** Ends all pending calls, when the socket closes. */
   protected abstract stop(): void;
 
-  /** A connection came or went. */
+  /** Called when a connection was opened or lost. */
   protected onPeerChange(type: "peer" | "peerLost", address: string, peers: number): void {
     this.reportPeers(type, strangerAt(address), peers);
   }
@@ -354,7 +379,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
     warnOfUnheard(this.role, error);
   }
 
-  /** ZeroMQ refused a frame that it should have taken. */
+  /** Reports that ZeroMQ refused a frame that it should have accepted. */
   protected reportFailure(cause: unknown): void {
     const message = `ZeroMQ refused a message: ${cause instanceof Error ? cause.message : cause}`;
     this.report(new BrokerlessError("BROKERLESS_PROTOCOL", message, { cause }));
@@ -363,12 +388,12 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
   #openLog({ logger, name }: ResolvedCommon): EventLog | null {
     if (logger === null) return null;
     const log = new EventLog(logger, this.role, name);
-    // A role has no events that the log does not know.
+    // Every event of every role has an entry in the log.
     this.events.tap((event, value) => log.write(event as "error", value as SocketEvents["error"]));
     return log;
   }
 
-  /** @returns forgets it again */
+  /** Registers a function to call when the socket closes. @returns removes the registration */
   protected whenClosed(end: () => void): () => void {
     this.#ends.add(end);
     return () => {

@@ -6,18 +6,21 @@ import { CONFIRM_LEVELS, type ConfirmLevel } from "./send-options.ts";
 /** Options of `writable`. */
 export interface WritableOptions {
   /**
-   * Messages that the stream holds before `write` says `false` (count).
+   * Messages that the stream holds before `write` returns `false` (count).
    *
    * @defaultValue 256
    */
   readonly highWaterMark?: number | undefined;
 }
 
-/** Options of `writable` where there may be an ack layer. */
+/** Options of `writable` on a socket that may have an ack layer. */
 export interface ReliableWritableOptions<T> extends WritableOptions {
-  /** The level that each message is to reach before the stream counts it as written. Default: the socket's. */
+  /** The confirm level that each message must reach before the stream counts it as written. Default: the socket's. */
   readonly confirm?: ConfirmLevel | undefined;
-  /** Names each message: one whose id was sent before, by a stream before this one too, is not sent again. */
+  /**
+   * Returns the deduplication id of each message. A message whose id was sent before, even by an earlier stream, is not
+   * sent again.
+   */
   readonly deduplicationId?: ((value: T) => string) | undefined;
 }
 
@@ -28,7 +31,7 @@ export interface ResolvedWritable {
   readonly deduplicationId: ((value: never) => string) | null;
 }
 
-/** Enough that messages whose level takes a sync of the disk, or a round trip, share it (count). */
+/** Enough for messages that wait for a disk sync or a round trip to share it (count). */
 const HIGH_WATER_MARK = 256;
 
 const functionOption: Rule<(value: never) => string> = (value, name) => {
@@ -60,34 +63,34 @@ export function resolveReliableWritable(owner: string, options: unknown): Resolv
   });
 }
 
-/** What a stream writes to. */
+/** The send side of a socket, as a stream uses it. */
 export interface WritableTarget {
   readonly highWaterMark: number;
-  /** The level that a message has reached when `send` resolves. */
+  /** The confirm level that a message has reached when `send` resolves. */
   readonly level: ConfirmLevel;
-  /** Sends one message; what waits for room when the signal aborts is not sent. */
+  /** Sends one message. A message that still waits for room when the signal aborts is not sent. */
   readonly send: (value: never, signal: AbortSignal) => Promise<void>;
   readonly drain: (signal: AbortSignal) => Promise<void>;
-  /** Has a function called when the socket closes; returns what forgets it. */
+  /** Registers a function to call when the socket closes; returns a function that removes it. */
   readonly whenClosed: (end: () => void) => () => void;
 }
 
 /**
- * A stream whose messages a socket sends, in order. A message counts as written when its `send` has resolved, so
- * a full queue holds back whoever writes; the stream has finished when all have reached their level, or, where that
- * is `queued`, when the socket has drained.
+ * A stream whose messages a socket sends, in order. A message counts as written when its `send` has resolved, so a full
+ * queue holds back the writer. The stream finishes when all messages have reached their level or, at `queued`, when the
+ * socket has drained.
  *
- * At `queued` a message is sent when the one before it was accepted: of one that is refused none behind it is
- * sent. At other levels what waits in the stream is sent together, so that it shares syncs and round trips.
+ * At `queued` a message is sent after the previous one was accepted: when one is refused, no later message is sent. At
+ * other levels all messages buffered in the stream are sent together, so that they share disk syncs and round trips.
  *
- * Loads `node:stream` when it is called, so that a program without streams does not.
+ * Loads `node:stream` when it is called, so that a program without streams does not load it.
  *
  * @see docs/decisions/0064-streams.md
  */
 export function createWritable(target: WritableTarget): Writable {
   const { Writable } = process.getBuiltinModule("node:stream");
   const gone = new AbortController();
-  // An async function, so that what a caller's function throws is a rejection too.
+  // An async function, so that an error thrown by the caller's function is a rejection too.
   const send = async (value: unknown): Promise<void> => target.send(value as never, gone.signal);
   const sendAll = target.level === "queued" ? inTurn : together;
   const stream = new Writable({
@@ -105,7 +108,7 @@ export function createWritable(target: WritableTarget): Writable {
   const forget = target.whenClosed(() => {
     const isEnding = stream.writableEnded && !stream.writableFinished;
     const isIdle = stream.writableLength === 0 && !isEnding;
-    // An error that nobody listens to ends the process: there is one only where something was not sent.
+    // An unhandled stream error ends the process: there is one only if messages were not sent.
     stream.destroy(isIdle ? undefined : closedError());
   });
   return stream;
@@ -122,7 +125,10 @@ async function together(send: Send, chunks: Chunks): Promise<void> {
   await Promise.all(chunks.map(({ chunk }) => send(chunk)));
 }
 
-/** What the callback throws is nobody's rejection: it is called in a turn of its own. */
+/**
+ * Reports the outcome to the stream. Its callback runs in a turn of its own, so that an error thrown in it is not a
+ * rejection of this promise.
+ */
 function tell(work: Promise<void> | null, done: (error?: Error) => void): void {
   if (work === null) done();
   else

@@ -2,19 +2,19 @@ import type { FrameSink } from "../batch/batcher.ts";
 import type { FrameWriter } from "../transport/native/frame-writer.ts";
 import type { NativeMessage } from "../transport/native/native.ts";
 
-/** What {@link AddressedFrameSink} ask for each frame. */
+/** What {@link AddressedFrameSink} needs from the role for each frame. */
 export interface Addressing<K> {
-  /** Peers among which a burst is dealt out (count). */
+  /** Peers among which a burst of messages is distributed (count). */
   readonly peers: () => number;
-  /** Puts what ZeroMQ needs before a frame of the run `key`, such as its topic. */
+  /** Prepends the parts that ZeroMQ needs to a frame of the run `key`, such as its topic. */
   readonly address: (frame: Buffer, key: K) => NativeMessage;
 }
 
 /**
- * From a batcher to the writer of a native socket.
+ * Connects a batcher to the writer of a native socket.
  *
- * A class, and not an object with two getters: of such an object the engine looks each up anew, and the batcher
- * asks for every message (a tenth of the whole cost of sending one).
+ * A class, not an object literal with two getters: the engine looks up the getters of such an object every time, and
+ * the batcher reads them for every message (a tenth of the total cost of sending one).
  */
 export class AddressedFrameSink<K> implements FrameSink<K> {
   readonly #writer: FrameWriter;
@@ -40,7 +40,7 @@ export class AddressedFrameSink<K> implements FrameSink<K> {
   }
 }
 
-/** Headers are the last frame of a message. */
+/** Appends the headers, which are the last frame of a message. */
 function behind(message: NativeMessage, headers: Buffer): NativeMessage {
   return Array.isArray(message) ? [...message, headers] : [message as Buffer, headers];
 }

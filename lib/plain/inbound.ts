@@ -12,12 +12,12 @@ import { framingOptions, type ResolvedCommon } from "../core/socket-options.ts";
 import { STRAY_FIRST_BYTE, type Stray, strayOf } from "../delivery/protocol/stray.ts";
 import { BrokerlessError } from "../errors.ts";
 
-/** A received message taken apart: the body, and what is to be made of its values. */
+/** A received message taken apart: the body, and how its values are wrapped. */
 export interface Envelope<V> {
   readonly body: Buffer;
-  /** The frame behind the body; null where there is none. */
+  /** The headers frame after the body; null where there is none. */
   readonly headers: Buffer | null;
-  /** Adds to each value what stands around the body, such as its topic; null where nothing does. */
+  /** Adds to each value the parts around the body, such as its topic; null where there are none. */
   readonly wrap: ((value: unknown, headers: MessageHeaders) => V) | null;
 }
 
@@ -30,16 +30,18 @@ export interface InboundOptions<V> {
   /**
    * Takes a message apart.
    *
-   * @returns null when it is not for us, and is skipped without a word
-   * @throws BrokerlessError `BROKERLESS_PROTOCOL` when it has not the parts that the role expects
+   * @returns null when the message is not for this socket, and is skipped silently
+   * @throws BrokerlessError `BROKERLESS_PROTOCOL` when it does not have the parts that the role expects
    */
   readonly open: (parts: Buffer[]) => Envelope<V> | null;
   readonly onRefused: (error: BrokerlessError) => void;
-  /** Tells a reliable peer that it is wrong here, where the socket has a way to it. Never throws. */
+  /**
+   * Sends a reliable peer a refusal, where the socket can send to it: it is connected to a plain socket. Never throws.
+   */
   readonly onStray?: (parts: readonly Buffer[], refusal: Buffer) => void;
 }
 
-/** What a frame that was refused leaves. */
+/** The result of a refused frame. */
 const NOTHING: Received<never> = Object.freeze({ values: [], headers: null });
 
 /** Counters of an {@link Inbound}. */
@@ -52,18 +54,20 @@ export interface InboundStats {
 }
 
 /**
- * The way into a socket, in order: transport, envelope, batch, codec, schema, inbox.
+ * The receive path of a socket, in order: transport, envelope, batch, codec, schema, receive queue.
  *
- * A frame that cannot be read is counted, reported and skipped as a whole; a value that does not fit
- * the schema alone.
+ * A frame that cannot be decoded is counted, reported and skipped as a whole; a value that does not fit the schema is
+ * skipped alone.
  */
 export class Inbound<V> {
-  /** Where the values wait for those who ask. */
+  /** The queue in which values wait for consumers. */
   readonly inbox: ReceiveQueue<V>;
   readonly #options: InboundOptions<V>;
   readonly #framing: Framing<unknown>;
   readonly #limits: HeaderLimits;
-  /** Whether no bytes are a message whatever they are. */
+  /**
+   * Whether the messages of reliable peers can be told from values: not with a codec for which any bytes are a value.
+   */
   readonly #seesStrays: boolean;
   #messages = 0;
   #frames = 0;
@@ -127,7 +131,7 @@ export class Inbound<V> {
     return { values: wrapped, headers };
   }
 
-  /** @throws BrokerlessError `BROKERLESS_PROTOCOL` for what a reliable peer says, which is no message */
+  /** @throws BrokerlessError `BROKERLESS_PROTOCOL` for a protocol message of a reliable peer */
   #refuseStray(parts: readonly Buffer[], body: Buffer): void {
     const stray = strayOf(body);
     if (stray === null) return;
@@ -135,7 +139,7 @@ export class Inbound<V> {
     throw strayError(stray);
   }
 
-  /** Keeps to each value that fits the schema its headers. */
+  /** Keeps the headers of each value that fits the schema. */
   async #checkWithHeaders(
     schema: Schema,
     values: readonly unknown[],
@@ -157,18 +161,18 @@ export class Inbound<V> {
   };
 }
 
-/** What is told of a reliable peer that speaks to a plain socket. */
+/** The error for a message from a reliable peer at a plain socket. */
 export function strayError({ text }: Stray): BrokerlessError {
   return new BrokerlessError("BROKERLESS_PROTOCOL", text);
 }
 
-/** A body, and perhaps headers. @throws BrokerlessError `BROKERLESS_PROTOCOL` when there are more frames */
+/** Opens a message of a body, with or without headers. @throws BrokerlessError `BROKERLESS_PROTOCOL` for more frames */
 export function bodyAlone<V>(parts: Buffer[]): Envelope<V> {
   return bodyBehind(0, parts, null);
 }
 
 /**
- * A body behind so many frames, and perhaps headers.
+ * Opens a message of a body after a number of other frames, with or without headers.
  *
  * @throws BrokerlessError `BROKERLESS_PROTOCOL` when there are fewer frames, or more
  */

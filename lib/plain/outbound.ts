@@ -26,31 +26,30 @@ export interface OutboundOptions<K> extends Addressing<K> {
   readonly schema: Schema | null;
   readonly send: (message: NativeMessage) => Promise<void>;
   readonly firstKey: K;
-  /** What the call is, for error texts. Default: `send`. */
+  /** Name of the call in error texts. Default: `send`. */
   readonly call?: string;
   readonly onFailed: (error: unknown, count: number) => void;
-  /** A message was refused at `send`; its promise rejects too, but perhaps nobody looks at it. */
+  /** Called when `send` refuses a message: its promise rejects too, but may not be awaited. */
   readonly onRefused: (error: BrokerlessError) => void;
 }
 
-/** What a call asks for beside its value. */
+/** The terms of a call beside its value. */
 interface Terms<K> {
   readonly key: K;
-  /** Encoded, as they were at the call; null for none. */
+  /** The headers, encoded at the call; null for none. */
   readonly headers: Buffer | null;
 }
 
-/** A frame that exceeds no limit of bytes, for `batch: false` (bytes). */
+/** Limits that every message reaches, for `batch: false`. */
 const UNBATCHED = Object.freeze({ batchBytesMax: 1, batchCountMax: 1 });
-/** What a queued frame takes beside its bytes, about: the queue of small frames is bounded too (bytes). */
+/** Approximate overhead of a queued frame, so that a queue of small frames is bounded too (bytes). */
 const FRAME_BYTES = 256;
 
 /**
- * The way out of a socket, in order: schema, codec, batch, bounded queue, transport.
+ * The send path of a socket, in order: schema, codec, batch, bounded queue, transport.
  *
- * `key` separates runs that must not share a frame (a publisher's topics); order is kept across keys.
- * Invariant: messages leave in the order in which their `send` was called; while one `send` waits, all
- * later ones wait behind it.
+ * `key` separates runs that must not share a frame (a publisher's topics); order is kept across keys. Invariant:
+ * messages leave in the order of their `send` calls; while one `send` waits, all later ones wait behind it.
  */
 export class Outbound<K> {
   readonly #admission: Admission<Terms<K>>;
@@ -105,10 +104,10 @@ export class Outbound<K> {
   }
 
   /**
-   * Takes the message when there is room.
+   * Accepts the message when there is room.
    *
-   * @returns resolves when the message is in bounded memory; rejects with `BROKERLESS_CODEC`,
-   * `_SCHEMA`, `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT` or the signal's reason
+   * @returns resolves when the message is in bounded memory; rejects with `BROKERLESS_CODEC`, `_SCHEMA`, `_TOO_LARGE`,
+   * `_CLOSED`, `_TIMEOUT` or the signal's reason
    */
   send(value: unknown, key: K, options: SendOptions | undefined): Promise<void> {
     try {
@@ -140,7 +139,7 @@ export class Outbound<K> {
     return true;
   }
 
-  /** Resolves when all that was accepted before the call, or waits to be, is with ZeroMQ. */
+  /** Resolves when all messages accepted before the call, and those of calls that wait, have been handed to ZeroMQ. */
   drain(options: WaitOptions | undefined): Promise<void> {
     this.#batcher.flush();
     return this.#admission.drain(options, () => {
@@ -149,7 +148,7 @@ export class Outbound<K> {
     });
   }
 
-  /** Drops what is queued; every waiting `send` and `drain` rejects. */
+  /** Drops queued messages; every waiting `send` and `drain` rejects. */
   close(): void {
     this.#writer.close();
     this.#admission.close();
@@ -179,7 +178,7 @@ export class Outbound<K> {
       this.#add(value, key, headers);
       return this.#turn();
     }
-    // It was encoded before, so nothing can be wrong with it.
+    // It was encoded before, so this cannot fail.
     this.#batcher.addEncoded(value as Buffer, key, headers);
     this.#accepted += 1;
     return ACCEPTED;
@@ -196,7 +195,10 @@ export class Outbound<K> {
     this.#accepted += 1;
   }
 
-  /** A loop that awaits every send never leaves its turn otherwise, and starves everything else. */
+  /**
+   * Yields to the event loop after a long turn: a loop that awaits every send would otherwise never leave its turn, and
+   * starve everything else.
+   */
   #turn(): Promise<void> {
     return this.#batcher.overlong ? new Promise((resolve) => setImmediate(resolve)) : ACCEPTED;
   }

@@ -7,19 +7,19 @@ import { Outbound, type OutboundOptions } from "./outbound.ts";
 export interface RouteOptions
   extends Pick<OutboundOptions<null>, "common" | "codec" | "schema" | "send"> {
   readonly id: Buffer;
-  /** Says that messages were dropped because the peer is not there (count). */
+  /** Called when messages were dropped because the peer is not connected (count). */
   readonly onUnroutable: (cause: unknown, count: number) => BrokerlessError;
   readonly onRefused: (error: BrokerlessError) => void;
 }
 
 /**
- * The way from a ROUTER to one peer, with a queue and batches of its own, so that a stuck peer holds back
- * nobody else.
+ * The send path of a ROUTER to one peer, with a queue and batches of its own, so that a stuck peer holds back no other
+ * peer.
  */
 export class Route {
   readonly outbound: Outbound<null>;
   #error: BrokerlessError | null = null;
-  /** Settles when ZeroMQ has said for the first time whether the peer is there; null from then on. */
+  /** Settles when the first send has shown whether the peer is connected; null from then on. */
   #first: Promise<void> | null;
   #firstSettled: () => void = () => {};
 
@@ -49,14 +49,14 @@ export class Route {
     });
   }
 
-  /** Whether nothing waits here, so that the route can be forgotten and made again later. */
+  /** Whether the route can be discarded and created again later: nothing waits in it. */
   get idle(): boolean {
     const { queuedMessages, waitingSends } = this.outbound.stats();
     const waits = queuedMessages > 0 || waitingSends > 0 || this.outbound.isChecking;
     return !waits && this.#first === null;
   }
 
-  /** While it is not known whether the peer is there, waits for ZeroMQ's word. */
+  /** Sends a message. Until the first send has shown whether the peer is connected, waits for that. */
   send(value: unknown, options: SendOptions | undefined): Promise<void> {
     const accepted = this.outbound.send(value, null, options);
     return this.#first === null ? accepted : quiet(this.#sendFirst(accepted));

@@ -3,28 +3,28 @@ import { addOutboundStats, NO_OUTBOUND_STATS, type OutboundStats } from "../core
 import type { PeerId } from "../core/peer-id.ts";
 import type { Route } from "./route.ts";
 
-/** Routes that are remembered; beyond it idle ones are forgotten, oldest first (count). */
+/** Most routes that are kept; beyond it idle ones are discarded, oldest first (count). */
 export const ROUTES_MAX = 10_000;
-/** A route by which nothing was sent for so long, and up to twice as long, is forgotten (milliseconds). */
+/** A route without sends for so long, and at most twice as long, is discarded (milliseconds). */
 export const ROUTE_IDLE_MS = 5_000;
 
-/** What {@link Routes} ask of a route. */
+/** The part of a route that {@link Routes} needs. */
 export type Forgettable = Pick<Route, "idle"> & {
   readonly outbound: Pick<Route["outbound"], "stats">;
 };
 
 /**
- * The routes of a ROUTER by the names of the peers, and what they have counted.
+ * The routes of a ROUTER by peer id, and the sum of their counters.
  *
- * ZeroMQ does not say which peer has left, so a route that is not used is forgotten, whether its peer is there or
- * not: the next message makes another.
+ * ZeroMQ does not report which peer has left, so an unused route is discarded, whether its peer is connected or not:
+ * the next message creates another.
  */
 export class Routes<R extends Forgettable> {
   readonly #clock: Clock;
   readonly #routes = new Map<PeerId, R>();
-  /** Those that were there at the last look, and what they had sent then (count). */
+  /** The routes at the previous check, and the number of messages each had sent or dropped by then (count). */
   #seen = new Map<R, number>();
-  /** Counters of the routes that were forgotten. */
+  /** Counters of the discarded routes. */
   #past: OutboundStats = NO_OUTBOUND_STATS;
   #cancel: (() => void) | null = null;
   #isClosed = false;
@@ -33,7 +33,7 @@ export class Routes<R extends Forgettable> {
     this.#clock = clock;
   }
 
-  /** Routes that are remembered (count). */
+  /** Routes that are kept (count). */
   get size(): number {
     return this.#routes.size;
   }
@@ -52,7 +52,7 @@ export class Routes<R extends Forgettable> {
     this.#lookLater();
   }
 
-  /** A route that is the peer's no more changes nothing. */
+  /** Discards a route. A route that is no longer the peer's changes nothing. */
   forget(peer: PeerId, route: R): void {
     if (this.#routes.get(peer) !== route) return;
     this.#routes.delete(peer);
@@ -60,14 +60,14 @@ export class Routes<R extends Forgettable> {
     this.#past = addOutboundStats(this.#past, route.outbound.stats());
   }
 
-  /** Of all together, the forgotten ones too. */
+  /** The sum over all routes, including discarded ones. */
   stats(): OutboundStats {
     let all = this.#past;
     for (const route of this.#routes.values()) all = addOutboundStats(all, route.outbound.stats());
     return all;
   }
 
-  /** Forgets nothing any more. */
+  /** Stops discarding routes. */
   close(): void {
     this.#isClosed = true;
     this.#cancel?.();

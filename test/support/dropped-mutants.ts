@@ -43,7 +43,7 @@ export const DROPPED_MUTANTS: readonly Mutant[] = [
     edits: [
       [
         "core/admission",
-        "// For the next there may be room.\n        this.admit();",
+        "// There may be room for the next call.\n        this.admit();",
         "this.#drains.check();",
       ],
     ],

@@ -1,19 +1,20 @@
 import { BrokerlessError, type ErrorCode } from "../../errors.ts";
 import { cleanError } from "../../peer-text.ts";
 
-/** Events of one code within a second, beyond which they are only counted (count). */
+/** Events of one code within a second that are emitted; more are only counted (count). */
 const EVENTS_MAX = 64;
 const SECOND_MS = 1_000;
 
-/** The events of one code in the second that runs. */
+/** The events of one code in the current second. */
 interface Second {
   count: number;
   last: BrokerlessError;
 }
 
 /**
- * The `error` events of a socket: the first ones of each code in a second are told, the rest is counted, and
- * told together when the second is over. A peer decides how often some of them happen, and applications log them.
+ * The `error` events of a socket, rate-limited: of each code the first events in a second are emitted. The rest are
+ * counted, and reported together at the end of the second. Peers determine how often some of them happen, and
+ * applications log them.
  */
 export class ErrorEvents {
   readonly #emit: (error: BrokerlessError) => void;
@@ -38,7 +39,7 @@ export class ErrorEvents {
     this.#emit(error);
   }
 
-  /** Tells what was only counted. */
+  /** Reports the events that were only counted. */
   end(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;

@@ -11,22 +11,22 @@ type EventName = keyof AnyEvents;
 /** Fields that depend on the event. */
 type Details = Partial<Omit<LogFields, "socket" | "name" | "event">>;
 
-/** How an event is written. */
+/** How an event is logged. */
 interface Entry<E> {
   readonly level: LogLevel;
   readonly text: (event: E) => string;
   readonly details: (event: E) => { readonly [K in keyof Details]: Details[K] | null };
 }
 
-/** Entries of one event within a second, beyond which they are only counted (count). */
+/** Entries of one event within a second that are written; more are only counted (count). */
 const ENTRIES_MAX = 64;
 const SECOND_MS = 1_000;
-/** Longest text of what a handler threw (characters). */
+/** Longest text of a handler's error (characters). */
 const THROWN_MAX = 1_000;
-/** Calls of a stack that are written (count). */
+/** Most lines of a stack that are written (count). */
 const CALLS_MAX = 10;
 
-/** A level, a text and fields for each event: a new event does not compile without. */
+/** A level, a text and fields for each event: a new event without an entry does not compile. */
 const ENTRIES: { readonly [K in EventName]: Entry<AnyEvents[K]> } = {
   peer: {
     level: "info",
@@ -134,10 +134,10 @@ const ENTRIES: { readonly [K in EventName]: Entry<AnyEvents[K]> } = {
 
 /**
  * Writes the events of a socket to a logger, each with its level, a text and a fixed set of fields. No option of the
- * socket but its name is among them, and so no key.
+ * socket except its name is among the fields, so no key is logged.
  *
- * Of each event the first 64 of a second are written, and how many more there were when it is over: peers decide how
- * often some of them happen. `error` events are limited where they are made, by their codes.
+ * Of each event the first 64 in a second are written, and the number of further ones at the end of the second: peers
+ * determine how often some of them happen. `error` events are limited by code before they come here.
  */
 export class EventLog {
   readonly #logger: Logger;
@@ -150,14 +150,14 @@ export class EventLog {
     this.#who = name === null ? { socket } : { socket, name };
   }
 
-  /** @throws what the logger throws */
+  /** @throws errors of the logger */
   write<K extends EventName>(event: K, value: AnyEvents[K]): void {
     if (event !== "error" && !this.#counted(event)) return;
     const { level, text, details } = ENTRIES[event];
     this.#put(level, text(value), { event, ...cleaned(details(value)) });
   }
 
-  /** Writes what was only counted. */
+  /** Writes the counts of events that were not written. */
   end(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
@@ -199,7 +199,7 @@ function messageOf(thrown: unknown): string {
   return name === "BrokerlessError" ? message : `${name}: ${message}`;
 }
 
-/** The calls in the stack of an error, without its message; null where there are none, or none that can be read. */
+/** The lines of an error's stack, without its message; null where there are none, or none that can be read. */
 function stackOf(thrown: unknown): string | null {
   let stack: unknown;
   try {
@@ -212,12 +212,12 @@ function stackOf(thrown: unknown): string | null {
   return calls.slice(0, CALLS_MAX).map(peerMessage).join("\n");
 }
 
-/** Without what is null; texts cut, and fit to be seen. */
+/** The fields without nulls, with texts cut to length and invisible characters escaped. */
 function cleaned(details: object): Details {
   const fields: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(details)) {
     if (value === null) continue;
-    // A stack has its lines, each of them clean.
+    // A stack keeps its line breaks; each of its lines is clean.
     fields[key] = typeof value === "string" && key !== "stack" ? peerMessage(value) : value;
   }
   return fields;

@@ -2,11 +2,11 @@ import { unknown } from "../../options.ts";
 import { checkWaitOptions, WAIT_OPTIONS, type WaitOptions, wait } from "../../wait.ts";
 import { closedError } from "../queue/receive-queue.ts";
 
-/** Called with what happened. */
+/** A listener of an event; it receives the event's object. */
 export type Listener<E> = (event: E) => void;
 
 /**
- * Typed events with nothing else: no special `error` event, no limit, no `this`.
+ * Typed events without the extras of Node's EventEmitter: no special `error` event, no limit of listeners, no `this`.
  *
  * A listener that throws does not disturb the socket: its error surfaces as an uncaught exception.
  */
@@ -15,19 +15,21 @@ export class Events<M> {
   readonly #names: readonly string[] | null;
   #tap: (<K extends keyof M>(name: K, event: M[K]) => void) | null = null;
 
-  /** @param names of all events that there are; default: any */
+  /** @param names the names of all existing events; default: any name */
   constructor(names: readonly (keyof M & string)[] | null = null) {
     this.#names = names;
   }
 
-  /** Has every event told to `listener`, before those who listen to it by name. */
+  /** Passes every event to `listener`, before the listeners of its name. */
   tap(listener: <K extends keyof M>(name: K, event: M[K]) => void): void {
     this.#tap = listener;
   }
 
   /**
+   * Adds a listener.
+   *
    * @returns removes the listener again
-   * @throws TypeError for an unknown event, or a listener that is no function
+   * @throws TypeError for an unknown event, or a listener that is not a function
    */
   on<K extends keyof M>(name: K, listener: Listener<M[K]>): () => void {
     this.#checkName("on", name);
@@ -45,9 +47,9 @@ export class Events<M> {
   }
 
   /**
-   * The next event of this name.
+   * Resolves with the next event of this name.
    *
-   * @param whenClosed has a function called when no more events come; returns what forgets it
+   * @param whenClosed registers a function to call when no more events come; returns a function that removes it
    * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason
    */
   async next<K extends keyof M>(
@@ -76,7 +78,7 @@ export class Events<M> {
     throw unknown(`${call}: unknown event`, String(name), this.#names);
   }
 
-  /** @returns whether somebody listens */
+  /** @returns whether the event has a listener */
   emit<K extends keyof M>(name: K, event: M[K]): boolean {
     if (this.#tap !== null) attempt(this.#tap, name, event);
     const listeners = this.#listeners.get(name);
@@ -86,7 +88,7 @@ export class Events<M> {
   }
 }
 
-/** Whoever listens does not disturb the socket: what it throws is an uncaught exception. */
+/** Calls a listener without disturbing the socket: an error that it throws is an uncaught exception. */
 function attempt<A extends readonly unknown[]>(listener: (...of: A) => void, ...of: A): void {
   try {
     listener(...of);

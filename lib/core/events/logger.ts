@@ -1,65 +1,76 @@
 import { expected, type Rule } from "../../options.ts";
 import type { Role } from "../../role.ts";
 
-/** How much an entry of a log matters. */
+/** The severity of a log entry. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 /**
- * What an entry of a log says beside its text. Which of the optional ones are there depends on the event; all are
- * texts, numbers or booleans, and texts that came from peers are cut and have escapes for what cannot be seen.
+ * The fields of a log entry, besides its text. Which of the optional ones are present depends on the event. All are
+ * texts, numbers or booleans; texts that came from peers are cut to length, and invisible characters in them are
+ * escaped.
  */
 export interface LogFields {
-  /** The role. */
+  /** The role of the socket. */
   readonly socket: Role;
   /** The option `name` of the socket. */
   readonly name?: string;
   /** The name of the event. */
   readonly event: string;
-  /** Events of this name that were only counted, for there were too many in a second (count). */
+  /** Further events of this name in the same second that were only counted (count). */
   readonly more?: number;
-  /** Name of the peer. */
+  /** The name of the peer. */
   readonly peer?: string;
   /** The id of the peer, if it is known. */
   readonly peerId?: string;
-  /** The address over which the peer came. */
+  /** The address of the peer, as in {@link Peer.address}. */
   readonly address?: string;
-  /** Peers, or subscribers, that are there (count). */
+  /** Peers, or subscribers, that are connected (count). */
   readonly peers?: number;
-  /** Of a subscription. */
+  /** The prefix of a subscription. */
   readonly prefix?: string;
   /** The id of the stream (32 hex digits). */
   readonly stream?: string;
-  /** The first message. */
+  /** The seq of the first message. */
   readonly seqFirst?: number;
-  /** The last message. */
+  /** The seq of the last message. */
   readonly seqLast?: number;
   /** The `id` of the delivery. */
   readonly id?: string;
-  /** Which attempt this was, or how many there were (count). */
+  /** The number of this attempt, or the number of all attempts (count). */
   readonly attempt?: number;
-  /** Why messages were given up. */
+  /** Why messages were dead-lettered. */
   readonly reason?: string;
-  /** Of an error: a code of this package, or of what a handler threw. */
+  /** The code of an error: of this package, or of a handler's error. */
   readonly code?: string;
   /** Whether the same call may succeed later. */
   readonly retryable?: boolean;
   /** Name and message of the error. */
   readonly error?: string;
-  /** What led to the error. */
+  /** The message of the error's cause. */
   readonly cause?: string;
-  /** Of an error that a handler threw in this process: where, a line for each call. */
+  /** The stack of an error that a handler threw in this process, one line for each call. */
   readonly stack?: string;
 }
 
-/** Takes the entries of a log: `console`, a pino logger, and whatever else has these four methods. */
+/**
+ * A logger: `console`, a pino logger, or any object with these four methods.
+ *
+ * @example
+ * ```ts
+ * const push = new Push<Job>({ name: "orders", logger: console });
+ * ```
+ *
+ * @see docs/operations.md
+ * @see docs/decisions/0065-one-log.md
+ */
 export interface Logger {
-  /** For entries of little weight, such as subscriptions. */
+  /** Called for minor entries, such as subscriptions. */
   debug(fields: LogFields, text: string): void;
-  /** For peers that come and leave. */
+  /** Called for peers that connect and disconnect. */
   info(fields: LogFields, text: string): void;
-  /** For failed attempts, lost leases, dropped messages. */
+  /** Called for failed attempts, lost leases and dropped messages. */
   warn(fields: LogFields, text: string): void;
-  /** For `error` events, dead letters and lost messages. */
+  /** Called for `error` events, dead letters and lost messages. */
   error(fields: LogFields, text: string): void;
 }
 

@@ -1,26 +1,32 @@
-/** A peer, as far as a socket knows it. What it says of itself is a claim, and proves nothing. */
+/**
+ * A peer, as far as a socket can identify it. Id and name are the peer's own claims, and prove nothing.
+ *
+ * @see docs/decisions/0063-names-of-peers.md
+ */
 export interface Peer {
   /**
-   * The address over which it came: of a bound socket our own, of a connected one the peer's. `"bound"` at a socket
-   * with acknowledgements that is bound to several: ZeroMQ does not say to which of them a peer came.
+   * The address of its connection: of a bound socket the socket's own address, of a connected socket the peer's.
+   * `"bound"` at a socket with acknowledgements that is bound to several addresses: ZeroMQ does not report which of
+   * them a peer used.
    */
   readonly address: string;
   /**
-   * With acknowledgements: who it is across connections (32 hex digits), of a sender the id of its stream; with a
-   * journal, or an inbox, across restarts too. Of a subscriber a random text. Null where a socket cannot know.
+   * With acknowledgements: the peer's identity across connections (32 hex digits), of a sender the id of its stream.
+   * With a journal or an inbox it stays the same across restarts too. Of a subscriber: a random text. Null where a
+   * socket cannot know it.
    */
   readonly id: string | null;
-  /** Its option `name`, where it has one and the socket can know it; without control characters. */
+  /** The peer's option `name`, without control characters; null where it has none, or the socket cannot know it. */
   readonly name: string | null;
 }
 
-/** A peer came or went. */
+/** The event of a peer that has connected or disconnected. */
 export interface PeerEvent extends Peer {
-  /** Peers that are there after that (count). */
+  /** Peers that are connected after the event (count). */
   readonly peers: number;
 }
 
-/** A peer of which the address alone is known. */
+/** A peer of which only the address is known. */
 export function strangerAt(address: string): Peer {
   return { address, id: null, name: null };
 }

@@ -2,67 +2,73 @@ import type { BrokerlessError } from "../../errors.ts";
 import type { PeerEvent } from "./peer.ts";
 import type { WhyDead } from "./why-dead.ts";
 
-/** What every socket tells of itself. */
+/** The events of every socket. */
 export interface SocketEvents {
   /** A peer completed the handshake; with acknowledgements, a session with it began. */
   readonly peer: PeerEvent;
-  /** A peer's connection ended; with acknowledgements, the session with it. */
+  /** A peer's connection ended; with acknowledgements, the session with it ended. */
   readonly peerLost: PeerEvent;
   /**
-   * Something was refused or lost: a bad frame, a message that does not fit the schema, a failed
-   * handshake. A message refused at `send` is reported here too, since nobody may await its promise. Of each code the
-   * first 64 of a second are told, and how many more there were when it is over. The first one that nobody listens to
-   * is a warning of the process (`process.emitWarning`), once for each socket.
+   * Something was refused or lost: a malformed frame, a message that is not valid by the schema, a failed handshake. A
+   * message refused at `send` is reported here too, since its promise may not be awaited. Of each code the first 64
+   * events in a second are emitted, and then the number of further ones. The first event without a listener becomes a
+   * process warning (`process.emitWarning`), once for each socket.
+   *
+   * @see docs/decisions/0058-unheard-errors-and-codecs.md
    */
   readonly error: BrokerlessError;
-  /** A reliable sender's messages were rejected, or tried too often: they are dead letters now, and why. */
+  /**
+   * Messages of a reliable sender were rejected, or failed too often: they are dead letters now. The event has the
+   * reason.
+   */
   readonly deadLetter: DeadMessages;
-  /** A reliable sender's messages were given up to make room for newer ones. */
+  /** Messages of a reliable sender were dropped to make room for newer ones. */
   readonly dropped: MessageRange;
-  /** A reliable sender's messages are damaged in its journal, or were freed unprocessed: nobody gets them. */
+  /** Messages of a reliable sender are damaged in its journal, or were freed unprocessed: no receiver gets them. */
   readonly lost: MessageRange;
   /**
-   * A reliable receiver's right to messages was lost: the sender gives them to others, and what is said of
-   * them does not count. After a restore of the sender that may be messages which it has done; they are not shown to it again
-   * where it remembers them.
+   * A reliable receiver lost its lease of messages: the sender gives them to other receivers, and this one's acks of
+   * them are ignored. After a restore of the sender they may be messages that this receiver has processed; where it
+   * remembers them, it does not deliver them again.
    */
   readonly leaseLost: MessageRange;
   /**
-   * The history of a stream is not the one that a receiver knew: its sender lost its newest messages, went on from a
-   * backup, or runs on a copy of another's journal. What the receiver had done, or held, of these seqs was of messages
-   * that are gone; it counts for nothing, and the seqs mean other messages from now on. Both sides are told.
+   * The history of a stream differs from the one that a receiver knew: its sender lost its newest messages, was
+   * restored from a backup, or runs on a copy of another's journal. The receiver's results and deliveries of these seqs
+   * belong to messages that no longer exist. They are void, and the seqs are used for other messages from now on. Both
+   * sides emit the event.
    */
   readonly diverged: MessageRanges;
-  /** A handler of a reliable receiver's `run` threw; its message will be tried again. */
+  /** A handler of a reliable receiver's `run` threw; its message will be retried. */
   readonly retry: { readonly id: string; readonly attempt: number; readonly error: unknown };
   /**
-   * A handler of a `Replier` threw, or rejected; the caller gets a `RemoteError` without the stack. Not told of a
-   * `RemoteError` that it threw, which is a reply, nor of handlers that the end of the socket calls off.
+   * A handler of a `Replier` threw or rejected; the requester gets a `RemoteError` without the stack. Not emitted for a
+   * `RemoteError` that the handler threw, which is a reply, nor for handlers that are aborted when the socket closes.
    */
   readonly requestFailed: FailedRequest;
 }
 
 /** A request whose handler failed. */
 export interface FailedRequest {
-  /** Whose request it was: `context.peer` of the handler. */
+  /** The requester: `context.peer` of the handler. */
   readonly peer: string;
-  /** What the handler threw. */
+  /** The error that the handler threw. */
   readonly error: unknown;
 }
 
-/** Messages of one stream that follow each other. */
+/** Consecutive messages of one stream. */
 export interface MessageRange {
   /** The id of the stream (32 hex digits). */
   readonly stream: string;
-  /** The seq of the first one. */
+  /** The seq of the first message. */
   readonly seqFirst: number;
-  /** The seq of the last one. */
+  /** The seq of the last message. */
   readonly seqLast: number;
 }
 
-/** Messages that follow each other, and were given up together. */
+/** Consecutive messages that were dead-lettered together. */
 export interface DeadMessages extends MessageRange, WhyDead {
-  /** The `id` of each one's deliveries. */
+  /** The `id` of each message's deliveries. */
   readonly ids: readonly string[];
 }
 
@@ -74,7 +80,7 @@ export interface MessageRanges {
   readonly ranges: readonly { readonly seqFirst: number; readonly seqLast: number }[];
 }
 
-/** A subscriber that came or left. What it says of itself is a claim, and proves nothing. */
+/** A subscriber that has joined or left. Id and name are its own claims, and prove nothing. */
 export interface SubscriberEvent {
   /** A random text, new for each `Subscriber`. */
   readonly id: string;
@@ -82,16 +88,18 @@ export interface SubscriberEvent {
   readonly name: string | null;
 }
 
-/** What a publisher tells of itself. */
+/** The events of a publisher. */
 export interface PublisherEvents extends SocketEvents {
-  /** How many subscribers will get what is published from now on, after a change. */
+  /** The number of subscribers has changed: `count` of them get the messages published from now on. */
   readonly subscribers: { readonly count: number };
-  /** A subscription arrived; the prefix is what ZeroMQ filters by. */
+  /** A subscription arrived. The prefix is the one that ZeroMQ filters by. */
   readonly subscribe: { readonly prefix: string };
-  /** The last subscription with this prefix was taken back. */
+  /** The last subscription with this prefix was cancelled. */
   readonly unsubscribe: { readonly prefix: string };
-  /** A `Subscriber` has announced itself: the first of its subscriptions is here. Peers without this package do not. */
+  /**
+   * A `Subscriber` has announced itself: the first of its subscriptions has arrived. Peers without this package do not.
+   */
   readonly subscriberJoined: SubscriberEvent;
-  /** It has taken back its last subscription, or its connection has ended. */
+  /** A `Subscriber` has cancelled its last subscription, or its connection has ended. */
   readonly subscriberLeft: SubscriberEvent;
 }

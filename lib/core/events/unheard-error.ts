@@ -1,9 +1,9 @@
 import type { BrokerlessError } from "../../errors.ts";
 
 /**
- * Says on stderr, as a warning of the process, that a socket has told an error and nobody listened.
+ * Emits a process warning, which Node prints to stderr: a socket has reported an error and has no listener.
  *
- * @param role whose socket it is
+ * @param role the role of the socket
  */
 export function warnOfUnheard(role: string, error: BrokerlessError): void {
   const message = `${role}: ${error.code}: ${error.message}`;

@@ -6,15 +6,17 @@ interface Drain<P> extends Settle<void> {
   readonly isOver: (progress: P) => boolean;
 }
 
-/** The calls of `drain` that wait, each for a condition of its own. */
+/** The pending calls of `drain`, each with a condition of its own. */
 export class DrainTracker<P = void> {
   readonly #drains = new Set<Drain<P>>();
   #closed = false;
 
   /**
-   * @param isOver asked at each {@link check}, and not before
-   * @returns resolves when it is over; rejects with `BROKERLESS_CLOSED` where the tracker is closed first, and as `wait`
-   * does
+   * Waits until a condition holds.
+   *
+   * @param isOver called at each {@link check}, and not before
+   * @returns resolves when it returns true; rejects with `BROKERLESS_CLOSED` where the tracker is closed first, and as
+   * `wait` does
    */
   until(isOver: (progress: P) => boolean, options: WaitOptions | undefined): Promise<void> {
     return wait<void>("drain", options, ({ resolve, reject }) => {
@@ -25,7 +27,7 @@ export class DrainTracker<P = void> {
     });
   }
 
-  /** Something has changed. */
+  /** Checks every condition. To be called after each change. */
   check(progress: P): void {
     for (const drain of this.#drains) {
       if (!drain.isOver(progress)) continue;
@@ -34,7 +36,7 @@ export class DrainTracker<P = void> {
     }
   }
 
-  /** Rejects every pending drain, and those to come: what they wait for will not be. */
+  /** Rejects every pending drain, and every later one: their conditions will never hold. */
   close(): void {
     this.#closed = true;
     for (const drain of this.#drains) drain.reject(closedError());

@@ -1,14 +1,14 @@
 import type { WaitOptions } from "../../wait.ts";
 import { DrainTracker } from "./drain-tracker.ts";
 
-/** Work that begins and ends in any order, and drains that wait for what is open now, but not for later work. */
+/** Work that begins and ends in any order, and drains that wait for the work open at their call, not for later work. */
 export class OpenWork {
-  /** Told the number of the work that has ended. */
+  /** Their conditions receive the number of the work that has ended. */
   readonly #drains = new DrainTracker<number>();
   #begun = 0;
   #open = 0;
 
-  /** Begun and not ended (count). */
+  /** Work that has begun and not ended (count). */
   get count(): number {
     return this.#open;
   }
@@ -25,7 +25,7 @@ export class OpenWork {
     this.#drains.check(number);
   }
 
-  /** Resolves when all that is open now has ended. */
+  /** Resolves when all work that is open now has ended. */
   drain(options: WaitOptions | undefined): Promise<void> {
     const until = this.#begun;
     let open = this.#open;
@@ -33,12 +33,12 @@ export class OpenWork {
       if (number <= until) open -= 1;
       return open === 0;
     }, options);
-    // Where nothing is open it is over at once.
+    // Where nothing is open, the drain is over at once.
     if (open === 0) this.#drains.check(Number.POSITIVE_INFINITY);
     return drained;
   }
 
-  /** Rejects every pending drain with `BROKERLESS_CLOSED`, and those to come. */
+  /** Rejects every pending drain with `BROKERLESS_CLOSED`, and every later one. */
   stop(): void {
     this.#drains.close();
   }

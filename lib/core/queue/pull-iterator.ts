@@ -2,27 +2,27 @@ import type { Settle } from "../../wait.ts";
 
 type Result<V> = IteratorResult<V, undefined>;
 
-/** What an iterator says at its end. */
+/** The result of an iterator at its end. */
 export const DONE: Result<never> = Object.freeze({ done: true, value: undefined });
 
-/** Where a {@link PullIterator} gets what it hands out. */
+/** The source of a {@link PullIterator}. */
 export interface PullSource<V> {
-  /** The consumer asks for more. @returns null where it has to wait */
+  /** Called when the consumer wants the next value. @returns null where it has to wait */
   readonly next: () => Promise<Result<V>> | null;
-  /** Waits for what is next. @returns forgets that */
+  /** Waits for the next value. @returns cancels the wait */
   readonly wait: (settle: Settle<Result<V>>) => () => void;
-  /** The consumer ended without asking for more. Called once. */
+  /** Called once, when the consumer ends the loop. */
   readonly giveUp?: (() => void) | undefined;
 }
 
 /**
- * A loop over what a socket receives. What was not handed out when it ends is left to others.
+ * A loop over the messages that a socket receives. Messages not handed out when it ends are left to other consumers.
  *
  * Written by hand, since an async generator costs twice as much for each value.
  */
 export class PullIterator<V> implements AsyncIterableIterator<V, undefined> {
   readonly #source: PullSource<V>;
-  /** Each ends one call of `next`. */
+  /** Functions that each end one call of `next`. */
   readonly #pending = new Set<() => void>();
   #returned = false;
 
@@ -35,7 +35,7 @@ export class PullIterator<V> implements AsyncIterableIterator<V, undefined> {
     return this.#source.next() ?? this.#wait();
   }
 
-  /** `break`: who waits gets the end. */
+  /** Called at a `break`: pending calls of `next` resolve with the end. */
   return(): Promise<Result<V>> {
     if (!this.#returned) this.#source.giveUp?.();
     this.#returned = true;

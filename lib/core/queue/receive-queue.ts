@@ -5,40 +5,40 @@ import { BrokerlessError } from "../../errors.ts";
 import { checkWaitOptions, quiet, WAIT_OPTIONS, type WaitOptions, wait } from "../../wait.ts";
 import { DONE, PullIterator } from "./pull-iterator.ts";
 
-/** The values of a frame, and the headers of each; null where none has any. */
+/** The values of a frame, and the headers of each; null where none of them has any. */
 export interface Received<T> {
   readonly values: T[];
   readonly headers: readonly MessageHeaders[] | null;
 }
 
-/** A message with what stands beside its value. */
+/** A received message: its value, and its headers. */
 export interface Message<T> {
-  /** What was sent. */
+  /** The value that was sent. */
   readonly value: T;
-  /** Names to texts, as they were sent; empty where there were none. Frozen. */
+  /** The headers, from names to texts, as they were sent; empty where there were none. Frozen. */
   readonly headers: MessageHeaders;
 }
 
-/** Reads one frame; there are no values in one that was refused. */
+/** Reads one frame; the result of a refused frame has no values. */
 export type ReadValues<T> = () => Promise<Received<T>>;
 
 /** Values of a frame between two looks at the clock (count). A power of two. */
 const LOOK_EVERY = 16;
 
 /**
- * Received values, between the frames they came in and those who ask for them.
+ * Received values, between the frames they came in and the calls that take them.
  *
- * Reads a frame only when somebody waits and nothing is left, so that a slow consumer holds back its
- * senders. Any number of consumers may ask at the same time: each value goes to one of them, in the
- * order of asking. A consumer that gives up takes nothing with it.
+ * Reads a frame only when a consumer waits and no value is left, so that a slow consumer holds back its senders. Any
+ * number of consumers may wait at the same time: each value goes to one of them, in the order of their calls. A
+ * consumer that stops waiting takes no value.
  */
 export class ReceiveQueue<T> {
   readonly #read: ReadValues<T>;
   #values: T[] = [];
-  /** Of `#values`; null where none has headers. */
+  /** The headers of `#values`; null where none has any. */
   #headers: readonly MessageHeaders[] | null = null;
   #index = 0;
-  /** Those who wait for one value or for all of a frame, oldest first. */
+  /** Consumers that wait for one value or for all of a frame, oldest first. */
   readonly #waiters: Waiter<T>[] = [];
   #reading = false;
   #closed = false;
@@ -48,7 +48,7 @@ export class ReceiveQueue<T> {
     this.#read = read;
   }
 
-  /** Values that were received and not yet asked for (count). */
+  /** Values that were received and not yet taken (count). */
   get count(): number {
     return this.#values.length - this.#index;
   }
@@ -144,7 +144,7 @@ export class ReceiveQueue<T> {
     return Promise.resolve({ done: false, value: this.#takeAll() });
   }
 
-  /** At once, or in the next turn of the event loop where this one has lasted too long. */
+  /** Resolves at once, or in the next turn of the event loop where this one has lasted too long. */
   #hand<R>(result: R): Promise<R> {
     if ((this.#index & (LOOK_EVERY - 1)) !== 0) return Promise.resolve(result);
     const nowMs = performance.now();
@@ -173,7 +173,7 @@ export class ReceiveQueue<T> {
     };
   }
 
-  /** Reads until nobody waits. The only reader of the socket. */
+  /** Reads until no consumer waits. The only reader of the socket. */
   async #fill(): Promise<void> {
     this.#reading = true;
     try {
@@ -213,7 +213,7 @@ type Waiter<T> = {
   | { readonly one: null; readonly all: (values: T[]) => void }
 );
 
-/** What a call gets whose socket was closed before or meanwhile. */
+/** The error of a call whose socket was closed before or during the call. */
 export function closedError(): BrokerlessError {
   return new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
 }

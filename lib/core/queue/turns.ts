@@ -3,15 +3,15 @@ import { type Clock, TURN_MS_MAX } from "../../clock.ts";
 
 /** Most values between two looks at the clock (count). */
 const LOOK_EVERY_MAX = 16;
-/** Where a look is so long after the one before, the next is at the next value (milliseconds). */
+/** When the previous look was at least this long ago, the next look is at the next value (milliseconds). */
 const LOOK_MS = 1;
 
-/** Lets the event loop turn while a reader of a socket finds more and more to read. */
+/** Yields to the event loop while a reader of a socket always has more to read. */
 export class Turns {
   #yieldedMs = 0;
   #isTurning = false;
 
-  /** Whether {@link next} is awaited: there may be more to read. */
+  /** Whether {@link next} is under way, so that there may be more to read. */
   get isTurning(): boolean {
     return this.#isTurning;
   }
@@ -21,7 +21,7 @@ export class Turns {
     return performance.now() - this.#yieldedMs > TURN_MS_MAX;
   }
 
-  /** Resolves when the event loop has turned. */
+  /** Resolves after a turn of the event loop. */
   async next(): Promise<void> {
     this.#isTurning = true;
     await new Promise((resolve) => setImmediate(resolve));
@@ -31,9 +31,9 @@ export class Turns {
 }
 
 /**
- * Says when the event loop is to turn, to one who hands out value after value. Whoever takes a value may keep the
- * thread for long before it takes the next, so the clock is looked at after each value at first, and ever more rarely
- * where they are fast: then a value costs a count.
+ * Tells a loop that hands out values when to yield to the event loop. A consumer may keep the thread for long before it
+ * takes the next value. So the clock is checked after each value at first, and less often where consumers are fast:
+ * then a value costs one count.
  */
 export class TurnWatch {
   readonly #clock: Clock;
@@ -46,17 +46,17 @@ export class TurnWatch {
     this.#clock = clock;
   }
 
-  /** Whether the loop is to turn before one more value is handed out. To be asked for each. */
+  /** Whether to yield before one more value is handed out. To be called for each value. */
   isOverForNext(): boolean {
     this.#valuesLeft -= 1;
     return this.#valuesLeft <= 0 && this.#look();
   }
 
   /**
-   * Values that need not be asked for.
+   * Reserves values that may be handed out without a check.
    *
-   * @param max most of them that there are (count)
-   * @returns how many more may be handed out; they count as asked for
+   * @param max number of values at hand (count)
+   * @returns how many of them may be handed out; they count as checked
    */
   takeFree(max: number): number {
     const free = Math.max(0, Math.min(max, this.#valuesLeft - 1));
@@ -64,17 +64,17 @@ export class TurnWatch {
     return free;
   }
 
-  /** Whether the loop is to turn now. */
+  /** Whether to yield now. */
   isOver(nowMs: number = this.#clock.nowMs()): boolean {
     return nowMs - this.#turnedMs > TURN_MS_MAX;
   }
 
-  /** The loop has turned. */
+  /** To be called after a turn of the event loop. */
   turned(): void {
     this.#turnedMs = this.#clock.nowMs();
     this.#lookedMs = this.#turnedMs;
     this.#every = 1;
-    // The first one takes no time before it is handed out.
+    // The first value is handed out without delay.
     this.#valuesLeft = 2;
   }
 

@@ -1,12 +1,12 @@
-/** A member of a {@link WaitQueue}, which alone writes these. */
+/** A member of a {@link WaitQueue}; only the queue writes these fields. */
 export interface Queued<T> {
   isQueued: boolean;
-  /** Who joined right before it, and right after it; null outside the queue. */
+  /** The members that joined right before and right after it; null outside the queue. */
   older: T | null;
   younger: T | null;
 }
 
-/** Of a member that has not joined yet. */
+/** The fields of a member that has not joined yet. */
 export const NOT_QUEUED: Queued<never> = Object.freeze({
   isQueued: false,
   older: null,
@@ -14,28 +14,31 @@ export const NOT_QUEUED: Queued<never> = Object.freeze({
 });
 
 /**
- * Those who wait, in the order of their coming. Joining, leaving early and being served take the same
- * short time however many wait; shifting an array of 100,000 takes milliseconds each time.
+ * Waiting members in the order of their arrival. Joining, leaving early and being served take the same short time
+ * however many wait; shifting an array of 100,000 takes milliseconds each time.
  *
- * A list, and not a Set: once a Set has been moved to the old objects, each new table of it is made there, and the
- * tables that it has left keep what was in them, until a collection of the whole heap. And who has left keeps nobody.
+ * A linked list, not a Set: once a Set has been moved to the old generation, each new table of it is allocated there,
+ * and its former tables keep their contents alive until a collection of the whole heap. A member that has left keeps no
+ * other member alive.
+ *
+ * @see docs/decisions/0081-garbage-kept-by-old-objects.md
  */
 export class WaitQueue<T extends Queued<T>> {
   #first: T | null = null;
   #last: T | null = null;
   #size = 0;
 
-  /** Those who wait (count). */
+  /** Waiting members (count). */
   get size(): number {
     return this.#size;
   }
 
-  /** Who has waited longest; null when nobody waits. */
+  /** The member that has waited longest; null when none waits. */
   get first(): T | null {
     return this.#first;
   }
 
-  /** @param member one that waits nowhere */
+  /** @param member a member that is in no queue */
   join(member: T): void {
     const last = this.#last;
     member.isQueued = true;
@@ -46,7 +49,7 @@ export class WaitQueue<T extends Queued<T>> {
     this.#size += 1;
   }
 
-  /** @returns false when it was not waiting */
+  /** @returns false when the member was not waiting */
   leave(member: T): boolean {
     if (!member.isQueued) return false;
     const { older, younger } = member;
@@ -61,14 +64,14 @@ export class WaitQueue<T extends Queued<T>> {
     return true;
   }
 
-  /** Takes who has waited longest off the list; null when nobody waits. */
+  /** Removes and returns the member that has waited longest; null when none waits. */
   next(): T | null {
     const first = this.#first;
     if (first !== null) this.leave(first);
     return first;
   }
 
-  /** Takes everybody off the list. */
+  /** Removes and returns all members. */
   clear(): T[] {
     const everybody: T[] = [];
     for (let member = this.next(); member !== null; member = this.next()) everybody.push(member);

@@ -3,17 +3,17 @@ import { onAbort } from "../../on-abort.ts";
 import { checkNames } from "../../options.ts";
 import { checkWaitOptions } from "../../wait.ts";
 
-/** Calls of a handler at the same time unless `serve` is told otherwise (count). */
+/** Default of `concurrency` in `serve` (count). */
 const CONCURRENCY = 64;
 
 /**
- * One call of `serve`: a handler and how many requests it may have at a time.
+ * One call of `serve`: a handler, and the number of requests it may have at a time.
  *
- * Ends when it was stopped and the last call under way has ended.
+ * Ends when it was stopped and the last handler call under way has ended.
  */
 export class HandlerSlots<H> {
   readonly handler: H;
-  /** Resolves at the end; rejects with the signal's reason where that was the cause. */
+  /** Resolves at the end; rejects with the signal's reason where the signal ended it. */
   readonly ended: Promise<void>;
   readonly #concurrency: number;
   #settle: () => void = () => {};
@@ -35,7 +35,7 @@ export class HandlerSlots<H> {
     if (signal !== undefined) this.#unlisten = onAbort(signal, this.stop);
   }
 
-  /** Whether it takes another request. */
+  /** Whether it has a free slot. */
   get free(): boolean {
     return !this.#stopped && this.#active < this.#concurrency;
   }
@@ -49,7 +49,7 @@ export class HandlerSlots<H> {
     if (this.#stopped && this.#active === 0) this.#settle();
   }
 
-  /** Takes no more requests. */
+  /** Accepts no more requests. */
   readonly stop = (): void => {
     if (this.#stopped) return;
     this.#stopped = true;

@@ -4,52 +4,55 @@ import type { RequestingPeer } from "./requesting-peers.ts";
 /** Requests that are read ahead of the handlers (count). */
 const HELD_MAX = 16;
 /**
- * Requests of one peer may wait for it to read its replies (bytes): as much as may wait for any other peer. What a
- * request takes beside its bytes bounds their number too, to 16,384.
+ * Most bytes of the requests of one peer that wait until it reads its replies: the same as may wait for any other peer.
+ * The overhead of each request limits their number too, to 16,384.
  */
 const WAITING_BYTES_MAX = 4 * 2 ** 20;
-/** What a request that waits takes beside its bytes, about (bytes). */
+/** Approximate overhead of a waiting request beside its bytes (bytes). */
 const REQUEST_BYTES = 256;
 
-/** A request that was read, and the connection it came on. */
+/** A request that was read, and the connection it arrived on. */
 export interface HeldRequest {
   readonly request: Request;
   readonly peer: RequestingPeer;
 }
 
-/** Told of and asked by {@link HeldRequests}. */
+/** Dependencies of {@link HeldRequests}. */
 export interface HeldRequestsOptions {
   /** Whether replies wait for this peer. */
   readonly isStuck: (peer: RequestingPeer) => boolean;
-  /** There is no room for this request, of a peer that was waited for. */
+  /** Called for a request that has no room, of a peer whose replies have already waited as long as they may. */
   readonly onDropped: (held: HeldRequest) => void;
 }
 
-/** The requests of a peer that wait until it reads. */
+/** The requests of a peer that wait until it reads its replies. */
 interface Backlog {
   readonly requests: HeldRequest[];
   bytes: number;
 }
 
 /**
- * Requests that were read and not begun: a few ahead of the handlers, and those of peers that do not read.
+ * Requests that were read and not begun: a few ahead of the handlers, and those of peers that do not read their
+ * replies.
  *
- * The latter are not begun while replies to their peer wait, for theirs would wait as well. Each such peer has its own
- * backlog, which holds back nobody else; when the peer reads again, its backlog and new requests take turns.
+ * The latter are not begun while replies to their peer wait, since their replies would wait as well. Each such peer has
+ * its own backlog, which holds back no other peer. When the peer reads again, its backlog is interleaved with new
+ * requests.
  *
- * A backlog is bounded. Where one is full nothing more is read of anybody, as the requests of a peer cannot be left with
- * ZeroMQ alone: so one that requests faster than it reads loses nothing. That is for as long as its replies may wait, once:
- * of a peer that has taken none in that time, what has no room is dropped until it takes one.
+ * A backlog is bounded. While one is full, nothing is read from any peer, because the requests of one peer alone cannot
+ * be left with ZeroMQ: so a peer that sends requests faster than it reads replies loses none. This lasts at most as
+ * long as its replies may wait, and happens once: when the peer has taken no reply in that time, its requests without
+ * room are dropped until it takes one.
  *
- * Pure. Promises: requests of a peer come out in the order they went in.
+ * Pure. Promises: the requests of a peer come out in the order they went in.
  */
 export class HeldRequests {
   readonly #options: HeldRequestsOptions;
   readonly #fresh: HeldRequest[] = [];
   readonly #backlogs = new Map<RequestingPeer, Backlog>();
-  /** Those with a backlog that read again, in the order of their turns. */
+  /** Peers with a backlog that read again, in round-robin order. */
   readonly #flowing = new Set<RequestingPeer>();
-  /** Those whose backlog is full, and who may read yet. */
+  /** Peers whose backlog is full, and which may still read their replies. */
   readonly #full = new Set<RequestingPeer>();
   #freshIsNext = true;
 
@@ -57,7 +60,7 @@ export class HeldRequests {
     this.#options = options;
   }
 
-  /** Whether no more are to be read for now. */
+  /** Whether reading must pause. */
   get isFull(): boolean {
     return this.#fresh.length >= HELD_MAX || this.#full.size > 0;
   }
@@ -66,7 +69,7 @@ export class HeldRequests {
     this.#fresh.push(held);
   }
 
-  /** Whether {@link take} has one. Sets those aside that have to wait for their peers. */
+  /** Whether there is a request for {@link take}. Moves requests that must wait for their peers to the backlogs. */
   look(): boolean {
     while (this.#fresh.length > 0 && this.#mustWait(this.#fresh[0]!.peer)) {
       this.#setAside(this.#fresh.shift()!);
@@ -78,7 +81,7 @@ export class HeldRequests {
     return this.#fresh.length + this.#flowing.size > 0;
   }
 
-  /** The request to begin next. {@link look} has said that there is one. */
+  /** The request to begin next. Call it only when {@link look} has returned true. */
   take(): HeldRequest {
     const isFresh = this.#fresh.length > 0 && (this.#freshIsNext || this.#flowing.size === 0);
     this.#freshIsNext = !isFresh;
@@ -94,13 +97,13 @@ export class HeldRequests {
     return held;
   }
 
-  /** No reply waits for this peer any more: it reads, or was given up. */
+  /** To be called when no reply waits for this peer any more: they were sent, or dropped. */
   flow(peer: RequestingPeer): void {
     if (peer.isDeaf) this.#full.delete(peer);
     if (this.#backlogs.has(peer)) this.#flowing.add(peer);
   }
 
-  /** The peer has gone: gives back its requests that wait for it to read. */
+  /** To be called when the connection of a peer has ended. @returns its requests that waited for it to read */
   forget(peer: RequestingPeer): readonly HeldRequest[] {
     const backlog = this.#backlogs.get(peer);
     this.#backlogs.delete(peer);

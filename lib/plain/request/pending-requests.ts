@@ -10,27 +10,27 @@ import type { WaitOptions } from "../../wait.ts";
 import { DELIMITER } from "./request-envelope.ts";
 import { numberOf, RequestIds } from "./request-ids.ts";
 
-/** What {@link PendingRequests} are made of. */
+/** Dependencies of {@link PendingRequests}. */
 export interface PendingRequestsOptions {
   /** Encodes one request. */
   readonly encode: (request: unknown) => Buffer;
   readonly send: (message: NativeMessage) => Promise<void>;
-  /** Whether somebody may be there to reply. What ZeroMQ has can not be taken back when it is given up. */
+  /** Whether a replier may be connected. A request handed to ZeroMQ cannot be taken back when it fails. */
   readonly isReachable: () => boolean;
-  /** Whether there may be replies that were not looked at. */
+  /** Whether there may be replies that were not read yet. */
   readonly isReading: () => boolean;
   readonly queueBytesMax: number;
   readonly onFailed: (error: unknown) => void;
-  /** A request was refused by its check; its promise rejects too, but perhaps nobody looks at it. */
+  /** Called for a request that its check refused: its promise rejects too, but may not be awaited. */
   readonly onRefused: (error: unknown) => void;
 }
 
 /** A request of a caller, and how long the caller waits for its reply. */
 export interface OutgoingRequest {
   readonly value: unknown;
-  /** Their frame, encoded; null for none. */
+  /** The encoded frame of its headers; null for none. */
   readonly headers: Buffer | null;
-  /** Whether it may be sent again when a connection was lost before the reply came. */
+  /** Whether it may be sent again when a connection was lost before the reply arrived. */
   readonly resend: boolean;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
@@ -38,10 +38,13 @@ export interface OutgoingRequest {
   readonly reject: (reason: unknown) => void;
 }
 
-/** How far a request is: its schema checks it, it has no reply, its reply is being checked, or it is settled. */
+/**
+ * The stage of a request: its schema check is under way, it waits for its reply, the reply is being checked, or it is
+ * settled.
+ */
 type Stage = "checking" | "waiting" | "replied" | "over";
 
-/** What a request has not got when its time is up. */
+/** What is missing at each stage, for the error text of a request whose time limit has passed. */
 const MISSING: Readonly<Record<Stage, string>> = {
   checking: "not checked by its schema",
   waiting: "no reply",
@@ -49,22 +52,22 @@ const MISSING: Readonly<Record<Stage, string>> = {
   over: "",
 };
 
-/** A request on its way. */
+/** A request between its call and its reply. */
 export interface PendingRequest extends Queued<PendingRequest> {
   readonly id: Buffer;
   /** The number in its id. */
   readonly key: number;
-  /** What {@link OpenWork} knows it by. */
+  /** Its number in {@link OpenWork}. */
   readonly number: number;
   readonly request: OutgoingRequest;
   readonly body: Buffer;
   stage: Stage;
-  /** Whether its encoding counts: those that wait for room do not yet. */
+  /** Whether its encoding counts as queued: that of a request waiting for room does not yet. */
   isCounted: boolean;
-  /** Whether ZeroMQ has it. */
+  /** Whether it was handed to ZeroMQ. */
   sent: boolean;
   timer: NodeJS.Timeout | null;
-  /** Its time is up, and it looks for the last time whether its reply is there. */
+  /** Cancels the last look for its reply, after its time limit has passed; null where there is none. */
   forgetLook: (() => void) | null;
   unlisten: (() => void) | null;
 }
@@ -72,15 +75,15 @@ export interface PendingRequest extends Queued<PendingRequest> {
 /**
  * The requests of a requester that have no reply yet.
  *
- * Every request settles exactly once: by its reply, its time limit, its signal, or `close`, also where a schema that is
- * to check it, or its reply, never settles. One that was given up before ZeroMQ had it is never sent. What is sent is the request as it was at the call. Requests
- * beyond the bound in bytes wait at their callers, in the order of the calls.
+ * Every request settles exactly once: by its reply, its time limit, its signal, or `close`, even if a schema that
+ * checks it or its reply never settles. A request that failed before it was handed to ZeroMQ is never sent. The request
+ * is sent as it was at the call. Requests beyond the limit in bytes wait at their callers, in the order of the calls.
  */
 export class PendingRequests {
   readonly #options: PendingRequestsOptions;
   readonly #writer: FrameWriter;
   readonly #open = new Map<number, PendingRequest>();
-  /** Not yet with ZeroMQ. */
+  /** Requests not yet handed to ZeroMQ. */
   readonly #queue = new WaitQueue<PendingRequest>();
   #queuedBytes = 0;
   readonly #work = new OpenWork();
@@ -121,8 +124,10 @@ export class PendingRequests {
   }
 
   /**
-   * @param checked the check of the request by its schema; null where it needs none, or has passed it
-   * @throws what the codec throws
+   * Adds a request.
+   *
+   * @param checked the schema check of the request; null where it needs none, or has passed it
+   * @throws errors of the codec
    */
   add(request: OutgoingRequest, checked: Promise<unknown> | null): void {
     const body = this.#options.encode(request.value);
@@ -146,9 +151,9 @@ export class PendingRequests {
   }
 
   /**
-   * A reply came: {@link resolve} or {@link reject} are to follow.
+   * Takes the request of a reply; a call of {@link resolve} or {@link reject} must follow.
    *
-   * @returns its request; null when nobody waits for it any more
+   * @returns null when the request is no longer open
    */
   take(id: Buffer): PendingRequest | null {
     const pending = this.#open.get(numberOf(id));
@@ -157,17 +162,17 @@ export class PendingRequests {
     return pending;
   }
 
-  /** Settles a request, unless it was given up meanwhile. */
+  /** Settles a request, unless it has failed meanwhile. */
   resolve(pending: PendingRequest, reply: unknown): void {
     if (this.#close(pending)) pending.request.resolve(reply);
   }
 
-  /** Settles a request, unless it was given up meanwhile. */
+  /** Settles a request, unless it has failed meanwhile. */
   reject(pending: PendingRequest, reason: unknown): void {
     if (this.#close(pending)) pending.request.reject(reason);
   }
 
-  /** A connection was lost: what may have been on it, and may be sent again, is. */
+  /** To be called when a connection was lost: sends all requests again that may have been on it and may be repeated. */
   resend(): void {
     for (const pending of this.#open.values()) {
       if (!pending.sent || pending.stage === "replied" || !pending.request.resend) continue;
@@ -184,7 +189,7 @@ export class PendingRequests {
     return this.#work.drain(options);
   }
 
-  /** Hands over what waits, as far as there is somebody to take it. */
+  /** Hands queued requests to ZeroMQ, as long as a replier may be connected. */
   pump(): void {
     while (this.#writer.idle && this.#queue.size > 0 && this.#options.isReachable()) {
       const pending = this.#queue.next()!;
@@ -199,7 +204,7 @@ export class PendingRequests {
 
   close(): void {
     this.#writer.close();
-    // First, or the requests that are given up here would be what a drain has waited for.
+    // First, or requests that fail below would complete a pending drain.
     this.#work.stop();
     for (const pending of [...this.#open.values()]) this.reject(pending, closedError());
   }
@@ -236,7 +241,7 @@ export class PendingRequests {
       const message = `request: ${MISSING[pending.stage]} within ${pending.request.timeoutMs} ms`;
       this.reject(pending, new BrokerlessError("BROKERLESS_TIMEOUT", message));
     };
-    // What was not sent has no reply, and shall not be sent any more.
+    // A request that was not sent has no reply, and must not be sent any more.
     if (!pending.sent) giveUp();
     else pending.forgetLook = lastLook(giveUp, this.#options.isReading);
   };
@@ -267,7 +272,7 @@ export class PendingRequests {
   }
 }
 
-/** What a request takes of the queue (bytes). */
+/** The share of a request in the queue (bytes). */
 function bytesOf({ body, request: { headers } }: PendingRequest): number {
   return headers === null ? body.length : body.length + headers.length;
 }

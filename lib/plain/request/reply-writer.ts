@@ -2,38 +2,38 @@ import { Turns } from "../../core/queue/turns.ts";
 import { errnoOf } from "../../transport/native/native.ts";
 import type { RequestingPeer } from "./requesting-peers.ts";
 
-/** Pauses between tries grow from one to so many milliseconds. */
+/** Longest pause between two attempts; pauses grow from one millisecond (milliseconds). */
 const PAUSE_MS_MAX = 16;
-/** Tries that only wait for the next turn of the event loop, before there are pauses (count). */
+/** Attempts that wait only for the next turn of the event loop, before there are pauses (count). */
 const TURNS = 4;
-/** What waits for a peer that takes nothing for so long is dropped (milliseconds). */
+/** When a peer has taken no reply for so long, its waiting replies are dropped (milliseconds). */
 const STUCK_MS_MAX = 1_000;
 /**
- * Replies may wait for one peer (bytes): as much as of any other socket that writes to its peers. What a reply takes
- * beside its bytes bounds their number too, to 16,384.
+ * Most bytes of the replies that wait for one peer: the same as of any other socket that writes to its peers. The
+ * overhead of each reply limits their number too, to 16,384.
  */
 const WAITING_BYTES_MAX = 4 * 2 ** 20;
-/** What a reply that waits takes beside its bytes, about (bytes). */
+/** Approximate overhead of a waiting reply beside its bytes (bytes). */
 const REPLY_BYTES = 256;
 
 /** A reply on its way to the connection of its request. */
 export interface SendableReply {
   readonly peer: RequestingPeer;
-  /** The envelope, which begins with the routing id, and what stands for the body. */
+  /** The envelope, which begins with the routing id, and the body or the frames in its place. */
   readonly frames: readonly Buffer[];
-  /** What its writer's owner knows it by. */
+  /** The number of the reply at the owner of the writer. */
   readonly number: number;
 }
 
-/** What an {@link ReplyWriter} is made of. */
+/** Dependencies of {@link ReplyWriter}. */
 export interface ReplyWriterOptions {
-  /** Hands a message to ZeroMQ, or rejects at once with EAGAIN where its peer is full. */
+  /** Hands a message to ZeroMQ, or rejects at once with EAGAIN where the peer's queue is full. */
   readonly send: (frames: readonly Buffer[]) => Promise<void>;
   readonly isClosed: () => boolean;
   readonly onSent: (reply: SendableReply) => void;
-  /** The replies, of one peer, can not be sent. */
+  /** Called when replies of one peer cannot be sent. */
   readonly onDropped: (replies: readonly SendableReply[], cause: unknown) => void;
-  /** No reply waits for this peer any more: it reads, or was waited for long enough. */
+  /** Called when no reply waits for this peer any more: they were sent, or dropped after the longest wait. */
   readonly onFlowing: (peer: RequestingPeer) => void;
 }
 
@@ -44,11 +44,11 @@ interface Waiting {
 }
 
 /**
- * Sends replies, and keeps those that their peer does not take at once: they hold up nobody but that peer.
+ * Sends replies, and queues those that their peer does not take at once, so that they hold up only that peer.
  *
- * What waits for a peer is bounded, in bytes and so in number, and so is the wait: what comes beyond the bound, and
- * all of it when the peer takes nothing for a second of trying, is dropped. ZeroMQ does not tell when there is room
- * for one peer again: so the oldest reply of each such peer is tried again after short, growing pauses.
+ * The queue of a peer is bounded in bytes, and so in number, and in time: a reply beyond the bound is dropped, and so
+ * is the whole queue when the peer takes nothing during a second of attempts. ZeroMQ does not report when there is room
+ * for one peer again, so the oldest reply of each such peer is retried after short, growing pauses.
  */
 export class ReplyWriter {
   readonly #options: ReplyWriterOptions;
@@ -63,7 +63,10 @@ export class ReplyWriter {
     return this.#waiting.has(peer);
   }
 
-  /** Never rejects. Resolves when the reply is with ZeroMQ, waits here, or is dropped. */
+  /**
+   * Sends or queues a reply. Never rejects. Resolves when the reply was handed to ZeroMQ, is queued here, or was
+   * dropped.
+   */
   async write(reply: SendableReply): Promise<void> {
     const { peer, frames } = reply;
     if (!peer.isGone && !this.isStuck(peer)) {
@@ -83,12 +86,12 @@ export class ReplyWriter {
     else this.#keep(reply);
   }
 
-  /** The peer has gone. */
+  /** Drops the replies of a peer whose connection has ended. */
   forget(peer: RequestingPeer): void {
     this.#drop(peer, new Error("its connection has ended"));
   }
 
-  /** Drops everything. */
+  /** Drops all replies. */
   close(): void {
     for (const peer of [...this.#waiting.keys()]) this.#drop(peer, new Error("closed"));
   }
@@ -109,7 +112,7 @@ export class ReplyWriter {
     }
   }
 
-  /** The only loop of a peer. Never rejects. */
+  /** Retries the replies of one peer; there is one such loop for each. Never rejects. */
   async #retry(peer: RequestingPeer, waiting: Waiting): Promise<void> {
     const turns = new Turns();
     let waitedMs = await pause(0);
@@ -149,7 +152,7 @@ export class ReplyWriter {
   }
 }
 
-/** @returns how long it was (milliseconds); 0 for a turn of the event loop */
+/** @returns the length of the pause (milliseconds); 0 for a turn of the event loop */
 async function pause(tries: number): Promise<number> {
   if (tries < TURNS) {
     await new Promise((resolve) => setImmediate(resolve));

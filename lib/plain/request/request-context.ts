@@ -1,26 +1,33 @@
 import type { MessageHeaders } from "../../batch/headers.ts";
 import { type PeerId, peerIdOf } from "../../core/peer-id.ts";
 
-/** What a handler knows of a request beside its value. */
+/**
+ * The context of a request that its handler gets beside the value.
+ *
+ * @example
+ * ```ts
+ * await replier.serve((path, { signal, headers }) => render(path, { signal, locale: headers.locale }));
+ * ```
+ */
 export class RequestContext {
   readonly #routingId: Buffer;
   /**
-   * Aborts when the socket closes: nobody will get the reply. Not when the requester has given up, whose time limit does
-   * not travel. It is one signal for all requests of the socket, with any number of listeners: those of a handler are to
-   * be removed when it ends.
+   * Aborts when the socket closes, since the reply can no longer be sent. It does not abort when the requester's time
+   * limit has passed, which is not sent with the request. All requests of the socket share this one signal, with any
+   * number of listeners: a handler must remove its listeners when it ends.
    */
   readonly signal: AbortSignal;
-  /** Names to texts, as they were sent; empty where there were none. Frozen. */
+  /** The headers, from names to texts, as they were sent; empty where there were none. Frozen. */
   readonly headers: MessageHeaders;
 
-  /** @param routingId first frame of the request, as ZeroMQ gives it */
+  /** @param routingId first frame of the request, as ZeroMQ delivers it */
   constructor(routingId: Buffer, signal: AbortSignal, headers: MessageHeaders) {
     this.#routingId = routingId;
     this.signal = signal;
     this.headers = headers;
   }
 
-  /** Whose request it is. Not a proof of identity. */
+  /** The peer that sent the request. Not proof of its identity. */
   get peer(): PeerId {
     return peerIdOf(this.#routingId);
   }

@@ -5,17 +5,17 @@ import { BrokerlessError, RemoteError } from "../../errors.ts";
 import { type HandlerError, handlerError } from "../../handler-error.ts";
 import { REQUEST_ID_BYTES } from "./request-ids.ts";
 
-/** Separates the envelope, by which a reply finds its way back, from the body. */
+/** Separates the envelope, which routes the reply back, from the body. */
 export const DELIMITER: Buffer = Buffer.alloc(0);
-/** First of the two frames that stand for the body of a reply when the replier failed. */
+/** First of the two frames that replace the body of a reply when the replier failed. */
 const FAILED = Buffer.from("brokerless-error");
 /** Frames of an envelope: the request id, and one for each device on the way (count). */
 const ENVELOPE_FRAMES_MAX = 16;
-/** Longest error text that travels (characters). */
+/** Longest text of an error in a reply (characters). */
 const ERROR_CHARS_MAX = 4_096;
-/** Most that a character of it takes as JSON, where it is escaped with its number (bytes). */
+/** Most bytes of one of its characters in JSON, as a numeric escape (bytes). */
 const ERROR_CHAR_BYTES_MAX = 6;
-/** Longest JSON of an error: its three texts, and what is around them (bytes). */
+/** Longest JSON of an error: its three texts, and the JSON around them (bytes). */
 const ERROR_BYTES_MAX =
   3 * ERROR_CHARS_MAX * ERROR_CHAR_BYTES_MAX +
   Buffer.byteLength(JSON.stringify({ name: "", message: "", code: "" }));
@@ -26,22 +26,22 @@ const ERROR_BYTES_MAX =
  * | frames   | what                                                     |
  * |----------|----------------------------------------------------------|
  * | 1        | the peer                                                 |
- * | 0 to 16  | what the way back needs: request ids, ids of devices     |
+ * | 0 to 16  | the route back: request ids, ids of devices              |
  * | 1        | empty: the first such frame                              |
  * | 1        | the body: exactly one value                              |
  * | 0 or 1   | headers                                                  |
  */
 export interface Request {
-  /** The peer and everything up to and with the empty frame: goes back before the reply. */
+  /** The peer and all frames up to and including the empty one; the reply begins with them. */
   readonly envelope: readonly Buffer[];
   readonly body: Buffer;
   /** The frame of its headers; null where there is none. */
   readonly headers: Buffer | null;
 }
 
-/** @throws BrokerlessError `BROKERLESS_PROTOCOL` */
+/** Parses a request. @throws BrokerlessError `BROKERLESS_PROTOCOL` */
 export function openRequest(parts: readonly Buffer[]): Request {
-  // As REP reads it: the first empty frame behind the peer ends the envelope.
+  // As REP does: the first empty frame after the peer ends the envelope.
   const bodyAt = parts.findIndex((part, index) => index > 0 && part.length === 0) + 1;
   const behind = parts.length - bodyAt;
   const isRequest = bodyAt >= 2 && (behind === 1 || behind === 2);
@@ -53,14 +53,14 @@ export function openRequest(parts: readonly Buffer[]): Request {
   return { envelope: parts.slice(0, bodyAt), body: parts[bodyAt]!, headers };
 }
 
-/** A reply: the body, or what {@link readError} reads the error of the replier from. */
+/** A reply: the body, or the frame from which {@link readError} reads the replier's error. */
 export type WireReply =
   | { readonly id: Buffer; readonly body: Buffer; readonly error: null }
   | { readonly id: Buffer; readonly body: null; readonly error: Buffer };
 
 /**
- * A reply as a DEALER receives it: request id (12 bytes), empty, then the body, or two frames for
- * an error: `brokerless-error`, and JSON `{ name, message, code }`. Reads neither: perhaps nobody waits for it.
+ * Parses a reply as a DEALER receives it: request id (12 bytes), empty, then the body, or two frames for an error:
+ * `brokerless-error`, and JSON `{ name, message, code }`. Decodes neither, since the request may no longer be open.
  *
  * @throws BrokerlessError `BROKERLESS_PROTOCOL`
  */
@@ -95,18 +95,21 @@ export class SingleEncoder {
   }
 }
 
-/** The frames that stand for the body when the handler threw `error`. */
+/** The frames that replace the body of the reply when the handler threw `error`. */
 export function errorFrames(error: unknown): Buffer[] {
   const said = answerOf(error) ?? handlerError(error, ERROR_CHARS_MAX);
   return [FAILED, Buffer.from(JSON.stringify(said))];
 }
 
-/** Whether a handler that threw `error` has answered with it. */
+/** Whether an error thrown by a handler is itself the reply. */
 export function isAnswer(error: unknown): boolean {
   return answerOf(error) !== null;
 }
 
-/** Of a `RemoteError` what it says, so that the caller gets it as it is; null for what is none, or cannot be read. */
+/**
+ * The texts of a `RemoteError`, so that the requester gets it unchanged; null for any other error, and where it cannot
+ * be read.
+ */
 function answerOf(error: unknown): HandlerError | null {
   if (handlerError(error, ERROR_CHARS_MAX).name !== "RemoteError") return null;
   try {
@@ -119,9 +122,9 @@ function answerOf(error: unknown): HandlerError | null {
 }
 
 /**
- * Reads the error of a reply.
+ * Decodes the error of a reply.
  *
- * @throws BrokerlessError `BROKERLESS_TOO_LARGE` for what is longer than any that {@link errorFrames} makes
+ * @throws BrokerlessError `BROKERLESS_TOO_LARGE` for one longer than {@link errorFrames} can produce
  */
 export function readError(frame: Buffer): RemoteError {
   if (frame.length > ERROR_BYTES_MAX) {

@@ -1,8 +1,8 @@
-/** A connection on which requests came that have no reply yet. */
+/** A connection with requests that have no reply yet. */
 export interface RequestingPeer {
-  /** Whether the connection has ended: whoever has its routing id now is another. */
+  /** Whether the connection has ended: its routing id may belong to another connection now. */
   readonly isGone: boolean;
-  /** Whether it was waited for in vain, and has taken no reply since. */
+  /** Whether it let its replies wait for the longest time, and has taken none since. */
   isDeaf: boolean;
 }
 
@@ -10,15 +10,15 @@ interface Requesting {
   readonly key: string;
   isGone: boolean;
   isDeaf: boolean;
-  /** Requests of it without a reply (count). */
+  /** Its requests without a reply (count). */
   open: number;
 }
 
 /**
  * The peers of a ROUTER that wait for replies, by routing id. A peer chooses its id, and ZeroMQ's own ids can be
- * guessed: so an id alone does not say that the one who has it is the one who made the request.
+ * guessed. So the id alone does not prove that its present holder made the request.
  *
- * Pure. As many are remembered as have open requests.
+ * Pure. Remembers only peers with open requests.
  */
 export class RequestingPeers {
   readonly #requesting = new Map<string, Requesting>();
@@ -28,7 +28,7 @@ export class RequestingPeers {
     return this.#requesting.size;
   }
 
-  /** A request was read. Its reply must {@link end} it. */
+  /** Registers a request. Its reply must {@link end} it. */
   begin(routingId: Buffer): RequestingPeer {
     const key = routingId.toString("latin1");
     let requesting = this.#requesting.get(key);
@@ -40,7 +40,7 @@ export class RequestingPeers {
     return requesting;
   }
 
-  /** The request has its reply, or nobody is there to get one. */
+  /** To be called when the request has its reply, or no longer needs one. */
   end(peer: RequestingPeer): void {
     const requesting = peer as Requesting;
     requesting.open -= 1;
@@ -48,7 +48,7 @@ export class RequestingPeers {
   }
 
   /**
-   * The connection that had this routing id has ended.
+   * To be called when the connection with this routing id has ended.
    *
    * @returns null where it has no open requests
    */

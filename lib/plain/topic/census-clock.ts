@@ -1,18 +1,18 @@
 import type { Clock } from "../../clock.ts";
 import { TICK_MS } from "./subscriber-counter.ts";
 
-/** What counts the time of a {@link CensusClock}. */
+/** The counter that a {@link CensusClock} drives. */
 export interface Ticking {
-  /** Whether time counts. */
+  /** Whether it needs ticks. */
   readonly isWaiting: boolean;
   tick(): void;
 }
 
 /**
- * Ticks for a counter of subscribers while it waits for something.
+ * Calls the ticks of a subscriber counter while it waits for prefixes.
  *
- * Ticks follow one another only where the event loop turns between them: a process that was held up for long reads
- * what has come meanwhile before it finds that nothing has.
+ * The event loop turns between two ticks: a process that was blocked for long reads the subscriptions that have arrived
+ * meanwhile before it concludes that none have.
  */
 export class CensusClock {
   readonly #clock: Clock;

@@ -1,36 +1,36 @@
 /** The part of one announcement that waits in a {@link PrefixLedger}. */
 export interface Claim {
-  /** Prefixes that it announced and that may not be here (count). */
+  /** Announced prefixes that may not have arrived (count). */
   awaited: number;
-  /** Prefixes that had arrived when it was announced, over all time (count). */
+  /** Prefixes that had arrived in total when it was announced (count). */
   from: number;
 }
 
 /**
- * Prefixes of one kind that a publisher has: how many are here, how many were announced, and how many of those are
- * missing. XPUB does not say whose a prefix is, so what arrives is taken to be what is missing.
+ * The prefixes of one kind at a publisher: how many are present, how many were announced, and how many of those are
+ * missing. XPUB does not report whose a prefix is, so a prefix that arrives is taken to be a missing one.
  *
- * Pure. Invariant: what all claims await together is what has arrived for them and what is missing.
+ * Pure. Invariant: the sum awaited by all claims is the sum of the prefixes that arrived for them and those missing.
  */
 export class PrefixLedger {
   #here = 0;
   #needed = 0;
   #missing = 0;
-  /** Over all time (count). */
+  /** Prefixes that have arrived, in total (count). */
   #arrived = 0;
-  /** Arrived for claims that are not settled, nobody knows for which (count). */
+  /** Prefixes that arrived for unsettled claims, not known for which (count). */
   #unsettled = 0;
 
   get missing(): number {
     return this.#missing;
   }
 
-  /** Prefixes that nobody has announced (count). */
+  /** Prefixes that no subscriber has announced (count). */
   get others(): number {
     return Math.max(0, this.#here - (this.#needed - this.#missing));
   }
 
-  /** A prefix has arrived. @returns whether it was missing */
+  /** To be called when a prefix has arrived. @returns whether it was missing */
   arrive(): boolean {
     this.#here += 1;
     this.#arrived += 1;
@@ -40,15 +40,15 @@ export class PrefixLedger {
     return true;
   }
 
-  /** A prefix was given up. */
+  /** To be called when a prefix was cancelled. */
   leave(): void {
     this.#here = Math.max(0, this.#here - 1);
   }
 
   /**
-   * A subscriber announces `now` prefixes, where it had announced `before`.
+   * To be called when a subscriber announces `now` prefixes, after `before` in its previous announcement.
    *
-   * @param here how many of them are here by now (count)
+   * @param here how many of them are already present (count)
    */
   announce(
     claim: Claim,
@@ -59,7 +59,7 @@ export class PrefixLedger {
     this.#needed += now - before;
     this.#missing += more;
     claim.awaited += more;
-    // It has given some up, and those have arrived before.
+    // It has cancelled some, and those had arrived before.
     const fewer = Math.max(0, claim.awaited - now);
     claim.awaited -= fewer;
     const settled = Math.min(fewer, this.#unsettled);
@@ -67,21 +67,22 @@ export class PrefixLedger {
     this.#missing = Math.max(0, this.#missing - (fewer - settled));
   }
 
-  /** Whether enough has arrived since the claim was made for it to be complete. */
+  /** Whether enough prefixes have arrived since the claim was made for it to be complete. */
   covers({ awaited, from }: Claim): boolean {
     return awaited <= this.#unsettled && awaited <= this.#arrived - from;
   }
 
-  /** What the claim awaits is here: of what has arrived, so much is its own. */
+  /** To be called when the prefixes of the claim have arrived: takes its share of the arrived ones. */
   settle(claim: Claim): void {
     this.#unsettled = Math.max(0, this.#unsettled - claim.awaited);
     claim.awaited = 0;
   }
 
   /**
-   * Nobody waits for what is missing of the claim any more. It is taken to be what lacks of all, as far as it can.
+   * Stops waiting for the missing prefixes of the claim. As many of all missing ones as possible are taken to be its
+   * own.
    *
-   * @returns what was missing (count)
+   * @returns how many were missing (count)
    */
   strike(claim: Claim): number {
     const missing = Math.min(claim.awaited, this.#missing);
@@ -92,7 +93,7 @@ export class PrefixLedger {
     return missing;
   }
 
-  /** What was announced is announced no more (count). */
+  /** To be called when announced prefixes are no longer announced (count). */
   withdraw(count: number): void {
     this.#needed -= count;
   }

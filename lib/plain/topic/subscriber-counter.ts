@@ -1,28 +1,28 @@
 import { peerName } from "../../peer-text.ts";
 import { type Claim, PrefixLedger } from "./prefix-ledger.ts";
 
-/** First characters of a subscription that only announces a subscriber. No topic may begin so. */
+/** First characters of a mark: a subscription that only announces a subscriber. No topic may begin with them. */
 export const MARK = "\0brokerless\0";
 /**
- * The id of the subscriber, which of its marks it is, how many prefixes it asks for beside the empty
- * one, whether it asks for that, and how it calls itself.
+ * A mark: the id of the subscriber, the number of the mark, the number of its prefixes except the empty one, whether it
+ * has the empty prefix, and the name of the subscriber.
  */
 const MARK_FORM = /^([\w-]{1,32})\.(\d{1,15})\.(\d{1,9})(\.\*)?(?: (.{1,64}))?$/s;
-/** Marks that are remembered, so that no peer can make us remember more (count). */
+/** Most marks that are remembered, which bounds the memory that peers can use (count). */
 const MARKS_MAX = 65_536;
-/** A tick, as {@link SubscriberCounter.tick} expects it (milliseconds). */
+/** Interval of {@link SubscriberCounter.tick} (milliseconds). */
 export const TICK_MS = 500;
-/** Where nothing that is missing has come for so long, nothing will come: announcements are judged (ticks). */
+/** After so long without a missing prefix, no more are expected, and announcements are judged (ticks). */
 const QUIET_TICKS = 4;
-/** However much comes, an announcement is judged after so long (ticks). */
+/** An announcement is judged after so long, even if prefixes still arrive (ticks). */
 const HOLD_TICKS_MAX = 60;
 
-/** What a subscription message meant. */
+/** The meaning of a subscription message. */
 export type CensusChange =
   | { readonly type: "subscribe" | "unsubscribe"; readonly prefix: string }
   | { readonly type: "mark"; readonly came?: Subscriber; readonly left?: Subscriber };
 
-/** A subscriber that has announced itself, for those who look. What it says of itself is a claim. */
+/** A subscriber that has announced itself, in its public form. Id and name are its own claims. */
 export interface Subscriber {
   readonly id: string;
   readonly name: string | null;
@@ -30,18 +30,18 @@ export interface Subscriber {
 
 /** A subscriber that has announced itself. */
 interface Announced extends Subscriber {
-  /** Two or three for a moment, while it replaces one by the next (count). */
+  /** Its marks: two or three for a moment, while it replaces one by the next (count). */
   marks: number;
-  /** Which of its marks is the newest. */
+  /** The number of its newest mark. */
   newest: number;
-  /** How many prefixes that one announces, the empty one not counted. */
+  /** Prefixes that the newest mark announces, without the empty one (count). */
   prefixes: number;
   /** 1 when it announces the empty prefix, else 0. */
   empty: number;
   readonly claims: { readonly prefixes: Claim; readonly empty: Claim };
-  /** Of what it announced, that nobody waits for any more (count). */
+  /** Announced prefixes that are no longer waited for (count). */
   readonly owed: { prefixes: number; empty: number };
-  /** When it began to wait to be judged, and when it announced last (ticks). */
+  /** When its wait began, and when it last announced prefixes (ticks). */
   firstTick: number;
   lastTick: number;
 }
@@ -49,14 +49,14 @@ interface Announced extends Subscriber {
 /**
  * Counts the subscribers of a publisher whose subscriptions have arrived, from XPUB's messages.
  *
- * XPUB does not say who subscribes. Our subscribers announce with a mark how many prefixes follow; who
- * has announced is complete when as many have arrived as are announced. The empty prefix is counted
- * by itself, because a new connection repeats it before the mark. What remains are subscriptions of
- * others, of which each connection is taken to have at least one.
+ * XPUB does not report which peer subscribes. Sockets of this package announce with a mark how many prefixes follow; a
+ * subscriber is complete when as many have arrived as it announced. The empty prefix is counted separately, because a
+ * new connection repeats it before the mark. The remaining prefixes belong to other subscribers, each of which is taken
+ * to have at least one.
  *
- * Where prefixes are announced that do not come, each announcement is judged after a while by what has arrived since:
- * those that may be complete count, the others are struck off. They hold up nobody, and count when as much has arrived
- * as they lacked.
+ * Where announced prefixes do not arrive, each announcement is judged after a while by the number that has arrived
+ * since: subscribers that may be complete count, the others are struck. Struck subscribers delay no other, and count
+ * once as many prefixes have arrived as they lacked.
  *
  * Pure. Invariant: `count(peers) <= max(peers, announced subscribers)`.
  *
@@ -65,23 +65,23 @@ interface Announced extends Subscriber {
 export class SubscriberCounter {
   readonly #marks = new Set<string>();
   readonly #announced = new Map<string, Announced>();
-  /** Those who do not count, since not all of what they announced at first has arrived. */
+  /** Subscribers that do not count, since not all prefixes of their first announcement have arrived. */
   readonly #incomplete = new Set<Announced>();
-  /** Those whose last mark may announce what has not arrived yet. */
+  /** Subscribers whose newest mark may announce prefixes that have not arrived yet. */
   readonly #claiming = new Set<Announced>();
-  /** The incomplete ones who were judged. */
+  /** The incomplete subscribers that were judged. */
   readonly #struck = new Set<Announced>();
-  /** The same, who lacks the fewest last; and some who are struck no more. */
+  /** The struck subscribers, the one that lacks fewest last; may also contain some that are no longer struck. */
   #byLack: Announced[] = [];
-  /** Prefixes that have arrived for those who are struck (count). */
+  /** Prefixes that have arrived for struck subscribers (count). */
   #late = 0;
   readonly #prefixes = new PrefixLedger();
   readonly #empty = new PrefixLedger();
   #tick = 0;
-  /** Ticks without a prefix that was missing (count). */
+  /** Ticks since a missing prefix arrived (count). */
   #quietTicks = 0;
 
-  /** @param message a message read from XPUB: 1 or 0, then the prefix; anything else is not for us */
+  /** @param message a message read from XPUB: 1 or 0, then the prefix; any other message is ignored */
   read(message: Buffer): CensusChange | null {
     const adds = message[0] === 1;
     if (!adds && message[0] !== 0) return null;
@@ -95,12 +95,12 @@ export class SubscriberCounter {
     return { type: adds ? "subscribe" : "unsubscribe", prefix };
   }
 
-  /** Whether somebody has announced what has not arrived: time counts, see {@link tick}. */
+  /** Whether announced prefixes have not arrived: {@link tick} must be called then. */
   get isWaiting(): boolean {
     return this.#claiming.size > 0;
   }
 
-  /** {@link TICK_MS} have passed, and the event loop has turned since the tick before. */
+  /** To be called every {@link TICK_MS}, after at least one turn of the event loop since the previous tick. */
   tick(): void {
     this.#tick += 1;
     this.#quietTicks += 1;
@@ -113,14 +113,14 @@ export class SubscriberCounter {
     if (due.length > 0) this.#judge(due);
   }
 
-  /** Those who have announced themselves, whether all of their prefixes have arrived or not. */
+  /** The subscribers that have announced themselves, whether all of their prefixes have arrived or not. */
   list(): Subscriber[] {
     return [...this.#announced.values()].map(({ id, name }) => ({ id, name }));
   }
 
   /**
    * @param peers connections that have completed the handshake (count)
-   * @returns subscribers that will get what is published from now on (count)
+   * @returns subscribers that get the messages published from now on (count)
    */
   count(peers: number): number {
     const complete = this.#announced.size - this.#incomplete.size;
@@ -138,13 +138,13 @@ export class SubscriberCounter {
     }
   }
 
-  /** Where nothing is missing, everybody has what they announced. */
+  /** Settles all announcements when no prefix is missing. */
   #complete(): void {
     if (this.#prefixes.missing + this.#empty.missing > 0) return;
     for (const announced of this.#claiming) this.#settle(announced);
   }
 
-  /** What it announced is here; it counts, unless something of before is missing. */
+  /** Settles an announcement whose prefixes have arrived. The subscriber counts, unless earlier ones are missing. */
   #settle(announced: Announced): void {
     this.#prefixes.settle(announced.claims.prefixes);
     this.#empty.settle(announced.claims.empty);
@@ -152,7 +152,7 @@ export class SubscriberCounter {
     if (!this.#struck.has(announced)) this.#incomplete.delete(announced);
   }
 
-  /** Counts as many of them as may be complete by what has arrived, and waits for the others no more. */
+  /** Counts as many of them as may be complete by the prefixes that have arrived, and strikes the others. */
   #judge(due: Announced[]): void {
     if (this.#struck.size === 0) this.#late = 0;
     due.sort((one, other) => lackOf(one) - lackOf(other));
@@ -177,13 +177,13 @@ export class SubscriberCounter {
     owed.prefixes += this.#prefixes.strike(claims.prefixes);
     owed.empty += this.#empty.strike(claims.empty);
     this.#claiming.delete(announced);
-    // Who counted before goes on to: it has what it asked for first.
+    // A subscriber that counted before still counts: it has its first prefixes.
     if (!this.#incomplete.has(announced)) return;
     if (owedBy(announced) > 0) this.#struck.add(announced);
     else this.#incomplete.delete(announced);
   }
 
-  /** Counts those of the struck for whom enough has arrived since. */
+  /** Counts the struck subscribers for which enough prefixes have arrived since. */
   #pardon(): void {
     for (;;) {
       const next = this.#byLack.at(-1);
@@ -198,7 +198,7 @@ export class SubscriberCounter {
     }
   }
 
-  /** @returns who came or left by it */
+  /** @returns the subscriber that joined or left by it */
   #readMark(mark: string, adds: boolean): { came?: Subscriber; left?: Subscriber } {
     const [, id, number, prefixes, empty, name = ""] = MARK_FORM.exec(mark) ?? [];
     if (id === undefined) return {};
@@ -247,7 +247,7 @@ export class SubscriberCounter {
       owed.empty = Math.min(owed.empty, now.empty);
       this.#sortStruck();
     }
-    // What was here before the mark belongs to others; not so the empty prefix.
+    // Prefixes that arrived before the mark belong to others; this does not hold for the empty prefix.
     this.#prefixes.announce(claims.prefixes, {
       before: before.prefixes,
       now: now.prefixes - owed.prefixes,
@@ -273,7 +273,7 @@ export class SubscriberCounter {
     this.#announced.delete(id);
     this.#incomplete.delete(announced);
     this.#struck.delete(announced);
-    // Perhaps before all of its prefixes came: nobody waits for those any more.
+    // Some of its prefixes may not have arrived: they are no longer waited for.
     this.#strike(announced);
     this.#prefixes.withdraw(announced.prefixes - announced.owed.prefixes);
     this.#empty.withdraw(announced.empty - announced.owed.empty);
@@ -282,12 +282,12 @@ export class SubscriberCounter {
   }
 }
 
-/** What it has announced and may lack (count). */
+/** Prefixes that it has announced and may lack (count). */
 function lackOf({ claims }: Announced): number {
   return claims.prefixes.awaited + claims.empty.awaited;
 }
 
-/** What it lacked when it was struck (count). */
+/** Prefixes that it lacked when it was struck (count). */
 function owedBy({ owed }: Announced): number {
   return owed.prefixes + owed.empty;
 }

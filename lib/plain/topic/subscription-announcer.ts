@@ -8,28 +8,27 @@ export interface AnnouncerTarget {
 }
 
 /**
- * Asks publishers for the prefixes of one subscriber, and tells them how many there are.
+ * Subscribes one subscriber to prefixes at its publishers, and announces their number.
  *
- * Changes gather until `flush`. Then a mark goes ahead of new prefixes, and another follows prefixes
- * that are given up: so a mark never announces fewer than a publisher has, and a publisher that has as
- * many as announced has all. The first mark comes before the first prefix, because ZeroMQ repeats them
- * to a new connection in that order; but for the empty prefix, which comes before all, and which makes
- * the others superfluous.
+ * Changes are collected until `flush`. Then a mark is sent before new prefixes, and another after cancelled prefixes.
+ * So a mark never announces fewer prefixes than a publisher has, and a publisher that has as many as announced has all
+ * of them. The first mark precedes the first prefix, because ZeroMQ repeats subscriptions to a new connection in that
+ * order. The exception is the empty prefix, which precedes all, and which makes the others superfluous.
  *
  * @see docs/decisions/0005-knowing-subscribers.md
  */
 export class SubscriptionAnnouncer {
   readonly #target: AnnouncerTarget;
   readonly #id: string = randomBytes(12).toString("base64url");
-  /** Behind every mark: how the subscriber is called. */
+  /** The end of every mark: a space and the subscriber's name, or nothing. */
   readonly #name: string;
   readonly #wanted = new Set<string>();
-  /** What the target was asked for. */
+  /** Prefixes to which the target is subscribed. */
   readonly #asked = new Set<string>();
   readonly #marks: string[] = [];
   #markCount = 0;
 
-  /** @param name how the subscriber is called; null: it has no name */
+  /** @param name the subscriber's name; null where it has none */
   constructor(target: AnnouncerTarget, name: string | null = null) {
     this.#target = target;
     this.#name = name === null ? "" : ` ${name}`;
@@ -43,7 +42,7 @@ export class SubscriptionAnnouncer {
     this.#wanted.delete(prefix);
   }
 
-  /** Asks for what was added since the last call, and gives up what was removed. */
+  /** Subscribes to the prefixes added since the last call, and cancels the removed ones. */
   flush(): void {
     const wanted = this.#wanted.has("") ? new Set([""]) : this.#wanted;
     const added = [...wanted].filter((prefix) => !this.#asked.has(prefix));

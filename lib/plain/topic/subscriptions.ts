@@ -1,16 +1,16 @@
 import { TopicPattern } from "./topic-pattern.ts";
 
-/** What a subscription changes at ZeroMQ. */
+/** Receives the changes of subscriptions at ZeroMQ. */
 export interface PrefixListener {
   add(prefix: string): void;
   remove(prefix: string): void;
 }
 
-/** Topics whose verdict is remembered; the memory starts afresh beyond it (count). */
+/** Most topics whose match is cached; beyond it the cache is cleared (count). */
 const VERDICTS_MAX = 4_096;
 
 /**
- * The patterns of one subscriber. Each prefix is asked of ZeroMQ once, however many patterns share it.
+ * The patterns of one subscriber. Each prefix is subscribed at ZeroMQ once, however many patterns share it.
  *
  * Invariant: a topic that matches some pattern begins with some prefix that was added and not removed.
  */
@@ -24,13 +24,13 @@ export class Subscriptions {
     this.#listener = listener;
   }
 
-  /** Prefixes asked of ZeroMQ (count). */
+  /** Prefixes subscribed at ZeroMQ (count). */
   get prefixes(): number {
     return this.#prefixes.size;
   }
 
   /**
-   * @returns false when the pattern was there before
+   * @returns false when the pattern had been added before
    * @throws TypeError for a malformed pattern
    */
   add(text: string): boolean {
@@ -44,7 +44,7 @@ export class Subscriptions {
     return true;
   }
 
-  /** @returns false when the pattern was not there */
+  /** @returns false when the pattern had not been added */
   remove(text: string): boolean {
     const pattern = this.#patterns.get(text);
     if (pattern === undefined) return false;
@@ -60,7 +60,7 @@ export class Subscriptions {
     return true;
   }
 
-  /** Whether some pattern matches. Remembers the verdict, since publishers repeat their topics. */
+  /** Whether some pattern matches. The result is cached, since publishers repeat their topics. */
   match(topic: string): boolean {
     const known = this.#verdicts.get(topic);
     if (known !== undefined) return known;

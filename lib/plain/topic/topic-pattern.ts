@@ -4,13 +4,13 @@ const SEPARATOR = ".";
 export const TOPIC_BYTES_MAX = 1_024;
 
 /**
- * A subscription: words between dots, in which `*` stands for one word and `#` for zero or more. Without
- * either it is exactly one topic.
+ * A subscription: words separated by dots, in which `*` stands for one word and `#` for zero or more. Without either it
+ * matches exactly one topic.
  *
- * Pure. `matches(t)` implies `t.startsWith(prefix)`, so that the prefix can be left to ZeroMQ.
+ * Pure. `matches(t)` implies `t.startsWith(prefix)`, so that ZeroMQ can filter by the prefix.
  */
 export class TopicPattern {
-  /** What every matching topic begins with; ZeroMQ filters by it at the publisher. */
+  /** The beginning of every matching topic; ZeroMQ filters by it at the publisher. */
   readonly prefix: string;
   readonly #text: string;
   /** Null for a pattern without wildcards. */
@@ -32,7 +32,7 @@ export class TopicPattern {
   }
 }
 
-/** Half of a surrogate pair. It has no UTF-8: what arrives would be another topic. */
+/** Half of a surrogate pair. It has no UTF-8 encoding: another topic would arrive. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** @throws TypeError when `topic` is not a well-formed string of 0 to {@link TOPIC_BYTES_MAX} bytes */
@@ -50,13 +50,13 @@ export function checkTopic(topic: unknown, name: string): void {
   throw new TypeError(`${name} must have at most ${TOPIC_BYTES_MAX} bytes, got ${bytes}`);
 }
 
-/** `#` may stand for no words at all, so the dot before it is not certain; before `*` it is. */
+/** `#` may stand for no words at all, so the dot before it is not part of the prefix; before `*` it is. */
 function literalPrefix(words: readonly string[], wild: number): string {
   const literal = words.slice(0, wild).join(SEPARATOR);
   return wild > 0 && words[wild] === "*" ? literal + SEPARATOR : literal;
 }
 
-/** Wildcard matching with one point of return, so that its time is at most |pattern| x |topic|. */
+/** Wildcard matching with a single backtracking point, so that it takes at most |pattern| x |topic| steps. */
 function matchWords(pattern: readonly string[], topic: readonly string[]): boolean {
   let p = 0;
   let t = 0;
