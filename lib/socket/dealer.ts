@@ -21,11 +21,11 @@ import type { WaitOptions } from "../wait.ts";
 export type DealerOptions<Out, In> = TwoWayOptions<Out, In>;
 
 /**
- * Sends to the connected peers in turn and receives from all of them: the free form of a requester, and
- * the usual peer of a {@link Router}.
+ * Sends to the connected peers round-robin and receives from all of them: an asynchronous requester without a fixed
+ * pairing of request and reply, and the usual peer of a {@link Router}.
  *
- * Promises: order to and from each peer; even shares; bounded memory. Does not promise: delivery.
- * `send` resolves at `queued`. On the wire: ZeroMQ's DEALER, one frame a message.
+ * Promises: order to and from each peer; round-robin distribution; bounded memory. Does not promise: delivery. `send`
+ * resolves at `queued`. On the wire: ZeroMQ's DEALER, one frame a message.
  *
  * @example
  * ```ts
@@ -72,22 +72,27 @@ export class Dealer<Out = unknown, In = Out> extends TypedSocket {
   /**
    * Sends one message to the next peer; waits while the queue is full.
    *
-   * @throws BrokerlessError `BROKERLESS_CODEC`, `_SCHEMA`, `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT`; or the
-   * signal's reason. Nothing is sent then.
+   * @returns resolves when the message is in bounded memory
+   * @throws BrokerlessError `BROKERLESS_CODEC`, `_SCHEMA`, `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT`; TypeError for wrong
+   * options or headers; or the signal's reason. Nothing is sent then.
    */
   send(value: Out, options?: PlainSendOptions): Promise<void> {
     return this.#outbound.send(value, null, options);
   }
 
-  /** Like `send`, but says `false` where `send` would wait. */
+  /**
+   * Like `send`, but returns `false` where `send` would wait.
+   *
+   * @throws as `send` rejects; TypeError for an asynchronous schema
+   */
   trySend(value: Out, options?: TrySendOptions): boolean {
     return this.#outbound.trySend(value, null, options);
   }
 
   /**
-   * A stream in object mode that sends what is written to it, in order, and waits where `send` would. It finishes when
-   * everything is with ZeroMQ; the socket stays open. A message that is refused ends it with that error; destroying
-   * it takes back what waits for room.
+   * A stream in object mode that sends the values written to it, in order, and waits where `send` would. It finishes
+   * when all of them have been handed to ZeroMQ; the socket stays open. A refused message ends the stream with that
+   * error. When the stream is destroyed, messages that still wait for room are not sent.
    *
    * @throws TypeError for a wrong option; BrokerlessError `BROKERLESS_CLOSED`
    */
@@ -98,7 +103,7 @@ export class Dealer<Out = unknown, In = Out> extends TypedSocket {
   }
 
   /**
-   * Takes one message. A call that gives up takes none.
+   * Receives one message. A call that ends with an error takes none.
    *
    * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason
    */
@@ -106,17 +111,17 @@ export class Dealer<Out = unknown, In = Out> extends TypedSocket {
     return this.#inbound.inbox.receive(options);
   }
 
-  /** One message at a time; ends when the socket is closed. */
+  /** Iterates over single messages; ends when the socket is closed. */
   [Symbol.asyncIterator](): AsyncIterableIterator<In> {
     return this.#inbound.inbox.values();
   }
 
-  /** One message at a time, with its headers; ends when the socket is closed. */
+  /** Iterates over single messages with their headers; ends when the socket is closed. */
   messages(): AsyncIterableIterator<Message<In>> {
     return this.#inbound.inbox.messages();
   }
 
-  /** All messages of a frame at a time: the fast way. Ends when the socket is closed. */
+  /** Iterates over frames, each as the array of its messages: the fast way. Ends when the socket is closed. */
   batches(): AsyncIterableIterator<In[]> {
     return this.#inbound.inbox.batches();
   }

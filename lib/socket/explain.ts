@@ -1,43 +1,51 @@
-/** One kind of failure, and what it costs with a certain configuration. */
+/**
+ * One kind of failure, and its effect on messages with a certain configuration: a row of `explain()`.
+ *
+ * @see docs/guarantees.md
+ */
 export interface Guarantee {
-  /** What happens. */
+  /** The failure. */
   readonly failure: string;
-  /** Which messages are lost by it. */
+  /** Messages that it loses. */
   readonly lost: string;
-  /** Which messages are processed twice. */
+  /** Messages that may be processed twice. */
   readonly duplicated: string;
-  /** What may be processed in another order than it was sent. */
+  /** Messages that may be processed in another order than they were sent. */
   readonly reordered: string;
 }
 
-/** A guarantee, and the tests that show it: beginnings of their names. A plain socket's are elsewhere in the docs. */
+/**
+ * A guarantee and its tests, by the beginnings of their names. The tests of plain sockets are listed elsewhere in the
+ * documents.
+ */
 export interface ShownGuarantee extends Guarantee {
   readonly shownBy: readonly string[];
 }
 
-/** What decides the guarantee of a sender. */
+/** The options that determine the guarantees of a sender. */
 export interface SenderSetting {
   readonly kind: "plain" | "memory" | "journal";
-  /** Default `"perReceiver"`. */
+  /** The option `order`. Default `"perReceiver"`. */
   readonly order?: "perReceiver" | "none" | "total" | undefined;
 }
 
 const NOTHING = "nothing";
-/** Many seeds of each kind of run; in the tests, the name is filled in. */
+/** Name of the simulations with many seeds, as it stands in the tests. */
 const SIMULATED = `delivery: \${name}`;
-/** Behind what comes again, among several receivers. */
-const UNORDERED = "what comes again comes behind what was sent later";
-const RETRIED = "with several receivers: what comes again comes behind what was sent later";
+/** Order of redelivered messages, with any number of receivers and with several. */
+const UNORDERED = "redelivered messages come after messages that were sent later";
+const RETRIED =
+  "with several receivers: redelivered messages come after messages that were sent later";
 
-/** The same failures as a sender without an ack layer knows them. */
+/** Failures of a sender without an ack layer. */
 const PLAIN_SENDER: readonly ShownGuarantee[] = [
-  row("this process ends", ["what was queued", NOTHING, NOTHING], []),
-  row("a receiver ends", ["what it held", NOTHING, NOTHING], []),
-  row("the connection breaks", ["what was on its way", NOTHING, NOTHING], []),
+  row("this process ends", ["queued messages", NOTHING, NOTHING], []),
+  row("a receiver ends", ["messages that it had received and not processed", NOTHING, NOTHING], []),
+  row("the connection breaks", ["messages in flight", NOTHING, NOTHING], []),
 ];
 
 /**
- * What a sender promises, in plain words: the one source of `explain()` and of docs/guarantees.md. Pure.
+ * The guarantees of a sender: the single source of `explain()` and of docs/guarantees.md. Pure.
  *
  * @see scripts/guarantees.ts
  */
@@ -45,7 +53,7 @@ export function explainSender(setting: SenderSetting): readonly Guarantee[] {
   return shownSender(setting).map(publicRow);
 }
 
-/** The same with the tests that show it. Pure. */
+/** The same guarantees with their tests. Pure. */
 export function shownSender({ kind, order }: SenderSetting): readonly ShownGuarantee[] {
   if (kind === "plain") return PLAIN_SENDER;
   const again = order === "total" ? NOTHING : order === "none" ? UNORDERED : RETRIED;
@@ -65,24 +73,24 @@ export function shownSender({ kind, order }: SenderSetting): readonly ShownGuara
 const MEMORY_ENDS: readonly ShownGuarantee[] = [
   row(
     "this process is killed, or its machine loses power",
-    ["what no receiver had processed", NOTHING, NOTHING],
+    ["messages that no receiver had processed", NOTHING, NOTHING],
     ["guarantee: without a journal what was not processed ends with the sender"],
   ),
 ];
 
 function journalEnds(again: string): readonly ShownGuarantee[] {
   const acks =
-    "nothing, where receivers live on or have an inbox; else what was acknowledged in the last 20 ms (0.2 s where tens of thousands of ranges are open)";
+    "nothing, where receivers keep running or have an inbox; else messages acknowledged in the last 20 ms (0.2 s where tens of thousands of ranges are open)";
   return [
     row(
       "this process is killed",
-      ["what was not confirmed as stored", acks, again],
+      ["messages not confirmed as stored", acks, again],
       ["crash: a sender killed again and again", "journal: a receiver that survives"],
     ),
     row(
       "this machine loses power",
       [
-        "what was not confirmed as stored; with sync interval also syncIntervalMs, with never more",
+        "messages not confirmed as stored; with sync interval also those of the last syncIntervalMs, with sync never those of a longer time",
         acks,
         again,
       ],
@@ -94,10 +102,10 @@ function journalEnds(again: string): readonly ShownGuarantee[] {
       ["guarantee: a full disk refuses, and what was stored is delivered"],
     ),
     row(
-      "the disk loses what it had said to be stored, or an old copy of the journal is restored",
+      "the disk loses data that it had reported as stored, or an old copy of the journal is restored",
       [
-        "what is gone; both sides are told (`diverged`) where a receiver knew some of it",
-        "what was processed and is not known to be in what is left",
+        "the messages missing there; both sides get a `diverged` event where a receiver knew some of them",
+        "processed messages that the remaining journal does not record as processed",
         NOTHING,
       ],
       [
@@ -107,7 +115,7 @@ function journalEnds(again: string): readonly ShownGuarantee[] {
     ),
     row(
       "this process and the receivers are killed, and both start again",
-      ["what was not confirmed as stored", `${acks}; and the messages in hand`, again],
+      ["messages not confirmed as stored", `${acks}; and the messages in flight`, again],
       [SIMULATED, "flights: with a worker and"],
     ),
   ];
@@ -119,14 +127,18 @@ function receiverFails(again: string): readonly ShownGuarantee[] {
       "a receiver is killed",
       [
         NOTHING,
-        "what it had done and not acknowledged; with an inbox only the messages in hand",
+        "messages that it had processed and not acknowledged; with an inbox only the messages in flight",
         again,
       ],
       ["crash: a receiver killed again and again", "reliable: what a receiver that closes"],
     ),
     row(
-      "a receiver is stopped for longer than leaseMs, and goes on",
-      [NOTHING, "what it finishes nevertheless: its acks are refused, and it is told", again],
+      "a receiver is stopped for longer than leaseMs, and resumes",
+      [
+        NOTHING,
+        "messages that it still finishes: their acks are refused, and it gets a leaseLost event",
+        again,
+      ],
       ["reliable: a lease that ends lets another work"],
     ),
   ];
@@ -135,13 +147,13 @@ function receiverFails(again: string): readonly ShownGuarantee[] {
 function wireFails(again: string): readonly ShownGuarantee[] {
   return [
     row(
-      "the connection is reset, and back within graceMs",
+      "the connection is reset, and restored within graceMs",
       [NOTHING, NOTHING, NOTHING],
       ["guarantee: resets of the connection lose nothing"],
     ),
     row(
-      "the network is cut for longer than graceMs, or than leaseMs where nobody notices",
-      [NOTHING, "what the receiver held, and finishes nevertheless", again],
+      "the network is cut for longer than graceMs, or than leaseMs where neither side detects it",
+      [NOTHING, "messages that the receiver holds and still finishes", again],
       ["guarantee: beyond its lease another receiver gets what was held"],
     ),
   ];
@@ -151,38 +163,43 @@ function several(isTotal: boolean): ShownGuarantee {
   if (isTotal) {
     return row(
       "there are several receivers",
-      [NOTHING, NOTHING, "nothing: one is active, and the others stand by"],
+      [NOTHING, NOTHING, "nothing: one receiver is active, and the others stand by"],
       ["reliable: total order gives everything to one", SIMULATED],
     );
   }
   return row(
     "there are several receivers",
-    [NOTHING, NOTHING, "each gets its share in order; among them there is none"],
+    [NOTHING, NOTHING, "each gets its share in order; there is no order between receivers"],
     ["reliable: several receivers share", SIMULATED],
   );
 }
 
 const PLAIN_RECEIVER: readonly ShownGuarantee[] = [
-  row("this process ends", ["what it had received", NOTHING, NOTHING], []),
+  row(
+    "this process ends",
+    ["messages that it had received and not processed", NOTHING, NOTHING],
+    [],
+  ),
 ];
 
-/** What a receiver adds to what its senders promise. Pure. */
+/** The guarantees of a receiver, in addition to those of its senders. Pure. */
 export function explainReceiver(kind: "plain" | "memory" | "inbox"): readonly Guarantee[] {
   return shownReceiver(kind).map(publicRow);
 }
 
-/** The same with the tests that show it. Pure. */
+/** The same guarantees with their tests. Pure. */
 export function shownReceiver(kind: "plain" | "memory" | "inbox"): readonly ShownGuarantee[] {
   if (kind === "plain") return PLAIN_RECEIVER;
-  const inHand = "the messages in hand, whose effect may have happened: delivery.id tells";
+  const inHand =
+    "the messages in flight, whose effect may have happened: delivery.id identifies them";
   const rest =
     kind === "inbox"
-      ? `nothing, where effects are given to ack and this is the only receiver; else ${inHand}`
-      : `what was done and not acknowledged; and ${inHand}`;
+      ? `nothing, where effects are passed to ack and this is the only receiver; else ${inHand}`
+      : `messages that were processed and not acknowledged; and ${inHand}`;
   return [
     row(
       "this process is killed",
-      [NOTHING, rest, "by what comes again, where there are several receivers"],
+      [NOTHING, rest, "redelivered messages, where there are several receivers"],
       kind === "inbox"
         ? [
             "crash: a receiver killed again and again",
@@ -192,8 +209,8 @@ export function shownReceiver(kind: "plain" | "memory" | "inbox"): readonly Show
         : ["reliable: what a receiver that closes"],
     ),
     row(
-      "it is stopped for longer than the sender's leaseMs, and goes on",
-      [NOTHING, "what it finishes nevertheless; leaseLost tells of it", NOTHING],
+      "it is stopped for longer than the sender's leaseMs, and resumes",
+      [NOTHING, "messages that it still finishes; a leaseLost event has their numbers", NOTHING],
       ["reliable: a lease that ends lets another work"],
     ),
     row(

@@ -25,7 +25,7 @@ import type { Role } from "../role.ts";
 import { sendWithRetry } from "../transport/send-with-retry.ts";
 import type { WaitOptions } from "../wait.ts";
 
-/** Topic names and the type of the values under each; template-literal names are welcome. */
+/** Topic names and the type of the values of each; template-literal names are allowed. */
 export type TopicMap = object;
 /** The topics of a map that can be published. */
 export type TopicOf<Topics extends TopicMap> = keyof Topics & string;
@@ -34,19 +34,19 @@ export type TopicOf<Topics extends TopicMap> = keyof Topics & string;
 export interface PublisherOptions<Topics extends TopicMap>
   extends ValueOptions<Topics[TopicOf<Topics>]> {
   /**
-   * What happens when ZeroMQ holds `peerFramesMax` frames for a subscriber: `"drop"` (default) drops the
-   * newest for that subscriber, silently, as PUB does; `"wait"` holds all back until there is room.
+   * Behaviour when ZeroMQ holds `peerFramesMax` frames for a subscriber: `"drop"` (default) drops the newest frames for
+   * that subscriber, silently, as PUB does; `"wait"` holds back all subscribers until there is room.
    */
   readonly slowSubscribers?: "drop" | "wait" | undefined;
   /**
-   * Topics that one peer may be subscribed to where peers pass a gate, all of them together; 16 peers may have as
-   * many at the same time (bytes). Topics without a common beginning cost 55 times as much memory. A peer with
-   * more is cut off, and an `error` event says so. Default 1 MiB.
+   * Most bytes of subscribed topics of one peer, all of them together, where peers pass through a gate; 16 peers may
+   * reach it at the same time (bytes). Topics without a common prefix take 55 times as much memory. A peer with more is
+   * cut off, and reported as an `error` event. Default 1 MiB.
    */
   readonly peerTopicBytesMax?: number | undefined;
 }
 
-/** The events that only a publisher has: each of them, or it does not compile. */
+/** The events that only a publisher has. A missing one does not compile. */
 const OWN_EVENTS: Record<Exclude<keyof PublisherEvents, keyof SocketEvents>, true> = {
   subscribers: true,
   subscribe: true,
@@ -60,22 +60,22 @@ interface Resolved extends ResolvedCommon, ResolvedValue {
   readonly peerTopicBytesMax: number;
 }
 
-/** Frames that ZeroMQ holds for each subscriber: dropping is the alternative (count). */
+/** Frames that ZeroMQ holds for each subscriber before it drops (count). */
 const PEER_FRAMES = 1_000;
-/** Topics that a peer behind a gate may be subscribed to by default (bytes). */
+/** Default of `peerTopicBytesMax` (bytes). */
 const PEER_TOPIC_BYTES = 2 ** 20;
-/** Topics whose bytes are remembered; the memory starts afresh beyond it (count). */
+/** Most topics whose bytes are cached; beyond it the cache is cleared (count). */
 const TOPICS_MAX = 4_096;
 
 /**
- * Sends every message to all {@link Subscriber} sockets that asked for its topic.
+ * Sends every message to all {@link Subscriber} sockets that are subscribed to its topic.
  *
- * `ready({ peers })` counts subscribers whose subscriptions have arrived: what is published after it
- * reaches them, so the first message is not lost.
+ * `ready({ peers })` counts subscribers whose subscriptions have arrived: messages published after it reach them, so
+ * the first message is not lost.
  *
- * Promises: order over all topics. Does not promise: delivery. A subscriber that is away, or too slow,
- * misses messages. `publish` resolves at `queued`. On the wire: ZeroMQ's PUB, two frames a message:
- * the topic, and a batch of values of that topic.
+ * Promises: order over all topics. Does not promise: delivery. A subscriber that is away or too slow misses messages.
+ * `publish` resolves at `queued`. On the wire: ZeroMQ's PUB, two frames a message: the topic, and a batch of values of
+ * that topic.
  *
  * @example
  * ```ts
@@ -85,6 +85,7 @@ const TOPICS_MAX = 4_096;
  * ```
  *
  * @see docs/guarantees.md
+ * @see docs/decisions/0005-knowing-subscribers.md
  */
 export class Publisher<
   Topics extends TopicMap = Record<string, unknown>,
@@ -142,9 +143,10 @@ export class Publisher<
   /**
    * Publishes one message; waits while the queue is full.
    *
-   * @param topic words between dots, at most 1,024 bytes
-   * @throws TypeError for a malformed topic; BrokerlessError `BROKERLESS_CODEC`, `_SCHEMA`, `_TOO_LARGE`,
-   * `_CLOSED`, `_TIMEOUT`; or the signal's reason. Nothing is published then.
+   * @param topic words separated by dots, at most 1,024 bytes
+   * @returns resolves when the message is in bounded memory
+   * @throws TypeError for a malformed topic, wrong options or headers; BrokerlessError `BROKERLESS_CODEC`, `_SCHEMA`,
+   * `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT`; or the signal's reason. Nothing is published then.
    */
   publish<K extends TopicOf<Topics>>(
     topic: K,
@@ -159,7 +161,11 @@ export class Publisher<
     return this.#outbound.send(value, topic, options);
   }
 
-  /** Like `publish`, but says `false` where `publish` would wait. */
+  /**
+   * Like `publish`, but returns `false` where `publish` would wait.
+   *
+   * @throws as `publish` rejects; TypeError for an asynchronous schema
+   */
   tryPublish<K extends TopicOf<Topics>>(
     topic: K,
     value: Topics[K],
@@ -170,9 +176,9 @@ export class Publisher<
   }
 
   /**
-   * A stream in object mode that publishes what is written to it under one topic, in order, and waits where `publish`
-   * would. It finishes when everything is with ZeroMQ; the socket stays open. A message that is refused ends it with
-   * that error; destroying it takes back what waits for room.
+   * A stream in object mode that publishes the values written to it under one topic, in order, and waits where
+   * `publish` would. It finishes when all of them have been handed to ZeroMQ; the socket stays open. A refused message
+   * ends the stream with that error. When the stream is destroyed, messages that still wait for room are not sent.
    *
    * @throws TypeError for a malformed topic or a wrong option; BrokerlessError `BROKERLESS_CLOSED`
    */
@@ -198,7 +204,7 @@ export class Publisher<
 
   /**
    * The subscribers that have announced themselves, and each other connection as a peer without an id. ZeroMQ does not
-   * say who came to which address.
+   * report which address a subscriber used.
    */
   override peers(): readonly Peer[] {
     const connections = super.peers();
@@ -208,7 +214,7 @@ export class Publisher<
     return [...known, ...connections.slice(known.length)];
   }
 
-  /** Subscribers whose subscriptions have arrived. */
+  /** Subscribers whose subscriptions have arrived (count). */
   protected override get peerCount(): number {
     return this.#census.count(this.channel.peers);
   }

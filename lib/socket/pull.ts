@@ -33,11 +33,11 @@ import type { Role } from "../role.ts";
 import type { WaitOptions } from "../wait.ts";
 import { explainReceiver, type Guarantee } from "./explain.ts";
 
-/** Options of a plain {@link Pull}, which has nothing of the ack layer. */
+/** Options of a plain {@link Pull}, without those of the ack layer. */
 export interface PlainPullOptions<T> extends ValueOptions<T> {
-  /** Where it is known at run time only, what is made is typed as plain: no more is certain. */
+  /** A value known only at run time is allowed here; the socket is typed as plain then, since no more is certain. */
   readonly reliable?: boolean | undefined;
-  /** None: an inbox makes it reliable. */
+  /** Not allowed: an inbox makes the socket reliable. */
   readonly inbox?: undefined;
 }
 
@@ -50,73 +50,106 @@ export type ReliablePullOptions<T> = ValueOptions<T> &
 export type PullOptions<T> = PlainPullOptions<T> | ReliablePullOptions<T>;
 
 /**
- * Receives what the connected {@link Push} sockets hand out, fairly among them.
+ * Receives the messages that the connected {@link Push} sockets distribute, fair-queued among them.
  *
- * Promises: order from each peer; a slow consumer holds back its senders. Not delivery: what was received and not
- * processed when the process dies, is lost. On the wire: ZeroMQ's PULL, one frame a message. With `reliable: true` or
- * an `inbox` it is a {@link ReliablePull}.
+ * Promises: order from each peer; a slow consumer holds back its senders. Does not promise: delivery. Messages received
+ * and not yet processed are lost when the process dies. On the wire: ZeroMQ's PULL, one frame a message. With
+ * `reliable: true` or an `inbox` it is a {@link ReliablePull}.
  *
- * Any number of loops, and of calls of `receive`, may take messages at the same time; each message goes to one of them.
+ * Any number of loops and of calls of `receive` may take messages at the same time; each message goes to one of them.
+ *
+ * @example
+ * ```ts
+ * const pull = new Pull<Job>();
+ * pull.connect("tcp://127.0.0.1:5555");
+ * await pull.run(({ path }) => resize(path), { concurrency: 4 });
+ * ```
  *
  * @see docs/guarantees.md
+ * @see docs/decisions/0078-plain-and-reliable-types.md
  */
 export interface Pull<T = unknown> extends TypedSocket {
   /**
-   * Takes one message. A call that gives up takes none.
+   * Receives one message. A call that ends with an error takes none.
    *
    * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason
    */
   receive(options?: WaitOptions): Promise<T>;
-  /** One message at a time; ends when the socket is closed. */
+  /** Iterates over single messages; ends when the socket is closed. */
   [Symbol.asyncIterator](): AsyncIterableIterator<T>;
-  /** One message at a time, with its headers; ends when the socket is closed. */
+  /** Iterates over single messages with their headers; ends when the socket is closed. */
   messages(): AsyncIterableIterator<Message<T>>;
-  /** All messages of a frame at a time: the fast way. Ends when the socket is closed. */
+  /** Iterates over frames, each as the array of its messages: the fast way. Ends when the socket is closed. */
   batches(): AsyncIterableIterator<T[]>;
   /**
    * Calls `handler` for every message, `concurrency` (default 1) at a time.
    *
    * @returns resolves when the socket is closed
-   * @throws what `handler` threw: nobody can give the message again; TypeError for what is no function, or a wrong option
+   * @throws the error that `handler` threw: its message cannot be delivered again; TypeError for a handler that is not
+   * a function, or a wrong option; or the signal's reason
    */
   run(handler: (value: T, delivery: Delivery) => unknown, options?: RunOptions): Promise<void>;
-  /** What this configuration promises: failures, and what is lost or duplicated by each. */
+  /**
+   * The guarantees of this configuration: for each kind of failure, which messages are lost, duplicated or reordered.
+   *
+   * @see docs/guarantees.md
+   */
   explain(): readonly Guarantee[];
 }
 
 /**
- * A {@link Pull} with an ack layer: a message is acknowledged when it was processed, and comes again when it was not.
- * Loops acknowledge a message when they ask for the next, `run` when its handler resolves. No message comes twice while
- * this process and its sender live, but for retries; with `inbox` not after a restart either.
+ * A {@link Pull} with an ack layer: a message is acknowledged when it has been processed, and delivered again when it
+ * has not. Loops acknowledge a message when they take the next one, `run` when its handler resolves. While this process
+ * and its sender live, no message is delivered twice, except for retries; with `inbox` this holds after a restart too.
  *
  * @example
  * ```ts
  * const pull = new Pull<Job>({ reliable: true });
  * pull.connect("tcp://127.0.0.1:5555");
- * for await (const { path } of pull) await resize(path); // acknowledged when the next one is asked for
+ * for await (const { path } of pull) await resize(path); // acknowledged when the loop takes the next one
  * ```
  *
  * @see docs/guarantees.md
+ * @see docs/durable-work.md
  */
 export interface ReliablePull<T = unknown> extends Pull<T> {
   /**
-   * Takes one message, which counts as processed when the next is asked for in this way, or at `drain`. So there is one
-   * caller at a time: for several, use a loop for each, or `run` with `concurrency`. A call that gives up takes none.
+   * Receives one message, which counts as processed when the next one is taken in this way, or at `drain`. So only one
+   * call may wait at a time: for several consumers use a loop for each, or `run` with `concurrency`. A call that ends
+   * with an error takes none.
    *
    * @throws TypeError while another call waits: nothing is taken, and nothing acknowledged
    * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason
    */
   receive(options?: WaitOptions): Promise<T>;
-  /** One message at a time, with its headers, `seq`, `attempt` and `id`; acknowledged when the next is asked for. */
+  /**
+   * Iterates over single messages with headers, `seq`, `attempt` and `id`; each is acknowledged when the next one is
+   * taken.
+   */
   messages(): AsyncIterableIterator<DeliveredMessage<T>>;
-  /** One message at a time, which the caller ends with `ack`, `nack` or `reject`. */
+  /**
+   * Iterates over single messages that the caller settles with `ack`, `nack` or `reject`.
+   *
+   * @example
+   * ```ts
+   * for await (const delivery of pull.deliveries()) {
+   *   try {
+   *     await resize(delivery.value.path);
+   *     delivery.ack();
+   *   } catch (error) {
+   *     delivery.nack({ error }); // retried after a back-off
+   *   }
+   * }
+   * ```
+   */
   deliveries(): AsyncIterableIterator<ReliableDelivery<T>>;
   /**
-   * Calls `handler` for every message, `concurrency` (default 1) at a time. A message whose handler throws is tried again,
+   * Calls `handler` for every message, `concurrency` (default 1) at a time. A message whose handler throws is retried
    * after a back-off.
    *
    * @returns resolves when the socket is closed
-   * @throws TypeError for what is no function, or a wrong option: no message is taken
+   * @throws TypeError for a handler that is not a function, or a wrong option: no message is taken; or the signal's
+   * reason
    */
   run(
     handler: (value: T, delivery: ReliableDelivery<T>) => unknown,
@@ -124,19 +157,21 @@ export interface ReliablePull<T = unknown> extends Pull<T> {
   ): Promise<void>;
 }
 
-/** Makes a {@link Pull}. Its options say which: so it cannot be extended by a class. */
+/**
+ * The constructor of {@link Pull}. The options decide between plain and reliable, so it cannot be extended by a class.
+ */
 export interface PullConstructor {
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
   new <T = unknown>(options: ReliablePullOptions<T>): ReliablePull<T>;
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
   new <T = unknown>(options?: PullOptions<T>): Pull<T>;
-  /** Of all of them, for `instanceof`. */
+  /** The prototype of both kinds, for `instanceof`. */
   readonly prototype: Pull;
 }
 
 const PLAIN = Object.freeze({ attempt: 1, seq: 0, id: "", headers: NO_HEADERS });
 
-/** The way into a {@link Pull}: plain, or with an ack layer. */
+/** The receive path of a {@link Pull}: plain, or with an ack layer. */
 interface PullWay<T> {
   receive(options: WaitOptions | undefined): Promise<T>;
   values(): AsyncIterableIterator<T>;
@@ -149,7 +184,9 @@ interface PullWay<T> {
 type Handle<T> = (value: T, delivery: ReliableDelivery<T>) => unknown;
 type Resolved = ResolvedCommon & ResolvedValue & ResolvedReliableReceive;
 
-/** Both kinds in one: what is missing in a plain one is a TypeError when a JavaScript program calls it. */
+/**
+ * Both kinds in one class: members that a plain socket lacks throw a TypeError when a JavaScript program calls them.
+ */
 class PullSocket<T> extends TypedSocket implements ReliablePull<T> {
   readonly #way: PullWay<T>;
   readonly #kind: "plain" | "memory" | "inbox";
@@ -270,7 +307,7 @@ class PullSocket<T> extends TypedSocket implements ReliablePull<T> {
   }
 }
 
-/** What a plain socket knows of a message. */
+/** The delivery of a message at a plain socket. */
 function plainDelivery(headers: MessageHeaders): Delivery {
   return headers === NO_HEADERS ? PLAIN : { ...PLAIN, headers };
 }

@@ -38,13 +38,13 @@ import type { Role } from "../role.ts";
 import type { WaitOptions } from "../wait.ts";
 import { explainSender, type Guarantee, type SenderSetting } from "./explain.ts";
 
-/** Options of a plain {@link Push}, which has nothing of the ack layer. */
+/** Options of a plain {@link Push}, without those of the ack layer. */
 export interface PlainPushOptions<T> extends ValueOptions<T> {
-  /** Where it is known at run time only, what is made is typed as plain: no more is certain. */
+  /** A value known only at run time is allowed here; the socket is typed as plain then, since no more is certain. */
   readonly reliable?: boolean | undefined;
-  /** None: a journal makes it reliable. */
+  /** Not allowed: a journal makes the socket reliable. */
   readonly journal?: undefined;
-  /** A plain socket has no other level. */
+  /** The only level of a plain socket. */
   readonly confirm?: "queued" | undefined;
 }
 
@@ -57,13 +57,21 @@ export type ReliablePushOptions<T> = ValueOptions<T> &
 export type PushOptions<T> = PlainPushOptions<T> | ReliablePushOptions<T>;
 
 /**
- * Hands messages out to the connected {@link Pull} sockets; each message goes to one of them.
+ * Distributes messages among the connected {@link Pull} sockets; each message goes to one of them.
  *
- * Promises: order on the way to one peer; even shares; bounded memory. Not delivery: what a peer held when it went
- * away is lost. `send` resolves at `queued`. On the wire: ZeroMQ's PUSH, one frame a message. With `reliable: true` or
- * a `journal` it is a {@link ReliablePush}.
+ * Promises: order on the way to each peer; round-robin distribution; bounded memory. Does not promise: delivery.
+ * Messages that a peer held when it went away are lost. `send` resolves at `queued`. On the wire: ZeroMQ's PUSH, one
+ * frame a message. With `reliable: true` or a `journal` it is a {@link ReliablePush}.
+ *
+ * @example
+ * ```ts
+ * const push = new Push<Job>();
+ * await push.bind("tcp://127.0.0.1:5555");
+ * await push.send({ path: "a.jpg" }); // waits while there is no room
+ * ```
  *
  * @see docs/guarantees.md
+ * @see docs/decisions/0078-plain-and-reliable-types.md
  */
 export interface Push<T = unknown> extends TypedSocket {
   /**
@@ -75,26 +83,38 @@ export interface Push<T = unknown> extends TypedSocket {
    */
   send(value: T, options?: PlainSendOptions): Promise<void>;
   /**
-   * Accepts one message in memory, or says `false` where `send` would wait.
+   * Accepts one message in memory, or returns `false` where `send` would wait.
    *
    * @throws as `send` rejects; TypeError for wrong options or headers, or an asynchronous schema
    */
   trySend(value: T, options?: TrySendOptions): boolean;
   /**
-   * A stream in object mode that sends what is written to it, in order, and waits where `send` would. It finishes when
-   * everything has reached its level, at `queued` when the socket has drained; the socket stays open. A message that
-   * is refused ends it with that error; destroying it takes back what waits for room.
+   * A stream in object mode that sends the values written to it, in order, and waits where `send` would. It finishes
+   * when all of them have reached their confirm level or, at `queued`, when the socket has drained; the socket stays
+   * open. A refused message ends the stream with that error. When the stream is destroyed, messages that still wait for
+   * room are not sent.
+   *
+   * @example
+   * ```ts
+   * await pipeline(readJobs(), push.writable()); // of node:stream/promises; readJobs is any iterable
+   * ```
    *
    * @throws TypeError for a wrong option; BrokerlessError `BROKERLESS_CLOSED`
+   * @see docs/decisions/0064-streams.md
    */
   writable(options?: WritableOptions): Writable;
-  /** What this configuration promises: failures, and what is lost or duplicated by each. */
+  /**
+   * The guarantees of this configuration: for each kind of failure, which messages are lost, duplicated or reordered.
+   *
+   * @see docs/guarantees.md
+   */
   explain(): readonly Guarantee[];
 }
 
 /**
- * A {@link Push} with an ack layer: a message is sent until a receiver has acknowledged it, for as long as this process
- * lives; with `journal` also when it does not. Receivers must be reliable too.
+ * A {@link Push} with an ack layer: a message is kept, and delivered again where necessary, until a receiver has
+ * acknowledged it, for as long as this process lives; with `journal` also after a restart. Receivers must be reliable
+ * too.
  *
  * @example
  * ```ts
@@ -104,33 +124,37 @@ export interface Push<T = unknown> extends TypedSocket {
  * ```
  *
  * @see docs/guarantees.md
+ * @see docs/durable-work.md
  */
 export interface ReliablePush<T = unknown> extends Push<T> {
-  /** The messages that were given up, to look at, to send anew, or to forget. */
+  /** The dead letters: messages that failed too often or were rejected. They can be listed, sent again or deleted. */
   readonly deadLetters: DeadLetters<T>;
   /**
    * Sends one message; waits while there is no room.
    *
-   * @returns resolves at the level that is asked for; default `queued`, with a journal `stored`
-   * @throws BrokerlessError as a plain `send`, but for a wait that ends after the message was accepted: that is on its
-   * way. Also `BROKERLESS_FULL`, `_NO_SPACE`, `_JOURNAL_FAILED`, `_DEAD_LETTER`, `_DROPPED`.
+   * @returns resolves at the confirm level of the options; default `queued`, with a journal `stored`
+   * @throws BrokerlessError as a plain `send`; also `BROKERLESS_FULL`, `_NO_SPACE`, `_JOURNAL_FAILED`, `_DEAD_LETTER`,
+   * `_DROPPED`. Where the wait ends after the message was accepted, with `_TIMEOUT` or the signal's reason, the message
+   * is still delivered.
    */
   send(value: T, options?: SendOptions): Promise<void>;
-  /** As of a plain one, with a level and deduplication ids. */
+  /** As of a plain socket, with a confirm level and deduplication ids. */
   writable(options?: ReliableWritableOptions<T>): Writable;
 }
 
-/** Makes a {@link Push}. Its options say which: so it cannot be extended by a class. */
+/**
+ * The constructor of {@link Push}. The options decide between plain and reliable, so it cannot be extended by a class.
+ */
 export interface PushConstructor {
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
   new <T = unknown>(options: ReliablePushOptions<T>): ReliablePush<T>;
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
   new <T = unknown>(options?: PushOptions<T>): Push<T>;
-  /** Of all of them, for `instanceof`. */
+  /** The prototype of both kinds, for `instanceof`. */
   readonly prototype: Push;
 }
 
-/** The way out of a {@link Push}: plain, or with an ack layer. */
+/** The send path of a {@link Push}: plain, or with an ack layer. */
 interface PushWay<T> {
   send(value: T, key: null, options: SendOptions | undefined): Promise<void>;
   trySend(value: T, key: null, options: TrySendOptions | undefined): boolean;
@@ -141,7 +165,9 @@ interface PushWay<T> {
 
 type Resolved = ResolvedCommon & ResolvedValue & ResolvedReliableSend;
 
-/** Both kinds in one: what is missing in a plain one is a TypeError when a JavaScript program calls it. */
+/**
+ * Both kinds in one class: members that a plain socket lacks throw a TypeError when a JavaScript program calls them.
+ */
 class PushSocket<T> extends TypedSocket implements ReliablePush<T> {
   readonly #way: PushWay<T>;
   readonly #reliable: ReliableSender<T> | null;
@@ -183,7 +209,7 @@ class PushSocket<T> extends TypedSocket implements ReliablePush<T> {
     this.#way = sender;
   }
 
-  /** @throws TypeError without an ack layer, where nothing is given up */
+  /** @throws TypeError without an ack layer, where there are no dead letters */
   get deadLetters(): DeadLetters<T> {
     if (this.#reliable !== null) return this.#reliable.deadLetters;
     throw new TypeError("deadLetters needs reliable: true, or a journal");

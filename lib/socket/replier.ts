@@ -42,24 +42,26 @@ import { quiet, type WaitOptions, wait } from "../wait.ts";
 export type ReplierOptions<Request, Reply> = RequestReplyOptions<Request, Reply>;
 
 /**
- * Makes the reply to a request; what it throws becomes a `RemoteError` at the caller. A `RemoteError` that it throws is
- * a reply, and no failure: the caller gets it as it is.
+ * Handles a request and returns its reply. An error that it throws becomes a `RemoteError` at the requester. A
+ * `RemoteError` that it throws is a reply, not a failure: the requester gets it unchanged.
  */
 export type Handler<Request, Reply> = (
   request: Request,
   context: RequestContext,
 ) => Reply | Promise<Reply>;
 
-/** Frames that ZeroMQ holds for each peer: one is one reply (count). */
+/** Frames that ZeroMQ holds for each peer, with one reply in each (count). */
 const PEER_FRAMES = 1_000;
 
 /**
  * Replies to the requests of {@link Requester} sockets, many at the same time.
  *
- * What the handler throws becomes a `RemoteError` at the caller, and an event `requestFailed` here. So does a request that
- * cannot be read, and a reply that cannot be sent, such as one that does not fit `replySchema`: those are `error` events
- * here. Does not promise: that the reply arrives; a reply whose peer is gone is dropped and counted, also when another
- * connection has the peer's routing id meanwhile. A peer that does not read its replies holds up nobody else.
+ * An error thrown by the handler becomes a `RemoteError` at the requester, and an event `requestFailed` here. A request
+ * that cannot be decoded, and a reply that cannot be sent, such as one that does not fit `replySchema`, also become a
+ * `RemoteError` at the requester, and an `error` event here.
+ *
+ * Does not promise: arrival of the reply. A reply whose peer is gone is dropped and counted, even if another connection
+ * has taken over the peer's routing id meanwhile. A peer that does not read its replies holds up no other peer.
  *
  * On the wire: a ROUTER with REP's envelope, so that plain REQ sockets work too.
  *
@@ -71,18 +73,19 @@ const PEER_FRAMES = 1_000;
  * ```
  *
  * @see docs/guarantees.md
+ * @see docs/decisions/0006-request-reply.md
  */
 export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   readonly #resolved: ResolvedCommon & ResolvedRequestReply;
   readonly #framing: Framing<unknown>;
   readonly #encoder: SingleEncoder;
   readonly #services: HandlerSlots<Handler<Request, Reply>>[] = [];
-  /** Requests that were read, and are not with a handler yet. */
+  /** Requests that were read and not yet given to a handler. */
   readonly #held: HeldRequests;
   readonly #replies: ReplyWriter;
   #reading = false;
   readonly #turns = new Turns();
-  /** Whether requests wait for the event loop to turn. */
+  /** Whether requests wait for a turn of the event loop. */
   #turning = false;
   readonly #gone = new AbortController();
   #messagesReceived = 0;
@@ -94,10 +97,10 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   #messagesDropped = 0;
   #sendsRefused = 0;
   #requestsFailed = 0;
-  /** Requests that are with a handler, and those whose replies wait for their peers. */
+  /** Requests in a handler, and those whose replies wait for their peers. */
   readonly #open = new OpenWork();
   readonly #requesting = new RequestingPeers();
-  /** Whether the ends of connections are received as empty messages. */
+  /** Whether libzmq reports the end of a connection as an empty message. */
   readonly #hearsLosses: boolean;
 
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
@@ -107,7 +110,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
       defaults: { ...COMMON_DEFAULTS, ...requestReplyDefaults() },
     });
     super("router", resolved, { peerFramesMax: PEER_FRAMES, partsMax: 19 });
-    // Every handler may pass it on, as often as it likes.
+    // Every handler may add listeners to it, any number of them.
     setMaxListeners(0, this.#gone.signal);
     this.#resolved = resolved;
     this.#framing = createFraming(resolved.codec, singleFramingOptions(resolved));
@@ -130,12 +133,13 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   }
 
   /**
-   * Replies to requests, `concurrency` (default 64) at a time; further ones wait at their senders. Several
-   * calls share the requests. A reply that waits for its peer to read takes no part of `concurrency`; `drain`
+   * Handles requests, `concurrency` (default 64) at a time; further ones wait at their senders. Several calls of
+   * `serve` share the requests. A reply that waits for its peer to read does not count towards `concurrency`; `drain`
    * waits for it.
    *
    * @returns resolves when the socket is closed
-   * @throws TypeError for wrong options; the signal's reason, when the calls under way have ended
+   * @throws TypeError for a handler that is not a function, or wrong options; the signal's reason, after the handler
+   * calls under way have ended
    */
   serve(handler: Handler<Request, Reply>, options: RunOptions = {}): Promise<void> {
     return quiet(this.#serve(handler, options));
@@ -178,13 +182,13 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     return "Replier";
   }
 
-  /** Resolves when the requests now with handlers have replies, and those are with ZeroMQ or dropped. */
+  /** Resolves when the requests now in handlers have replies, and those have been handed to ZeroMQ or dropped. */
   protected override flushAll(options: WaitOptions | undefined): Promise<void> {
     return this.#open.drain(options);
   }
 
   protected override stop(): void {
-    // First, or replies that are dropped here would be what a drain has waited for.
+    // First, or replies dropped below would complete a pending drain.
     this.#open.stop();
     for (const service of [...this.#services]) service.stop();
     this.#gone.abort(closedError());
@@ -192,9 +196,9 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   }
 
   /**
-   * Reads while a service is free, and a little ahead: a routing id is free for another connection only when the end
-   * of the one that had it was read. Until then libzmq ignores a peer that comes back under its name. The only
-   * reader of the socket.
+   * Reads while a handler slot is free, and a little ahead: a routing id becomes free for another connection only when
+   * the end of its previous connection has been read. Until then libzmq ignores a peer that reconnects under its id.
+   * The only reader of the socket.
    */
   async #readRequests(): Promise<void> {
     this.#deal();
@@ -218,7 +222,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     }
   }
 
-  /** Gives what was read to those who are free, and others their turn of the event loop. */
+  /** Gives requests to free handler slots, and yields to the event loop where this turn has lasted too long. */
   #deal(): void {
     while (this.#held.look()) {
       const service = this.#services.find(({ free }) => free);
@@ -238,10 +242,13 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     void this.#readRequests();
   }
 
-  /** @returns null for the end of a connection. An empty message of a peer looks the same, and costs it its replies. */
+  /**
+   * Opens a received message. @returns null for the end of a connection. An empty message from a peer looks the same,
+   * and that peer loses its replies.
+   */
   #openRequest(parts: Buffer[]): HeldRequest | null {
     if (!this.#hearsLosses || parts.length !== 2 || parts[1]!.length > 0) {
-      // Two frames are no request.
+      // A message of two frames is not a request.
       const stray = parts.length === 2 ? strayOf(parts[1]!) : null;
       if (stray !== null) throw this.#refuseStray(parts[0]!, stray);
       const request = openRequest(parts);
@@ -255,7 +262,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     return null;
   }
 
-  /** Tells a reliable peer, once and without a wait, that it is wrong here. @returns what is told here */
+  /** Sends a reliable peer the refusal, once and without waiting. @returns the error to report here */
   #refuseStray(id: Buffer, stray: Stray): BrokerlessError {
     if (stray.refusal !== null) void quiet(this.channel.send([id, stray.refusal]));
     return strayError(stray);
@@ -272,7 +279,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     queueMicrotask(() => void this.#readRequests());
   }
 
-  /** Never rejects: every request gets a reply or an error. */
+  /** Handles one request. Never rejects: every request gets a reply or an error. */
   async #reply(
     { request: { envelope, body, headers }, peer }: HeldRequest,
     service: HandlerSlots<Handler<Request, Reply>>,
@@ -295,7 +302,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
       if (checked !== null) await this.#untilClosed(checked);
     } catch (error) {
       frames = errorFrames(error);
-      // What cannot be read is told where it is read.
+      // An error of a request that cannot be decoded was reported where it was read.
       if (stage === "replying" && error instanceof BrokerlessError) this.#refuse(error);
       else if (stage !== "reading") this.#fail(envelope[0]!, error);
     }
@@ -304,14 +311,17 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     void this.#readRequests();
   }
 
-  /** A reply was refused for what it is. One whose check the end of the socket has ended was not. */
+  /** Counts and reports a refused reply. An error caused by the close of the socket is not one. */
   #refuse(error: BrokerlessError): void {
     if (error === this.#gone.signal.reason) return;
     this.#sendsRefused += 1;
     if (!this.channel.closed) this.report(error);
   }
 
-  /** A handler threw. Who was called off by the end of the socket has not failed, and who has replied so neither. */
+  /**
+   * Counts and reports a failed handler. A handler that was aborted by the close of the socket, or that threw a
+   * RemoteError as its reply, has not failed.
+   */
   #fail(routingId: Buffer, error: unknown): void {
     if (this.channel.closed || isAnswer(error)) return;
     this.#requestsFailed += 1;
@@ -354,7 +364,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     throw bad[0];
   }
 
-  /** A schema may never settle: the end of the socket ends the wait, and no handler is begun any more. */
+  /** A schema may never settle: closing the socket ends the wait, and no handler is begun after that. */
   #untilClosed<T>(checked: Promise<T>): Promise<T> {
     return wait<T>("a check by the schema", { signal: this.#gone.signal }, (settle) => {
       checked.then(settle.resolve, settle.reject);
@@ -377,7 +387,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     this.#lose(replies[0]!.frames[0]!, replies.length, cause);
   }
 
-  /** Requests were dropped before they were begun. */
+  /** Counts and reports requests that were dropped before a handler began them. */
   #onUnbegun(held: readonly HeldRequest[], cause: unknown): void {
     for (const { peer } of held) this.#requesting.end(peer);
     if (held.length > 0) this.#lose(held[0]!.request.envelope[0]!, held.length, cause);

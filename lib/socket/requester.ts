@@ -36,13 +36,13 @@ import { checkWaitOptions, quiet, WAIT_OPTIONS, type WaitOptions } from "../wait
 /** Options of a {@link Requester}. */
 export interface RequesterOptions<Request, Reply> extends RequestReplyOptions<Request, Reply> {
   /**
-   * How long a request waits for its reply unless it says otherwise (milliseconds).
+   * Time limit of a request without a `timeoutMs` of its own (milliseconds).
    *
    * @defaultValue 30,000
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * Whether requests are sent again after a lost connection unless they say otherwise.
+   * Whether requests without a `resend` of their own are sent again after a lost connection.
    *
    * @defaultValue false
    */
@@ -52,11 +52,13 @@ export interface RequesterOptions<Request, Reply> extends RequestReplyOptions<Re
 /** Options of one request. */
 export interface RequestOptions extends WaitOptions {
   /**
-   * Sends the request again when a connection was lost before the reply came. It may then be handled
-   * twice: only for requests that do no harm when repeated. The first reply counts.
+   * Sends the request again when a connection was lost before the reply arrived. It may then be handled twice: use it
+   * only for idempotent requests. The first reply counts. Default: the socket's `resend`.
    */
   readonly resend?: boolean | undefined;
-  /** Names and texts beside the value, as {@link PlainSendOptions.headers}: the handler's `context` has them. */
+  /**
+   * Names and texts sent beside the value, as {@link PlainSendOptions.headers}; the handler gets them in its `context`.
+   */
   readonly headers?: MessageHeaders | undefined;
 }
 
@@ -67,16 +69,16 @@ interface Resolved extends ResolvedCommon, ResolvedRequestReply {
   readonly resend: boolean;
 }
 
-/** Frames that ZeroMQ holds for each peer: one is one request, and replies are read at once (count). */
+/** Frames that ZeroMQ holds for each peer, with one request in each; replies are read at once (count). */
 const PEER_FRAMES = 256;
-/** Longest timeout that a Node timer keeps (milliseconds). */
+/** Longest delay of a Node timer (milliseconds). */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 /**
- * Sends requests and gets their replies; many may be under way at once, each with its own time limit. Never gets stuck: a
- * late reply, or one that nobody waits for, is dropped.
+ * Sends requests and receives their replies. Many requests may be open at once, each with its own time limit. It never
+ * gets stuck: late replies and replies without an open request are dropped.
  *
- * Requests go to the connected {@link Replier} sockets in turn. Promises: every `request` settles;
+ * Requests are distributed round-robin among the connected {@link Replier} sockets. Promises: every `request` settles;
  * a reply belongs to its request. A request may have been processed although its reply is lost.
  *
  * On the wire: a DEALER with REQ's envelope, so that plain REP sockets work too.
@@ -89,6 +91,7 @@ const TIMEOUT_MS_MAX = 2 ** 31 - 1;
  * ```
  *
  * @see docs/guarantees.md
+ * @see docs/decisions/0006-request-reply.md
  */
 export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
   readonly #resolved: Resolved;
@@ -97,7 +100,7 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
   readonly #pending: PendingRequests;
   #reading = false;
   readonly #turns = new Turns();
-  /** Lost peers that a request could still be sent to (count). */
+  /** Lost peers to which libzmq could still route a request (count). */
   #losses = 0;
   #messagesReceived = 0;
   #bytesReceived = 0;
@@ -133,11 +136,12 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
   }
 
   /**
-   * Sends one request. While the queue is full, or no replier is there, it waits here.
+   * Sends one request and waits for its reply. While the queue is full, or no replier is connected, the request waits
+   * here.
    *
-   * @returns the reply
-   * @throws RemoteError when the replier's handler threw; BrokerlessError `BROKERLESS_TIMEOUT`,
-   * `_CLOSED`, `_CODEC`, `_SCHEMA`, `_TOO_LARGE`; or the signal's reason
+   * @returns resolves with the reply
+   * @throws RemoteError when the replier's handler threw; BrokerlessError `BROKERLESS_TIMEOUT`, `_CLOSED`, `_CODEC`,
+   * `_SCHEMA`, `_TOO_LARGE`; TypeError for wrong options or headers; or the signal's reason
    */
   request(request: Request, options?: RequestOptions): Promise<Reply> {
     return quiet(this.#request(request, options));
@@ -163,7 +167,7 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
     return "Requester";
   }
 
-  /** Resolves when every request made before the call has its reply, or was given up. */
+  /** Resolves when every request made before the call has its reply or has failed. */
   protected override flushAll(options: WaitOptions | undefined): Promise<void> {
     return this.#pending.drain(options);
   }
@@ -204,7 +208,7 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
     });
   }
 
-  /** @throws TypeError for options that are none, or what can be no headers */
+  /** @throws TypeError for a value that is not an options object, or headers that cannot be sent */
   #encodeHeaders(options: RequestOptions | undefined): Buffer | null {
     checkWaitOptions("request", options, REQUEST_OPTIONS);
     if (options?.resend !== undefined) boolean(options.resend, "request: resend");
@@ -224,14 +228,17 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
     }
   }
 
-  /** A request was refused for what it is; its promise rejects too, but perhaps nobody looks at it. */
+  /**
+   * Counts and reports a request that was refused because of its content. Its promise rejects too, but may not be
+   * awaited.
+   */
   #refuse(error: unknown): void {
     if (!(error instanceof BrokerlessError)) return;
     this.#sendsRefused += 1;
     this.report(error);
   }
 
-  /** The only reader of the socket, from the first request on. */
+  /** Reads replies, from the first request on. The only reader of the socket. */
   async #readReplies(): Promise<void> {
     this.#reading = true;
     try {

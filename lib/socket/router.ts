@@ -23,30 +23,30 @@ import { errnoOf } from "../transport/native/native.ts";
 import { sendWithRetry } from "../transport/send-with-retry.ts";
 import { quiet, type WaitOptions } from "../wait.ts";
 
-/** Options of a {@link Router}. `queueBytesMax` holds for each peer; default 4 MiB. */
+/** Options of a {@link Router}. `queueBytesMax` applies to each peer; default 4 MiB. */
 export type RouterOptions<Out, In> = TwoWayOptions<Out, In>;
 
-/** A message and the peer it came from. */
+/** A received message and the id of its sender. */
 export interface Routed<In> {
-  /** Its sender, and the address for a message back. */
+  /** The sender, and the address for a message back. */
   readonly peer: PeerId;
-  /** The message. */
+  /** The value that was sent. */
   readonly value: In;
-  /** Names to texts, as they were sent; empty where there were none. Frozen. */
+  /** The headers, from names to texts, as they were sent; empty where there were none. Frozen. */
   readonly headers: MessageHeaders;
 }
 
-/** Bytes that may wait for each peer. */
+/** Default of `queueBytesMax`, for each peer (bytes). */
 const PEER_QUEUE_BYTES = 4 * 2 ** 20;
 
 /**
- * Receives from many peers and sends to each by name: the usual peer of {@link Dealer} sockets.
+ * Receives from many peers and sends to each by its id: the usual peer of {@link Dealer} sockets.
  *
- * `send` to a peer that is not there rejects with `BROKERLESS_UNROUTABLE`. When a peer goes away, what
- * was accepted for it and not yet handed over is dropped, counted, and reported as an `error` event.
+ * `send` to a peer that is not connected rejects with `BROKERLESS_UNROUTABLE`. When a peer disconnects, messages
+ * accepted for it and not yet handed to ZeroMQ are dropped, counted, and reported as an `error` event.
  *
- * Promises: order to and from each peer; a stuck peer holds back only what is sent to it. Does not
- * promise: delivery. On the wire: ZeroMQ's ROUTER, the peer's id and one frame a message.
+ * Promises: order to and from each peer; a stuck peer holds back only its own messages. Does not promise: delivery. On
+ * the wire: ZeroMQ's ROUTER, the peer's id and one frame a message.
  *
  * @example
  * ```ts
@@ -77,7 +77,7 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
       receive: () => this.channel.receive(),
       open: openRouted<In>,
       onRefused: (error) => this.report(error),
-      // Once, without a wait: where the peer does not read, it need not know.
+      // Once, without waiting: a peer that does not read its messages need not get it.
       onStray: ([id], refusal) => void quiet(this.channel.send([id!, refusal])),
     });
   }
@@ -85,9 +85,10 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
   /**
    * Sends one message to one peer; waits while that peer's queue is full.
    *
-   * @param peer as a received message gives it
-   * @throws BrokerlessError `BROKERLESS_UNROUTABLE` when no such peer is connected, `_CODEC`, `_SCHEMA`,
-   * `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT`; or the signal's reason. TypeError for a malformed peer id.
+   * @param peer the `peer` of a received message
+   * @returns resolves when the message is in bounded memory; the first one to a peer, when ZeroMQ has accepted it
+   * @throws BrokerlessError `BROKERLESS_UNROUTABLE` when no such peer is connected, `_CODEC`, `_SCHEMA`, `_TOO_LARGE`,
+   * `_CLOSED`, `_TIMEOUT`; or the signal's reason. TypeError for a malformed peer id, wrong options or headers.
    */
   send(peer: PeerId, value: Out, options?: PlainSendOptions): Promise<void> {
     try {
@@ -99,7 +100,7 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
   }
 
   /**
-   * Takes one message. A call that gives up takes none.
+   * Receives one message. A call that ends with an error takes none.
    *
    * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason
    */
@@ -107,12 +108,14 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
     return this.#inbound.inbox.receive(options);
   }
 
-  /** One message at a time; ends when the socket is closed. */
+  /** Iterates over single messages; ends when the socket is closed. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Routed<In>> {
     return this.#inbound.inbox.values();
   }
 
-  /** All messages of a frame, which came from one peer, at a time. Ends when the socket is closed. */
+  /**
+   * Iterates over frames, each as the array of its messages, which came from one peer. Ends when the socket is closed.
+   */
   batches(): AsyncIterableIterator<Routed<In>[]> {
     return this.#inbound.inbox.batches();
   }
@@ -165,7 +168,7 @@ export class Router<Out = unknown, In = Out> extends TypedSocket {
     const text = `cannot send ${count} message${count === 1 ? "" : "s"} to peer ${shownPeer(peer)}: ${gone}`;
     const error = new BrokerlessError("BROKERLESS_UNROUTABLE", text, { cause });
     this.report(error);
-    // A peer of the same name that comes later gets a new route, behind whatever fails on this one.
+    // A peer that connects later under the same id gets a new route, behind the failing sends of this one.
     const { outbound } = route;
     if (outbound.stats().queuedMessages === 0 && !outbound.isChecking) {
       this.#routes.forget(peer, route);

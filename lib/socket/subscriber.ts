@@ -20,24 +20,24 @@ import type { TopicMap, TopicOf } from "./publisher.ts";
 /** Options of a {@link Subscriber}. */
 export type SubscriberOptions<Topics extends TopicMap> = ValueOptions<Topics[TopicOf<Topics>]>;
 
-/** A message with its topic. The topic tells the type of the value. */
+/** A received message with its topic, which determines the type of the value. */
 export type Publication<Topics extends TopicMap> = {
   [K in TopicOf<Topics>]: {
     readonly topic: K;
     readonly value: Topics[K];
-    /** Names to texts, as they were sent; empty where there were none. Frozen. */
+    /** The headers, from names to texts, as they were sent; empty where there were none. Frozen. */
     readonly headers: MessageHeaders;
   };
 }[TopicOf<Topics>];
 
-/** Frames that ZeroMQ holds for a consumer that lags; beyond it the publisher's side fills (count). */
+/** Frames that ZeroMQ holds for a slow consumer; beyond it the publisher's side fills (count). */
 const PEER_FRAMES = 1_000;
 
 /**
  * Receives the messages of the topics it has subscribed to, from all connected {@link Publisher} sockets.
  *
- * Promises: order from each publisher; only matching topics. Does not promise: delivery. What was
- * published while it was away, or too slow, is missed without notice.
+ * Promises: order from each publisher; only matching topics. Does not promise: delivery. Messages published while it
+ * was away or too slow are missed without notice.
  *
  * @example
  * ```ts
@@ -75,8 +75,14 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
   }
 
   /**
-   * Asks for topics: words between dots, where `*` stands for one word and `#` for zero or more; without
-   * either it is exactly one topic.
+   * Subscribes to topics. A pattern is words separated by dots, where `*` stands for one word and `#` for zero or more;
+   * without either it matches exactly one topic.
+   *
+   * @example
+   * ```ts
+   * subscriber.subscribe("trades.*.eu"); // trades.energy.eu, not trades.eu
+   * subscriber.subscribe("alerts.#"); // alerts, alerts.disk, alerts.disk.full
+   * ```
    *
    * @throws TypeError for a malformed pattern; BrokerlessError `BROKERLESS_CLOSED`
    */
@@ -85,14 +91,18 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
     if (this.#subscriptions.add(pattern)) this.#announce();
   }
 
-  /** Takes back a pattern given to `subscribe`; one that was not given changes nothing. */
+  /**
+   * Cancels a subscription. A pattern that was not given to `subscribe` changes nothing.
+   *
+   * @throws BrokerlessError `BROKERLESS_CLOSED`
+   */
   unsubscribe(pattern: string): void {
     this.assertOpen();
     if (this.#subscriptions.remove(pattern)) this.#announce();
   }
 
   /**
-   * Takes one message. A call that gives up takes none.
+   * Receives one message. A call that ends with an error takes none.
    *
    * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason
    */
@@ -100,12 +110,12 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
     return this.#inbound.inbox.receive(options);
   }
 
-  /** One message at a time; ends when the socket is closed. */
+  /** Iterates over single messages; ends when the socket is closed. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Publication<Topics>> {
     return this.#inbound.inbox.values();
   }
 
-  /** All messages of a frame, which have one topic, at a time. Ends when the socket is closed. */
+  /** Iterates over frames, each as the array of its messages, which have one topic. Ends when the socket is closed. */
   batches(): AsyncIterableIterator<Publication<Topics>[]> {
     return this.#inbound.inbox.batches();
   }
@@ -114,7 +124,8 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
    * Calls `handler` for every message, `concurrency` (default 1) at a time.
    *
    * @returns resolves when the socket is closed
-   * @throws what `handler` threw; TypeError for what is no function, or a wrong option
+   * @throws the error that `handler` threw; TypeError for a handler that is not a function, or a wrong option; or the
+   * signal's reason
    */
   async run(
     handler: (publication: Publication<Topics>) => unknown,
@@ -155,7 +166,7 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
     return this.#subscriptions.match(topic) ? envelope : null;
   }
 
-  /** Tells publishers of all that has changed in this turn. */
+  /** Sends publishers all changes of this turn together. */
   #announce(): void {
     if (this.#announcing) return;
     this.#announcing = true;

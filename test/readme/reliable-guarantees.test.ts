@@ -20,7 +20,7 @@ test("docs/guarantees.md: says what explain() says; npm run guarantees writes it
   const document = readFileSync(join(ROOT, "docs/guarantees.md"), "utf8");
   assert.equal(document, withGuarantees(document));
   // Negative control: a claim that was changed by hand is seen.
-  const changed = document.replace("the messages in hand", "no messages");
+  const changed = document.replace("the messages in flight", "no messages");
   assert.notEqual(changed, document);
   assert.notEqual(changed, withGuarantees(changed));
 });
