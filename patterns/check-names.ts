@@ -1,6 +1,6 @@
 import type { ValueOptions } from "../lib/index.ts";
 
-/** The options that a sender and a receiver of values have in common; one that is missing here does not compile. */
+/** The names of the options that a sender and a receiver of values share; a missing one does not compile. */
 export const VALUE_NAMES: Readonly<Record<keyof ValueOptions<unknown>, true>> = {
   batch: true,
   codec: true,
@@ -20,7 +20,7 @@ export const VALUE_NAMES: Readonly<Record<keyof ValueOptions<unknown>, true>> = 
   security: true,
 };
 
-/** @throws TypeError for what is no object as a literal makes it: a `Map` or an `AbortSignal` would be taken for empty */
+/** @throws TypeError unless it is an object like an object literal: a `Map` or an `AbortSignal` would look empty */
 export function checkPlain(call: string, options: unknown): asserts options is object {
   const isObject = typeof options === "object" && options !== null;
   const prototype: unknown = isObject ? Object.getPrototypeOf(options) : undefined;
@@ -28,7 +28,7 @@ export function checkPlain(call: string, options: unknown): asserts options is o
   if (!isPlain) throw new TypeError(`${call}: options must be a plain object`);
 }
 
-/** @throws TypeError where one of the options that are functions is none; those that are not there are left out */
+/** @throws TypeError where one of the options that are functions is not one; omitted ones are skipped */
 export function checkFunctions(call: string, functions: Readonly<Record<string, unknown>>): void {
   for (const [name, given] of Object.entries(functions)) {
     if (typeof given === "function") continue;
@@ -37,17 +37,17 @@ export function checkFunctions(call: string, functions: Readonly<Record<string, 
 }
 
 /**
- * Checks the options object of a call for names that nobody knows.
+ * Checks the options object of a call for unknown names.
  *
- * @throws TypeError for an unknown name, or what is no plain object
+ * @throws TypeError for an unknown name, or a value that is not a plain object
  */
 export function checkNames(call: string, options: unknown, known: readonly string[]): void {
   checkPlain(call, options);
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
-    // It may be a secret in the wrong place.
+    // A misplaced value may be a secret.
     const shown = /^[A-Za-z]{1,32}$/.test(name) ? `"${name}"` : `of ${name.length} characters`;
-    // A unit that was left out is what is wrong most often.
+    // A missing unit is the most frequent mistake.
     const start = name.toLowerCase();
     const meant = known.find((each) => start.length > 2 && each.toLowerCase().startsWith(start));
     const guess = meant === undefined ? "" : ` (did you mean ${meant}?)`;

@@ -2,79 +2,79 @@ import { once } from "node:events";
 import type { Pull, Push } from "../lib/index.ts";
 import { checkFunctions, checkNames } from "./check-names.ts";
 
-/** What a stage made of `count` of the source's values. */
+/** The result of a stage for `count` of the source's values. */
 export interface Portion<T> {
   /** How many of the source's values went into `value` (count). */
   readonly count: number;
-  /** What the stage made, or the source gave. */
+  /** The result of the stage. */
   readonly value: T;
 }
 
-/** The source has sent everything. */
+/** The end of the stream, from the source. */
 export interface End {
-  /** How many values there were (count). */
+  /** How many values the source has sent (count). */
   readonly end: number;
 }
 
-/** What arrives at the sink: portions from the stages and, once, the end from the source. */
+/** A message to the sink: portions from the stages and, once, the end from the source. */
 export type Parcel<T> = Portion<T> | End;
 
-/** What {@link runSource} reads and where it writes. */
+/** Options of {@link runSource}. */
 export interface SourceOptions<T> {
-  /** What is sent, one after another. */
+  /** The values to send, in order. */
   readonly values: Iterable<T> | AsyncIterable<T>;
-  /** To the stages. */
+  /** The socket to the stages. */
   readonly work: Push<T>;
-  /** To the sink. */
+  /** The socket to the sink. */
   readonly results: Push<End>;
-  /** Aborted when the sink has everything, or when the pipeline is given up. */
+  /** Aborts when the sink has everything, or when the pipeline is stopped early. */
   readonly signal: AbortSignal;
 }
 
-/** What {@link runStage} reads, does and where it writes. */
+/** Options of {@link runStage}. */
 export interface StageOptions<In, Out> {
-  /** Where values come from. */
+  /** The socket from which values arrive. */
   readonly work: Pull<In>;
-  /** Where results go. */
+  /** The socket for results. */
   readonly results: Push<Portion<Out>>;
-  /** Makes one result of the values that arrived together; called for one batch at a time. */
+  /** Computes one result of the values that arrived together; called for one batch at a time. */
   readonly step: (batch: In[]) => Out | Promise<Out>;
   /** How many of the source's values one input stands for: `portion.count` in a second stage. Default 1. */
   readonly weigh?: ((input: In) => number) | undefined;
-  /** Aborted when the sink has everything, or when the pipeline is given up. */
+  /** Aborts when the sink has everything, or when the pipeline is stopped early. */
   readonly signal: AbortSignal;
 }
 
-/** What {@link runSink} reads and who takes the results. */
+/** Options of {@link runSink}. */
 export interface SinkOptions<T> {
-  /** Where results, and the ends of sources, come from. */
+  /** The socket from which results, and the ends of sources, arrive. */
   readonly results: Pull<Parcel<T>>;
-  /** Called for one result at a time, in the order of arrival, which is no order of the source. */
+  /** Called for one result at a time, in the order of arrival, which is not the order of the source. */
   readonly take: (value: T) => void | Promise<void>;
-  /** Told after each batch how many of the source's values are done (count). */
+  /** Called after each batch with the number of the source's values that are done (count). */
   readonly onProgress?: ((count: number) => void) | undefined;
 }
 
 /**
- * The first of three loops that make a pipeline over PUSH/PULL, in one process or in many:
+ * The first of the three loops of a pipeline over PUSH/PULL, in one process or in many:
  *
  *                  +--> runStage --+
  *     runSource ---+               +--> runSink
  *         |        +--> runStage --+       ^
- *         +---------- how many ------------+
+ *         +------- number of values -------+
  *
- * The end of the stream is a number, not a marker behind the last value. PUSH deals its frames out
- * to whoever has room, so a marker sent after the values may overtake them on another connection,
- * and of as many markers as there are stages one stage may get two. The source tells the sink how many
- * values there were; every result says how many it was made of; the sink is done when the two agree.
- * Nothing depends on how many stages there are, nor on which of them had which value.
+ * The end of the stream is a number, not a marker after the last value. PUSH distributes frames to all peers with room,
+ * so a marker sent after the values could overtake them on another connection, and of as many markers as there are
+ * stages one stage could get two. Instead the source sends the sink the number of values, every result carries the
+ * number of values it stands for, and the sink is done when the sums agree. This does not depend on the number of
+ * stages, nor on which of them had which value.
  *
- * Waits where a queue is full, so a slow stage slows the source and memory stays bounded. Returns only
- * when `signal` is aborted: what is with ZeroMQ and not yet with a stage would be dropped some time
- * (`lingerMs`) after the sockets are closed, which is usually right after this returns.
+ * Waits where a queue is full, so a slow stage slows down the source, and memory stays bounded. Returns only when
+ * `signal` aborts: values that ZeroMQ holds and no stage has received yet would be dropped some time (`lingerMs`) after
+ * the sockets are closed, which is usually right after this function returns.
  *
- * @returns how many values were sent (count)
- * @throws what `values` throws; BrokerlessError `BROKERLESS_CLOSED` when given up half-way
+ * @returns the number of values sent (count)
+ * @throws the error that `values` threw; BrokerlessError `BROKERLESS_CLOSED` when the pipeline is stopped half-way
  */
 export async function runSource<T>(options: SourceOptions<T>): Promise<number> {
   checkNames("runSource", options, ["values", "work", "results", "signal"]);
@@ -96,11 +96,12 @@ export async function runSource<T>(options: SourceOptions<T>): Promise<number> {
 /**
  * The loop of one parallel stage: a batch in, one result out.
  *
- * It keeps nothing between batches and so need not know where the stream ends; whoever hears from the
- * sink that it has everything aborts `signal`, and the loop returns.
+ * It keeps no state between batches and so need not know where the stream ends. The program aborts `signal` when the
+ * sink has everything, and the loop returns.
  *
  * @returns how many of the source's values passed through this stage (count)
- * @throws TypeError for wrong options; what `step` throws; the pipeline then cannot complete, and whoever started it must be told
+ * @throws TypeError for wrong options; the error that `step` threw. The pipeline cannot complete after that, so the
+ * program must stop it
  */
 export async function runStage<In, Out>(options: StageOptions<In, Out>): Promise<number> {
   checkNames("runStage", options, ["work", "results", "step", "weigh", "signal"]);
@@ -122,11 +123,11 @@ export async function runStage<In, Out>(options: StageOptions<In, Out>): Promise
 /**
  * The loop at the end of a pipeline: takes results until all of the source's values are accounted for.
  *
- * It waits for as long as anything is missing. PUSH/PULL without `reliable` does not send again what a
- * dead stage held, so whoever started the stages has to watch them and give up when one is lost.
+ * It waits for as long as any are missing. PUSH/PULL without `reliable` does not send the messages of a dead stage
+ * again, so the program that started the stages has to watch them and stop the pipeline when one is lost.
  *
- * @returns how many of the source's values the results were made of (count)
- * @throws Error when `results` is closed before, or when there were results of more than was sent
+ * @returns how many of the source's values the results stand for (count)
+ * @throws Error when `results` is closed before that, or when results stand for more values than were sent
  */
 export async function runSink<T>(options: SinkOptions<T>): Promise<number> {
   checkNames("runSink", options, ["results", "take", "onProgress"]);
@@ -153,7 +154,7 @@ export async function runSink<T>(options: SinkOptions<T>): Promise<number> {
   );
 }
 
-/** Runs `loop`; what it waits for on `socket` ends when `signal` is aborted. */
+/** Runs `loop`, and ends its waits on `socket` when `signal` aborts. */
 async function closingOn<T>(
   signal: AbortSignal,
   socket: { close(): Promise<void> },

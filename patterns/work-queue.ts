@@ -25,24 +25,26 @@ export {
   type WorkerStats,
 } from "./worker.ts";
 
-/** What {@link WorkQueue} decides itself. */
+/** Options of {@link Push} that {@link WorkQueue} sets itself. */
 type Decided = "reliable" | "journal" | "confirm" | "order";
 
 /** Options of {@link WorkQueue.open}: its own, and those of a {@link Push} with a journal. */
 export interface WorkQueueOptions<T> extends ValueOptions<T>, Omit<ReliableSendOptions, Decided> {
-  /** Where the jobs are kept until they are done; of this queue alone. It is made where it is missing. */
+  /**
+   * The directory in which jobs are stored until they are done, of this queue alone. Created where it does not exist.
+   */
   readonly directory: string;
-  /** Where workers come to: `tcp://127.0.0.1:5555`. Without it call `bind` later. */
+  /** The address for workers to connect to: `tcp://127.0.0.1:5555`. Default: none; call `bind` later. */
   readonly bind?: string | undefined;
   /**
-   * When a job counts as stored, as in `FileJournal`. After fdatasync.
+   * When a job counts as stored, as in `FileJournal`: by default after fdatasync.
    *
    * @defaultValue `"always"`
    */
   readonly sync?: SyncLevel | undefined;
 }
 
-/** Its options; one that is missing here does not compile. */
+/** The names of its options; a missing one does not compile. */
 const OPTIONS: Readonly<Record<keyof WorkQueueOptions<unknown>, true>> = {
   ...VALUE_NAMES,
   attemptsMax: true,
@@ -63,34 +65,40 @@ const OPTIONS: Readonly<Record<keyof WorkQueueOptions<unknown>, true>> = {
 /** Options of {@link WorkQueue.add}. */
 export interface AddOptions extends SendOptions {}
 
-/** What a queue tells of itself (counts). */
+/** Counters and gauges of a queue (counts). */
 export interface WorkQueueStats {
-  /** Added and not done: waiting, resting before another attempt, or with a worker. */
+  /** Jobs that were added and are not done: waiting, in a back-off, or with a worker. */
   readonly unfinished: number;
-  /** Done or given up since the queue was opened. */
+  /** Jobs done or dead-lettered since the queue was opened. */
   readonly finished: number;
-  /** Given up, and kept to be looked at. */
+  /** Dead letters, which are kept for inspection. */
   readonly dead: number;
   /** Workers that are connected. */
   readonly workers: number;
 }
 
 /**
- * The producer's end of a durable work queue without a broker: the queue is a directory of this process.
+ * The producer side of a durable work queue without a broker: the queue is a directory of this process.
  *
- *     const queue = await WorkQueue.open<Thumbnail>({ directory: "queue", bind: "tcp://127.0.0.1:5555" });
- *     await queue.add({ path: "a.jpg" }, { deduplicationId: "a.jpg" });
+ * Promises: a job whose `add` resolved is given to workers until one has finished it, across restarts of this process,
+ * of workers and of machines. A failed job is retried with exponential back-off and jitter (`retryMs`, doubled up to
+ * `retryMsMax`), and becomes a dead letter after `attemptsMax` attempts.
  *
- *     const worker = await Worker.start<Thumbnail>({ connect: "tcp://127.0.0.1:5555", concurrency: 4 }, make);
+ * Does not promise: that a job is begun only once, since a worker that dies half-way has begun it. Make jobs
+ * idempotent, or store their effects together with `job.id`. Nor an order: a job in its back-off delay holds back no
+ * other.
  *
- * Promises: a job whose `add` resolved is given to workers until one has finished it, across restarts of this
- * process, of workers and of machines; a job that fails is tried again after a rest that grows (`retryMs`,
- * doubled up to `retryMsMax`, with jitter), and becomes a dead letter after `attemptsMax` attempts. It does
- * not promise that a job is begun only once: a worker that dies half-way has begun it. What a job does should
- * be harmless to repeat, or be stored together with `job.id`. Nor an order: a job that rests holds back none.
+ * Only one process at a time can have the directory open. Several queues, each with its own directory, may feed the
+ * same workers.
  *
- * One process at a time may have the directory open. Several queues, each with its own directory, may feed
- * the same workers.
+ * @example
+ * ```ts
+ * const queue = await WorkQueue.open<Thumbnail>({ directory: "queue", bind: "tcp://127.0.0.1:5555" });
+ * await queue.add({ path: "a.jpg" }, { deduplicationId: "a.jpg" });
+ *
+ * // in the workers:
+ * const worker = await Worker.start<Thumbnail>({ connect: "tcp://127.0.0.1:5555", concurrency: 4 }, make);
+ * ```
  *
  * @see docs/decisions/0060-work-queue.md
  */
@@ -114,17 +122,17 @@ export class WorkQueue<T = unknown> {
   }
 
   /**
-   * Opens the queue of a directory, with all jobs in it that are not done.
+   * Opens the queue of a directory, with all of its unfinished jobs.
    *
-   * @throws TypeError for a wrong option; BrokerlessError `BROKERLESS_LOCKED` while another process has the
-   * directory open, `BROKERLESS_ADDRESS`, `BROKERLESS_SECURITY`, and what `FileJournal.open` throws
+   * @throws TypeError for a wrong option; BrokerlessError `BROKERLESS_LOCKED` while another process has the directory
+   * open, `BROKERLESS_ADDRESS`, `BROKERLESS_SECURITY`, and the errors of `FileJournal.open`
    */
   static async open<T>(options: WorkQueueOptions<T>): Promise<WorkQueue<T>> {
     checkNames("WorkQueue.open", options, Object.keys(OPTIONS));
     const { directory, bind, sync, ...rest } = options;
     const journal = await FileJournal.open(directory, { sync });
     try {
-      // "processed" makes `drain` wait for workers; `add` names the level of its own promise.
+      // "processed" makes `drain` wait for workers; `add` passes the level of its own promise.
       const push = new Push<T>({ ...rest, journal, confirm: "processed", order: "none" });
       const queue = new WorkQueue(push, journal);
       try {
@@ -140,18 +148,21 @@ export class WorkQueue<T = unknown> {
     }
   }
 
-  /** Where workers may connect to, with wildcards resolved. */
+  /** The addresses for workers, with wildcards resolved. */
   get addresses(): readonly string[] {
     return [...this.#addresses];
   }
 
-  /** Jobs that were given up: to look at, to try anew (`requeue`) or to forget (`purge`). */
+  /**
+   * Dead letters: jobs that failed too often or were rejected. They can be listed, retried (`requeue`) or deleted
+   * (`purge`).
+   */
   get deadLetters(): DeadLetters<T> {
     return this.#push.deadLetters;
   }
 
   /**
-   * Lets workers come to an address.
+   * Accepts workers at an address.
    *
    * @returns the address with its wildcard resolved
    * @throws as {@link WorkQueue.open}
@@ -165,11 +176,11 @@ export class WorkQueue<T = unknown> {
   /**
    * Adds a job. Calls that are not awaited share a write and a sync: add many, then await them together.
    *
-   * With a `deduplicationId` that was used before, by this process or by one before it, nothing is added. So
-   * a producer that does not know whether its job was added, since it was killed, may add it again.
+   * With a `deduplicationId` that was used before, by this process or an earlier one, nothing is added. So a producer
+   * that was killed, and cannot know whether its job was added, may add it again.
    *
-   * @returns resolves when the job is on disk; or with `confirm`, at another level: `"processed"` when a
-   * worker has done it
+   * @returns resolves when the job is on disk; with `confirm`, at another level: `"processed"` when a worker has done
+   * it
    * @throws BrokerlessError as `Push.send`; with `"processed"` also `BROKERLESS_DEAD_LETTER`
    */
   add(job: T, options?: AddOptions): Promise<void> {
@@ -183,8 +194,8 @@ export class WorkQueue<T = unknown> {
   }
 
   /**
-   * A stream in object mode that adds what is written to it, as {@link Push.writable}. It finishes when all is on
-   * disk; or with `confirm`, at another level.
+   * A stream in object mode that adds the jobs written to it, as {@link Push.writable}. It finishes when all of them
+   * are on disk; with `confirm`, at another level.
    */
   writable(options?: ReliableWritableOptions<T>): Writable {
     if (options !== undefined) checkPlain("WorkQueue.writable", options);
@@ -192,10 +203,10 @@ export class WorkQueue<T = unknown> {
   }
 
   /**
-   * Resolves when every job added before is done, or a dead letter.
+   * Resolves when every job added before the call is done or a dead letter.
    *
-   * @throws BrokerlessError `BROKERLESS_TIMEOUT`; `BROKERLESS_CLOSED` where the queue is closed, or closes before; or the
-   * signal's reason
+   * @throws BrokerlessError `BROKERLESS_TIMEOUT`; `BROKERLESS_CLOSED` where the queue is closed, or closes first; or
+   * the signal's reason
    */
   finished(options?: WaitOptions): Promise<void> {
     return this.#push.drain(options);
@@ -208,24 +219,29 @@ export class WorkQueue<T = unknown> {
     return { unfinished: queuedMessages, finished: messagesSent, dead, workers: peers };
   }
 
-  /** The workers that are connected: what each calls itself (option `name`) is a claim. */
+  /** The workers that are connected. The name of a worker (option `name`) is its own claim. */
   workers(): readonly Peer[] {
     return this.#push.peers();
   }
 
-  /** @returns removes the listener again */
+  /**
+   * Adds a listener for an event.
+   *
+   * @returns removes the listener
+   * @throws TypeError for an unknown event, or a listener that is not a function
+   */
   on<K extends keyof SocketEvents>(event: K, listener: Listener<SocketEvents[K]>): () => void {
     return this.#push.on(event, listener);
   }
 
-  /** The next event of this name, as {@link Push.once}. */
+  /** Resolves with the next event of this name, as {@link Push.once}. */
   once<K extends keyof SocketEvents>(event: K, options?: WaitOptions): Promise<SocketEvents[K]> {
     return this.#push.once(event, options);
   }
 
   /**
-   * Closes at once: what was added is on disk, what is not done goes on when the queue is opened again.
-   * Workers that are busy meanwhile say then what they have finished.
+   * Closes at once. Added jobs are on disk, and unfinished ones continue when the queue is opened again. Workers report
+   * jobs that they finish meanwhile when they are connected again.
    *
    * @returns resolves when the address and the directory can be opened again
    */

@@ -17,35 +17,35 @@ import {
 import { FileJournal } from "../lib/journal/index.ts";
 import { checkNames, VALUE_NAMES } from "./check-names.ts";
 
-/** What {@link Worker} decides itself. */
+/** Options of {@link Pull} that {@link Worker} sets itself. */
 type Decided = "reliable" | "inbox" | "prefetch";
 
 /** Options of {@link Worker.start}: its own, and those of a reliable {@link Pull}. */
 export interface WorkerOptions<T> extends ValueOptions<T>, Omit<ReliableReceiveOptions, Decided> {
-  /** Addresses of queues. One that is not there yet is connected to when it comes. */
+  /** Addresses of queues. A queue that is not running yet is connected as soon as it is. */
   readonly connect: string | readonly string[];
   /**
-   * Jobs that are worked on at the same time (count).
+   * Most jobs in flight at the same time (count).
    *
    * @defaultValue 1
    */
   readonly concurrency?: number | undefined;
   /**
-   * Jobs that may be here, begun or not (count). Default: 1 with a concurrency of 1, else twice the
-   * concurrency. More saves a round trip between short jobs; it lets jobs wait here while another worker is idle.
+   * Most jobs at this worker, begun or not (count). Default: 1 with a concurrency of 1, else twice the concurrency. A
+   * larger value saves a round trip between short jobs, but jobs may wait here while another worker is idle.
    */
   readonly prefetch?: number | undefined;
   /**
-   * A job that takes longer is not kept from other workers any more, and its `signal` aborts (milliseconds).
+   * Longest time of a job (milliseconds). After that the job's `signal` aborts, and other workers may get the job.
    *
    * @defaultValue 900,000
    */
   readonly jobMsMax?: number | undefined;
-  /** A directory where it is remembered, across restarts, which jobs were done; of this worker alone. */
+  /** A directory, of this worker alone, that records across restarts which jobs were done. Default: none. */
   readonly inbox?: string | undefined;
 }
 
-/** Its options; one that is missing here does not compile. */
+/** The names of its options; a missing one does not compile. */
 const OPTIONS: Readonly<Record<keyof WorkerOptions<unknown>, true>> = {
   ...VALUE_NAMES,
   concurrency: true,
@@ -57,43 +57,46 @@ const OPTIONS: Readonly<Record<keyof WorkerOptions<unknown>, true>> = {
 };
 
 /**
- * What a handler is told of its job, and can say about it. Of several calls of `reject` and `retry` the first counts:
- * later ones, and what the handler throws or returns after them, change nothing.
+ * The context of a job that its handler gets beside the value. Of several calls of `reject` and `retry` the first
+ * counts: later ones, and the outcome of the handler after them, change nothing.
  */
 export interface Job {
-  /** The same at every attempt and for no other job: the key under which to store what must happen once. */
+  /** The same at every attempt, and different for every job: the key for storing an effect that must happen once. */
   readonly id: string;
-  /** The first attempt is 1. */
+  /** The number of this attempt; the first is 1. */
   readonly attempt: number;
-  /** Names to texts, as they were added; empty where there were none. Frozen. */
+  /** The headers, from names to texts, as they were added; empty where there were none. Frozen. */
   readonly headers: MessageHeaders;
   /** Aborts when the job is no longer this worker's: it took too long, or the worker is closing. */
   readonly signal: AbortSignal;
-  /** Ends the job as hopeless: it becomes a dead letter with this reason, whatever attempts are left. */
+  /** Fails the job for good: it becomes a dead letter with this reason, whatever attempts are left. */
   reject(reason: string, options?: RejectOptions): void;
-  /** Ends the attempt; the next is made after a rest of so long (milliseconds). The error is told as one that is thrown. */
+  /**
+   * Fails the attempt; the next one is made after a back-off delay (milliseconds). The error is reported like a thrown
+   * one.
+   */
   retry(options: { readonly delayMs: number; readonly error?: unknown }): void;
 }
 
 /**
- * Does one job. When it resolves the job is done, when it throws the job is tried again later; unless it has called
- * `reject` or `retry` before: then that counts.
+ * Processes one job. When it resolves the job is done; when it throws the job is retried later. If it has called
+ * `reject` or `retry` before, that call counts instead.
  */
 export type Handle<T> = (value: T, job: Job) => unknown;
 
 /** Options of {@link Worker.close}. */
 export interface CloseOptions {
   /**
-   * How long jobs in hand may take to finish (milliseconds).
+   * Longest wait for jobs in flight to finish (milliseconds).
    *
    * @defaultValue 25,000
    */
   readonly timeoutMs?: number | undefined;
 }
 
-/** What a worker tells of itself (counts). */
+/** Counters and gauges of a worker (counts). */
 export interface WorkerStats {
-  /** Jobs in hand. */
+  /** Jobs in flight. */
   readonly active: number;
   /** Jobs done since the start. */
   readonly done: number;
@@ -103,18 +106,18 @@ export interface WorkerStats {
   readonly queues: number;
 }
 
-/** Below the 30 s after which most supervisors kill what they told to end (milliseconds). */
+/** Below the 30 s after which most supervisors kill a process that they have asked to end (milliseconds). */
 const CLOSE_TIMEOUT_MS = 25_000;
 const JOB_MS_MAX = 900_000;
-/** A job is looked at so often before its lease ends (count). */
+/** Checks of a job before its lease ends (count). */
 const LOOKS_PER_LEASE = 3;
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /**
- * The worker's end of a durable work queue: calls a handler for each job, `concurrency` at a time.
+ * The consumer side of a durable work queue: calls a handler for each job, `concurrency` at a time.
  *
- * A job in hand is kept from other workers for as long as this process is alive and the job younger than
- * `jobMsMax`. What a process that dies had in hand goes to others after the queue's `graceMs`.
+ * A job in flight is given to no other worker for as long as this process lives and the job takes no longer than
+ * `jobMsMax`. When the process dies, its jobs in flight go to other workers after the queue's `graceMs`.
  *
  * @example
  * ```ts
@@ -138,7 +141,7 @@ export class Worker<T = unknown> {
   readonly #inHand = new Set<JobInHand>();
   readonly #running: Promise<unknown>;
   readonly #jobMsMax: number;
-  /** Looks after the jobs in hand, while there are any. */
+  /** Checks the jobs in flight, while there are any. */
   #timer: NodeJS.Timeout | null = null;
   #periodMs = 0;
   #done = 0;
@@ -157,12 +160,12 @@ export class Worker<T = unknown> {
     this.#pull.on("leaseLost", () => this.#giveUpLost());
     const each = (value: T, delivery: ReliableDelivery<T>) => this.#work(value, delivery, handle);
     const running = this.#pull.run(each, { concurrency, signal: this.#stop.signal });
-    // It ends with the reason of the abort, which is our own.
+    // It ends with the abort reason of this class, which is not an error.
     this.#running = running.catch(() => {});
   }
 
   /**
-   * Connects to queues, and works until it is closed.
+   * Connects to queues, and processes jobs until it is closed.
    *
    * @throws TypeError for a wrong option; BrokerlessError as `FileJournal.open` does for the inbox
    */
@@ -192,7 +195,7 @@ export class Worker<T = unknown> {
     }
   }
 
-  /** Resolves when a queue is connected. @throws BrokerlessError `BROKERLESS_TIMEOUT`, `_CLOSED` */
+  /** Resolves when a queue is connected. @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED` */
   ready(options?: Parameters<Pull<T>["ready"]>[0]): Promise<void> {
     return this.#pull.ready(options);
   }
@@ -204,27 +207,29 @@ export class Worker<T = unknown> {
     return { active: this.#inHand.size, done, failed, queues: peers };
   }
 
-  /** The queues that are connected: what each calls itself (option `name`) is a claim. */
+  /** The queues that are connected. The name of a queue (option `name`) is its own claim. */
   queues(): readonly Peer[] {
     return this.#pull.peers();
   }
 
-  /** `retry` tells of each attempt that failed, with its error. @returns removes the listener again */
+  /**
+   * Adds a listener for an event; `retry` reports each failed attempt, with its error. @returns removes the listener
+   */
   on<K extends keyof SocketEvents>(event: K, listener: Listener<SocketEvents[K]>): () => void {
     return this.#pull.on(event, listener);
   }
 
-  /** The next event of this name, as {@link Pull.once}. */
+  /** Resolves with the next event of this name, as {@link Pull.once}. */
   once<K extends keyof SocketEvents>(event: K, options?: WaitOptions): Promise<SocketEvents[K]> {
     return this.#pull.once(event, options);
   }
 
   /**
-   * Takes no more jobs, lets those in hand finish, and leaves. Those that have not finished in time go to
-   * other workers at once, and count as an attempt; their `signal` aborts. A handler that resolves right then has
-   * finished its job nevertheless.
+   * Accepts no more jobs, waits for those in flight, and disconnects. Jobs that have not finished in time go to other
+   * workers at once, and count as an attempt; their `signal` aborts. If a handler still resolves at that moment, its
+   * job counts as finished.
    *
-   * @returns how many were not finished, and are left to others (count)
+   * @returns the number of unfinished jobs, which are left to other workers (count)
    */
   close(options: CloseOptions = {}): Promise<number> {
     checkNames("Worker.close", options, ["timeoutMs"]);
@@ -255,7 +260,7 @@ export class Worker<T = unknown> {
     }
   }
 
-  /** Looks at the jobs in hand after so long (milliseconds), or earlier where another job needs it. */
+  /** Schedules a check of the jobs in flight after so long (milliseconds), unless an earlier one is scheduled. */
   #lookAfter(periodMs: number): void {
     if (this.#timer !== null && periodMs >= this.#periodMs) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
@@ -263,7 +268,7 @@ export class Worker<T = unknown> {
     this.#timer = setTimeout(() => this.#look(), periodMs);
   }
 
-  /** Renews the right to what is in hand, and gives up what takes too long. */
+  /** Extends the leases of jobs in flight, and aborts those that take too long. */
   #look(): void {
     this.#timer = null;
     let leaseMs = Number.POSITIVE_INFINITY;
@@ -292,7 +297,7 @@ export class Worker<T = unknown> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     const late = [...this.#inHand];
     for (const job of late) job.giveUp("the worker is closing");
-    // What ends by that is heard of, and what was done is said before the sockets go.
+    // Handlers that end by the abort still count, and their acks are sent before the sockets close.
     await new Promise(setImmediate);
     await this.#pull.drain();
     const left = late.filter((job) => !job.isFinished);
@@ -302,17 +307,17 @@ export class Worker<T = unknown> {
   }
 }
 
-/** A job that a handler works on. */
+/** A job in flight. */
 class JobInHand implements Job {
   readonly startedMs: number = performance.now();
-  /** The attempt has failed: others make the next one. */
+  /** Whether the attempt has failed: other workers make the next one. */
   isFailed = false;
   readonly #delivery: ReliableDelivery<unknown>;
   readonly #abort = new AbortController();
 
   constructor(delivery: ReliableDelivery<unknown>) {
     this.#delivery = delivery;
-    // A handler may pass it on to as many as it likes.
+    // A handler may add any number of listeners.
     setMaxListeners(0, this.#abort.signal);
   }
 
@@ -336,7 +341,7 @@ class JobInHand implements Job {
     return this.#delivery.isAcknowledged || this.#delivery.isHeld;
   }
 
-  /** It is said that nobody has to do it again. */
+  /** Whether it was acknowledged, so that no worker gets it again. */
   get isFinished(): boolean {
     return this.#delivery.isAcknowledged && !this.isFailed;
   }
@@ -364,7 +369,7 @@ class JobInHand implements Job {
   }
 }
 
-/** @throws TypeError unless it is a whole number from 1 that a timer can wait for, or left out */
+/** @throws TypeError unless it is a whole number from 1 up to a timer's longest delay, or omitted */
 function checkCount(name: string, value: unknown): void {
   if (value === undefined) return;
   if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= TIMER_MS_MAX)
@@ -372,7 +377,7 @@ function checkCount(name: string, value: unknown): void {
   throw outOfRange(`Worker: option "${name}"`, `a whole number from 1 to ${TIMER_MS_MAX}`, value);
 }
 
-/** @throws TypeError unless it is a time that a timer can wait for (milliseconds) */
+/** @throws TypeError unless it is a delay that a timer can have (milliseconds) */
 function checkTimeout(name: string, value: unknown): void {
   if (typeof value === "number" && value >= 0 && value <= TIMER_MS_MAX) return;
   throw outOfRange(name, `a number from 0 to ${TIMER_MS_MAX}`, value);
