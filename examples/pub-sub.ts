@@ -12,7 +12,7 @@ interface Quote {
   readonly ask: number;
 }
 
-/** A topic's name decides the type of its values, for names that are made up at run time as well. */
+/** The name of a topic determines the type of its values, also for names that are computed at run time. */
 type Topics = {
   trades: Trade;
   [quote: `quotes.${string}`]: Quote;
@@ -21,7 +21,7 @@ type Topics = {
 await using publisher = new Publisher<Topics>();
 const address = await publisher.bind("tcp://127.0.0.1:*");
 
-// Both subscribe to what they want, and no more travels to them.
+// Each subscriber receives only the topics to which it subscribes.
 await using tape = new Subscriber<Topics>();
 tape.subscribe("trades");
 tape.connect(address);
@@ -30,7 +30,7 @@ await using quotes = new Subscriber<Topics>();
 quotes.subscribe("quotes.nyse.*");
 quotes.connect(address);
 
-// What is published before a subscription has arrived, its subscriber never sees.
+// A message published before a subscription has arrived does not reach its subscriber.
 await publisher.ready({ peers: 2 });
 
 const readers = Promise.all([printTrades(2), printQuotes(2)]);
@@ -47,7 +47,7 @@ for (const line of (await readers).flat()) console.log(line);
 async function printTrades(count: number): Promise<string[]> {
   const lines: string[] = [];
   for await (const { topic, value } of tape) {
-    // The topic tells the type: a quote has no price.
+    // The topic narrows the type: a quote has no price.
     if (topic !== "trades") continue;
     lines.push(`trade ${value.symbol}: ${value.size} at ${value.price}`);
     if (lines.length === count) break;

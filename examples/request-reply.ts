@@ -17,12 +17,12 @@ await using requester = new Requester<Request, number>({ timeoutMs: 5_000 });
 requester.connect(address);
 await requester.ready();
 
-// Any number of requests may be under way; each reply finds its request.
+// Any number of requests may be open; each gets its own reply.
 const requests = [1, 2, 3, 4].map((by) => ({ divide: 12, by }));
 const replies = await Promise.all(requests.map((request) => requester.request(request)));
 console.log(`12 divided by 1, 2, 3, 4 is ${replies.join(", ")}`);
 
-// What the handler throws arrives as an error.
+// An error thrown by the handler arrives as an error.
 try {
   await requester.request({ divide: 1, by: 0 });
 } catch (error) {
@@ -30,7 +30,7 @@ try {
   console.log(`the replier says: ${error.remoteName}: ${error.message}`);
 }
 
-// A request that takes too long ends, and the next one is not held up by it.
+// A request that takes too long fails, and does not hold up the next one.
 try {
   await requester.request({ sleepMs: 60_000 }, { timeoutMs: 50 });
 } catch (error) {

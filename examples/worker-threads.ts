@@ -35,7 +35,7 @@ async function main(): Promise<void> {
 
   const threads = Array.from({ length: THREADS }, startThread);
   const ended = Promise.all(threads.map(exitOf));
-  // Started before all threads are there, the first would be dealt the ranges of the others.
+  // Without this wait the first thread to connect would get the ranges of the others.
   await Promise.race([work.ready({ peers: THREADS }), ended]);
 
   const done = new AbortController();
@@ -44,7 +44,7 @@ async function main(): Promise<void> {
   const take = (count: number) => {
     primes += count;
   };
-  // A thread that fails leaves the sink waiting: whichever ends first decides.
+  // After the failure of a thread the sink would wait indefinitely: whichever ends first decides.
   const count = await Promise.race([runSink({ results, take }), ended, source]);
   console.log(`${count} ranges, ${primes} primes below ${LIMIT}`);
 
@@ -56,7 +56,7 @@ async function main(): Promise<void> {
   await ended;
 }
 
-/** What each thread runs. */
+/** The program of each thread. */
 async function thread(): Promise<void> {
   const done = new AbortController();
   parentPort!.once("message", () => done.abort());
@@ -87,7 +87,7 @@ function isPrime(candidate: number): boolean {
   return true;
 }
 
-/** Runs this file in a thread. A compiled program says just `new Worker(new URL(import.meta.url))`. */
+/** Runs this file in a thread. A compiled program only needs `new Worker(new URL(import.meta.url))`. */
 function startThread(): Worker {
   const loader = JSON.stringify(import.meta.resolve("tsx/esm/api"));
   const program = JSON.stringify(import.meta.url);
@@ -95,7 +95,7 @@ function startThread(): Worker {
   return new Worker(code, { eval: true });
 }
 
-/** Resolves when the thread has ended well. */
+/** Resolves when the thread has ended without an error. */
 function exitOf(worker: Worker): Promise<void> {
   return new Promise((resolve, reject) => {
     worker.once("error", reject);

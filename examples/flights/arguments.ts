@@ -18,16 +18,16 @@ FILE             NDJSON, or JSON; the result is the shape of its records
 --help, --version
 `;
 
-/** What the command line asked for. */
+/** The parsed command line. */
 export interface Arguments extends Task {
-  /** Without journals. */
+  /** Whether to run without journals. */
   readonly isPlain: boolean;
   readonly patienceSeconds: number;
 }
 
 /**
- * @param argv without the program's own name
- * @throws TypeError in words for the user
+ * @param argv the arguments without the program's own name
+ * @throws TypeError with a text for the user
  */
 export function parseArguments(argv: readonly string[]): Arguments {
   const { values, positionals } = parse(argv);
@@ -36,7 +36,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
   const patienceSeconds = wholeNumber("--patience", values.patience, 86_400);
   const isPlain = values.plain;
   const path = positionals[0];
-  // npm runs scripts in the package's directory, and says where it was started itself.
+  // npm runs scripts in the package's directory, and passes the directory in which it was started.
   const directory = process.env.INIT_CWD ?? ".";
   if (path !== undefined) {
     return { job: "shape", path: resolve(directory, path), workers, patienceSeconds, isPlain };
@@ -44,7 +44,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
   return { job: "flights", path: flightsPath(), workers, patienceSeconds, isPlain };
 }
 
-/** @throws TypeError with the first sentence of what Node says; the rest is about quoting */
+/** @throws TypeError with the first sentence of Node's message; the rest is about quoting */
 function parse(argv: readonly string[]) {
   try {
     return parseArgs({
@@ -61,7 +61,7 @@ function parse(argv: readonly string[]) {
   }
 }
 
-/** The package exports its code only; the data lies beside it. */
+/** The path of the sample data. The package of the data exports only its code; the data is next to it. */
 function flightsPath(): string {
   const code = createRequire(import.meta.url).resolve("vega-datasets");
   return join(dirname(code), "../data/flights-200k.json");

@@ -15,8 +15,8 @@ const BACKSLASH = 0x5c;
 /**
  * The elements of one JSON array, which may be larger than memory.
  *
- * It only counts brackets outside strings. Where they do not match, an element comes out that is no
- * JSON, and whoever parses it finds the fault.
+ * It only counts brackets outside strings. Where they do not match, it produces an element that is not JSON, and the
+ * parser reports the fault.
  */
 export class ArraySplitter implements Splitter {
   readonly #open: OpenPiece;
@@ -44,7 +44,7 @@ export class ArraySplitter implements Splitter {
       }
       const piece = this.#open.take(chunk.subarray(to, to + 1));
       const isLast = chunk[to] !== COMMA;
-      // "[]" has no element; "[1,]" and "[,1]" lack one, which the parser will say.
+      // "[]" has no element; "[1,]" and "[,1]" lack one, which the parser reports.
       if (!(isLast && this.#count === 0 && isBlank(piece.bytes))) pieces.push(piece);
       this.#count++;
       if (isLast) this.#where = "behind";
@@ -67,7 +67,7 @@ export class ArraySplitter implements Splitter {
     return bracket + 1;
   }
 
-  /** @returns where the element that goes on at `from` ends, or the length of `chunk` */
+  /** @returns the end of the element that continues at `from`, or the length of `chunk` */
   #elementEnd(chunk: Buffer, from: number): number {
     let at = from;
     for (; at < chunk.length; at++) {

@@ -7,8 +7,8 @@ type Kind = Report["kind"];
 type Of<K extends Kind> = Extract<Report, { kind: K }>;
 
 /**
- * The processes of one pipeline, seen from outside. They succeed or fail together: when one is lost that
- * was not killed on purpose, whoever waits for them hears of it.
+ * The processes of one pipeline, as the main process sees them. They succeed or fail together: when a process ends that
+ * was not killed on purpose, all waits for the pipeline reject.
  */
 export class Crew {
   readonly #members: Member[] = [];
@@ -19,8 +19,8 @@ export class Crew {
   #reject!: (reason: Error) => void;
 
   /**
-   * @param onReport sees every report as it comes
-   * @param cost what the loss of a process means, for people
+   * @param onReport called for every report as it arrives
+   * @param cost the consequence of losing a process, for the error text
    */
   constructor(onReport: (report: Report) => void, cost: string) {
     this.#onReport = onReport;
@@ -28,15 +28,15 @@ export class Crew {
     this.#failed = new Promise<never>((_, reject) => {
       this.#reject = reject;
     });
-    // A failure may come while nobody waits; the next `until` will still reject with it.
+    // A failure may happen while nothing waits; the next `until` still rejects with it.
     this.#failed.catch(() => {});
   }
 
   /**
    * Starts one process.
    *
-   * @param file its program, beside this one
-   * @param title its name for people
+   * @param file its program, in this folder
+   * @param title its name in texts for people
    */
   start(file: string, title: string, task: Task): Member {
     const program = fileURLToPath(new URL(file, import.meta.url));
@@ -55,41 +55,41 @@ export class Crew {
     return member;
   }
 
-  /** Makes everything that waits fail; only the first reason counts. */
+  /** Makes all waits fail; only the first reason counts. */
   fail(reason: string): void {
     this.#reject(new Error(reason));
   }
 
-  /** @returns what `promise` gives, unless a process fails before */
+  /** @returns the result of `promise`, unless a process fails first */
   async until<T>(promise: Promise<T>): Promise<T> {
     return Promise.race([promise, this.#failed]);
   }
 
-  /** Tells every process that is still there. */
+  /** Sends an order to every running process. */
   order(order: Order): void {
     for (const member of this.#members) member.order(order);
   }
 
-  /** Tells every process to stop, and waits for it. */
+  /** Stops every process, and waits for its end. */
   async dismiss(): Promise<void> {
     this.order({ kind: "stop" });
     await this.until(Promise.all(this.#members.map((member) => member.exited)));
   }
 
-  /** Ends what is still running, at once. */
+  /** Ends the running processes, at once. */
   kill(): void {
     for (const { child } of this.#members) child.kill("SIGKILL");
   }
 }
 
-/** One process of the pipeline, seen from outside. */
+/** One process of the pipeline, as the main process sees it. */
 export class Member {
   readonly title: string;
   readonly child: ChildProcess;
-  /** Resolves when the process is gone. */
+  /** Resolves when the process has ended. */
   readonly exited: Promise<unknown>;
 
-  /** Whether its end is no failure. */
+  /** Whether it is to be killed on purpose, so that its end is not a failure. */
   isVictim = false;
 
   constructor(title: string, child: ChildProcess) {
@@ -98,13 +98,13 @@ export class Member {
     this.exited = once(child, "exit");
   }
 
-  /** Tells it, where it is still there. */
+  /** Sends it an order, if it is still running. */
   order(order: Order): void {
-    // The channel may close between the look and the call; the process's exit tells that story.
+    // The channel may close between the check and the call; the exit of the process is reported elsewhere.
     if (this.child.connected) this.child.send(order, () => {});
   }
 
-  /** Kills it on purpose. @returns resolves when it is gone */
+  /** Kills it on purpose. @returns resolves when it has ended */
   async murder(): Promise<void> {
     this.isVictim = true;
     this.child.kill("SIGKILL");

@@ -1,12 +1,12 @@
-/** Numbers from here on are left out of a sum, so that it cannot overflow whatever else is in it. */
+/** Numbers from this size on are left out of a sum, so that it cannot overflow, whatever else is in it. */
 const SUMMAND_MAX = 2 ** 960;
 
 /**
- * A sum of floating-point numbers that is the same in whatever order and grouping they are added.
+ * A sum of floating-point numbers that does not depend on the order and grouping of additions.
  *
- * A pipeline adds in the order of arrival, a single process in the order of the file; with `+` they would
- * differ in the last digits, and comparing the two would prove nothing. Invariant: the parts do not overlap,
- * grow in magnitude, and their mathematical sum is exactly that of what was added.
+ * A pipeline adds in the order of arrival, a single process in the order of the file. With `+` they would differ in the
+ * last digits, and comparing them would prove nothing. Invariant: the parts do not overlap, grow in magnitude, and
+ * their mathematical sum is exactly the sum of the added numbers.
  *
  * @see J. R. Shewchuk, Adaptive Precision Floating-Point Arithmetic, 1997; Python's math.fsum
  */
@@ -33,7 +33,7 @@ export class ExactSum {
     if (x !== 0) this.#parts.push(x);
   }
 
-  /** Adds what another sum has in it, from its `snapshot`. */
+  /** Adds the contents of another sum, from its `snapshot`. */
   merge(other: readonly (number | null)[]): void {
     for (const part of other) {
       if (part === null) this.#complete = false;
@@ -41,7 +41,7 @@ export class ExactSum {
     }
   }
 
-  /** @returns all there is to know, as plain data; `null` in it says that a number was left out */
+  /** @returns the whole state as plain data; a `null` in it means that a number was left out */
   snapshot(): (number | null)[] {
     return this.#complete ? [...this.#parts] : [...this.#parts, null];
   }
@@ -58,7 +58,7 @@ export class ExactSum {
       low = part - (high - before);
       if (low !== 0) break;
     }
-    // Half-way between two doubles, the parts below decide.
+    // Half-way between two doubles, the lower parts decide.
     const below = parts.at(-1) ?? 0;
     if ((low < 0 && below < 0) || (low > 0 && below > 0)) {
       const twice = low * 2;

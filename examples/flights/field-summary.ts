@@ -2,24 +2,24 @@ import { createHash } from "node:crypto";
 import { ExactSum } from "./exact-sum.ts";
 import { type Cell, formatNumber } from "./table.ts";
 
-/** What is known of one field, as plain data. */
+/** The summary of one field, as plain data. */
 export interface FieldPart {
-  /** How many values there were of each type. */
+  /** Number of values of each type. */
   readonly types: readonly (readonly [type: string, count: number])[];
   /** The smallest and the largest number; `null` without one. */
   readonly range: readonly [min: number, max: number] | null;
   readonly sum: readonly (number | null)[];
-  /** The different strings and booleans; `null` when there are more than are kept. */
+  /** The distinct strings and booleans; `null` when there are more than are kept. */
   readonly distinct: readonly string[] | null;
 }
 
-/** Strings that are kept to count the different ones; a batch's part travels with them. */
+/** Most distinct strings that are kept, and sent with a batch's part (count). */
 const DISTINCT_MAX = 100;
-/** So many different values are shown by themselves instead of by their number. */
+/** Most distinct values that are shown one by one, not by their number (count). */
 const SHOWN_MAX = 4;
 const STRING_CHARS_MAX = 64;
 
-/** Types, range, mean and different values of one field. */
+/** Types, range, mean and distinct values of one field. */
 export class FieldSummary {
   readonly #types = new Map<string, number>();
   readonly #sum = new ExactSum();
@@ -74,7 +74,7 @@ export class FieldSummary {
     if (numbers === 0) return [count, names, null, null, null, this.#distinctCell()];
     const sum = this.#sum.value();
     const mean = sum === null ? null : sum / numbers;
-    // Adding zero makes -0 and 0, which are equal but not the same, one value.
+    // Adding zero turns -0 into 0, so that the two are one value.
     return [count, names, this.#min + 0, this.#max + 0, mean, this.#distinctCell()];
   }
 
@@ -97,7 +97,7 @@ function typeOf(value: unknown): string {
   return Array.isArray(value) ? "array" : typeof value;
 }
 
-/** @returns the string itself or, for a long one, its start and a hash: as different as the strings are */
+/** @returns the string itself or, for a long one, its start and a hash, so that distinct strings stay distinct */
 function key(text: string): string {
   const whole = wellFormed(text);
   if (whole.length <= STRING_CHARS_MAX) return whole;
@@ -105,7 +105,7 @@ function key(text: string): string {
   return `${whole.slice(0, STRING_CHARS_MAX - 20)}\u2026${hash}`;
 }
 
-/** @returns `text` as it arrives in another process: UTF-8 cannot carry half of a surrogate pair, JSON can */
+/** @returns `text` as it arrives in another process: UTF-8 cannot encode half of a surrogate pair, JSON can */
 export function wellFormed(text: string): string {
   return text.replace(/\p{Surrogate}/gu, "\ufffd");
 }

@@ -1,22 +1,22 @@
 import type { Table } from "./table.ts";
 
-/** One flight, as vega-datasets has it. */
+/** One flight, in the format of vega-datasets. */
 export interface Flight {
-  /** Minutes late at arrival; negative when early. */
+  /** Delay at arrival; negative when early (minutes). */
   readonly delay: number;
-  /** Miles. */
+  /** Distance (miles). */
   readonly distance: number;
-  /** Hour of the day, from 0 to 24. */
+  /** Time of the day, from 0 to 24 (hours). */
   readonly time: number;
 }
 
-/** Flights and the sum of their delays (minutes), for each distance band. */
+/** Number of flights and sum of their delays (minutes), for each distance band. */
 export type FlightPart = readonly (readonly [flights: number, delay: number])[];
 
 const BAND_MILES = 500;
 const BAND_COUNT = 6;
 
-/** @throws TypeError when `value` is no flight */
+/** @throws TypeError when `value` is not a flight */
 export function checkFlight(value: unknown): Flight {
   if (typeof value !== "object" || value === null) throw new TypeError("expected a flight");
   const { delay, distance, time } = value as Partial<Record<keyof Flight, unknown>>;
@@ -28,7 +28,7 @@ export function checkFlight(value: unknown): Flight {
   return value as Flight;
 }
 
-/** Flights and mean delay by distance band. Delays are whole minutes, so their sums are exact. */
+/** Number of flights and mean delay by distance band. Delays are whole minutes, so their sums are exact. */
 export class FlightSummary {
   readonly #bands: [flights: number, delay: number][] = Array.from({ length: BAND_COUNT }, () => [
     0, 0,

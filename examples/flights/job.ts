@@ -3,45 +3,45 @@ import { type ShapePart, ShapeSummary } from "./shape-summary.ts";
 import type { Table } from "./table.ts";
 
 /**
- * What is made of many records, wherever they were counted.
+ * A summary of many records, in whichever process they were counted.
  *
- * Contract: adding records in any order and grouping, directly or as parts, ends in the same table.
+ * Contract: adding records in any order and grouping, directly or as parts, leads to the same table.
  */
 export interface Summary<Item, Part> {
   add(record: Item): void;
-  /** Adds what another summary knows. */
+  /** Adds the contents of another summary. */
   merge(part: Part): void;
-  /** @returns all that is known, as plain data that may travel */
+  /** @returns the whole summary as plain data that can be sent */
   part(): Part;
-  /** @returns the result for people, with numbers not yet rounded */
+  /** @returns the result for people, with numbers not rounded yet */
   table(): Table;
 }
 
-/** What the pipeline computes: the type of its records, and of what the workers send on. */
+/** The computation of the pipeline: the type of its records, and of the parts that the workers send on. */
 export interface Job<Item, Part> {
   readonly name: JobName;
-  /** Gives a record its type. @throws TypeError that says what is wrong with it */
+  /** Checks the type of a record. @throws TypeError with the fault */
   readonly check: (value: unknown) => Item;
   readonly summary: () => Summary<Item, Part>;
 }
 
 export type JobName = "flights" | "shape";
 
-/** Flights and mean delay by distance, of the flights in vega-datasets. */
+/** Number of flights and mean delay by distance, of the flights in vega-datasets. */
 const flights: Job<Flight, FlightPart> = {
   name: "flights",
   check: checkFlight,
   summary: () => new FlightSummary(),
 };
 
-/** What any file holds: its fields, their types and ranges. */
+/** The fields of any file, with their types and ranges. */
 const shape: Job<unknown, ShapePart> = {
   name: "shape",
   check: (value) => value,
   summary: () => new ShapeSummary(),
 };
 
-/** Calls `use` with the job of that name; its types stay together, whichever it is. */
+/** Calls `use` with the job of that name, in a way that keeps its types together. */
 export function withJob<R>(name: string, use: <Item, Part>(job: Job<Item, Part>) => R): R {
   switch (name) {
     case "flights":

@@ -1,4 +1,4 @@
-/** Where bytes stop being JSON, and what was expected there. */
+/** The place at which bytes stop being JSON, and what was expected there. */
 export interface JsonFault {
   /** The first byte that does not fit (byte offset); `bytes.length` where the text ends too early. */
   readonly offset: number;
@@ -13,15 +13,15 @@ const WORD = /(?:true|false|null)(?![\w])/y;
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
 /**
- * Looks for the first place where `bytes` break the grammar of JSON (RFC 8259).
+ * Finds the first place where `bytes` break the grammar of JSON (RFC 8259).
  *
- * `JSON.parse` names the place in its message or not at all, differently in each version of Node; this
- * runs only after it has refused. It keeps its own stack, so deep nesting cannot overflow.
+ * `JSON.parse` gives the place in its message or not at all, differently in each version of Node; this runs only after
+ * it has refused. It keeps a stack of its own, so deep nesting cannot overflow.
  *
  * @returns `null` when `bytes` are exactly one JSON value
  */
 export function findJsonFault(bytes: Buffer): JsonFault | null {
-  // One character for each byte: offsets stay byte offsets, and no JSON syntax is outside ASCII.
+  // One character for each byte: offsets stay byte offsets, and all of JSON's syntax is ASCII.
   const text = bytes.toString("latin1");
   const open: ("{" | "[")[] = [];
   let expecting: Expecting = "value";
@@ -72,7 +72,7 @@ function closes(char: string, expecting: Expecting): boolean {
   return (char === "]" || char === "}") && expecting.endsWith(`or ${char}`);
 }
 
-/** @returns where the string that starts at `from` ends, or what is wrong in it */
+/** @returns the end of the string that starts at `from`, or the fault in it */
 function stringEnd(text: string, from: number): number | JsonFault {
   let at = from + 1;
   for (; at < text.length; at++) {

@@ -2,7 +2,7 @@ import { isBlank, OpenPiece, type Piece, type Position, type Splitter } from "./
 
 const LINE_FEED = Buffer.from("\n");
 
-/** One record on each line: NDJSON. Blank lines are no records. */
+/** NDJSON: one record on each line. Blank lines are skipped. */
 export class LineSplitter implements Splitter {
   readonly #open: OpenPiece;
 

@@ -3,8 +3,8 @@
  *
  *     source --PUSH/PULL--> N workers --PUSH/PULL--> sink
  *
- * This process checks their result. Read on in durable/pipeline.ts, which keeps everything in journals and
- * kills processes in the middle, or in plain.ts, which does neither.
+ * This process checks their result. Continue with durable/pipeline.ts, which keeps everything in journals and kills
+ * processes half-way, or with plain.ts, which does neither.
  */
 import { answerHelp } from "../../scripts/help.ts";
 import { type Arguments, HELP, parseArguments } from "./arguments.ts";
@@ -34,7 +34,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** @returns the exit code: 0 when one process comes to the same result */
+/** @returns the exit code: 0 when a single process computes the same result */
 async function compareWithOneProcess(args: Arguments, outcome: Outcome): Promise<number> {
   const { table, count, seconds, notes } = outcome;
   const rate = formatNumber(Math.round(count / seconds));

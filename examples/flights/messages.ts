@@ -1,39 +1,39 @@
 import type { JobName } from "./job.ts";
 import type { Table } from "./table.ts";
 
-/** Where the two PULL sides of the pipeline listen. */
+/** Addresses of the two PULL sides of the pipeline. */
 export interface Addresses {
-  /** The source's, from which the workers pull records. */
+  /** Address of the source, from which the workers pull records. */
   readonly work: string;
-  /** The sink's, to which the workers push results and the source the number of records. */
+  /** Address of the sink, to which the workers push results and the source the number of records. */
   readonly results: string;
 }
 
-/** What every process of the pipeline is told when it is started, as its only argument (JSON). */
+/** The task of a process of the pipeline, passed as its only argument (JSON). */
 export interface Task {
   readonly job: JobName;
   readonly path: string;
   readonly workers: number;
 }
 
-/** What every process of the durable pipeline is told. */
+/** The task of a process of the durable pipeline. */
 export interface DurableTask extends Task {
-  /** Where the processes keep their journals. */
+  /** The directory of the journals of all processes. */
   readonly directory: string;
-  /** Where to listen: `tcp://127.0.0.1:*`, or where the process that this one replaces did. */
+  /** The address to bind: `tcp://127.0.0.1:*`, or the address of the process that this one replaces. */
   readonly bind: string;
-  /** Whether this process is one that is going to be killed. */
+  /** Whether this process is going to be killed. */
   readonly isVictim: boolean;
 }
 
-/** From the main process to the others. Data never goes this way, only the life of the processes. */
+/** Orders from the main process to the others. This channel only controls processes, and carries no data. */
 export type Order =
   | { readonly kind: "connect"; readonly addresses: Addresses }
   /** No more workers are killed. */
   | { readonly kind: "spare" }
   | { readonly kind: "stop" };
 
-/** From the others to the main process. */
+/** Reports from the other processes to the main process. */
 export type Report =
   | { readonly kind: "bound"; readonly address: string }
   | { readonly kind: "started" }
@@ -43,22 +43,22 @@ export type Report =
       readonly kind: "result";
       readonly count: number;
       readonly table: Table;
-      /** Results that came a second time, and were not counted (count). */
+      /** Repeated results, which were not counted (count). */
       readonly repeated: number;
     }
-  /** The durable source goes on behind what its journal holds. */
+  /** The durable source continues after the chunks in its journal. */
   | { readonly kind: "resumed"; readonly chunks: number }
-  /** The durable source has stored so much, and waits to be killed. */
+  /** The durable source has stored its part, and waits to be killed. */
   | { readonly kind: "paused"; readonly records: number }
-  /** A durable worker has sent the result of a chunk, has not acknowledged it, and waits to be killed. */
+  /** A durable worker has sent the result of a chunk without acknowledging the chunk, and waits to be killed. */
   | { readonly kind: "holding"; readonly chunk: number }
   | { readonly kind: "failed"; readonly message: string };
 
-/** What the pipeline came to, and how long it took from the first record to the last result. */
+/** The result of the pipeline, and the time from the first record to the last result. */
 export interface Outcome {
   readonly table: Table;
   readonly count: number;
   readonly seconds: number;
-  /** What else there is to say, in lines. */
+  /** Further lines for the user. */
   readonly notes: readonly string[];
 }

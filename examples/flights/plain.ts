@@ -6,10 +6,10 @@ import { Progress } from "./progress.ts";
 import { fileBytes } from "./records.ts";
 
 /**
- * The pipeline without acknowledgements and journals: source.ts, worker.ts and sink.ts in processes of their own.
- * The loops they run are in patterns/pipeline.ts, for use in other programs.
+ * The pipeline without acknowledgements and journals: source.ts, worker.ts and sink.ts in processes of their own. They
+ * run the loops of patterns/pipeline.ts, which other programs can use too.
  *
- * @throws Error in words for the user, when a process is lost or nothing moves
+ * @throws Error with a text for the user, when a process is lost or nothing moves
  */
 export async function runPlain(args: Arguments): Promise<Outcome> {
   const bytesTotal = fileBytes(args.path);

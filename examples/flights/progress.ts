@@ -2,20 +2,22 @@ import type { WriteStream } from "node:tty";
 import type { Report } from "./messages.ts";
 import { formatNumber } from "./table.ts";
 
-/** Starting the processes may take so long on a busy machine (seconds). */
+/** Longest time that the processes may take to start, on a busy host (seconds). */
 const START_SECONDS_MAX = 60;
 
 /** Where progress is shown, and what it is measured against. */
 export interface ProgressOptions {
   readonly out: WriteStream;
-  /** Length of the input; `null` when it cannot be known (bytes). */
+  /** Length of the input; `null` when it is unknown (bytes). */
   readonly bytesTotal: number | null;
   readonly patienceSeconds: number;
   /** Called when nothing has moved for that long. */
   readonly onStall: (message: string) => void;
 }
 
-/** Shows how far the pipeline is: on a terminal a line rewritten, otherwise a line each second. */
+/**
+ * Shows the progress of the pipeline: on a terminal in a line that is rewritten, otherwise in a new line each second.
+ */
 export class Progress {
   readonly #options: ProgressOptions;
   readonly #timer: NodeJS.Timeout;
@@ -29,29 +31,29 @@ export class Progress {
     this.#timer = setInterval(() => this.#tick(), 1000);
   }
 
-  /** Takes in one report of a process. */
+  /** Processes one report. */
   see(report: Report): void {
-    // Anything counts as movement, the first signs of life included.
+    // Every report counts as movement, including the first ones of starting processes.
     this.#idleSeconds = 0;
-    // A source that is started again begins at the beginning of the file.
+    // A restarted source reads from the beginning of the file again.
     if (report.kind === "started") this.#startedAt ??= performance.now();
     if (report.kind === "read") this.#bytesRead = Math.max(this.#bytesRead, report.bytes);
     if (report.kind === "done" || report.kind === "result") this.#count = report.count;
     if (this.#options.out.isTTY && this.#startedAt !== null) this.#rewrite(this.#line());
   }
 
-  /** Since the first record was sent (seconds). */
+  /** Time since the first record was sent (seconds). */
   get seconds(): number {
     return this.#startedAt === null ? 0 : (performance.now() - this.#startedAt) / 1000;
   }
 
-  /** Says what happened, in a line that stays. */
+  /** Prints a line that stays. */
   note(text: string): void {
     if (this.#options.out.isTTY) this.#rewrite("");
     console.log(`${this.seconds.toFixed(2).padStart(6)} s  ${text}`);
   }
 
-  /** Ends the display; nothing of a rewritten line is left. */
+  /** Ends the display and removes the rewritten line. */
   stop(): void {
     clearInterval(this.#timer);
     if (this.#options.out.isTTY) this.#rewrite("");
@@ -60,7 +62,7 @@ export class Progress {
   #tick(): void {
     const { out, patienceSeconds, onStall } = this.#options;
     if (!out.isTTY && this.#startedAt !== null) out.write(`${this.#line()}\n`);
-    // Counted, not measured: a program that was suspended has not been waiting.
+    // Counted, not measured: the time during which the program was suspended does not count.
     this.#idleSeconds++;
     if (this.#startedAt === null) {
       if (this.#idleSeconds >= START_SECONDS_MAX)

@@ -12,31 +12,31 @@ const CHUNK_BYTES = 256 * 1024;
 const BYTE_ORDER_MARK = Buffer.from("\ufeff");
 const LINE_EXTENSIONS = new Set([".ndjson", ".jsonl", ".ldjson"]);
 
-/** How {@link readRecords} checks what it reads, and tells how far it is. */
+/** How {@link readRecords} checks records and reports progress. */
 export interface RecordOptions<T> {
-  /** Gives the record its type. @throws TypeError that says what is wrong with it */
+  /** Checks the type of a record. @throws TypeError with the fault */
   readonly check: (value: unknown) => T;
-  /** Told how much of the file was read so far (bytes). */
+  /** Called with the position in the file up to which it was read (bytes). */
   readonly onRead?: ((bytes: number) => void) | undefined;
-  /** Told how long the record is that comes next, as it is in the file (bytes). */
+  /** Called with the length in the file of the record that comes next (bytes). */
   readonly onRecord?: ((bytes: number) => void) | undefined;
 }
 
-/** The file is not what it should be; the message is one line that begins with the place. */
+/** A fault of the file; the message is one line that begins with the place. */
 export class RecordFault extends Error {
   override readonly name = "RecordFault";
 
-  /** @param place where it is wrong; `null` when it could not be read at all */
+  /** @param place the place of the fault; `null` when the file could not be read at all */
   constructor(path: string, place: Position | null, what: string) {
     super(place === null ? `${path}: ${what}` : `${path}:${describePlace(place)}: ${what}`);
   }
 }
 
 /**
- * The records of an NDJSON file, of a JSON file that holds one array, or the one record of a JSON file
- * that holds something else. Reads as fast as the caller takes them, and holds one chunk at a time.
+ * The records of an NDJSON file, of a JSON file with one array, or the single record of any other JSON file. Reads as
+ * fast as the caller takes records, and holds one chunk at a time.
  *
- * @throws RecordFault where the file cannot be read, is no JSON, or holds what `check` refuses
+ * @throws RecordFault where the file cannot be read, is not JSON, or contains a record that `check` refuses
  */
 export async function* readRecords<T>(path: string, options: RecordOptions<T>): AsyncGenerator<T> {
   let splitter: Splitter | null = null;
@@ -70,7 +70,7 @@ async function* readChunks(path: string): AsyncGenerator<Buffer> {
 
 /**
  * @returns the length of the file; `null` where it is a pipe or the like (bytes)
- * @throws RecordFault where there is no file that may be read
+ * @throws RecordFault where there is no readable file
  */
 export function fileBytes(path: string): number | null {
   try {
@@ -82,13 +82,13 @@ export function fileBytes(path: string): number | null {
   }
 }
 
-/** Looks at the start of the file, which holds at least one byte that is not blank. */
+/** Chooses by the start of the file, which has at least one byte that is not blank. */
 function chooseSplitter(path: string, head: Buffer): Splitter {
   const { bytes, start } = withoutMark(head);
   if (LINE_EXTENSIONS.has(extname(path).toLowerCase())) return new LineSplitter(start);
   const text = bytes.subarray(blankBytes(bytes));
   if (text[0] === 0x5b) return new ArraySplitter(start);
-  // A line that is fine as far as it goes, but no whole value, is the start of a longer one.
+  // A line that is valid as far as it goes, but not a whole value, is the start of a longer one.
   const lineEnd = text.indexOf("\n");
   const line = text.subarray(0, lineEnd === -1 ? text.length : lineEnd);
   const isPartial = lineEnd !== -1 && findJsonFault(line)?.offset === line.length;

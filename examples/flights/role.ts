@@ -1,6 +1,6 @@
 import type { Addresses, Order, Report, Task } from "./messages.ts";
 
-/** One process of the pipeline, seen from inside: what it was told, and how it tells. */
+/** The context of one process of the pipeline: its task, and its channel to the main process. */
 export interface Role<T extends Task = Task> {
   readonly task: T;
   /** Resolves when all addresses are known. */
@@ -13,7 +13,7 @@ export interface Role<T extends Task = Task> {
 }
 
 /**
- * Runs one process of the pipeline: what `play` throws ends it, and the main process hears why.
+ * Runs one process of the pipeline. An error thrown by `play` ends it, and is reported to the main process.
  *
  * The process ends by itself once its sockets are closed; it never outlives the main process.
  */
@@ -21,14 +21,14 @@ export async function runRole<T extends Task = Task>(
   play: (role: Role<T>) => Promise<void>,
 ): Promise<void> {
   const report = (message: Report) => {
-    // Who cannot be told has left, which is what `disconnect` says:
-    // a callback keeps it from being an `error` of the process.
+    // If the main process has ended, `disconnect` reports it. The callback keeps a failed send from being an `error`
+    // event of the process.
     if (process.connected) process.send?.(message, () => {});
   };
-  // Not `exit`, which waits for a read that is under way, and from a pipe that may be for ever.
+  // Not `exit`, which waits for a pending read, and that may be indefinitely from a pipe.
   const orphaned = () => process.kill(process.pid, "SIGKILL");
   process.once("disconnect", orphaned);
-  // The main process may have left while this one was loading: then nobody is told any more.
+  // The main process may have ended while this one was loading: then there is no `disconnect` event.
   if (process.connected === false) orphaned();
   try {
     const task = JSON.parse(process.argv[2] ?? "") as T;
@@ -54,13 +54,13 @@ function listen(): Pick<Role, "addresses" | "stop" | "spare"> {
   return { addresses, stop: stop.signal, spare: spare.signal };
 }
 
-/** Calls `call` when `signal` aborts, or now where it has: a process may be told to stop before it has begun. */
+/** Calls `call` when `signal` aborts, or now if it has: a process may be stopped before it has begun. */
 export function whenAborted(signal: AbortSignal, call: () => void): void {
   if (signal.aborted) call();
   else signal.addEventListener("abort", call, { once: true });
 }
 
-/** @returns a function that passes on the latest number it was given, ten times a second at most */
+/** @returns a function that passes on the latest number it was given, at most ten times a second */
 export function throttled(pass: (latest: number) => void): (latest: number) => void {
   let latest = 0;
   let isWaiting = false;

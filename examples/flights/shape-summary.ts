@@ -1,19 +1,19 @@
 import { type FieldPart, FieldSummary, wellFormed } from "./field-summary.ts";
 import type { Cell, Table } from "./table.ts";
 
-/** What is known of each field, with its name. */
+/** The partial summary of each field, by name. */
 export interface ShapePart {
   readonly records: number;
   readonly fields: readonly (readonly [name: string, part: FieldPart])[];
 }
 
-/** A file with more fields than this shows those that come first in the alphabet. */
+/** Most fields that are shown: of a file with more, those that come first in the alphabet (count). */
 const FIELDS_MAX = 200;
 
-/** The name under which records that are no objects are listed. */
+/** The name under which records that are not objects are listed. */
 const WHOLE_RECORD = "(the record)";
 
-/** The fields of any records: how often, which types, what values. */
+/** The fields of any records: their frequency, types and values. */
 export class ShapeSummary {
   readonly #fields = new Map<string, FieldSummary>();
   #records = 0;
@@ -53,8 +53,8 @@ export class ShapeSummary {
     if (known !== undefined) return known;
     const field = new FieldSummary();
     this.#fields.set(name, field);
-    // Dropping the last in the alphabet, and not the newest, gives the same in every order of records:
-    // a name that is among the first in the end was so all the time.
+    // Drops the last name in the alphabet, not the newest. The result is then the same in every order of records: a
+    // name among the first at the end was among the first all the time.
     if (this.#fields.size > FIELDS_MAX) {
       const last = [...this.#fields.keys()].sort().at(-1)!;
       this.#fields.delete(last);

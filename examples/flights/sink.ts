@@ -1,4 +1,4 @@
-/** The last process: puts the workers' summaries together until every record is accounted for. */
+/** The last process: merges the workers' summaries until every record is accounted for. */
 import { Pull } from "../../lib/index.ts";
 import { type Parcel, runSink } from "../../patterns/pipeline.ts";
 import { type Job, withJob } from "./job.ts";

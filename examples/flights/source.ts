@@ -1,4 +1,4 @@
-/** The first process: reads the file and deals its records out to the workers. */
+/** The first process: reads the file and distributes its records among the workers. */
 import { BrokerlessError, Push } from "../../lib/index.ts";
 import { type End, runSource } from "../../patterns/pipeline.ts";
 import { type Job, withJob } from "./job.ts";
@@ -14,7 +14,7 @@ async function source<Item, Part>(job: Job<Item, Part>, role: Role): Promise<voi
   role.report({ kind: "bound", address });
   results.connect((await role.addresses).results);
 
-  // Started before all workers are there, the first would be dealt the records of the others.
+  // Without this wait the first worker to connect would get the records of the others.
   await work.ready({ peers: role.task.workers });
   role.report({ kind: "started" });
 

@@ -1,10 +1,10 @@
 /** A place in a file; offsets count from the file's first byte. */
 export interface Position {
-  /** From the start of the file (byte offset). */
+  /** Byte offset from the start of the file. */
   readonly offset: number;
-  /** From 1. */
+  /** Line number, from 1. */
   readonly line: number;
-  /** Where that line starts (byte offset). */
+  /** Start of that line (byte offset). */
   readonly lineOffset: number;
 }
 
@@ -12,35 +12,35 @@ export interface Position {
 export interface Piece {
   readonly bytes: Buffer;
   readonly position: Position;
-  /** Why the record could not be had whole, which shows at its end; `null` when it could. */
+  /** Why the record is incomplete, reported at its end; `null` when it is complete. */
   readonly problem: string | null;
 }
 
 /**
- * Cuts the chunks of a file into records, as far as that goes without understanding them.
+ * Cuts the chunks of a file into records, as far as possible without parsing them.
  *
  * Contract: chunks come in order and are never changed; a piece with a problem is the last one.
  */
 export interface Splitter {
   /** @returns the records that end in `chunk` */
   push(chunk: Buffer): Piece[];
-  /** @returns what is left at the end of the file */
+  /** @returns the remaining records at the end of the file */
   end(): Piece[];
 }
 
 /**
- * The most one record may take (4 MiB). JSON such as `[0.5,0.5]` grows to little more than twice its length as
- * MessagePack, and a message may have 16 MiB.
+ * Longest record: 4 MiB. JSON such as `[0.5,0.5]` grows to little more than twice its length as MessagePack, and a
+ * message may have 16 MiB (bytes).
  */
 export const RECORD_BYTES_MAX: number = 4 * 1024 * 1024;
 
-/** Puts the record together that is spread over several chunks, and knows where it began. */
+/** Assembles a record that spans several chunks, and remembers where it began. */
 export class OpenPiece {
   #position: Position;
   #chunks: Buffer[] = [];
   #bytes = 0;
 
-  /** @param position where the first record begins */
+  /** @param position start of the first record */
   constructor(position: Position) {
     this.#position = position;
   }
@@ -52,12 +52,12 @@ export class OpenPiece {
     this.#bytes += bytes.length;
   }
 
-  /** Whether the record has outgrown its limit. */
+  /** Whether the record has exceeded its limit. */
   get isTooLong(): boolean {
     return this.#bytes > RECORD_BYTES_MAX;
   }
 
-  /** Ends the record here, and starts the next one behind a `separator` (which may be empty). */
+  /** Ends the record here, and starts the next one after a `separator` (which may be empty). */
   take(separator: Buffer, problem: string | null = null): Piece {
     const bytes = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
     const tooLong = this.isTooLong ? `a record of more than ${RECORD_BYTES_MAX} bytes` : null;
@@ -69,7 +69,7 @@ export class OpenPiece {
   }
 }
 
-/** @returns the place `bytes` further on */
+/** @returns the position `bytes` further on */
 export function advance(from: Position, bytes: Buffer): Position {
   let { line, lineOffset } = from;
   for (let at = bytes.indexOf(0x0a); at !== -1; at = bytes.indexOf(0x0a, at + 1)) {
@@ -79,7 +79,7 @@ export function advance(from: Position, bytes: Buffer): Position {
   return { offset: from.offset + bytes.length, line, lineOffset };
 }
 
-/** @returns how many bytes of white space, as JSON knows it, `bytes` start with */
+/** @returns how many bytes of JSON white space `bytes` start with */
 export function blankBytes(bytes: Buffer): number {
   const first = bytes.findIndex(
     (byte) => byte !== 0x20 && byte !== 9 && byte !== 10 && byte !== 13,
@@ -87,7 +87,7 @@ export function blankBytes(bytes: Buffer): number {
   return first === -1 ? bytes.length : first;
 }
 
-/** @returns whether there is nothing but white space */
+/** @returns whether there is only white space */
 export function isBlank(bytes: Buffer): boolean {
   return blankBytes(bytes) === bytes.length;
 }

@@ -1,7 +1,7 @@
-/** A number is aligned to the right and grouped; `null` is an empty cell. */
+/** A cell. A number is right-aligned and grouped; `null` is an empty cell. */
 export type Cell = string | number | null;
 
-/** A result to show, and to compare with another one. */
+/** A result to print, and to compare with another one. */
 export interface Table {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly Cell[])[];
@@ -25,7 +25,7 @@ export function formatTable(table: Table): string {
   return [lines[0], rule, ...lines.slice(1)].join("\n");
 }
 
-/** @returns the first cell in which two tables differ, in words; `null` when they are the same */
+/** @returns a text about the first cell in which two tables differ; `null` when they are the same */
 export function findDifference(actual: Table, expected: Table): string | null {
   if (actual.rows.length !== expected.rows.length) {
     return `${actual.rows.length} rows instead of ${expected.rows.length}`;
@@ -40,7 +40,7 @@ export function findDifference(actual: Table, expected: Table): string | null {
   return null;
 }
 
-/** @returns a number as people write it: grouped, and no more digits than are of use */
+/** @returns a number formatted for people: grouped, and without useless digits */
 export function formatNumber(value: number): string {
   const size = Math.abs(value);
   if (size !== 0 && (size < 0.001 || size >= 1e15)) return value.toPrecision(4);
@@ -50,7 +50,7 @@ export function formatNumber(value: number): string {
 function formatCell(cell: Cell): string {
   if (cell === null) return "";
   if (typeof cell === "number") return formatNumber(cell);
-  // What came from a file may hold sequences that a terminal obeys.
+  // Text from a file may contain escape sequences of a terminal.
   const text = cell.replace(/\p{C}/gu, "\u00b7");
   return text.length <= CELL_CHARS_MAX ? text : `${text.slice(0, CELL_CHARS_MAX - 3)}...`;
 }

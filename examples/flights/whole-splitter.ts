@@ -2,7 +2,7 @@ import { OpenPiece, type Piece, type Position, type Splitter } from "./splitter.
 
 const NOTHING = Buffer.alloc(0);
 
-/** The whole file is one record: a JSON value written over several lines. */
+/** The whole file is one record: a JSON value that spans several lines. */
 export class WholeSplitter implements Splitter {
   readonly #open: OpenPiece;
 

@@ -1,4 +1,4 @@
-/** One of the processes in the middle: makes a partial summary of each batch of records. */
+/** One of the worker processes: computes a partial summary of each batch of records. */
 import { Pull, Push } from "../../lib/index.ts";
 import { type Portion, runStage } from "../../patterns/pipeline.ts";
 import { type Job, withJob } from "./job.ts";
@@ -12,7 +12,7 @@ async function worker<Item, Part>(job: Job<Item, Part>, role: Role): Promise<voi
   const addresses = await role.addresses;
   results.connect(addresses.results);
   await results.ready();
-  // Records come as soon as the source sees this worker, so its way out is open first.
+  // Records arrive as soon as the source is connected to this worker, so its output is connected first.
   work.connect(addresses.work);
 
   const step = (records: Item[]): Part => {

@@ -2,19 +2,19 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 
-/** One job: a file to hash. */
+/** A job: the file to hash. */
 export interface FileJob {
   readonly path: string;
 }
 
-/** What became of it. */
+/** The result of a job. */
 export interface FileHash extends FileJob {
   readonly sha256: string;
-  /** The process that did it. */
+  /** Id of the process that did it. */
   readonly pid: number;
 }
 
-/** @returns the SHA-256 of a file, in hex @throws what reading it throws, or the signal's reason */
+/** @returns the SHA-256 of a file, in hex @throws errors of reading it, or the signal's reason */
 export async function hashFile(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
   await pipeline(createReadStream(path), hash, signal === undefined ? {} : { signal });

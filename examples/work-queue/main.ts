@@ -1,8 +1,8 @@
 /**
  * Hashes the files of a folder: `npx tsx examples/work-queue/main.ts [FOLDER]`.
  *
- * The queue is a directory of this process; three worker processes take jobs from it. One of them is told to
- * end (SIGTERM) in the middle: it finishes what it has in hand, and the others do the rest.
+ * The queue is a directory of this process; three worker processes take jobs from it. One of them gets SIGTERM
+ * half-way: it finishes its jobs in flight, and the others do the rest.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -18,7 +18,7 @@ import { answerHelp } from "../../scripts/help.ts";
 import { type FileHash, type FileJob, hashFile } from "./job.ts";
 
 const WORKERS = 3;
-/** From the keyboard, from a supervisor, from a terminal that is closed: nothing is left behind. */
+/** Signals from the keyboard, from a supervisor, from a closed terminal: the program cleans up at each of them. */
 const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const PROGRAM = fileURLToPath(new URL("./worker.ts", import.meta.url));
 
@@ -51,7 +51,7 @@ async function main(folder: string | undefined): Promise<void> {
   }
 }
 
-/** @returns the hash of each path, as the workers found it */
+/** @returns the hash of each path, as the workers computed it */
 async function hashAll(paths: readonly string[], directory: string): Promise<Map<string, string>> {
   await using queue = await WorkQueue.open<FileJob>({ directory, bind: "tcp://127.0.0.1:*" });
   await using results = new Pull<FileHash>({ reliable: true });
@@ -61,13 +61,13 @@ async function hashAll(paths: readonly string[], directory: string): Promise<Map
     const hashes = new Map<string, string>();
     let isTold = false;
     const running = results.run(({ path, sha256, pid }) => {
-      // A result that came twice has its effect once: the same entry, written again.
+      // A repeated result has no second effect: it writes the same entry again.
       hashes.set(path, sha256);
       if (isTold || pid !== workers[0]!.pid) return;
       workers[0]!.kill("SIGTERM");
       isTold = true;
     });
-    // Started again with the same directory, this would add no file twice.
+    // Started again with the same directory, this would not add any file twice.
     await Promise.all(paths.map((path) => queue.add({ path }, { deduplicationId: path })));
     console.log(`${paths.length} files added`);
     await Promise.race([queue.finished(), failureOf(workers)]);
@@ -82,7 +82,7 @@ async function hashAll(paths: readonly string[], directory: string): Promise<Map
   }
 }
 
-/** The same without queue and workers. @throws Error when the two differ */
+/** Hashes without queue and workers. @throws Error when the hashes differ */
 async function check(paths: readonly string[], hashes: Map<string, string>): Promise<void> {
   for (const path of paths) {
     const [got, expected] = [hashes.get(path), await hashFile(path)];
@@ -98,7 +98,7 @@ async function dismiss(worker: ChildProcess): Promise<void> {
   await ended;
 }
 
-/** Rejects when a worker ends otherwise than it was told to. */
+/** Rejects when a worker ends in another way than it was asked to. */
 async function failureOf(workers: readonly ChildProcess[]): Promise<never> {
   return new Promise((_, reject) => {
     for (const worker of workers) {
@@ -116,7 +116,7 @@ async function filesOf(folder: string): Promise<string[]> {
   return files;
 }
 
-/** The package exports its code only; the data lies beside it. */
+/** The folder of the sample data. The package of the data exports only its code; the data is next to it. */
 function dataFolder(): string {
   const code = createRequire(import.meta.url).resolve("vega-datasets");
   return join(dirname(code), "../data");

@@ -1,4 +1,4 @@
-/** A process that hashes files: see main.ts. Arguments: where the jobs come from, and where results go. */
+/** A process that hashes files: see main.ts. Arguments: the address of the queue, and the address for results. */
 import { Push } from "../../lib/index.ts";
 import { Worker } from "../../patterns/work-queue.ts";
 import { type FileHash, type FileJob, hashFile } from "./job.ts";
@@ -13,12 +13,14 @@ const starting = Worker.start<FileJob>(
   { connect: jobs, concurrency: 2 },
   async (job, { signal }) => {
     const sha256 = await hashFile(job.path, signal);
-    // The job is done when its result is, so a worker that dies in between leaves the job to another.
+    // The job is done when its result has been processed: if this worker dies before, another one gets the job.
     await results.send({ path: job.path, sha256, pid }, { confirm: "processed", signal });
   },
 );
 
-/** What a supervisor sends before it kills: finish what is in hand, and leave the rest to others. */
+/**
+ * The signal that a supervisor sends before it kills: finish the jobs in flight, and leave the others to other workers.
+ */
 process.once("SIGTERM", async () => {
   const worker = await starting;
   const { active } = worker.stats();
@@ -27,7 +29,7 @@ process.once("SIGTERM", async () => {
   console.log(`worker ${pid}: told to end with ${active} jobs in hand, left ${left} unfinished`);
   process.disconnect();
 });
-// A worker without its main process has nobody to work for.
+// Without its main process a worker has no purpose.
 process.once("disconnect", () => process.exit());
-// It may have left while this process was loading: then nobody is told any more.
+// The main process may have ended while this one was loading: then there is no `disconnect` event.
 if (process.connected === false) process.exit();

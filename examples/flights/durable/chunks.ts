@@ -2,18 +2,18 @@ import type { Job } from "../job.ts";
 import { readRecords } from "../records.ts";
 
 /**
- * Records that travel, are worked on and are counted together: what is exactly once is the chunk.
+ * Records that are sent, processed and counted together: the chunk is the unit of exactly-once processing.
  *
- * Its number is its place in the file, from 1, whoever reads it and however often: the idempotency key.
+ * Its number is its place in the file, from 1, the same whenever it is read: the idempotency key.
  */
 export interface Chunk<Item> {
   readonly chunk: number;
   readonly records: readonly Item[];
-  /** The worker that has it first is killed. */
+  /** Whether the first worker that gets it is killed. */
   readonly isFatal: boolean;
 }
 
-/** What a worker makes of a chunk. */
+/** The result of a worker for a chunk. */
 export interface ChunkResult<Part> {
   readonly chunk: number;
   /** Records in the chunk (count). */
@@ -21,27 +21,27 @@ export interface ChunkResult<Part> {
   readonly part: Part;
 }
 
-/** The source has sent everything. */
+/** The end of the stream, from the source. */
 export interface LastChunk {
   readonly chunks: number;
 }
 
-/** A chunk has no more records, and about no more of the file, than this. */
+/** Limits of a chunk: its records (count) and, approximately, its bytes in the file. */
 const RECORDS_MAX = 250;
 const BYTES_MAX = 2 ** 18;
 
-/** A chunk as it is read, and where in the file it ends. */
+/** A chunk as it was read, and where it ends in the file. */
 export interface ReadChunk<Item> {
   readonly chunk: number;
   readonly records: readonly Item[];
-  /** Records up to here (count). */
+  /** Records up to the end of this chunk (count). */
   readonly recordsRead: number;
   readonly bytesRead: number;
   readonly isLast: boolean;
 }
 
 /**
- * The chunks of a file. Where they end depends on the file alone: who reads it again gets the same.
+ * The chunks of a file. Their limits depend on the file alone: reading it again gives the same chunks.
  *
  * @throws RecordFault as `readRecords`
  */

@@ -3,11 +3,10 @@ import type { Job, Summary } from "../job.ts";
 import type { ChunkResult } from "./chunks.ts";
 
 /**
- * What the sink has counted, in a journal of its own.
+ * The results counted by the sink, in a journal of their own.
  *
- * A result is one entry, with the number of its chunk: the effect and the key that tells whether it has
- * happened are stored together or not at all, so a result that comes again has no second effect. Not even
- * after a restart, which reads all entries again.
+ * A result is one entry, with the number of its chunk. So the effect and its idempotency key are stored together or not
+ * at all, and a repeated result has no second effect, even after a restart, which reads all entries again.
  */
 export class Ledger<Item, Part> {
   readonly summary: Summary<Item, Part>;
@@ -39,17 +38,17 @@ export class Ledger<Item, Part> {
     return this.#counted.size;
   }
 
-  /** Records in them (count). */
+  /** Records in the counted chunks (count). */
   get count(): number {
     return this.#count;
   }
 
-  /** Results that came a second time, and were not counted (count). */
+  /** Repeated results, which were not counted (count). */
   get repeated(): number {
     return this.#repeated;
   }
 
-  /** Counts what was not counted before. @returns resolves when that is on disk */
+  /** Counts results that were not counted before. @returns resolves when they are on disk */
   async add(results: readonly ChunkResult<Part>[]): Promise<void> {
     const fresh = results.filter((result) => this.#take(result));
     if (fresh.length === 0) return;

@@ -10,14 +10,14 @@ import { fileBytes } from "../records.ts";
 import { formatNumber } from "../table.ts";
 
 const ANYWHERE = "tcp://127.0.0.1:*";
-/** From the keyboard, from a supervisor, from a terminal that is closed. */
+/** Signals from the keyboard, from a supervisor, from a closed terminal. */
 const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * The pipeline with journals: source.ts, worker.ts and sink.ts in processes of their own, of which a worker
- * and then the source are killed (SIGKILL) in the middle and started again.
+ * The pipeline with journals: source.ts, worker.ts and sink.ts in processes of their own. A worker and then the source
+ * are killed (SIGKILL) half-way and started again.
  *
- * @throws Error in words for the user, when a process is lost otherwise or nothing moves
+ * @throws Error with a text for the user, when a process is lost in another way or nothing moves
  */
 export async function runDurable(args: Arguments): Promise<Outcome> {
   const bytesTotal = fileBytes(args.path);
@@ -39,7 +39,7 @@ export async function runDurable(args: Arguments): Promise<Outcome> {
   }
 }
 
-/** The processes, and what becomes of them. */
+/** The processes, and the state of the run. */
 class DurablePipeline {
   readonly #args: Arguments;
   readonly #task: Omit<DurableTask, "isVictim">;
@@ -85,7 +85,7 @@ class DurablePipeline {
     const bound = Promise.all([source.next("bound"), sink.next("bound")]);
     const [work, results] = await crew.until(bound);
     this.#addresses = { work: work.address, results: results.address };
-    // A pipe can be read only once: what was lost of it with the source could not be read again.
+    // A pipe can be read only once: the part lost with the source could not be read again.
     if (this.#bytesTotal !== null) void this.#killSource(source);
     crew.order({ kind: "connect", addresses: this.#addresses });
 
@@ -96,7 +96,7 @@ class DurablePipeline {
     return { table, count, seconds, notes: [this.#verdict(repeated)] };
   }
 
-  /** Ends what is still running, at once. */
+  /** Ends the running processes, at once. */
   kill(): void {
     this.#progress.stop();
     this.#crew.kill();
@@ -112,17 +112,17 @@ class DurablePipeline {
     return worker;
   }
 
-  /** Waits until a worker holds the chunk that is fatal to it. */
+  /** Waits until a worker holds its fatal chunk, then kills it. */
   async #killWorker(worker: Member): Promise<void> {
     const { chunk } = await worker.next("holding");
     const what = `which had sent the result of chunk ${chunk} and not acknowledged the chunk`;
     await this.#kill(worker, what);
-    // When the source is killed too soon after this, it may hand the chunk out as if for the first time.
+    // A source killed too soon after this may deliver the chunk as if for the first time.
     this.#crew.order({ kind: "spare" });
     this.#revived(this.#startWorker(worker.title, false), "takes what comes");
   }
 
-  /** Waits until the source has done its part. */
+  /** Waits until the source has stored its part, then kills it. */
   async #killSource(source: Member): Promise<void> {
     const { records } = await source.next("paused");
     await this.#kill(source, `which had stored ${formatNumber(records)} records`);

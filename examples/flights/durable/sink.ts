@@ -1,4 +1,4 @@
-/** The last process: counts every chunk once, however often its result comes. */
+/** The last process: counts every chunk once, however often its result arrives. */
 import { join } from "node:path";
 import { Pull } from "../../../lib/index.ts";
 import { type Job, withJob } from "../job.ts";
@@ -18,7 +18,7 @@ async function sink<Item, Part>(job: Job<Item, Part>, role: Role<DurableTask>): 
   const onProgress = throttled((count) => role.report({ kind: "done", count }));
   let chunks: number | null = null;
   let isReported = false;
-  // Asking for more acknowledges what came before: by then it is on disk.
+  // Taking the next batch acknowledges the previous one, which is on disk by then.
   for await (const messages of results.batches()) {
     const fresh: ChunkResult<Part>[] = [];
     for (const message of messages) {

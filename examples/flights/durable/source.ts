@@ -1,4 +1,4 @@
-/** The first process: reads the file into its journal, from which the workers get it. */
+/** The first process: reads the file into its journal, from which the workers receive it. */
 import { once } from "node:events";
 import { join } from "node:path";
 import { Push } from "../../../lib/index.ts";
@@ -11,7 +11,10 @@ import { type Chunk, type LastChunk, readChunks } from "./chunks.ts";
 
 /** How far the source reads ahead of the workers (chunks). */
 const AHEAD_MAX = 64;
-/** Of the file: where the chunk is that kills its worker, and where the source is killed. */
+/**
+ * Positions in the file, as a part of it: the chunk whose worker is killed, and the point at which the source is
+ * killed.
+ */
 const KILL_WORKER_AT = 1 / 3;
 const KILL_SOURCE_AT = 2 / 3;
 
@@ -20,7 +23,7 @@ await runRole<DurableTask>((role) => withJob(role.task.job, (job) => source(job,
 async function source<Item, Part>(job: Job<Item, Part>, role: Role<DurableTask>): Promise<void> {
   const { task } = role;
   await using journal = await FileJournal.open(join(task.directory, "source"));
-  // "queued", since what was accepted and not stored when this process dies is read from the file again.
+  // "queued": chunks accepted and not stored when this process dies are read from the file again.
   await using work = new Push<Chunk<Item>>({
     journal,
     confirm: "queued",
@@ -28,7 +31,7 @@ async function source<Item, Part>(job: Job<Item, Part>, role: Role<DurableTask>)
     graceMs: 500,
   });
   await using results = new Push<LastChunk>({ reliable: true });
-  // Every chunk is one message: so many were stored by the process before this one.
+  // Every chunk is one message: this is the number that the previous process has stored.
   const stored = journal.seqStored;
   if (stored > 0) role.report({ kind: "resumed", chunks: stored });
   role.report({ kind: "bound", address: await work.bind(task.bind) });
@@ -42,7 +45,7 @@ async function source<Item, Part>(job: Job<Item, Part>, role: Role<DurableTask>)
   await Promise.all([work.close(), results.close()]);
 }
 
-/** @returns how many chunks the file has (count) */
+/** @returns the number of chunks of the file (count) */
 async function send<Item, Part>(
   job: Job<Item, Part>,
   to: {
@@ -62,7 +65,7 @@ async function send<Item, Part>(
   )) {
     chunks = chunk;
     if (chunk <= stored) continue;
-    // A pipe has no middle that one could know of.
+    // The length of a pipe is unknown, so it has no middle.
     const share = bytesTotal === null || isLast ? 1 : bytesRead / bytesTotal;
     const isFatal = isFatalDue && share >= KILL_WORKER_AT;
     if (isFatal) isFatalDue = false;
