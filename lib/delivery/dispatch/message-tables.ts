@@ -267,7 +267,8 @@ export class MessageTables {
       }
     }
     for (const part of this.fresh.take(range.first, last)) granted.push(handed(part));
-    const first = Math.max(range.first, this.#fed + 1);
+    // What is settled below the floor is in no table, and may not have been fed again.
+    const first = Math.max(range.first, Math.max(this.#fed, this.#floor) + 1);
     if (first > last) return granted;
     const open = this.#settled.gaps(first, last);
     for (const gap of open.flatMap((part) => this.#ahead.gaps(part.first, part.last))) {
@@ -369,8 +370,9 @@ export class MessageTables {
     outstanding.addAll(this.ready);
     outstanding.addAll(this.#resting);
     outstanding.addAll(this.fresh.parts(1, highest));
-    if (highest > this.#fed) {
-      for (const { first, last } of this.#settled.gaps(this.#fed + 1, highest)) {
+    const from = Math.max(this.#fed, this.#floor) + 1;
+    if (highest >= from) {
+      for (const { first, last } of this.#settled.gaps(from, highest)) {
         outstanding.addAll(this.#ahead.gaps(first, last));
       }
     }

@@ -727,3 +727,40 @@ test("dispatcher: what rested when it was saved last may have been sent and done
     );
   }
 });
+
+/** The state of a process that ended while `r1` had 1-2 and 8-9 in its hands, and 3-7 were settled. */
+const PASSED_OVER: Partial<DispatcherState> = {
+  settled: [{ first: 3, last: 7 }],
+  leased: [
+    { first: 1, last: 2, value: 1 },
+    { first: 8, last: 9, value: 1 },
+  ],
+  receivers: ["r1", "r2"],
+};
+
+test("dispatcher: after a restart nobody is to wait for what is settled, and not read again yet", () => {
+  const dispatcher = start({}, PASSED_OVER, 9);
+  dispatcher.step({ type: "tick" }, 31);
+  const done = [{ first: 1, last: 2 }];
+  const held = [{ first: 8, last: 9 }];
+  const actions = dispatcher.step({ ...join(1), ...R1, held, done } as DispatcherEvent, 32);
+  assert.equal(dispatcher.floor, 7);
+  assert.deepEqual(
+    actions.filter(({ type }) => type === "order"),
+    [{ type: "order", link: 1, ordered: true, awaited: [] }],
+  );
+});
+
+test("dispatcher: after a restart nobody is granted what is settled, and not read again yet", () => {
+  const dispatcher = start({}, PASSED_OVER, 9);
+  dispatcher.step({ ...join(1), ...R1, done: [{ first: 1, last: 2 }] } as DispatcherEvent, 1);
+  const held = [{ first: 5, last: 6 }];
+  const actions = dispatcher.step({ ...join(2), held } as DispatcherEvent, 2);
+  assert.deepEqual(dispatcher.heldOf(2, { first: 1, last: 9 }), []);
+  const told = actions.filter(({ type }) => type === "gone" || type === "lost");
+  assert.deepEqual(
+    told.map(({ type }) => type),
+    ["lost", "gone"],
+  );
+  assert.equal(dispatcher.settledCount, 7);
+});
