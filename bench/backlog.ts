@@ -1,4 +1,4 @@
-/** `npm run backlog`: a journal that fills without a receiver, a restart, and the way back to nothing. */
+/** `npm run backlog`: a journal that fills without a receiver, a restart, and draining it to the end. */
 import { parseArgs } from "node:util";
 import { answerHelp } from "../scripts/help.ts";
 import { type BacklogResult, runBacklog } from "./backlog/course.ts";
@@ -6,19 +6,19 @@ import { type DrainRate, runDrains } from "./backlog/drains.ts";
 import { describeMachine } from "./machine.ts";
 import { grouped } from "./report.ts";
 
-/** The resident set may differ by so much after the same work: arenas, pages half in use (MiB). */
+/** Allowed difference of the resident set after the same work: arenas, pages half in use (MiB). */
 const NOISE_MIB_MAX = 16;
-/** A restart on a full journal may take so long until the first message is delivered (ms). */
+/** Longest time of a restart on a full journal until the first message is delivered (ms). */
 const RESTART_MS_MAX = 5_000;
-/** What was stored must drain at no less than this part of the live rate. */
+/** A stored backlog must drain at no less than this part of the live rate. */
 const DRAIN_PART_MIN = 0.7;
 /**
- * Backlogs that drain after an orderly restart (messages): one that fits the sender's memory, and larger ones. The rate of each
- * must be so large a part of the first.
+ * Backlogs that drain after an orderly restart (messages): one that fits the sender's memory, and larger ones. The rate
+ * of each must be at least the given part of the first one's.
  */
 const DRAIN_SIZES = [120_000, 400_000, 1_200_000];
 const DRAIN_SIZE_PART_MIN = 0.5;
-/** Every n-th look at the memory is printed (count). */
+/** Every n-th sample of the memory is printed (count). */
 const SAMPLES_STEP = 10;
 
 function wholeNumber(name: string, text: string): number {

@@ -13,9 +13,9 @@ async function main(job: Job): Promise<void> {
   await (job.role === "sender" ? system.send(run) : system.receive(run));
 }
 
-// Without the parent nobody wants the figures: an orphan must not spin on.
+// Without the parent the figures are of no use: an orphan must not keep running.
 process.on("disconnect", () => process.exit(1));
-// It may have left while this process was loading.
+// The parent may have ended while this process was loading.
 if (process.connected === false) process.exit(1);
 try {
   await main(JSON.parse(process.argv[2] ?? "null") as Job);

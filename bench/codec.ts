@@ -1,8 +1,8 @@
 /**
- * `npx tsx bench/codec.ts [name]`: what encoding and decoding cost, in one process and without sockets.
+ * `npx tsx bench/codec.ts [name]`: the cost of encoding and decoding, in one process and without sockets.
  *
- * The contenders of a row take turns within every round, so that a busy moment of the machine hits
- * all of them. Printed are nanoseconds for each value: least, median and most of the rounds.
+ * The contenders of a row are interleaved within every round, so that a busy moment of the host affects all of them. It
+ * prints nanoseconds for each value: minimum, median and maximum of the rounds.
  */
 import { Packr, Unpackr } from "msgpackr";
 import { createFraming } from "../lib/batch/framing.ts";
@@ -17,7 +17,7 @@ const ROUNDS = 60;
 const WARM_UP_ROUNDS = 20;
 const FRAMES_PER_ROUND = 15;
 
-/** Handles all values once, and returns something that depends on them. */
+/** Processes all values once, and returns a result that depends on them. */
 type Contender = () => number;
 
 const order = (i: number) => ({
@@ -74,7 +74,7 @@ function decoder(codec: Codec, frame: Buffer): Contender {
   return () => framing.decode(frame).length;
 }
 
-/** msgpackr into its scratch and copied out, without any check of the values. */
+/** msgpackr into its scratch buffer, copied out, without any check of the values. */
 function msgpackrEncoder(values: readonly unknown[]): Contender {
   const packr = new Packr({ useRecords: false });
   const writer = new ByteWriter();
@@ -130,7 +130,7 @@ function* rows(): Generator<[string, Record<string, Contender>]> {
   ];
 }
 
-/** Nanoseconds for each value of every round, ascending. */
+/** Nanoseconds for each value, of every round, ascending. */
 function measure(contenders: Record<string, Contender>): Map<string, number[]> {
   const times = new Map(Object.keys(contenders).map((name) => [name, [] as number[]]));
   let sum = 0;

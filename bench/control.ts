@@ -1,43 +1,43 @@
 import type { BenchOptions } from "./scenario.ts";
 
-/** What a child process is told to do, as JSON in its first argument. */
+/** The task of a child process, as JSON in its first argument. */
 export interface Job {
   /** URL of the scenario's module. */
   readonly scenario: string;
   readonly system: string;
   readonly role: Role;
   readonly options: BenchOptions;
-  /** Messages of one burst that is sent first and not measured (count). */
+  /** Messages of the burst that is sent first and not measured (count). */
   readonly warmup: number;
 }
 
 export type Role = "sender" | "receiver";
 
-/** What one process has to say about the measured part. */
+/** The report of one process about the measured part. */
 export interface Outcome {
-  /** When the first message was handed over, by the sender; `null` from the receiver (ms). */
+  /** Time at which the sender handed over the first message; `null` from the receiver (ms). */
   readonly startedAtMs: number | null;
-  /** User and system time, all threads (seconds). */
+  /** User and system time of all threads (seconds). */
   readonly cpuSeconds: number;
-  /** Peak resident set of the process, from its start (MiB). */
+  /** Peak resident set of the process since its start (MiB). */
   readonly rssMiB: number;
-  /** Of the process that counted; `null` from the other one. */
+  /** The counts of the process that counted; `null` from the other one. */
   readonly count: Count | null;
-  /** Durations of single operations, where the scenario measures them (microseconds). */
+  /** Durations of single operations, if the scenario measures them (microseconds). */
   readonly latenciesMicros: Float64Array;
 }
 
-/** What arrived. */
+/** Counts of the messages that arrived. */
 export interface Count {
-  /** When the last message arrived (ms). */
+  /** Time at which the last message arrived (ms). */
   readonly endedAtMs: number;
-  /** Arrivals that were due, over all receivers (count). */
+  /** Expected arrivals, over all receivers (count). */
   readonly expected: number;
   readonly lost: number;
   readonly duplicated: number;
 }
 
-/** Messages between the two children, passed on by the parent. */
+/** Messages between the two children, forwarded by the parent. */
 export type Control =
   | { readonly kind: "address"; readonly address: string }
   | { readonly kind: "ready" }
@@ -68,12 +68,12 @@ export class ControlLink {
   }
 
   post(message: Control | Verdict): void {
-    // Who cannot be told has left, which is what `disconnect` says:
-    // a callback keeps it from being an `error` of the process.
+    // If the parent has ended, `disconnect` reports it. The callback keeps a failed send from being an `error` event of
+    // the process.
     process.send?.(message, () => {});
   }
 
-  /** Resolves with the next message of that kind, or the first that nobody took. */
+  /** Resolves with the next message of that kind, or the oldest that was not taken. */
   take<K extends Control["kind"]>(kind: K): Promise<Control & { kind: K }> {
     return new Promise((resolve) => {
       const index = this.#arrived.findIndex((message) => message.kind === kind);
@@ -102,7 +102,7 @@ export class ControlLink {
 }
 
 /**
- * A clock that both processes share: CLOCK_MONOTONIC is the machine's, not the process's.
+ * A clock that both processes share: CLOCK_MONOTONIC is the same for all processes of a host.
  *
  * @returns milliseconds with a fraction, from an arbitrary origin
  */

@@ -1,22 +1,22 @@
 import { type Count, nowMs } from "./control.ts";
 import { Tally } from "./tally.ts";
 
-/** How often a receiver reports how far it is (count). */
+/** Messages between two progress reports of a receiver (count). */
 const PROGRESS_MESSAGES = 4_096;
 
-/** Without an arrival for so long what is missing counts as lost: after the last send, or before it (ms). */
+/** After so long without an arrival, missing messages count as lost: after the last send, or before it (ms). */
 const SILENCE_MS = { afterSending: 2_000, whileSending: 20_000 } as const;
 const WATCH_INTERVAL_MS = 100;
 
-/** What a counter reports. */
+/** Callbacks of a counter. */
 export interface CounterEvents {
-  /** Every receiver has seen all messages before `next`, or has missed them. */
+  /** Called when every receiver has received, or missed, all messages before `next`. */
   readonly onProgress: (next: number) => void;
-  /** All arrived, or nothing more will. */
+  /** Called when all have arrived, or no more will. */
   readonly onEnded: () => void;
 }
 
-/** The tallies of all receivers in one process, and the decision when they have had everything. */
+/** The tallies of all receivers in one process, and the decision when they are complete. */
 export class Counter {
   readonly tallies: readonly Tally[];
   readonly #events: CounterEvents;
@@ -36,7 +36,7 @@ export class Counter {
     });
   }
 
-  /** Forgets everything and counts the messages `first` to `end - 1`. */
+  /** Resets the counts, and counts the messages `first` to `end - 1`. */
   begin(first: number, end: number): void {
     this.#first = first;
     this.#end = end;
@@ -47,12 +47,12 @@ export class Counter {
     this.#watch = setInterval(() => this.#onWatch(), WATCH_INTERVAL_MS);
   }
 
-  /** The sender has handed over its last message. */
+  /** To be called when the sender has handed over its last message. */
   sent(): void {
     this.#sentAtMs = nowMs();
   }
 
-  /** What arrived so far; duplicates may still come in after the end. */
+  /** The arrivals so far; duplicates may still arrive after the end. */
   get count(): Count {
     let lost = 0;
     let duplicated = 0;
@@ -81,7 +81,7 @@ export class Counter {
     this.#finish();
   }
 
-  /** With a loss the last arrival is known to within `WATCH_INTERVAL_MS`. */
+  /** After a loss the time of the last arrival is known to within `WATCH_INTERVAL_MS`. */
   #onWatch(): void {
     const now = nowMs();
     const { lost, duplicated } = this.count;

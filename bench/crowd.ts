@@ -13,10 +13,10 @@ const SIZES = [
   { senders: 100, receivers: 1 },
 ] as const;
 
-/** So much noise is allowed above linear growth (factor). */
+/** Noise that is allowed above linear growth (factor). */
 const NOISE_FACTOR_MAX = 1.25;
 
-/** What grows with the sockets, per socket or per message: linear means that it does not grow. */
+/** Costs that could grow with the number of sockets, per socket or per message: linear means that they do not grow. */
 interface Cost {
   readonly sockets: number;
   readonly message: number;
@@ -33,7 +33,7 @@ function costOf(sockets: number, result: CrowdResult): Cost {
   };
 }
 
-/** Each is compared with the size before: so many times the sockets may cost so many times as much. */
+/** Compares a size with the previous one: so many times the sockets may cost so many times as much. */
 function judge(before: Cost, now: Cost): void {
   const allowed = (now.sockets / before.sockets) * NOISE_FACTOR_MAX;
   for (const name of ["message", "join", "leave"] as const) {
@@ -78,7 +78,7 @@ async function main(args: readonly string[]): Promise<void> {
     const result = await runCrowd({ senders, receivers, messages });
     describe(result);
     const cost = costOf(senders * receivers, result);
-    // The way from many to one is a series of its own.
+    // The direction from many to one is a series of its own.
     if (before !== null && before.sockets < cost.sockets) judge(before, cost);
     before = cost;
   }

@@ -1,7 +1,7 @@
 import { cpus, loadavg, release, totalmem, type } from "node:os";
 import { version } from "zeromq";
 
-/** Where and on what a figure was measured; without it the figure means little. */
+/** The host of a measurement; without it a figure means little. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
@@ -9,12 +9,12 @@ export interface Machine {
   readonly os: string;
   readonly node: string;
   readonly libzmq: string;
-  /** Processes that wanted to run over the last minute, when the measurement began. */
+  /** Average number of runnable processes over the last minute, at the start of the measurement. */
   readonly loadAverage: number;
   readonly date: string;
 }
 
-/** Looks at this machine, now. */
+/** Describes this host at present. */
 export function describeMachine(): Machine {
   const processors = cpus();
   return {

@@ -1,4 +1,7 @@
-/** `npm run bench`: measures one scenario, or shortly the main ones, and prints tables, or with `--json` one object. */
+/**
+ * `npm run bench`: measures one scenario, or the main ones in a short run, and prints tables, or with `--json` one
+ * object.
+ */
 import { answerHelp } from "../scripts/help.ts";
 import { measure, type Report } from "./measure.ts";
 import {
@@ -26,7 +29,7 @@ async function main(args: readonly string[]): Promise<void> {
   console.log(wished.json ? JSON.stringify(report) : `\n${table}`);
 }
 
-/** The main scenarios, each with fewer messages than by itself, and a verdict. */
+/** Runs the main scenarios, each with fewer messages than when it runs alone, and prints a verdict. */
 async function runShort(wished: CommandLine): Promise<void> {
   const reports: Report[] = [];
   for (const { scenario, messages, systems = [] } of SHORT_SCENARIOS) {

@@ -4,20 +4,17 @@ import type { Program } from "./program.ts";
 import type { BenchOptions, Scenario, System } from "./scenario.ts";
 import { type Percentiles, percentiles, type Spread, spread } from "./statistics.ts";
 
-/**
- * Messages that are sent and thrown away at a time before each measured run, or as many as are measured where those
- * are fewer (count).
- */
+/** Messages of one warm-up burst before each measured run, or as many as are measured where those are fewer (count). */
 const WARMUP_MESSAGES = 100_000;
 
-/** What all runs of one system showed. */
+/** The figures of all runs of one system. */
 export interface SystemReport {
   readonly name: string;
   /** Where throughput was measured: arrivals per second, over all receivers. */
   readonly messagesPerSecond?: Spread;
-  /** Where single operations were measured, all runs together. */
+  /** Where single operations were measured: of all runs together. */
   readonly latencyMicros?: Percentiles;
-  /** Over all runs (count). */
+  /** Lost messages over all runs (count). */
   readonly lost: number;
   readonly duplicated: number;
   /** User and system time of both processes, median over the runs (seconds). */
@@ -26,13 +23,13 @@ export interface SystemReport {
   readonly rssMiB: number;
 }
 
-/** A system against its baseline, run by run: of throughputs, or of the median latencies. */
+/** A system compared with its baseline, run by run: by throughput, or by the median latency. */
 export interface Ratio extends Spread {
   readonly baseline: string;
   readonly of: "messagesPerSecond" | "latencyMicros.p50";
 }
 
-/** One invocation's result; `--json` prints it as it is. */
+/** The result of one invocation; `--json` prints it unchanged. */
 export interface Report {
   readonly scenario: string;
   readonly options: BenchOptions;
@@ -41,20 +38,19 @@ export interface Report {
   readonly ratios: Readonly<Record<string, Ratio>>;
 }
 
-/** What to measure. */
+/** The parameters of a measurement. */
 export interface Measurement {
   readonly scenario: Scenario;
   readonly program: Program;
   readonly options: BenchOptions;
-  /** Those of the scenario's systems that are to run. */
+  /** The systems of the scenario that run. */
   readonly systems: readonly System[];
 }
 
 /**
- * Runs every system once, then every system again, and so on: what disturbs the machine for a while
- * disturbs all of them.
+ * Runs every system once, then every system again, and so on: a temporary disturbance of the host affects all of them.
  *
- * @param onRun told of each run as it ends
+ * @param onRun called at the end of each run
  */
 export async function measure(
   { scenario, program, options, systems }: Measurement,

@@ -3,14 +3,14 @@ import { SEQ_BYTES } from "./payload.ts";
 import type { BenchOptions, System } from "./scenario.ts";
 import { SCENARIO_NAMES } from "./scenarios.ts";
 
-/** A command line that cannot be followed; the message is one line for the user. */
+/** A wrong command line; the message is one line for the user. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** What the command line says; `null` where it leaves the choice to the scenario. */
+/** The parsed command line; `null` where it leaves the choice to the scenario. */
 export interface CommandLine {
-  /** Null: the main ones, shortly. */
+  /** Null: a short run of the main scenarios. */
   readonly scenario: string | null;
   readonly json: boolean;
   /** Systems to run, by name; empty for all of them. */
@@ -21,7 +21,7 @@ export interface CommandLine {
   readonly subscribers: number | null;
 }
 
-/** Whole-number options and what they may be: a sequence number has 32 bits, warm-up included. */
+/** Whole-number options and their ranges: a sequence number has 32 bits, including the warm-up. */
 const RANGES = {
   size: { min: SEQ_BYTES, max: 16_777_216, unit: "bytes" },
   messages: { min: 1, max: 1_000_000_000, unit: "messages" },
@@ -43,7 +43,7 @@ two minutes, with a verdict. docs/benchmarks.md says what a figure means.
 --system NAME      this system only; may be repeated; needs a scenario
 --json             one object instead of tables`;
 
-/** @throws UsageError for an unknown scenario or option, or a bad number */
+/** @throws UsageError for an unknown scenario or option, or a wrong number */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   const values = parse(args);
   const scenario = values.scenario;
@@ -68,7 +68,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
 /**
  * The systems to run, in the scenario's order.
  *
- * @throws UsageError for a name that is none of them
+ * @throws UsageError for a name that is not one of them
  */
 export function chooseSystems(
   systems: readonly System[],
@@ -82,7 +82,7 @@ export function chooseSystems(
   return wished.length === 0 ? systems : systems.filter(({ name }) => wished.includes(name));
 }
 
-/** The scenario's defaults with the command line's wishes; what does not apply stays `null`. */
+/** The scenario's defaults, overridden by the command line; options that do not apply stay `null`. */
 export function resolveBench(defaults: BenchOptions, wished: CommandLine): BenchOptions {
   return {
     size: defaults.size === null ? null : (wished.size ?? defaults.size),

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Control, Job, Outcome, Role, Verdict } from "./control.ts";
 import type { Program } from "./program.ts";
 
-/** What one run of one system showed, both processes together. */
+/** The figures of one run of one system, of both processes together. */
 export interface RunFigures {
   /** Arrivals per second, from before the first send to the last arrival. */
   readonly messagesPerSecond: number;
@@ -16,11 +16,11 @@ export interface RunFigures {
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** How long a finished process may take to end by itself, to write a profile for example (ms). */
+/** Longest time that a finished process may take to end by itself, for example to write a profile (ms). */
 const EXIT_MS = 5_000;
 
 /**
- * Runs one system once: starts its two processes, carries messages between them, and ends them.
+ * Runs one system once: starts its two processes, forwards messages between them, and ends them.
  *
  * Fresh processes each time: the heap and the compiled code of one run do not serve the next.
  *

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-/** What a partner process can be asked to do, by name. */
+/** The commands of a partner process, by name. */
 export type Commands = Readonly<Record<string, (argument: never) => unknown>>;
 
 interface Question {
@@ -24,7 +24,7 @@ interface Waiting {
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** A process of our own that does what it is asked, and that can be killed in the middle of it. */
+/** A process of this program that executes commands, and that can be killed during one. */
 export class Partner<C extends Commands> {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, Waiting>();
@@ -45,7 +45,7 @@ export class Partner<C extends Commands> {
     });
   }
 
-  /** @throws Error with what went wrong there, or when the process ends first */
+  /** @throws Error with the error of the command, or when the process ends first */
   ask<N extends keyof C & string>(
     name: N,
     argument: Parameters<C[N]>[0],
@@ -57,7 +57,7 @@ export class Partner<C extends Commands> {
     });
   }
 
-  /** Ends the process without a word to it, as `kill -9` does. */
+  /** Kills the process without notice, as `kill -9` does. */
   async kill(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const gone = once(this.#child, "exit");
@@ -73,7 +73,7 @@ export class Partner<C extends Commands> {
   }
 }
 
-/** The other side: does what the parent asks, and ends with it. */
+/** The other side: executes the parent's commands, and ends with it. */
 export function answerAll(commands: Commands): void {
   process.on("message", async ({ id, name, argument }: Question) => {
     try {
@@ -85,6 +85,6 @@ export function answerAll(commands: Commands): void {
     }
   });
   process.on("disconnect", () => process.exit(0));
-  // It may have left while this process was loading.
+  // The parent may have ended while this process was loading.
   if (process.connected === false) process.exit(0);
 }

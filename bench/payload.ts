@@ -1,20 +1,23 @@
-/** Room for the sequence number at the start of every raw message (bytes). */
+/** Space for the sequence number at the start of every raw message (bytes). */
 export const SEQ_BYTES = 4;
 
 /**
- * Up to here zeromq.js copies a message at `send`, and brokerless does into its frame, so a buffer is
- * free again at once (bytes).
+ * Up to this length zeromq.js copies a message at `send`, and brokerless copies it into its frame, so a buffer is free
+ * again at once (bytes).
  */
 const COPIED_BYTES_MAX = 128;
 
-/** Larger messages are allocated one by one: a ring of them would cost more memory than it saves (bytes). */
+/**
+ * Longest message that comes from a ring; longer ones are allocated one by one, since a ring of them would take more
+ * memory than it saves (bytes).
+ */
 const RING_BYTES_MAX = 1_024;
 
 /**
- * Raw messages that carry their sequence number, made cheaply enough not to become what is measured.
+ * Raw messages with their sequence numbers, created cheaply enough not to distort the measurement.
  *
- * Small ones come from a ring, longer than what can be on the way at once: a buffer above 128 B belongs
- * to libzmq until it is sent, and nothing tells when that is.
+ * Small ones come from a ring that is longer than the number of messages in flight: a buffer above 128 B belongs to
+ * libzmq until it is sent, and libzmq does not report when that is.
  */
 export class Messages {
   readonly #size: number;
@@ -23,7 +26,7 @@ export class Messages {
 
   /**
    * @param size length of each message (bytes)
-   * @param inFlightMax how many can be handed over and not yet on the wire (count)
+   * @param inFlightMax most messages handed over and not yet on the wire (count)
    */
   constructor(size: number, inFlightMax: number) {
     this.#size = size;
@@ -33,7 +36,7 @@ export class Messages {
     for (let index = 0; index < count; index++) this.#ring.push(Buffer.alloc(size, "m"));
   }
 
-  /** @returns message `seq`; not to be changed */
+  /** @returns message `seq`, which must not be changed */
   at(seq: number): Buffer {
     const message = this.#ring[seq & this.#mask] ?? Buffer.allocUnsafe(this.#size);
     message[0] = seq;

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-/** What the processes of a measurement run. */
+/** The program of the processes of a measurement. */
 export interface Program {
   /** The module that a process starts with (path). */
   readonly child: string;
@@ -15,13 +15,13 @@ const ROOT = new URL("..", import.meta.url);
 const COMPILED = new URL("results/program/", import.meta.url);
 
 /**
- * Compiles the package, the harness and the scenarios to JavaScript as it is published.
+ * Compiles the package, the harness and the scenarios to JavaScript, as it is published.
  *
- * A loader of TypeScript would be measured too: it names every closure when it is made, which costs a
- * path that makes some for each message up to a third of its time.
+ * A loader of TypeScript would be measured too: it names every closure when it is created, which costs a path that
+ * creates some for each message up to a third of its time.
  *
- * @param name of the scenario
- * @throws Error when the compiler finds a fault
+ * @param name the name of the scenario
+ * @throws Error when the compiler reports a fault
  */
 export function compileProgram(name: string): Program {
   const tsc = fileURLToPath(new URL("node_modules/typescript/bin/tsc", ROOT));
@@ -36,9 +36,9 @@ export function compileProgram(name: string): Program {
 }
 
 /**
- * Runs the sources as they are, for tests, whose figures nobody reads.
+ * Runs the sources as they are, for tests, whose figures do not matter.
  *
- * @param scenario where it is (URL)
+ * @param scenario the module of the scenario (URL)
  */
 export function sourceProgram(scenario: string): Program {
   const child = fileURLToPath(new URL("child.ts", import.meta.url));

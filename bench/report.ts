@@ -1,7 +1,7 @@
 import type { Ratio, Report, SystemReport } from "./measure.ts";
 import type { BenchOptions, Scenario } from "./scenario.ts";
 
-/** Lays a report out for people: a heading, one line for each system, and the machine. */
+/** Formats a report for people: a heading, one line for each system, and the host. */
 export function renderTable(
   report: Report,
   { summary, where = "tcp loopback, two processes" }: Pick<Scenario, "summary" | "where">,
@@ -66,7 +66,7 @@ function commonColumns(system: SystemReport, ratio: Ratio | undefined): Row {
   };
 }
 
-/** Columns as wide as their widest cell; names to the left, figures to the right. */
+/** Columns as wide as their widest cell; names left-aligned, figures right-aligned. */
 function section(rows: readonly Row[]): string[] {
   const [first] = rows;
   if (first === undefined) return [];
@@ -97,7 +97,7 @@ function describeMachineLine({ machine }: Report): string {
   );
 }
 
-/** A whole number with its thousands apart. */
+/** A whole number with thousands separators. */
 export function grouped(value: number): string {
   return Math.round(value).toLocaleString("en-US");
 }

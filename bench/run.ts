@@ -8,22 +8,22 @@ import { Window } from "./window.ts";
 export const WINDOW_MESSAGES = 16_384;
 
 /**
- * So long a run is warmed up, where that many messages are to be measured: V8's optimizing compiler takes most of
- * a second to be done with a fast path, and heaps grow to their size (ms).
+ * Length of the warm-up of a run, if it measures that many messages: V8's optimizing compiler takes most of a second
+ * for a fast path, and heaps grow to their size (ms).
  */
 const WARMUP_MS = 2_000;
 
 /** How long to listen for duplicates after the last message (ms). */
 const LATE_MS = 100;
 
-/** One burst of messages, `first` to before `end`. */
+/** One burst of messages, from `first` up to and without `end`. */
 interface Phase {
   readonly first: number;
   readonly end: number;
   readonly measured: boolean;
 }
 
-/** What a scenario's program knows of the run, and how it talks to the program at the other end. */
+/** The context of a scenario's program: its run, and its channel to the program at the other end. */
 export class Run {
   readonly options: BenchOptions;
   /** For senders whose socket may drop messages. */
@@ -60,27 +60,27 @@ export class Run {
     this.#listen();
   }
 
-  /** Counts for each receiving socket; only in the process that counts. */
+  /** Counts of each receiving socket; only in the process that counts. */
   get tallies(): readonly Tally[] {
     return this.#counter.tallies;
   }
 
-  /** Counts for the only receiving socket. */
+  /** Counts of the only receiving socket. */
   get tally(): Tally {
     return this.#counter.tallies[0]!;
   }
 
-  /** Tells the other program where to connect to. */
+  /** Sends the other program the address to connect to. */
   announce(address: string): void {
     this.#link.post({ kind: "address", address });
   }
 
-  /** Resolves with what the other program announced. */
+  /** Resolves with the address that the other program announced. */
   async address(): Promise<string> {
     return (await this.#link.take("address")).address;
   }
 
-  /** Tells the other program that every socket of this one hears it. */
+  /** Reports to the other program that every socket of this one is connected to it. */
   reportReady(): void {
     this.#link.post({ kind: "ready" });
   }
@@ -90,16 +90,16 @@ export class Run {
     return this.#peerReady;
   }
 
-  /** Notes how long one operation took (ms). */
+  /** Records the duration of one operation (ms). */
   recordLatency(durationMs: number): void {
     this.#latenciesMicros.push(durationMs * 1_000);
   }
 
   /**
-   * Sends in bursts, first to warm up and then to be measured, each time until all has arrived.
+   * Sends in bursts, first for the warm-up and then for the measurement, each time until all messages have arrived.
    *
-   * The clock runs from before the first send to the arrival of the last message: what a system had
-   * queued before its receiver woke up cannot make it look faster than it is.
+   * The clock runs from before the first send to the arrival of the last message: messages queued before the receiver
+   * was running cannot make a system look faster than it is.
    *
    * @param send sends the messages `from` to `to - 1`
    */

@@ -1,6 +1,6 @@
 import type { Run } from "./run.ts";
 
-/** What one invocation was asked to measure; resolved, so that nothing below sees `undefined`. */
+/** The parameters of one invocation, resolved, so that no code below has to handle `undefined`. */
 export interface BenchOptions {
   /** Length of each message (bytes); `null` where the scenario sends objects. */
   readonly size: number | null;
@@ -13,47 +13,47 @@ export interface BenchOptions {
 }
 
 /**
- * One way to do the scenario's work. Each function is the whole program of one process.
+ * One implementation of the scenario's work. Each function is the whole program of one process.
  *
- * The harness ends the processes: a program may wait for messages for ever.
+ * The harness ends the processes: a program may wait for messages indefinitely.
  */
 export interface System {
   readonly name: string;
   /** The system that this one is compared with; `null` for a baseline. */
   readonly baseline: string | null;
-  /** Calls {@link Run.bursts} with what sends messages `from` to `to - 1`. */
+  /** Calls {@link Run.bursts} with a function that sends messages `from` to `to - 1`. */
   readonly send: (run: Run) => Promise<void>;
-  /** Receives, and counts or answers, whatever comes. */
+  /** Receives messages, and counts them or replies to them. */
   readonly receive: (run: Run) => Promise<void>;
 }
 
 /** A pattern of messaging, and the systems that are compared on it. */
 export interface Scenario {
   readonly name: string;
-  /** What is measured, in one line under 100 characters. */
+  /** The measurement in one line of less than 100 characters. */
   readonly summary: string;
-  /** Where it runs, for the report; without it tcp loopback between two processes. */
+  /** The setup, for the report; default: tcp loopback between two processes. */
   readonly where?: string;
   readonly defaults: BenchOptions;
-  /** The process whose tallies count what arrived: the sender's where messages come back to it. */
+  /** The process whose tallies count arrivals: the sender's where messages return to it. */
   readonly countedBy: "sender" | "receiver";
   /**
-   * Whether senders keep to {@link Run.window}, for sockets that drop what a queue does not take. Costs
-   * the receiver about 1 % of its time for reports, so not where the socket itself makes a sender wait.
+   * Whether senders observe {@link Run.window}, for sockets that drop messages beyond a full queue. Its reports take
+   * the receiver about 1 % of its time, so it is not used where the socket itself makes a sender wait.
    */
   readonly paced: boolean;
-  /** Whether a run is warmed up by one burst alone: where each leaves behind what the next would find. */
+  /** Whether a run is warmed up by a single burst: where each burst leaves data behind that the next would meet. */
   readonly warmsUpOnce?: boolean;
   readonly systems: readonly System[];
 }
 
-/** The size of a raw message; only for scenarios whose defaults have one (bytes). */
+/** The size of a raw message; only for scenarios with a default for it (bytes). */
 export function sizeOf(options: BenchOptions): number {
   if (options.size === null) throw new TypeError("this scenario has no message size");
   return options.size;
 }
 
-/** How many sockets receive; only for scenarios whose defaults say so (count). */
+/** The number of receiving sockets; only for scenarios with a default for it (count). */
 export function subscribersOf(options: BenchOptions): number {
   if (options.subscribers === null) throw new TypeError("this scenario has one receiver");
   return options.subscribers;

@@ -1,6 +1,6 @@
 import type { Scenario } from "./scenario.ts";
 
-/** Every scenario there is; each is the file of that name in scenarios/, which exports `scenario`. */
+/** The names of all scenarios; each is the file of that name in scenarios/, which exports `scenario`. */
 export const SCENARIO_NAMES = [
   "push-pull",
   "push-pull-object",
@@ -19,7 +19,7 @@ export const SCENARIO_NAMES = [
   "journal-read",
 ] as const;
 
-/** @returns where the scenario of that name is, for {@link loadScenario} in any process */
+/** @returns the module of that scenario, for {@link loadScenario} in any process (URL) */
 export function scenarioUrl(name: string): string {
   return new URL(`scenarios/${name}.ts`, import.meta.url).href;
 }

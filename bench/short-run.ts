@@ -1,11 +1,11 @@
 import type { Report } from "./measure.ts";
 
-/** What is measured where no scenario is named: some two minutes of what most programs do. */
+/** One of the scenarios measured without a name on the command line: some two minutes of typical workloads. */
 export interface ShortScenario {
   readonly scenario: string;
   /** Messages of each run (count). */
   readonly messages: number;
-  /** Its systems that run; all where it is left out. */
+  /** The systems that run; default: all. */
   readonly systems?: readonly string[];
 }
 
@@ -21,16 +21,16 @@ export const SHORT_SCENARIOS: readonly ShortScenario[] = [
 /** Repetitions of every system (count). */
 export const SHORT_RUNS = 2;
 
-/** What a short run comes to. */
+/** The result of a short run. */
 export interface Verdict {
-  /** Nothing was lost, nothing came twice, and nothing carries fewer messages than what it is compared with. */
+  /** Whether nothing was lost or duplicated, and no system carries fewer messages than its baseline. */
   readonly ok: boolean;
-  /** In one line, the figures included. */
+  /** The result in one line, with its figures. */
   readonly text: string;
 }
 
 /**
- * Judges what was measured. Latencies are told and not judged: on a busy machine they say little. Pure.
+ * Judges a measurement. Latencies are reported and not judged: on a busy host they vary too much. Pure.
  *
  * @param reports one of each scenario
  */

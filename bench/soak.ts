@@ -7,9 +7,9 @@ import { churn } from "./soak/churn.ts";
 import { flatMemory } from "./soak/flat-memory.ts";
 import { stalledReceiver } from "./soak/stalled-receiver.ts";
 
-/** The resident set may differ by so much after the same work: arenas, pages half in use (MiB). */
+/** Allowed difference of the resident set after the same work: arenas, pages half in use (MiB). */
 const NOISE_MIB_MAX = 16;
-/** What a stalled sender may hold, as a multiple of its bound. */
+/** Most memory of a stalled sender, as a multiple of its limit. */
 const STALL_FACTOR_MAX = 1.2;
 
 interface Counts {
@@ -59,7 +59,7 @@ function judge(what: string, valueMiB: number, maxMiB: number): void {
   if (!ok) process.exitCode = 1;
 }
 
-/** Every check gets a fresh process: memory that one has freed would hide what the next one leaks. */
+/** Runs every check in a fresh process: memory freed by one would hide a leak of the next. */
 function runAll(args: readonly string[]): void {
   const script = process.argv[1]!;
   for (const name of CHECKS.keys()) {

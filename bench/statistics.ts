@@ -1,11 +1,11 @@
-/** Of several runs: the worst is never hidden behind a mean. */
+/** The spread over several runs: the worst is never hidden by a mean. */
 export interface Spread {
   readonly min: number;
   readonly median: number;
   readonly max: number;
 }
 
-/** How long single operations took, all runs together (microseconds). */
+/** Durations of single operations, of all runs together (microseconds). */
 export interface Percentiles {
   readonly p50: number;
   readonly p90: number;
@@ -24,7 +24,7 @@ export function spread(values: readonly number[]): Spread {
 }
 
 /**
- * Percentiles by nearest rank: each figure is a duration that was really measured.
+ * Percentiles by nearest rank: each figure is a measured duration.
  *
  * @throws RangeError for an empty list
  */

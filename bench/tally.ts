@@ -1,8 +1,8 @@
 /**
  * Counts the messages of one receiver by their sequence numbers: received, lost, duplicated.
  *
- * Messages in order cost one comparison and one addition each, so that counting does not become what
- * is measured; only holes and repetitions take the slow way.
+ * Messages in order cost one comparison and one addition each, so that counting does not distort the measurement; only
+ * gaps and repetitions take the slow path.
  *
  * Invariant: every seq in `[first, next)` was received or is in `missing`.
  */
@@ -17,14 +17,14 @@ export class Tally {
 
   /**
    * @param stepCount messages between two calls of `onMark` (count)
-   * @param onMark called every so often, and when the last message is there
+   * @param onMark called after each step, and when the last message has arrived
    */
   constructor(stepCount: number, onMark: () => void) {
     this.#stepCount = stepCount;
     this.#onMark = onMark;
   }
 
-  /** Starts to count the messages `first` to `end - 1`; what was counted before is forgotten. */
+  /** Starts to count the messages `first` to `end - 1`; earlier counts are discarded. */
   begin(first: number, end: number): void {
     this.#next = first;
     this.#end = end;
@@ -43,22 +43,22 @@ export class Tally {
     }
   }
 
-  /** One past the highest sequence seen. */
+  /** The highest sequence number seen, plus one. */
   get next(): number {
     return this.#next;
   }
 
-  /** Whether every message is there. */
+  /** Whether every message has arrived. */
   get complete(): boolean {
     return this.#next === this.#end && this.#missing.size === 0;
   }
 
-  /** Messages that did not arrive so far (count). */
+  /** Messages that have not arrived so far (count). */
   get lost(): number {
     return this.#missing.size + this.#end - this.#next;
   }
 
-  /** Arrivals of a message that had arrived before (count). */
+  /** Arrivals of messages that had arrived before (count). */
   get duplicated(): number {
     return this.#duplicated;
   }
@@ -75,7 +75,7 @@ export class Tally {
   }
 
   #mark(): void {
-    // Behind the last message only what fills the last hole is news.
+    // After the last message, only the arrival that fills the last gap is reported.
     const atEnd = this.#next >= this.#end;
     this.#markAt = atEnd
       ? Number.POSITIVE_INFINITY

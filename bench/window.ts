@@ -1,24 +1,24 @@
-/** How long a shut window waits for progress before it takes what is outstanding for lost (ms). */
+/** How long a closed window waits for progress before outstanding messages count as lost (ms). */
 const PATIENCE_MS = 2_000;
 
 /**
- * Keeps a sender from running more than so many messages ahead of its slowest receiver, the same
- * way for every system, so that a pattern that may drop messages has no reason to.
+ * Keeps a sender from running more than so many messages ahead of its slowest receiver, in the same way for every
+ * system, so that a pattern that may drop messages has no reason to.
  *
- * A window that stays shut means a loss at the tail: it opens by itself, and the run counts the loss
- * instead of hanging.
+ * A window that stays closed means that the last messages were lost: it then opens by itself, and the run counts the
+ * loss instead of hanging.
  */
 export class Window {
   readonly #messagesMax: number;
   #received = 0;
   #wake: (() => void) | null = null;
 
-  /** @param messagesMax how far the sender may be ahead (count) */
+  /** @param messagesMax how far the sender may run ahead (count) */
   constructor(messagesMax: number) {
     this.#messagesMax = messagesMax;
   }
 
-  /** Whether message `seq` has to wait; then await {@link opened}. */
+  /** Whether message `seq` has to wait; if so, await {@link opened}. */
   isShut(seq: number): boolean {
     return seq - this.#received >= this.#messagesMax;
   }
@@ -37,7 +37,7 @@ export class Window {
     }
   }
 
-  /** The slowest receiver has seen every message before `next`. */
+  /** To be called when the slowest receiver has all messages before `next`. */
   advance(next: number): void {
     if (next <= this.#received) return;
     this.#received = next;

@@ -7,50 +7,50 @@ import { spread } from "../statistics.ts";
 import type { Arrivals, ReceiverCommands } from "./receiver.ts";
 import type { SenderCommands } from "./sender.ts";
 
-/** Looks at the memory while the backlog grows (count). */
+/** Samples of the memory while the backlog grows (count). */
 const SAMPLES = 100;
-/** How long the receiver's last acknowledgements may take to be heard (ms). */
+/** Longest wait for the receiver's last acknowledgements (ms). */
 const ACK_MS_MAX = 10_000;
 const LOOK_INTERVAL_MS = 50;
 
-/** What {@link runBacklog} is to do. */
+/** Options of {@link runBacklog}. */
 export interface BacklogOptions {
-  /** Messages that pile up without a receiver (count). */
+  /** Messages of the backlog, sent without a receiver (count). */
   readonly messages: number;
-  /** Messages that are then sent and received at the same time, to compare with (count). */
+  /** Messages that are then sent and received at the same time, for comparison (count). */
   readonly live: number;
-  /** Told what has been found as soon as it has. */
+  /** Called with each result as soon as it is known. */
   readonly onStep?: (step: string) => void;
 }
 
-/** What a backlog cost. */
+/** The cost of a backlog. */
 export interface BacklogResult {
-  /** Messages stored per second, while nobody received them. */
+  /** Messages stored per second, without a receiver. */
   readonly fillPerSecond: number;
-  /** The sender's resident set at each hundredth of it (MiB). */
+  /** The sender's resident set at each hundredth of the backlog (MiB). */
   readonly rssMiB: readonly number[];
-  /** Its last tenth against the tenth after the middle, medians (MiB). */
+  /** Growth from the tenth after the middle to the last tenth, between medians (MiB). */
   readonly growthMiB: number;
-  /** From the start of a new process's `FileJournal.open` until it and the socket are there (ms). */
+  /** From the start of a new process's `FileJournal.open` until it and the socket are open (ms). */
   readonly openMs: number;
   /** From the same start to the first message at the receiver (ms). */
   readonly restartMs: number;
-  /** Arrivals per second, from the first of the backlog to its last. */
+  /** Arrivals per second, from the first message of the backlog to its last. */
   readonly drainPerSecond: number;
-  /** The sender's resident set when it had sent all of it (MiB). */
+  /** The sender's resident set when it had sent the whole backlog (MiB). */
   readonly drainedRssMiB: number;
   /** Arrivals per second, of messages that are sent at the same time. */
   readonly livePerSecond: number;
-  /** By the receiver's count. */
+  /** Lost messages, by the receiver's count. */
   readonly lost: number;
   readonly duplicated: number;
-  /** Messages that the sender still keeps at the end (count). */
+  /** Messages that the sender still stores at the end (count). */
   readonly left: number;
 }
 
 /**
- * Lets messages pile up in a sender's journal, kills the sender, starts it anew, and lets a receiver take
- * them all; sender and receiver are processes of their own.
+ * Fills a backlog in a sender's journal, kills the sender, restarts it, and lets a receiver take all messages; sender
+ * and receiver are processes of their own.
  */
 export async function runBacklog(options: BacklogOptions): Promise<BacklogResult> {
   const directory = mkdtempSync(join(tmpdir(), "brokerless-backlog-"));
@@ -129,7 +129,7 @@ async function sendLive(
   return { arrived, livePerSecond: perSecond(live, arrived.lastMs - beganMs) };
 }
 
-/** @returns what is left when all acknowledgements had time to arrive (count) */
+/** @returns messages left after all acknowledgements had time to arrive (count) */
 async function leftAfter(sender: Partner<SenderCommands>): Promise<number> {
   const deadlineMs = performance.now() + ACK_MS_MAX;
   let left = await sender.ask("left", undefined);

@@ -5,7 +5,7 @@ import { Partner } from "../partner.ts";
 import type { ReceiverCommands } from "./receiver.ts";
 import type { SenderCommands } from "./sender.ts";
 
-/** Which side of a connection listens. */
+/** The side of a connection that binds. */
 export type Listener = "sender" | "receiver";
 
 /** How fast one backlog drained. */
@@ -19,8 +19,8 @@ export interface DrainRate {
 }
 
 /**
- * Lets messages pile up, closes the sender in order, starts it anew, and lets a receiver take them all: for each size,
- * and for each side that listens. What a message costs must not depend on how many there are.
+ * Fills a backlog, closes the sender in an orderly way, restarts it, and lets a receiver take all messages, for each
+ * size and for each side that binds. The cost of a message must not depend on their number.
  */
 export async function runDrains(
   sizes: readonly number[],

@@ -1,16 +1,16 @@
-/** The receiver of `npm run backlog`, in a process of its own; it counts what comes. */
+/** The receiver of `npm run backlog`, in a process of its own; it counts messages. */
 import { Pull, raw } from "../../lib/index.ts";
 import { nowMs } from "../control.ts";
 import { answerAll } from "../partner.ts";
 import { readSeq } from "../payload.ts";
 import { Tally } from "../tally.ts";
 
-/** Where nothing has come for so long, nothing more will: the rest is lost (ms). */
+/** After so long without a message, the missing ones count as lost (ms). */
 const IDLE_MS = 30_000;
 
-/** What came of the messages that were expected. */
+/** Counts of the expected messages. */
 export interface Arrivals {
-  /** Of the first and of the last message, by the machine's clock (ms). */
+  /** Times of the first and of the last message, by the host's clock (ms). */
   readonly firstMs: number;
   readonly lastMs: number;
   readonly lost: number;
@@ -45,14 +45,14 @@ const commands = {
     void receive();
   },
 
-  /** From now on the messages `first` to `end - 1` are due. */
+  /** Expects the messages `first` to `end - 1` from now on. */
   expect({ first, end }: { readonly first: number; readonly end: number }): void {
     firstMs = 0;
     lastMs = nowMs();
     tally.begin(first, end);
   },
 
-  /** @returns when all are there, or nothing has come for a while */
+  /** @returns resolves when all have arrived, or none has arrived for a while */
   arrivals(): Promise<Arrivals> {
     return new Promise((resolve) => {
       const look = setInterval(() => {
@@ -67,7 +67,7 @@ const commands = {
     });
   },
 
-  /** What has come by now. */
+  /** The arrivals so far. */
   count(): Arrivals {
     return count();
   },

@@ -9,11 +9,11 @@ import { settledRssMiB } from "../soak/memory.ts";
 /** Length of every message (bytes). */
 const MESSAGE_BYTES = 100;
 
-/** Messages of one sending, by their sequence numbers. */
+/** One batch of messages to send, by their sequence numbers. */
 export interface Sending {
   readonly first: number;
   readonly end: number;
-  /** Looks at the memory, evenly over the sending (count). */
+  /** Samples of the memory, evenly over the batch (count). */
   readonly samples: number;
 }
 
@@ -22,7 +22,7 @@ let push: Push<Uint8Array> | null = null;
 let journal: FileJournal | null = null;
 
 const commands = {
-  /** @returns when it began and ended, by the machine's clock (ms) */
+  /** @returns times at which opening began and ended, by the host's clock (ms) */
   async open(directory: string): Promise<{ readonly beganMs: number; readonly openedMs: number }> {
     const beganMs = nowMs();
     journal = await FileJournal.open(directory, { sync: "always" });
@@ -38,13 +38,16 @@ const commands = {
     return push!.bind("tcp://127.0.0.1:*");
   },
 
-  /** Ends in order. */
+  /** Closes in an orderly way. */
   async close(): Promise<void> {
     await push!.close();
     await journal!.close();
   },
 
-  /** @returns the resident set at each look (MiB), all of them stored at the end; and the time it took (ms) */
+  /**
+   * @returns the resident set at each sample (MiB), all of the messages being stored at the end; and the time it took
+   * (ms)
+   */
   async send({ first, end, samples }: Sending): Promise<{
     readonly rssMiB: readonly number[];
     readonly beganMs: number;

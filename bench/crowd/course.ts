@@ -2,10 +2,13 @@ import { Partner } from "../partner.ts";
 import type { ReceiversCommands } from "./receivers.ts";
 import type { SendersCommands } from "./senders.ts";
 
-/** Sent first and not measured: compilers and pools take their size (part of the messages). */
+/**
+ * Messages that are sent first and not measured, until compilers and pools have reached their size (part of the
+ * messages).
+ */
 const WARMUP_PART = 0.25;
 
-/** What {@link runCrowd} is to do. One of the two counts is 1. */
+/** Options of {@link runCrowd}. One of the two counts is 1. */
 export interface CrowdOptions {
   readonly senders: number;
   readonly receivers: number;
@@ -13,17 +16,17 @@ export interface CrowdOptions {
   readonly messages: number;
 }
 
-/** What so many sockets cost, both processes together. */
+/** The cost of so many sockets, in both processes together. */
 export interface CrowdResult {
-  /** Processor time from the first send until all is acknowledged (microseconds per message). */
+  /** Processor time from the first send until all messages are acknowledged (microseconds per message). */
   readonly cpuMicros: number;
   readonly messagesPerSecond: number;
-  /** Processor time until all are connected, and from their closing until nobody is left (seconds). */
+  /** Processor time until all are connected, and from their closing until all have disconnected (seconds). */
   readonly joinCpuSeconds: number;
   readonly leaveCpuSeconds: number;
   readonly lost: number;
   readonly duplicated: number;
-  /** Messages of the receiver that got fewest (count). */
+  /** Messages of the receiver that got the fewest (count). */
   readonly fewest: number;
 }
 
@@ -66,7 +69,7 @@ async function measure(pair: Pair, options: CrowdOptions): Promise<CrowdResult> 
   };
 }
 
-/** @returns processor time that both processes took for it (seconds) */
+/** @returns processor time of both processes for the work (seconds) */
 async function cpuOf({ senders, receivers }: Pair, work: () => Promise<unknown>): Promise<number> {
   const cpu = async () =>
     (await senders.ask("cpu", undefined)) + (await receivers.ask("cpu", undefined));

@@ -1,19 +1,19 @@
-/** The receiving process of `npm run crowd`: one socket or many; it counts what comes to each. */
+/** The receiving process of `npm run crowd`: one socket or many; it counts the messages at each. */
 import { Pull, raw } from "../../lib/index.ts";
 import { answerAll } from "../partner.ts";
 import { readSeq } from "../payload.ts";
 import { cpuSeconds, type Opening, Sockets } from "./sockets.ts";
 
-/** What came of the messages that were expected. */
+/** Counts of the expected messages. */
 export interface Census {
   readonly lost: number;
   readonly duplicated: number;
-  /** Messages of the receiver that got fewest (count). */
+  /** Messages of the receiver that got the fewest (count). */
   readonly fewest: number;
 }
 
 const sockets = new Sockets<Pull<Uint8Array>>();
-/** How often each message has come: which order they come in is nobody's promise here. */
+/** Number of arrivals of each message: the order is not guaranteed here. */
 let arrivals = new Uint8Array();
 let counts: number[] = [];
 
@@ -25,7 +25,7 @@ async function receive(pull: Pull<Uint8Array>, index: number): Promise<void> {
 }
 
 const commands = {
-  /** @param opening of which `messages` (count) are due */
+  /** @param opening with the number of `messages` that are expected (count) */
   async open({
     messages,
     ...opening

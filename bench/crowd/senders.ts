@@ -6,7 +6,7 @@ import { cpuSeconds, type Opening, Sockets } from "./sockets.ts";
 
 /** Length of every message (bytes). */
 const MESSAGE_BYTES = 100;
-/** Messages that a sender hands over before it is another's turn (count). */
+/** Messages that a sender hands over before the next one's turn (count). */
 const TURN = 256;
 const DRAIN_MS_MAX = 120_000;
 
@@ -22,7 +22,7 @@ const commands = {
     return sockets.ready(peers);
   },
 
-  /** Sends the messages `first` to `end - 1`, each socket in its turn. @returns when all are processed */
+  /** Sends the messages `first` to `end - 1`, from each socket round-robin. @returns resolves when all are processed */
   async send({ first, end }: { readonly first: number; readonly end: number }): Promise<void> {
     const { all } = sockets;
     const turn = Math.min(TURN, Math.ceil((end - first) / all.length));

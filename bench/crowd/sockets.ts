@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Pull, Push } from "../../lib/index.ts";
 
-/** How sockets find each other: one side is a single socket that binds. */
+/** How the sockets of one side are opened: on one side there is a single socket, which binds. */
 export interface Opening {
   readonly count: number;
-  /** Where to connect; null: bind. */
+  /** The address to connect to; null: bind. */
   readonly connect: string | null;
 }
 
@@ -13,11 +13,11 @@ const LOOK_INTERVAL_MS = 10;
 
 type Socket = Push<Uint8Array> | Pull<Uint8Array>;
 
-/** What both processes of `npm run crowd` can do with their sockets, whichever way messages go. */
+/** The operations on sockets that both processes of `npm run crowd` share, for either direction of messages. */
 export class Sockets<S extends Socket> {
   readonly all: S[] = [];
 
-  /** @returns where the first one is bound; null where they connect */
+  /** @returns the address of the first one; null where they connect */
   async open({ count, connect }: Opening, make: () => S): Promise<string | null> {
     for (let index = 0; index < count; index++) this.all.push(make());
     if (connect === null) return this.all[0]!.bind("tcp://127.0.0.1:*");
@@ -25,13 +25,13 @@ export class Sockets<S extends Socket> {
     return null;
   }
 
-  /** Waits until each has so many peers. */
+  /** Waits until each socket has so many peers. */
   async ready(peers: number): Promise<void> {
     const wait = { peers, timeoutMs: WAIT_MS_MAX };
     await Promise.all(this.all.map((socket) => socket.ready(wait)));
   }
 
-  /** Waits until no peer is left, or it has taken too long. @returns how many are left (count) */
+  /** Waits until no peer is left, up to a time limit. @returns how many are left (count) */
   async gone(): Promise<number> {
     const left = () => this.all.reduce((sum, socket) => sum + socket.stats().peers, 0);
     const deadlineMs = performance.now() + WAIT_MS_MAX;

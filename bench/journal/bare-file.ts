@@ -1,6 +1,6 @@
 import fs from "node:fs";
 
-/** Writes and syncs, and nothing else: what the disk and the thread pool allow. */
+/** Only writes and syncs: the limit set by the disk and the thread pool. */
 export class BareFile {
   readonly #fd: number;
   #end = 0;

@@ -5,12 +5,12 @@ import { FileJournal } from "../../lib/journal/index.ts";
 import { BareFile } from "./bare-file.ts";
 import { benchPlace } from "./place.ts";
 
-/** What stores one value so that it survives a power cut, by the time its promise resolves. */
+/** Stores one value; when its promise resolves, the value survives a power cut. */
 export type Append = (value: Buffer) => PromiseLike<unknown>;
 
 export type OpenStore = () => Promise<Append>;
 
-/** The same work done by each of them. */
+/** The same work for each store. */
 export const STORES: Readonly<Record<"bare" | "journal" | "lmdb" | "level", OpenStore>> = {
   bare: async () => {
     const file = await BareFile.create(join(benchPlace(), "file"));
@@ -32,7 +32,7 @@ export const STORES: Readonly<Record<"bare" | "journal" | "lmdb" | "level", Open
   },
 };
 
-/** LMDB whose transactions resolve when they are on the disk. */
+/** LMDB with transactions that resolve when they are on disk. */
 export function openStore(): RootDatabase<Buffer, number> {
   const path = join(benchPlace(), "lmdb");
   return openLmdb<Buffer, number>({ path, encoding: "binary", overlappingSync: false });
@@ -45,7 +45,7 @@ export async function openLevel(): Promise<ClassicLevel<string, Buffer>> {
   return store;
 }
 
-/** Keys that sort as numbers do. */
+/** Keys that sort like numbers. */
 export function levelKey(index: number): string {
   return String(index).padStart(12, "0");
 }

@@ -2,9 +2,9 @@ import { Pull, Push, raw } from "../../lib/index.ts";
 import { Messages, readSeq } from "../payload.ts";
 import { type Scenario, type System, sizeOf } from "../scenario.ts";
 
-/** Lengths of a full frame that are compared (bytes). */
+/** Frame lengths that are compared (bytes). */
 const BATCH_BYTES = [1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576] as const;
-/** As many buffers as a sender without batches can have on the way (count). */
+/** Most buffers in flight of a sender without batches (count). */
 const IN_FLIGHT_MAX = 4_096;
 
 function system(name: string, batch: { readonly batchBytesMax: number } | false): System {
@@ -34,7 +34,7 @@ function system(name: string, batch: { readonly batchBytesMax: number } | false)
   };
 }
 
-/** What the length of a frame does to throughput: why `batchBytesMax` is what it is by default. */
+/** Throughput by frame length: the reason for the default of `batchBytesMax`. */
 export const scenario: Scenario = {
   name: "batch-size",
   summary: "PUSH to PULL, raw bytes, batches(), by the bytes that force a frame out",

@@ -4,7 +4,7 @@ import { Messages, readSeq } from "../payload.ts";
 import { type Run, WINDOW_MESSAGES } from "../run.ts";
 import { type Scenario, type System, sizeOf } from "../scenario.ts";
 
-/** Room for the whole window: a ROUTER drops what its peer's queue does not take. */
+/** Room for the whole window: a ROUTER drops messages beyond its peer's queue (count). */
 const HIGH_WATER_MARK = WINDOW_MESSAGES * 2;
 
 const zeromqJs: System = {
@@ -97,7 +97,7 @@ async function sendBrokerless(
   await counting;
 }
 
-/** One dealer, one router that sends each message back to where it came from. */
+/** One dealer, one router that sends each message back to its sender. */
 export const scenario: Scenario = {
   name: "dealer-router",
   summary: "DEALER to ROUTER and back to the same dealer, raw bytes, round trips; many on the way",

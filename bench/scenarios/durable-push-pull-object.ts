@@ -20,7 +20,7 @@ const plain: System = {
   receive: (run) => receiveAll(run, new Pull<Order>()),
 };
 
-/** fdatasync before the wire, acknowledgements end to end. */
+/** fdatasync before sending, acknowledgements end to end. */
 const durable: System = {
   name: "brokerless, journal, acks",
   baseline: plain.name,

@@ -8,7 +8,10 @@ import { Messages, readSeq } from "../payload.ts";
 import type { Run } from "../run.ts";
 import { type Scenario, type System, sizeOf } from "../scenario.ts";
 
-/** More than is under way at any time: the journal copies nothing that a later message could change. */
+/**
+ * More messages than are in flight at any time, since the journal does not copy a buffer that a later message could
+ * overwrite (count).
+ */
 const IN_FLIGHT_MAX = 4_096;
 
 const zeromqJs: System = {
@@ -32,7 +35,7 @@ const zeromqJs: System = {
   },
 };
 
-/** fdatasync before the wire, acknowledgements end to end. */
+/** fdatasync before sending, acknowledgements end to end. */
 const durable = (sync: "always" | "never"): System => ({
   name: `brokerless, journal (sync ${sync}), acks`,
   baseline: zeromqJs.name,

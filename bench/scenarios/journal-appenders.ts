@@ -2,10 +2,10 @@ import { burstsAlone, nothing } from "../journal/place.ts";
 import { type OpenStore, STORES } from "../journal/stores.ts";
 import { type Scenario, type System, sizeOf } from "../scenario.ts";
 
-/** How many at once (count); the first is the baseline of the others. */
+/** Numbers of concurrent appenders (count); the first is the baseline of the others. */
 const APPENDERS = [1, 8, 64] as const;
 
-/** Appenders that each await their own append: what group commit makes of their number. */
+/** Appenders that each await their own append, which measures group commit. */
 const many = (store: string, open: OpenStore, appenders: number): System => ({
   name: `${store}, ${appenders} at once`,
   baseline: appenders === 1 ? null : `${store}, 1 at once`,

@@ -7,7 +7,7 @@ import { type Scenario, type System, sizeOf } from "../scenario.ts";
 
 const PENDING_BYTES = 2 ** 24;
 
-/** As many entries as are measured, in the page cache; still open, as a process that dies leaves it. */
+/** A journal with as many entries as are measured, in the page cache, and not closed, as after a crash. */
 async function filled(run: Run, directory: string): Promise<FileJournal> {
   const journal = await FileJournal.open(directory, {
     sync: "never",
@@ -55,7 +55,7 @@ const entries: System = {
   },
 };
 
-/** Entries that are there again a second: all of the journal is read, or, after a clean close, its end. */
+/** Entries recovered per second: all of the journal is read or, after a clean close, only its end. */
 const opened = (name: string, baseline: string | null, isClosed: boolean): System => ({
   name,
   baseline,
@@ -65,7 +65,7 @@ const opened = (name: string, baseline: string | null, isClosed: boolean): Syste
     const original = join(place, "journal");
     const journal = await filled(run, original);
     if (isClosed) await journal.close();
-    // Opening changes the files: the warm-up and the measured burst have one each.
+    // Opening changes the files: the warm-up and the measured burst have one copy each.
     const copies = ["warm-up", "measured"].map((copy) => join(place, copy));
     for (const copy of copies) await cp(original, copy, { recursive: true });
     if (!isClosed) await journal.close();
@@ -81,7 +81,7 @@ const opened = (name: string, baseline: string | null, isClosed: boolean): Syste
 
 const afterCrash = opened("open after a crash", null, false);
 
-/** Reading what is stored, and opening it. */
+/** Reading a journal, and opening it. */
 export const scenario: Scenario = {
   name: "journal-read",
   summary: "entries a second: read from the page cache, and recovered by opening",

@@ -2,7 +2,7 @@ import { burstsAlone, nothing } from "../journal/place.ts";
 import { type OpenStore, STORES } from "../journal/stores.ts";
 import { type Scenario, type System, sizeOf } from "../scenario.ts";
 
-/** One appender; the next value goes when the last one is stored. */
+/** One appender; the next value is appended when the previous one is stored. */
 const one = (name: string, baseline: string | null, open: OpenStore): System => ({
   name,
   baseline,
@@ -23,7 +23,7 @@ const one = (name: string, baseline: string | null, open: OpenStore): System => 
 
 const limit = one("bare write + fdatasync", null, STORES.bare);
 
-/** What it costs to have one message stored, alone. */
+/** The cost of storing one message alone. */
 export const scenario: Scenario = {
   name: "journal-stored",
   summary: "one append after another, each awaited until it is synced",

@@ -6,14 +6,14 @@ import { levelKey, openLevel, openStore } from "../journal/stores.ts";
 import type { Run } from "../run.ts";
 import { type Scenario, type System, sizeOf } from "../scenario.ts";
 
-/** In flight at most, where no append is awaited (bytes). */
+/** Most bytes in flight, where no append is awaited (bytes). */
 const PENDING_BYTES = 2 ** 24;
-/** Others take so many messages in a transaction, their fast way (count). */
+/** Messages in a transaction of the other stores, which is their fast way (count). */
 const TRANSACTION_MESSAGES = 10_000;
-/** What the journal writes at once under load; the baseline does the same. */
+/** Size of the journal's writes under load; the baseline writes the same (bytes). */
 const LARGE_WRITE_BYTES = 2 ** 22;
 
-/** The limit: as many bytes in large writes, each of them synced. */
+/** The upper limit: the same bytes in large writes, each of them synced. */
 const bare = (writeBytes: number, baseline: string | null): System => ({
   name: `bare write + fdatasync, ${writeBytes / 2 ** 20} MiB`,
   baseline,
@@ -47,7 +47,7 @@ const journal = (sync: "always" | "interval" | "never"): System => ({
         }
         log.append(value);
       }
-      // At the journal's own level: `sync()` would do at once what the lazy ones leave for later.
+      // At the journal's own level: `sync()` would do at once the work that lazy stores defer.
       await log.set({ end: null });
       count();
     });
@@ -84,7 +84,7 @@ const level: System = {
   },
 };
 
-/** Stores so many messages after another, each piece when the one before is stored. */
+/** Stores so many messages, each group when the previous one is stored. */
 async function inPieces(
   run: Run,
   count: number,
@@ -99,7 +99,7 @@ async function inPieces(
   });
 }
 
-/** One appender that awaits no append, by sync level, against other stores and the bare disk. */
+/** One appender that awaits no append, by sync level, compared with other stores and the bare disk. */
 export const scenario: Scenario = {
   name: "journal",
   summary: "appending to a journal without awaiting each, until all is stored",

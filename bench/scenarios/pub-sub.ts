@@ -8,7 +8,7 @@ import type { Tally } from "../tally.ts";
 
 const TOPIC = "trades";
 
-/** The seq of a message that only finds out who hears us; no counted message has it. */
+/** The seq of a message that only tests which subscribers are connected; no counted message has it. */
 const PROBE_SEQ = 0xffff_ffff;
 const PROBE_INTERVAL_MS = 20;
 
@@ -18,7 +18,7 @@ const zeromqJs: System = {
 
   async send(run) {
     const messages = new Messages(sizeOf(run.options), WINDOW_MESSAGES);
-    // With the default of 1,000 the window would be the limit, and a publisher drops what exceeds it.
+    // With the default of 1,000 the window would exceed the queue, and a publisher drops messages beyond it.
     const publisher = new zmq.Publisher({ sendHighWaterMark: WINDOW_MESSAGES * 2 });
     await publisher.bind("tcp://127.0.0.1:*");
     run.announce(publisher.lastEndpoint!);

@@ -5,7 +5,7 @@ import { Messages, type Order, orderAt, readSeq } from "../payload.ts";
 import type { Run } from "../run.ts";
 import { type Scenario, type System, sizeOf } from "../scenario.ts";
 
-/** More than zeromq.js can hold: 1,000 in each of its two queues. */
+/** More messages than zeromq.js can hold: 1,000 in each of its two queues (count). */
 const IN_FLIGHT_MAX = 4_096;
 
 async function boundPull(run: Run): Promise<zmq.Pull> {

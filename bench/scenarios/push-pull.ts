@@ -4,7 +4,7 @@ import { Messages, readSeq } from "../payload.ts";
 import type { Run } from "../run.ts";
 import { type Scenario, type System, sizeOf } from "../scenario.ts";
 
-/** More than zeromq.js can hold: 1,000 in each of its two queues. */
+/** More messages than zeromq.js can hold: 1,000 in each of its two queues (count). */
 const IN_FLIGHT_MAX = 4_096;
 
 const zeromqJs: System = {
@@ -66,7 +66,7 @@ async function sendBrokerless(run: Run): Promise<void> {
   });
 }
 
-/** One sender, one receiver, raw bytes, as fast as the sender's queue takes them. */
+/** One sender, one receiver, raw bytes, as fast as the sender's queue accepts them. */
 export const scenario: Scenario = {
   name: "push-pull",
   summary: "PUSH to PULL, raw bytes; the sender waits only when its queue is full",

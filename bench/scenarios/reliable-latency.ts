@@ -8,7 +8,7 @@ import { Messages } from "../payload.ts";
 import type { Run } from "../run.ts";
 import { type Scenario, type System, sizeOf } from "../scenario.ts";
 
-/** What one message costs at least that is on disk before it leaves: the disk alone, without a peer. */
+/** The lower limit for a message that is on disk before it is sent: the disk alone, without a peer. */
 const bareWrite: System = {
   name: "one write + fdatasync",
   baseline: null,
@@ -19,13 +19,13 @@ const bareWrite: System = {
     await oneByOne(run, (message) => file.append(message));
   },
 
-  // It receives nothing; the sender waits until it is there to be told when to begin and to end.
+  // It receives nothing; the sender waits for it, since it takes part in the start and the end of each burst.
   async receive(run) {
     run.announce("nowhere");
   },
 };
 
-/** What one message and its answer cost at least: the wire alone, without a disk. */
+/** The lower limit for a message and its acknowledgement: the network alone, without a disk. */
 const roundTrip: System = {
   name: "a plain round trip",
   baseline: null,
@@ -72,11 +72,11 @@ async function confirmEach(run: Run, push: ReliablePush<Uint8Array>): Promise<vo
 async function acknowledge(run: Run): Promise<void> {
   const pull = new Pull<Uint8Array>({ reliable: true, codec: raw() });
   run.announce(await pull.bind("tcp://127.0.0.1:*"));
-  // What is processed is known when the loop asks for more.
+  // A message counts as processed when the loop takes the next one.
   for await (const _ of pull);
 }
 
-/** Light load: the next message leaves when the one before is done. */
+/** Light load: the next message is sent when the previous one is processed. */
 async function oneByOne(
   run: Run,
   handle: (message: Buffer) => PromiseLike<unknown>,
@@ -98,7 +98,7 @@ function temporaryDirectory(): string {
   return directory;
 }
 
-/** One message at a time, until it is known to be processed. */
+/** One message at a time, until it is confirmed as processed. */
 export const scenario: Scenario = {
   name: "reliable-latency",
   summary: "send until it is processed, one at a time, beside the disk alone and the wire alone",

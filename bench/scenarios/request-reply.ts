@@ -4,7 +4,7 @@ import { Messages, readSeq } from "../payload.ts";
 import type { Run } from "../run.ts";
 import { type Scenario, type System, sizeOf } from "../scenario.ts";
 
-/** Requests on the way at once in the throughput systems (count). */
+/** Requests in flight in the throughput systems (count). */
 const IN_FLIGHT_MAX = 256;
 
 const zeromqJs: System = {
@@ -29,7 +29,7 @@ const zeromqJs: System = {
   receive: zeromqJsEcho,
 };
 
-/** REQ allows one request at a time; a DEALER with REQ's empty frame is how to have more. */
+/** REQ allows one request at a time; for more, a DEALER sends REQ's empty frame itself. */
 const zeromqJsMany: System = {
   name: `zeromq.js DEALER, ${IN_FLIGHT_MAX} in flight`,
   baseline: null,
@@ -109,7 +109,7 @@ async function brokerlessEcho(run: Run): Promise<void> {
   await replier.serve((question) => question, { concurrency: IN_FLIGHT_MAX });
 }
 
-/** One requester, one replier that answers at once with what it got. */
+/** One requester, one replier that returns each request at once. */
 export const scenario: Scenario = {
   name: "request-reply",
   summary: "REQ to REP and back, raw bytes: latency with one outstanding, throughput with many",

@@ -10,14 +10,14 @@ import { type Scenario, type System, sizeOf } from "../scenario.ts";
 
 const WORKERS = [1, 2, 4, 16] as const;
 const PREFETCHES = [1, 30, 1_000] as const;
-/** Jobs that are added and then awaited together (count). */
+/** Jobs that are added together and then awaited (count). */
 const ADDED_TOGETHER = 1_000;
 const READY_INTERVAL_MS = 10;
 
 const nameOf = (workers: number, prefetch: number): string =>
   `${workers} ${workers === 1 ? "worker" : "workers"}, prefetch ${prefetch}`;
 
-/** Workers that do nothing, one job at a time each: what is measured is the queue. */
+/** Workers with empty handlers, with one job at a time each: only the queue is measured. */
 const systemOf = (workers: number, prefetch: number): System => ({
   name: nameOf(workers, prefetch),
   baseline: workers === 1 && prefetch === 1 ? null : nameOf(1, 1),
@@ -56,7 +56,7 @@ async function work(
   run.reportReady();
 }
 
-/** One durable queue, and workers that share its jobs, all of them in one process. */
+/** One durable queue and workers that share its jobs, all in one process. */
 export const scenario: Scenario = {
   name: "work-queue",
   summary: "jobs of a durable WorkQueue shared by 1 to 16 workers, by how many each may hold",

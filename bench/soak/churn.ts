@@ -2,26 +2,32 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Pull, Push } from "../../lib/index.ts";
 import { openFiles, settledRssMiB } from "./memory.ts";
 
-/** Cycles before the first look, beside the counted ones: arenas and pools take their size in 2,000. */
+/**
+ * Cycles before the first measurement, in addition to the counted ones: arenas and pools reach their size within 2,000
+ * (part of the cycles).
+ */
 const WARMUP_PART = 0.2;
-/** ZeroMQ closes descriptors in a thread of its own, some time after `close`: how often to look (ms). */
+/**
+ * Interval of the checks for closed descriptors: ZeroMQ closes them in a thread of its own, some time after `close`
+ * (ms).
+ */
 const LOOK_INTERVAL_MS = 20;
-/** What is not closed by then, on the busiest machine, is never closed (ms). */
+/** A descriptor that is not closed by then, even on the busiest host, is leaked (ms). */
 const RELEASE_MS_MAX = 60_000;
 
-/** What {@link churn} is to do. */
+/** Options of {@link churn}. */
 export interface ChurnOptions {
   /** Connects and disconnects (count). */
   readonly cycles: number;
-  /** Whether each cycle has a socket of its own, or all share one that connects and disconnects. */
+  /** Whether each cycle has a socket of its own, or all share one socket that connects and disconnects. */
   readonly each: "socket" | "connection";
-  /** Told at each tenth: the part that is done (percent), and the resident set (MiB). */
+  /** Called at each tenth with the part that is done (percent), and the resident set (MiB). */
   readonly onSample?: (percent: number, rssMiB: number) => void;
 }
 
-/** What was left behind, both ends in this process. */
+/** The resources that were left over, with both ends in this process. */
 export interface ChurnResult {
-  /** More descriptors than before (count). */
+  /** Descriptors beyond those before the run (count). */
   readonly filesLeft: number;
   /** Growth of the resident set (MiB). */
   readonly growthMiB: number;
@@ -29,7 +35,7 @@ export interface ChurnResult {
   readonly received: number;
 }
 
-/** Connects and disconnects again and again, a message each time, and sees what is left behind. */
+/** Connects and disconnects repeatedly, with one message each time, and measures the resources left over. */
 export async function churn(options: ChurnOptions): Promise<ChurnResult> {
   await using pull = new Pull<number>();
   const address = await pull.bind("tcp://127.0.0.1:*");
@@ -73,7 +79,7 @@ async function passOne(push: Push<number>, pull: Pull<number>, index: number): P
   if (received !== index) throw new Error(`cycle ${index} received ${received}`);
 }
 
-/** Looks until no more are open than before, or until they are not going to be closed. */
+/** Checks until no more descriptors are open than before, or until they count as leaked. */
 async function filesAfterRelease(filesBefore: number): Promise<number> {
   const deadlineMs = performance.now() + RELEASE_MS_MAX;
   while (openFiles() > filesBefore && performance.now() < deadlineMs) await delay(LOOK_INTERVAL_MS);

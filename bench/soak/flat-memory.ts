@@ -4,30 +4,32 @@ import { spread } from "../statistics.ts";
 import { settledRssMiB } from "./memory.ts";
 
 const MESSAGE_BYTES = 100;
-/** Looks at the memory (count); each tenth of them is told. */
+/** Samples of the memory (count); each tenth of them is reported. */
 const SAMPLES = 100;
 const SAMPLES_TOLD = SAMPLES / 10;
 
-/** What {@link flatMemory} is to do. */
+/** Options of {@link flatMemory}. */
 export interface FlatMemoryOptions {
   /** Messages from one socket to the other (count). */
   readonly messages: number;
-  /** Told at each tenth of them: the part that arrived (percent), and the resident set (MiB). */
+  /** Called at each tenth of them with the part that has arrived (percent), and the resident set (MiB). */
   readonly onSample?: (percent: number, rssMiB: number) => void;
 }
 
-/** The course of the memory over the run. */
+/** The memory over the run. */
 export interface FlatMemoryResult {
   readonly received: number;
-  /** At each hundredth, the end included (MiB). */
+  /** At each hundredth of the run, including its end (MiB). */
   readonly rssMiB: readonly number[];
-  /** The last tenth against the tenth after the middle, medians: one full queue must not pass for a leak (MiB). */
+  /**
+   * Growth from the tenth after the middle to the last tenth, between medians, so that one full queue does not pass for
+   * a leak (MiB).
+   */
   readonly growthMiB: number;
 }
 
 /**
- * Sends messages from a Push to a Pull in this process, and samples its memory on the way: a leak on
- * either side shows.
+ * Sends messages from a Push to a Pull in this process, and samples its memory: a leak on either side shows.
  *
  * @throws Error when messages arrive out of order
  */

@@ -6,7 +6,7 @@ setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 
 /**
- * The resident set after a garbage collection: what stays is held by somebody, not merely unswept.
+ * The resident set after a garbage collection: the remaining memory is referenced, not merely unswept.
  *
  * @returns MiB
  */
@@ -20,9 +20,9 @@ export async function settledRssMiB(): Promise<number> {
 }
 
 /**
- * File descriptors that this process holds; Linux only.
+ * File descriptors of this process; Linux only.
  *
- * @returns count, with the one that the look itself needs
+ * @returns count, including the one that the check itself needs
  */
 export function openFiles(): number {
   return readdirSync("/proc/self/fd").length;

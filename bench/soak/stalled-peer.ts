@@ -5,5 +5,5 @@ const pull = new Pull({ receiveHighWaterMark: 1 });
 await pull.bind("tcp://127.0.0.1:*");
 process.send?.(pull.lastEndpoint, () => {});
 process.on("disconnect", () => process.exit(0));
-// It may have left while this process was loading.
+// The parent may have ended while this process was loading.
 if (process.connected === false) process.exit(0);

@@ -9,25 +9,27 @@ import { settledRssMiB } from "./memory.ts";
 const PEER = fileURLToPath(new URL("stalled-peer.ts", import.meta.url));
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const MESSAGE_BYTES = 100;
-/** Beyond this the kernel's socket buffers and ZeroMQ's queue are surely full, and stay so (ms). */
+/**
+ * After so long without an accepted message, the kernel's socket buffers and ZeroMQ's queue are certainly full (ms).
+ */
 const QUIET_MS = 500;
 
-/** What {@link stalledReceiver} is to do. */
+/** Options of {@link stalledReceiver}. */
 export interface StalledReceiverOptions {
-  /** `queueBytesMax` of the sender (MiB). */
+  /** Option `queueBytesMax` of the sender (MiB). */
   readonly boundMiB: number;
 }
 
-/** What a sender held whose receiver did not read. */
+/** The memory of a sender whose receiver did not read. */
 export interface StalledReceiverResult {
-  /** Messages taken before the sender said that it is full (count). */
+  /** Messages accepted before the sender was full (count). */
   readonly accepted: number;
   readonly queuedMiB: number;
   /** Growth of the sender's resident set (MiB). */
   readonly growthMiB: number;
 }
 
-/** Fills a sender whose receiver never reads until it takes no more, and sees what that costs. */
+/** Fills a sender whose receiver never reads until it accepts no more, and measures its memory. */
 export async function stalledReceiver(
   options: StalledReceiverOptions,
 ): Promise<StalledReceiverResult> {
@@ -52,7 +54,7 @@ export async function stalledReceiver(
   }
 }
 
-/** Offers messages until none was taken for a while. */
+/** Offers messages until none was accepted for a while. */
 async function fill(push: Push<Uint8Array>): Promise<number> {
   const messages = new Messages(MESSAGE_BYTES, 1);
   let accepted = 0;
