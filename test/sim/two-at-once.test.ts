@@ -11,7 +11,7 @@ import {
 } from "../../lib/delivery/protocol/link-message.ts";
 import { FileJournal } from "../../lib/journal/file/file-journal.ts";
 import { PROBE_MS } from "../../lib/reliable/link/probes.ts";
-import { ReceiverSessions } from "../../lib/reliable/receiver/receiver-sessions.ts";
+import { ReceiverSessions } from "../../lib/reliable/receiver/sessions/receiver-sessions.ts";
 import { ReliableReceiver } from "../../lib/reliable/receiver/reliable-receiver.ts";
 import {
   RELIABLE_RECEIVE_DEFAULTS,

@@ -23,7 +23,7 @@ export const MISFIT_MUTANTS: readonly Mutant[] = [
   {
     rule: "0040",
     name: "a hello to a receiver is of no session",
-    edits: [["reliable/receiver/receive-driver", 'message.type === "hello"', "false"]],
+    edits: [["reliable/receiver/sessions/receive-driver", 'message.type === "hello"', "false"]],
     hunt: [LINKS, "a receiver that speaks to a receiver is refused"],
   },
   {
@@ -146,7 +146,7 @@ export const CLOSE_MUTANTS: readonly Mutant[] = [
     name: "what is in hand at a close stays that receiver's",
     edits: [
       [
-        "reliable/receiver/receive-driver",
+        "reliable/receiver/sessions/receive-driver",
         'window.step({ type: "lost", ranges: window.inHand() });',
         "",
       ],
@@ -393,7 +393,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     rule: "0044",
     name: "the second of two senders takes the stream over",
-    edits: [["reliable/receiver/receiver-sessions", "holder === link || !isOther", "true"]],
+    edits: [["reliable/receiver/sessions/receiver-sessions", "holder === link || !isOther", "true"]],
     hunt: [IDENTITY, "the second of two copies at a time"],
   },
   {

@@ -1,7 +1,7 @@
 import type { Mutant } from "./mutation.ts";
 
 const RULE = "0048: what may have killed a receiver is begun alone";
-const GUARD = "reliable/receiver/guard";
+const GUARD = "reliable/receiver/sessions/guard";
 const DISPATCHER = "delivery/dispatch/dispatcher";
 
 /** A harmless message is blamed for what another did, or others wait for ever. */
@@ -10,13 +10,13 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     rule: RULE,
     name: "a sender is asked while it owes an answer",
     edits: [[GUARD, "stream.asksFor !== null", "false"]],
-    hunt: ["reliable/receiver/guard", "a sender is asked one thing at a time"],
+    hunt: ["reliable/receiver/sessions/guard", "a sender is asked one thing at a time"],
   },
   {
     rule: RULE,
     name: "others are begun between the question and the go",
     edits: [[GUARD, "return stream !== asked.stream", "return false"]],
-    hunt: ["reliable/receiver/guard", "from the question whether a message may be begun"],
+    hunt: ["reliable/receiver/sessions/guard", "from the question whether a message may be begun"],
   },
   {
     rule: RULE,
@@ -34,13 +34,13 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
         "",
       ],
     ],
-    hunt: ["reliable/receiver/guard", "is taken back before anything else is begun"],
+    hunt: ["reliable/receiver/sessions/guard", "is taken back before anything else is begun"],
   },
   {
     rule: RULE,
     name: "a sender that has ended its stream is waited for",
     edits: [[GUARD, "this.#forgetGone();", ""]],
-    hunt: ["reliable/receiver/guard", "holds back nobody"],
+    hunt: ["reliable/receiver/sessions/guard", "holds back nobody"],
   },
   {
     rule: RULE,

@@ -7,7 +7,7 @@ import {
   type LinkMessage,
   type LinkMessageInput,
 } from "../../lib/delivery/protocol/link-message.ts";
-import { ReceiveDriver } from "../../lib/reliable/receiver/receive-driver.ts";
+import { ReceiveDriver } from "../../lib/reliable/receiver/sessions/receive-driver.ts";
 import type { LinkPeer } from "../../lib/transport/link-peer.ts";
 import { ManualClock } from "./manual-clock.ts";
 

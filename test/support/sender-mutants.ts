@@ -103,7 +103,7 @@ export const LINK_MUTANTS: readonly Mutant[] = [
     name: "a receiver asks again at once, however often it is refused",
     edits: [
       [
-        "reliable/receiver/receive-driver",
+        "reliable/receiver/sessions/receive-driver",
         "else if (this.#refusals.allows(link.peer))",
         "else if (true)",
       ],

@@ -1,7 +1,5 @@
 import type { Clock } from "../../clock.ts";
 
-/** A peer that was silent for so many heartbeats is gone, where nothing is held of it or by it (count). */
-export const HEARTBEATS_MISSED_MAX = 3;
 const LOOK_MS_MIN = 20;
 const LOOK_MS_MAX = 1_000;
 /** A lease is so many looks long, so that most of it is left after a time that was missed (count). */

@@ -1,5 +1,5 @@
-import type { ReceiveDriver } from "./receive-driver.ts";
-import type { ReceiverStream } from "./receiver-stream.ts";
+import type { ReceiveDriver } from "./sessions/receive-driver.ts";
+import type { ReceiverStream } from "./sessions/receiver-stream.ts";
 
 /**
  * Messages that were processed one after another, told to the window together: at the end of the turn, or

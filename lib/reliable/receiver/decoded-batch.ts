@@ -7,7 +7,7 @@ import { checkElements } from "../../codec/elements.ts";
 import { filterIncoming, type Schema } from "../../core/schema.ts";
 import type { WindowItem } from "../../delivery/window/window-events.ts";
 import { BrokerlessError } from "../../errors.ts";
-import type { ReceiverStream } from "./receiver-stream.ts";
+import type { ReceiverStream } from "./sessions/receiver-stream.ts";
 
 /** Decoded messages of one batch, in order, and how far they are handed out. */
 export interface DecodedBatch<T> {

@@ -8,8 +8,8 @@ import { BrokerlessError } from "../../errors.ts";
 import { handlerError } from "../../handler-error.ts";
 import { checkNames, expected } from "../../options.ts";
 import { quiet } from "../../wait.ts";
-import type { Nack, ReceiveDriver } from "./receive-driver.ts";
-import type { ReceiverStream } from "./receiver-stream.ts";
+import type { Nack, ReceiveDriver } from "./sessions/receive-driver.ts";
+import type { ReceiverStream } from "./sessions/receiver-stream.ts";
 
 /** What is known of a message beside its value. */
 export interface Delivery {

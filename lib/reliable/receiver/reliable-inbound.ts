@@ -24,9 +24,9 @@ import {
 } from "./decoded-batch.ts";
 import { type Delivery, ReliableDelivery } from "./delivery.ts";
 import { HandOvers } from "./hand-overs.ts";
-import type { Nack, ReceiveDriver } from "./receive-driver.ts";
-import type { ReceiverStream } from "./receiver-stream.ts";
-import { type Held, isSame, Unacked } from "./unacked.ts";
+import type { Nack, ReceiveDriver } from "./sessions/receive-driver.ts";
+import { isSame, type ReceiverStream } from "./sessions/receiver-stream.ts";
+import { type Held, Unacked } from "./unacked.ts";
 
 /** Dependencies of {@link ReliableInbound}. */
 export interface ReliableInboundOptions {

@@ -13,9 +13,9 @@ import { messageRanges } from "../message-ranges.ts";
 import { type ReliablePorts, systemPorts } from "../ports.ts";
 import type { ResolvedReliableReceive } from "../reliable-options.ts";
 import type { ReliableDelivery } from "./delivery.ts";
-import { InboxStore } from "./inbox-store.ts";
-import { ReceiveDriver } from "./receive-driver.ts";
 import { ReliableInbound } from "./reliable-inbound.ts";
+import { InboxStore } from "./sessions/inbox-store.ts";
+import { ReceiveDriver } from "./sessions/receive-driver.ts";
 
 /** Dependencies of {@link ReliableReceiver}. */
 export interface ReliableReceiverOptions {

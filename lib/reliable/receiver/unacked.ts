@@ -1,6 +1,6 @@
 import type { SeqRange } from "../../delivery/range/range.ts";
 import { type DecodedBatch, seqAt } from "./decoded-batch.ts";
-import type { ReceiverStream } from "./receiver-stream.ts";
+import type { ReceiverStream } from "./sessions/receiver-stream.ts";
 
 /** Messages of a batch that an application was given and has not answered for. */
 export interface Held {
@@ -43,10 +43,4 @@ export class Unacked {
     const range = held.stream.window.valid(held.range, held.epoch);
     return range === null ? null : { stream: held.stream, range };
   }
-}
-
-/** Whether a seq still is the message that was handed out. */
-export function isSame(stream: ReceiverStream, seq: number, epoch: number): boolean {
-  const { window } = stream;
-  return epoch === window.epoch || window.valid({ first: seq, last: seq }, epoch) !== null;
 }

@@ -11,7 +11,7 @@ import { encodeLinkMessage, type LinkMessageInput } from "../../delivery/protoco
 import type { SeqRange } from "../../delivery/range/range.ts";
 import type { Journal } from "../../journal/journal.ts";
 import type { LinkPeer } from "../../transport/link-peer.ts";
-import { HEARTBEATS_MISSED_MAX } from "../link/attentive-clock.ts";
+import { Heartbeat, silenceMs } from "../link/heartbeat.ts";
 import { Probes } from "../link/probes.ts";
 import type { SenderEpochs } from "../sender-epochs.ts";
 import type { SavedProgress } from "./saved/saved-progress.ts";
@@ -56,13 +56,15 @@ export class SenderSessions implements Iterable<SenderSession> {
   readonly #probes: Probes<SenderSession, LinkPeer>;
   #made = 0;
   #liveCount = 0;
-  #cancelBeat: (() => void) | null = null;
+  readonly #heartbeat: Heartbeat;
 
   constructor(options: SenderSessionsOptions) {
     this.#options = options;
     // A welcome in a session that has begun asks for a sign of life.
     this.#probes = new Probes(options.clock, (link) => this.welcome(link));
-    this.#beat();
+    const { clock, heartbeatMs } = options;
+    const everyMs = heartbeatMs === 0 ? Number.POSITIVE_INFINITY : heartbeatMs;
+    this.#heartbeat = new Heartbeat({ clock, everyMs: () => everyMs, beat: () => this.#beat() });
   }
 
   /** Sessions that may get messages (count). */
@@ -234,7 +236,7 @@ export class SenderSessions implements Iterable<SenderSession> {
 
   /** No more heartbeats; and nothing more is let go, since what is saved at the end says that nothing is begun. */
   stop(): void {
-    this.#cancelBeat?.();
+    this.#heartbeat.stop();
     this.#probes.stop();
     for (const { going } of this.#links.values()) going.length = 0;
   }
@@ -256,17 +258,14 @@ export class SenderSessions implements Iterable<SenderSession> {
     });
   }
 
+  /** Signs of life; who was silent is no longer waited for, or gets no more. */
   #beat(): void {
     const { heartbeatMs, clock } = this.#options;
-    if (heartbeatMs === 0) return;
-    this.#cancelBeat = clock.after(heartbeatMs, () => {
-      const silentSinceMs = clock.nowMs() - heartbeatMs * HEARTBEATS_MISSED_MAX;
-      for (const link of [...this.#links.values()]) {
-        if (link.heardMs < silentSinceMs && !this.#toleratesSilence(link)) link.peer.forget();
-        else this.tell(link);
-      }
-      this.#beat();
-    });
+    const silentSinceMs = clock.nowMs() - silenceMs(heartbeatMs);
+    for (const link of [...this.#links.values()]) {
+      if (link.heardMs < silentSinceMs && !this.#toleratesSilence(link)) link.peer.forget();
+      else this.tell(link);
+    }
   }
 
   /**

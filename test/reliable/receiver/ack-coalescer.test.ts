@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AckCoalescer } from "../../../lib/reliable/receiver/ack-coalescer.ts";
-import type { ReceiveDriver } from "../../../lib/reliable/receiver/receive-driver.ts";
-import type { ReceiverStream } from "../../../lib/reliable/receiver/receiver-stream.ts";
+import type { ReceiveDriver } from "../../../lib/reliable/receiver/sessions/receive-driver.ts";
+import type { ReceiverStream } from "../../../lib/reliable/receiver/sessions/receiver-stream.ts";
 
 /** A coalescer, streams whose windows take every seq of their epoch, and what is told of them. */
 function setUp() {

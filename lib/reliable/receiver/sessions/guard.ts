@@ -1,4 +1,4 @@
-import type { SeqRange } from "../../delivery/range/range.ts";
+import type { SeqRange } from "../../../delivery/range/range.ts";
 import type { ReceiverLink, ReceiverStream } from "./receiver-stream.ts";
 
 /** Dependencies of {@link Guard}. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Guard } from "../../../lib/reliable/receiver/guard.ts";
-import type { ReceiverStream } from "../../../lib/reliable/receiver/receiver-stream.ts";
-import { turn } from "../../support/eventually.ts";
+import { Guard } from "../../../../lib/reliable/receiver/sessions/guard.ts";
+import type { ReceiverStream } from "../../../../lib/reliable/receiver/sessions/receiver-stream.ts";
+import { turn } from "../../../support/eventually.ts";
 
 /** What of a stream the guard looks at. */
 interface Stream {

@@ -7,11 +7,11 @@ import {
   INBOX_STREAMS_MAX,
   InboxSlots,
   type Remembered,
-} from "../../../lib/delivery/saved/inbox-slots.ts";
-import { MemoryJournal } from "../../../lib/journal/index.ts";
-import { InboxStore } from "../../../lib/reliable/receiver/inbox-store.ts";
-import type { ReceiverStream } from "../../../lib/reliable/receiver/receiver-stream.ts";
-import { range } from "../../support/fixtures.ts";
+} from "../../../../lib/delivery/saved/inbox-slots.ts";
+import { MemoryJournal } from "../../../../lib/journal/index.ts";
+import { InboxStore } from "../../../../lib/reliable/receiver/sessions/inbox-store.ts";
+import type { ReceiverStream } from "../../../../lib/reliable/receiver/sessions/receiver-stream.ts";
+import { range } from "../../../support/fixtures.ts";
 
 const DAY_MS = 24 * 3_600 * 1_000;
 

@@ -1,5 +1,5 @@
-import { encodeRejection, type Rejection } from "../../delivery/protocol/error-words.ts";
-import type { SeqRange } from "../../delivery/range/range.ts";
+import { encodeRejection, type Rejection } from "../../../delivery/protocol/error-words.ts";
+import type { SeqRange } from "../../../delivery/range/range.ts";
 import type { ReceiverSessions } from "./receiver-sessions.ts";
 import type { ReceiverStream } from "./receiver-stream.ts";
 

@@ -1,9 +1,9 @@
-import type { Batch } from "../../batch/batch.ts";
-import type { Peer } from "../../core/events/peer.ts";
-import type { Rejection } from "../../delivery/protocol/error-words.ts";
-import type { Welcome } from "../../delivery/protocol/handshake.ts";
-import type { Window } from "../../delivery/window/window.ts";
-import type { LinkPeer } from "../../transport/link-peer.ts";
+import type { Batch } from "../../../batch/batch.ts";
+import type { Peer } from "../../../core/events/peer.ts";
+import type { Rejection } from "../../../delivery/protocol/error-words.ts";
+import type { Welcome } from "../../../delivery/protocol/handshake.ts";
+import type { Window } from "../../../delivery/window/window.ts";
+import type { LinkPeer } from "../../../transport/link-peer.ts";
 
 /** One session with one sender, as the receiver keeps it. */
 export interface ReceiverLink {
@@ -58,6 +58,12 @@ export interface ReceiverStream {
 /** The sender of a stream, for those who look at the receiver. */
 export function senderOf({ peer }: ReceiverLink, { id }: ReceiverStream): Peer {
   return { address: peer.address, id, name: peer.name };
+}
+
+/** Whether a seq still is the message that was handed out. */
+export function isSame(stream: ReceiverStream, seq: number, epoch: number): boolean {
+  const { window } = stream;
+  return epoch === window.epoch || window.valid({ first: seq, last: seq }, epoch) !== null;
 }
 
 /** Counters of a receiver. */

@@ -1,4 +1,4 @@
-import { RangeSet } from "../../delivery/range/range-set.ts";
+import { RangeSet } from "../../../delivery/range/range-set.ts";
 import {
   decodeRemembered,
   encodeRemembered,
@@ -7,11 +7,11 @@ import {
   INBOX_STREAMS_MAX,
   InboxSlots,
   type Remembered,
-} from "../../delivery/saved/inbox-slots.ts";
-import type { WindowState } from "../../delivery/window/window-events.ts";
-import { BrokerlessError, type ErrorCode } from "../../errors.ts";
-import { VALUE_RECEIVER } from "../../journal/identity.ts";
-import type { Journal, Values } from "../../journal/journal.ts";
+} from "../../../delivery/saved/inbox-slots.ts";
+import type { WindowState } from "../../../delivery/window/window-events.ts";
+import { BrokerlessError, type ErrorCode } from "../../../errors.ts";
+import { VALUE_RECEIVER } from "../../../journal/identity.ts";
+import type { Journal, Values } from "../../../journal/journal.ts";
 import type { ReceiverStream } from "./receiver-stream.ts";
 
 /** The effect of a message, to be stored with its acknowledgement. */

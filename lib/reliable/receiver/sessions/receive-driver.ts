@@ -1,23 +1,23 @@
-import { Batch, checkBatch } from "../../batch/batch.ts";
-import type { Peer } from "../../core/events/peer.ts";
-import { nameOf } from "../../delivery/protocol/epochs.ts";
-import type { Rejection } from "../../delivery/protocol/error-words.ts";
-import { parseWelcome, type Welcome } from "../../delivery/protocol/handshake.ts";
+import { Batch, checkBatch } from "../../../batch/batch.ts";
+import type { Peer } from "../../../core/events/peer.ts";
+import { nameOf } from "../../../delivery/protocol/epochs.ts";
+import type { Rejection } from "../../../delivery/protocol/error-words.ts";
+import { parseWelcome, type Welcome } from "../../../delivery/protocol/handshake.ts";
 import {
   LINK_FLAG,
   type LinkMessage,
   type LinkMessageInput,
   WORD_GO,
   WORD_STREAM_ENDS,
-} from "../../delivery/protocol/link-message.ts";
-import type { SeqRange } from "../../delivery/range/range.ts";
-import { without } from "../../delivery/range/range-set.ts";
-import type { WindowItem } from "../../delivery/window/window-events.ts";
-import { windowEvent } from "../../delivery/window/window-events.ts";
-import { BrokerlessError } from "../../errors.ts";
-import { peerLabel } from "../../peer-text.ts";
-import type { LinkPeer } from "../../transport/link-peer.ts";
-import { Refusals, readLinkMessage, sameRole } from "../link/refusals.ts";
+} from "../../../delivery/protocol/link-message.ts";
+import type { SeqRange } from "../../../delivery/range/range.ts";
+import { without } from "../../../delivery/range/range-set.ts";
+import type { WindowItem } from "../../../delivery/window/window-events.ts";
+import { windowEvent } from "../../../delivery/window/window-events.ts";
+import { BrokerlessError } from "../../../errors.ts";
+import { peerLabel } from "../../../peer-text.ts";
+import type { LinkPeer } from "../../../transport/link-peer.ts";
+import { Refusals, readLinkMessage, sameRole } from "../../link/refusals.ts";
 import { Guard } from "./guard.ts";
 import { ReceiverAcks } from "./receiver-acks.ts";
 import { ReceiverSessions, type ReceiverSessionsOptions } from "./receiver-sessions.ts";
@@ -27,6 +27,7 @@ import {
   type ReceiverStream,
   senderOf,
 } from "./receiver-stream.ts";
+import { ReceiverStreams, type ReceiverStreamsOptions } from "./receiver-streams.ts";
 import { ALL, Rejections } from "./rejections.ts";
 
 /** What is said of a message that is to be tried again. */
@@ -38,7 +39,9 @@ export interface Nack {
 }
 
 /** Dependencies of {@link ReceiveDriver}. */
-export interface ReceiveDriverOptions extends Omit<ReceiverSessionsOptions, "onExpired"> {
+export interface ReceiveDriverOptions
+  extends ReceiverSessionsOptions,
+    Omit<ReceiverStreamsOptions, "onExpired" | "hello"> {
   /** Messages wait for the application. */
   readonly onWaiting: () => void;
   /** The sender has given, or will give, these to others. */
@@ -58,6 +61,7 @@ export interface ReceiveDriverOptions extends Omit<ReceiverSessionsOptions, "onE
  */
 export class ReceiveDriver {
   readonly #options: ReceiveDriverOptions;
+  readonly #streams: ReceiverStreams;
   readonly #sessions: ReceiverSessions;
   /** What is done, and how the senders hear of it. */
   readonly acks: ReceiverAcks;
@@ -74,15 +78,21 @@ export class ReceiveDriver {
   constructor(options: ReceiveDriverOptions) {
     this.#options = options;
     const { memory, hello, onProblem } = options;
-    const onExpired = (stream: ReceiverStream) => this.#expire(stream);
-    const sessions = new ReceiverSessions({
+    const streams = new ReceiverStreams({
       ...options,
-      onExpired,
-      onPeer: (...happened) => {
-        this.#guard.answered();
-        options.onPeer(...happened);
-      },
+      onExpired: (stream) => this.#expire(stream),
     });
+    const sessions = new ReceiverSessions(
+      {
+        ...options,
+        onPeer: (...happened) => {
+          this.#guard.answered();
+          options.onPeer(...happened);
+        },
+      },
+      streams,
+    );
+    this.#streams = streams;
     this.#sessions = sessions;
     this.#refusals = new Refusals({
       clock: options.clock,
@@ -92,13 +102,14 @@ export class ReceiveDriver {
     });
     this.#rejections = new Rejections(sessions);
     this.#guard = new Guard({
-      streams: () => sessions.streams,
+      streams: () => streams,
       ask: (stream, ranges) => sessions.tell(stream, { type: "begun", word: WORD_GO, ranges }),
       sayDone: (stream) => this.acks.now(stream),
       onFree: () => options.onWaiting(),
     });
     this.acks = new ReceiverAcks({
       sessions,
+      streams,
       memory,
       prefetch: hello.prefetch,
       onProblem,
@@ -119,7 +130,7 @@ export class ReceiveDriver {
   get counts(): ReceiverCounts {
     let duplicates = 0;
     let waiting = 0;
-    for (const { window } of this.#sessions.streams) {
+    for (const { window } of this.#streams) {
       duplicates += window.duplicates;
       waiting += window.waitingCount + window.inHandCount;
     }
@@ -129,7 +140,7 @@ export class ReceiveDriver {
 
   /** Whether a sender wants to hear soon what is begun: one of its receivers died, and it does not know of what. */
   get isWatched(): boolean {
-    for (const { isWatched, link } of this.#sessions.streams) {
+    for (const { isWatched, link } of this.#streams) {
       if (isWatched && link !== null) return true;
     }
     return false;
@@ -165,7 +176,7 @@ export class ReceiveDriver {
   /** The application has finished with messages. */
   done(stream: ReceiverStream, first: number, last: number): void {
     stream.window.step({ type: "done", first, last });
-    if (stream.isEnded) this.#sessions.review(stream);
+    if (stream.isEnded) this.#streams.review(stream);
     else this.acks.done(stream);
     this.#guard.answered();
   }
@@ -181,7 +192,7 @@ export class ReceiveDriver {
   reject(stream: ReceiverStream, seq: number, rejection: Rejection): void {
     const isHeld = stream.window.holds(seq);
     stream.window.step({ type: "rejected", first: seq, last: seq });
-    if (stream.isEnded) this.#sessions.review(stream);
+    if (stream.isEnded) this.#streams.review(stream);
     this.#guard.answered();
     if (!isHeld) return;
     this.#rejections.add(stream, seq, rejection);
@@ -254,12 +265,12 @@ export class ReceiveDriver {
 
   /** Somebody is gone: who, is seen by speaking to each. */
   onSuspect(): void {
-    for (const stream of this.#sessions.streams) this.#sessions.tell(stream, { type: "extend" });
+    for (const stream of this.#streams) this.#sessions.tell(stream, { type: "extend" });
   }
 
   /** Says what is done now. @returns resolves when that is with the transport */
   async flush(): Promise<void> {
-    await this.acks.flush([...this.#sessions.streams]);
+    await this.acks.flush([...this.#streams]);
   }
 
   /**
@@ -268,7 +279,7 @@ export class ReceiveDriver {
    */
   close(): void {
     if (this.#closed) return;
-    for (const stream of this.#sessions.streams) {
+    for (const stream of this.#streams) {
       const { window } = stream;
       this.#sessions.tellRanges(stream, { type: "release" }, window.release());
       this.#sessions.tell(stream, { type: "bye" });
@@ -306,7 +317,7 @@ export class ReceiveDriver {
       this.#refuse(link.peer, link.session, welcome);
       return;
     }
-    const lack = this.#sessions.lackFor(welcome);
+    const lack = this.#streams.lackFor(welcome);
     if (lack !== null) {
       if (link.postponed === 0)
         this.#options.onProblem(new BrokerlessError("BROKERLESS_FULL", lack));
@@ -356,7 +367,7 @@ export class ReceiveDriver {
     const text = `stream ${stream} has a sender that is there, ${one}, and another one asks for it, ${other}`;
     const { peer, session } = link;
     this.#refusals.refuseRival(peer, session, text);
-    this.#sessions.defer(link, stream);
+    this.#sessions.requests.defer(link, stream);
   }
 
   #data(
@@ -382,7 +393,7 @@ export class ReceiveDriver {
       this.#refuse(link.peer, link.session, "more messages than the prefetch allows");
       return;
     }
-    if (window.waitingBytes >= this.#sessions.waitingBytesMax) {
+    if (window.waitingBytes >= this.#streams.waitingBytesMax) {
       const { prefetchBytesMax } = this.#options.hello;
       const text = `${window.waitingBytes} bytes wait, and prefetchBytesMax is ${prefetchBytesMax}`;
       this.#refuse(link.peer, link.session, `more than was granted: ${text}`);
@@ -404,7 +415,7 @@ export class ReceiveDriver {
 
   #hear(link: ReceiverLink, stream: ReceiverStream, message: LinkMessage): void {
     if (message.type === "bye") {
-      if (message.word === WORD_STREAM_ENDS) this.#sessions.ended(stream);
+      if (message.word === WORD_STREAM_ENDS) this.#streams.ended(stream);
       this.onGone(link.peer);
       return;
     }
@@ -434,10 +445,10 @@ export class ReceiveDriver {
     this.#sessions.close(link);
     const isRival = this.#refusals.refused(link.peer, message);
     // A session may end for many reasons; one that never began was refused for what we are.
-    if (isRival) this.#sessions.defer(link, "");
+    if (isRival) this.#sessions.requests.defer(link, "");
     else if (!hadSession) this.#sessions.forget(link);
     else if (this.#refusals.allows(link.peer)) this.#sessions.ask(link.peer);
-    else this.#sessions.askLater(link);
+    else this.#sessions.requests.askLater(link);
   }
 
   /** Says why, on both sides, and ends the session. */
@@ -467,6 +478,6 @@ export class ReceiveDriver {
     const ranges = stream.window.heldOf(first, last);
     stream.window.step({ type: "returned", first, last });
     this.#sessions.tellRanges(stream, message, ranges);
-    if (stream.isEnded) this.#sessions.review(stream);
+    if (stream.isEnded) this.#streams.review(stream);
   }
 }

@@ -1,14 +1,15 @@
-import { RANGES_MAX } from "../../delivery/protocol/link-message.ts";
-import type { SeqRange } from "../../delivery/range/range.ts";
-import { BrokerlessError } from "../../errors.ts";
+import { RANGES_MAX } from "../../../delivery/protocol/link-message.ts";
+import type { SeqRange } from "../../../delivery/range/range.ts";
+import { BrokerlessError } from "../../../errors.ts";
 import type { Effect, InboxStore } from "./inbox-store.ts";
 import type { ReceiverSessions } from "./receiver-sessions.ts";
-import type { ReceiverLink, ReceiverStream } from "./receiver-stream.ts";
-import { isSame } from "./unacked.ts";
+import { isSame, type ReceiverLink, type ReceiverStream } from "./receiver-stream.ts";
+import type { ReceiverStreams } from "./receiver-streams.ts";
 
 /** Dependencies of {@link ReceiverAcks}. */
 export interface ReceiverAcksOptions {
   readonly sessions: ReceiverSessions;
+  readonly streams: Pick<ReceiverStreams, "makeRoom">;
   /** Where it is remembered what was done; null: in memory alone. */
   readonly memory: InboxStore | null;
   readonly prefetch: number;
@@ -185,13 +186,13 @@ export class ReceiverAcks {
   }
 
   async #rememberOrMakeRoom(stream: ReceiverStream): Promise<void> {
-    const { memory, sessions } = this.#options;
+    const { memory, streams } = this.#options;
     for (;;) {
       try {
         return await memory!.remember(stream);
       } catch (error) {
         const isFull = error instanceof BrokerlessError && error.code === "BROKERLESS_TOO_LARGE";
-        if (!isFull || this.#closed || !sessions.makeRoom()) throw error;
+        if (!isFull || this.#closed || !streams.makeRoom()) throw error;
       }
     }
   }

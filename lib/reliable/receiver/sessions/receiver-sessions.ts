@@ -1,0 +1,299 @@
+import type { Clock } from "../../../clock.ts";
+import type { Peer } from "../../../core/events/peer.ts";
+import { isSameLife } from "../../../delivery/protocol/epochs.ts";
+import { type Hello, parseWelcome, type Welcome } from "../../../delivery/protocol/handshake.ts";
+import {
+  encodeLinkMessage,
+  type LinkMessageInput,
+  RANGES_MAX,
+} from "../../../delivery/protocol/link-message.ts";
+import type { SeqRange } from "../../../delivery/range/range.ts";
+import type { LinkPeer } from "../../../transport/link-peer.ts";
+import { AttentiveClock } from "../../link/attentive-clock.ts";
+import { Heartbeat, silenceMs } from "../../link/heartbeat.ts";
+import { Probes } from "../../link/probes.ts";
+import type { InboxStore } from "./inbox-store.ts";
+import { type ReceiverLink, type ReceiverStream, senderOf } from "./receiver-stream.ts";
+import type { ReceiverStreams } from "./receiver-streams.ts";
+import { SessionRequests } from "./session-requests.ts";
+
+/** Dependencies of {@link ReceiverSessions}. */
+export interface ReceiverSessionsOptions {
+  readonly clock: Clock;
+  /** A random whole number from 1 to 2^53 - 1. */
+  readonly session: () => number;
+  readonly hello: Hello;
+  readonly heartbeatMs: number;
+  readonly memory: InboxStore | null;
+  /** Messages of the application's that are not yet looked at, to be kept for it. */
+  readonly untouched: () => readonly {
+    readonly stream: ReceiverStream;
+    readonly range: SeqRange;
+  }[];
+  readonly onPeer: (type: "peer" | "peerLost", peer: Peer, peers: number) => void;
+}
+
+/** A lease is so many heartbeats long (count). */
+const BEATS_PER_LEASE = 3;
+/** Longest time from one heartbeat to the next (milliseconds). */
+const BEAT_MS_MAX = 1_000;
+/** How often a receiver looks whether it is busy (milliseconds). */
+const LOOK_MS = 500;
+/** The sessions of a receiver, the streams that they carry, and the heartbeats on them. */
+export class ReceiverSessions {
+  readonly #options: ReceiverSessionsOptions;
+  readonly #links = new Map<LinkPeer, ReceiverLink>();
+  readonly #streams: ReceiverStreams;
+  /** Those that have a session, by their ids: one sender at a time. */
+  readonly #holders = new Map<string, ReceiverLink>();
+  /** Senders that want a stream which another has. */
+  readonly #probes: Probes<ReceiverLink, ReceiverLink>;
+  /** When it is asked for sessions. */
+  readonly requests: SessionRequests;
+  #openCount = 0;
+  readonly #heartbeat: Heartbeat;
+  readonly #clock: AttentiveClock;
+  #stopped = false;
+
+  constructor(options: ReceiverSessionsOptions, streams: ReceiverStreams) {
+    this.#options = options;
+    this.#streams = streams;
+    this.#clock = new AttentiveClock(options.clock, LOOK_MS);
+    const requests = new SessionRequests({
+      ...options,
+      say: (peer, message) => this.say(peer, message),
+      onDue: ({ peer }) => this.ask(peer),
+    });
+    this.requests = requests;
+    // A hello of the session that there is asks for a sign of life.
+    this.#probes = new Probes(this.#clock, (link) => requests.say(link));
+    this.#heartbeat = new Heartbeat({
+      clock: options.clock,
+      everyMs: () => this.#beatMs,
+      beat: () => this.#beat(),
+    });
+  }
+
+  /** Sessions that messages may come over (count). */
+  get openCount(): number {
+    return this.#openCount;
+  }
+
+  /** The senders of these. */
+  list(): Peer[] {
+    const senders: Peer[] = [];
+    for (const link of this.#links.values()) {
+      if (link.stream !== null) senders.push(senderOf(link, link.stream));
+    }
+    return senders;
+  }
+
+  /** Something was heard of the sender. */
+  heard(link: ReceiverLink): void {
+    link.heardMs = this.#clock.nowMs();
+  }
+
+  /** The session of a connection. */
+  of(peer: LinkPeer): ReceiverLink | undefined {
+    return this.#links.get(peer);
+  }
+
+  /** Asks for a session on a connection, again until there is an answer. */
+  ask(peer: LinkPeer): void {
+    const link = this.#linkOf(peer);
+    // A connection that has a session: the sender has forgotten it.
+    this.close(link);
+    this.#probes.withdraw(link);
+    this.requests.ask(link);
+  }
+
+  /** The sender accepts. @returns what it said, or in words why we do not */
+  check(peer: LinkPeer, text: string): Welcome | string {
+    const welcome = parseWelcome(text);
+    if (typeof welcome === "string") return `welcome: ${welcome}`;
+    peer.name = welcome.name ?? null;
+    const { codec } = this.#options.hello;
+    if (welcome.codec !== codec) {
+      return `the codecs differ: ${welcome.codec} at the sender, ${codec} at the receiver`;
+    }
+    return welcome;
+  }
+
+  /**
+   * Finds out whether another sender holds a stream, and is there. One that comes back over another connection is no
+   * other.
+   *
+   * @param decide told the session of the other; null: there is none, or it is over now
+   */
+  seek(link: ReceiverLink, welcome: Welcome, decide: (rival: ReceiverLink | null) => void): void {
+    this.requests.answered(link);
+    const holder = this.#holders.get(welcome.stream);
+    const isOther = !isSameLife(holder?.stream?.welcome.epochs ?? [], welcome.epochs);
+    if (holder === undefined || holder === link || !isOther) {
+      decide(null);
+      return;
+    }
+    this.#probes.add(holder, link, (isThere) => {
+      if (isThere) {
+        decide(holder);
+        return;
+      }
+      this.close(holder);
+      this.seek(link, welcome, decide);
+    });
+  }
+
+  /** The sender of a session has answered that it is there; it may want to know the same. */
+  answered(link: ReceiverLink): void {
+    this.#probes.answered(link);
+    if (link.acks > 0) this.say(link.peer, { type: "claim", session: link.session });
+  }
+
+  /** A session begins. @returns the stream that it carries */
+  open(link: ReceiverLink, welcome: Welcome): ReceiverStream {
+    this.requests.begun(link);
+    const stream = this.#streams.of(welcome, this.#links.size);
+    // The sender came over a new connection before the end of the old one was noticed.
+    const before = this.#holders.get(stream.id);
+    if (before !== undefined) this.close(before);
+    this.#holders.set(stream.id, link);
+    this.#streams.begin(stream, link, welcome);
+    link.stream = stream;
+    this.#openCount += 1;
+    this.#heartbeat.within(welcome.leaseMs / BEATS_PER_LEASE);
+    return stream;
+  }
+
+  /** The session is over; the connection may carry another. */
+  close(link: ReceiverLink): void {
+    const { stream } = link;
+    if (stream === null) return;
+    link.stream = null;
+    this.#openCount -= 1;
+    if (stream.link === link) {
+      this.#streams.rest(stream);
+      this.#holders.delete(stream.id);
+      this.requests.released(stream.id, stream.welcome.graceMs, this.#links.values());
+    }
+    this.#options.onPeer("peerLost", senderOf(link, stream), this.#openCount);
+    this.#probes.gone(link);
+  }
+
+  /**
+   * Ends the session, since nothing can be remembered, and says so; asks for another one after a rest, unless the
+   * inbox has failed for good.
+   */
+  postpone(link: ReceiverLink, text: string): void {
+    const { peer, session } = link;
+    this.say(peer, { type: "refuse", session, text });
+    if (this.#options.memory?.fault != null) {
+      this.forget(link);
+      return;
+    }
+    this.close(link);
+    this.requests.postpone(link);
+  }
+
+  /** Drops the connection. */
+  end(link: ReceiverLink): void {
+    this.close(link);
+    this.#probes.withdraw(link);
+    this.requests.withdraw(link);
+    this.#links.delete(link.peer);
+  }
+
+  /** Drops a connection that is still there. */
+  forget(link: ReceiverLink): void {
+    this.end(link);
+    link.peer.forget();
+  }
+
+  /** Says something to the sender of a stream, where there is a session that has begun. */
+  tell(stream: ReceiverStream, message: Omit<LinkMessageInput, "session">): void {
+    const { link } = stream;
+    if (link === null || link.acks === 0) return;
+    this.say(link.peer, { ...message, session: link.session });
+  }
+
+  /** Says something of ranges, in as many messages as it takes. */
+  tellRanges(
+    stream: ReceiverStream,
+    message: Omit<LinkMessageInput, "session">,
+    ranges: readonly SeqRange[],
+  ): void {
+    for (let at = 0; at < ranges.length; at += RANGES_MAX) {
+      this.tell(stream, { ...message, ranges: ranges.slice(at, at + RANGES_MAX) });
+    }
+  }
+
+  say(peer: LinkPeer, message: LinkMessageInput): void {
+    if (!this.#stopped) peer.send([encodeLinkMessage(message)]);
+  }
+
+  /** Says nothing more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#clock.stop();
+    this.#probes.stop();
+    for (const link of this.#links.values()) link.cancelRetry?.();
+    this.#streams.stop();
+    this.#heartbeat.stop();
+  }
+
+  #linkOf(peer: LinkPeer): ReceiverLink {
+    let link = this.#links.get(peer);
+    if (link === undefined) {
+      const heardMs = this.#clock.nowMs();
+      const session = 0;
+      const idle = { stream: null, acks: 0, cancelRetry: null, hellos: 0, rivalOf: null };
+      link = { peer, session, heardMs, postponed: 0, ...idle };
+      this.#links.set(peer, link);
+    }
+    return link;
+  }
+
+  /** From one heartbeat to the next (milliseconds): what waits here has leases. */
+  get #beatMs(): number {
+    const { heartbeatMs } = this.#options;
+    let everyMs = heartbeatMs === 0 ? Number.POSITIVE_INFINITY : heartbeatMs;
+    for (const { welcome, link } of this.#streams) {
+      if (link !== null) everyMs = Math.min(everyMs, welcome.leaseMs / BEATS_PER_LEASE);
+    }
+    return Math.max(1, Math.min(everyMs, BEAT_MS_MAX));
+  }
+
+  /** Signs of life, and of what waits here unspoilt: its lease goes on. */
+  #beat(): void {
+    const untouched = this.#options.untouched();
+    for (const stream of this.#streams) this.#keep(stream, untouched);
+  }
+
+  #keep(
+    stream: ReceiverStream,
+    untouched: readonly { readonly stream: ReceiverStream; readonly range: SeqRange }[],
+  ): void {
+    const { link, window, welcome } = stream;
+    if (link === null) return;
+    const silentMs = this.#clock.nowMs() - link.heardMs;
+    if (silentMs > silenceMsOf(stream)) {
+      this.ask(link.peer);
+      return;
+    }
+    const ranges = [
+      ...window.waiting(),
+      ...untouched.filter((some) => some.stream === stream).map((some) => some.range),
+    ].sort((a, b) => a.first - b.first);
+    const word = welcome.leaseMs;
+    this.tell(stream, { type: "extend", word, ranges: ranges.slice(0, RANGES_MAX) });
+  }
+}
+
+/**
+ * How long a sender may be silent while its connection is there (milliseconds). One that computes gives nothing to
+ * others meanwhile: what is held of it stays as long as its leases.
+ */
+function silenceMsOf({ window, welcome }: ReceiverStream): number {
+  const { heartbeatMs, leaseMs } = welcome;
+  const isHolding = window.waitingCount + window.inHandCount > 0;
+  return isHolding ? Math.max(silenceMs(heartbeatMs), leaseMs) : silenceMs(heartbeatMs);
+}

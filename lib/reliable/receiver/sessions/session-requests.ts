@@ -1,0 +1,112 @@
+import type { Clock } from "../../../clock.ts";
+import type { Hello } from "../../../delivery/protocol/handshake.ts";
+import type { LinkMessageInput } from "../../../delivery/protocol/link-message.ts";
+import type { LinkPeer } from "../../../transport/link-peer.ts";
+import type { ReceiverLink } from "./receiver-stream.ts";
+
+/** First wait for an answer to a hello; it doubles (milliseconds). */
+const HELLO_MS = 1_000;
+const HELLO_MS_MAX = 30_000;
+/** A sender that was refused since another has its stream is asked again after so long (milliseconds). */
+const RIVAL_MS = 30_000;
+/** First rest before another session is asked for, where nothing could be remembered; it doubles (milliseconds). */
+const POSTPONE_MS = 200;
+const POSTPONE_MS_MAX = 10_000;
+
+/** Dependencies of {@link SessionRequests}. */
+export interface SessionRequestsOptions {
+  readonly clock: Clock;
+  /** A random whole number from 1 to 2^53 - 1. */
+  readonly session: () => number;
+  readonly hello: Hello;
+  readonly say: (peer: LinkPeer, message: LinkMessageInput) => void;
+  /** A rest is over: a session is to be asked for on this connection. */
+  readonly onDue: (link: ReceiverLink) => void;
+}
+
+/** Hellos: when a receiver asks for a session, how often, and how long it rests before it asks for another. */
+export class SessionRequests {
+  readonly #options: SessionRequestsOptions;
+  /** Connections whose senders were refused for another (count). */
+  #rivals = 0;
+
+  constructor(options: SessionRequestsOptions) {
+    this.#options = options;
+  }
+
+  /** Asks for a session under a new number, again until there is an answer. */
+  ask(link: ReceiverLink): void {
+    this.withdraw(link);
+    link.acks = 0;
+    link.session = this.#options.session();
+    this.#ask(link);
+  }
+
+  /** Asks in the session that there is: for a sign of life. */
+  say({ peer, session }: ReceiverLink): void {
+    const { say, hello } = this.#options;
+    say(peer, { type: "hello", session, text: JSON.stringify(hello) });
+  }
+
+  /** Asks a little later on a connection whose last sessions ended too quickly one after the other. */
+  askLater(link: ReceiverLink): void {
+    this.#askAfter(link, HELLO_MS);
+  }
+
+  /** Nothing could be remembered: asks again after a rest. */
+  postpone(link: ReceiverLink): void {
+    const restMs = Math.min(POSTPONE_MS * 2 ** Math.min(link.postponed, 10), POSTPONE_MS_MAX);
+    link.postponed += 1;
+    this.#askAfter(link, restMs);
+  }
+
+  /** Another has the stream: the sender is asked again later, when that may be over. */
+  defer(link: ReceiverLink, stream: string): void {
+    this.#setRival(link, stream);
+    this.#askAfter(link, RIVAL_MS);
+  }
+
+  /** A stream has no session any more. It may come back within its grace; then the others may have it. */
+  released(stream: string, graceMs: number, links: Iterable<ReceiverLink>): void {
+    if (this.#rivals === 0) return;
+    for (const link of links) {
+      if (link.rivalOf === stream) this.#askAfter(link, graceMs);
+    }
+  }
+
+  /** There is an answer. */
+  answered(link: ReceiverLink): void {
+    link.cancelRetry?.();
+    link.cancelRetry = null;
+  }
+
+  /** The session has begun. */
+  begun(link: ReceiverLink): void {
+    this.answered(link);
+    link.hellos = 0;
+  }
+
+  /** Asks no more on a connection. */
+  withdraw(link: ReceiverLink): void {
+    link.cancelRetry?.();
+    this.#setRival(link, null);
+  }
+
+  #ask(link: ReceiverLink): void {
+    this.say(link);
+    const delayMs = Math.min(HELLO_MS * 2 ** Math.min(link.hellos, 10), HELLO_MS_MAX);
+    link.hellos += 1;
+    link.cancelRetry = this.#options.clock.after(delayMs, () => this.#ask(link));
+  }
+
+  #askAfter(link: ReceiverLink, delayMs: number): void {
+    const { clock, onDue } = this.#options;
+    link.cancelRetry?.();
+    link.cancelRetry = clock.after(delayMs, () => onDue(link));
+  }
+
+  #setRival(link: ReceiverLink, stream: string | null): void {
+    this.#rivals += Number(stream !== null) - Number(link.rivalOf !== null);
+    link.rivalOf = stream;
+  }
+}
