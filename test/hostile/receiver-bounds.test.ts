@@ -84,9 +84,9 @@ test("receiver: of many rejections the newest reasons are kept, and the oldest a
     1,
     range(count).map(() => 1),
   );
-  const { stream } = receiver.links.next(count)!;
+  const { stream } = receiver.links.inFlight.next(count)!;
   for (let seq = 1; seq <= count; seq++)
-    receiver.links.reject(stream, seq, { reason: `reason ${seq}`, error: null });
+    receiver.links.inFlight.reject(stream, seq, { reason: `reason ${seq}`, error: null });
   assert.ok(stream.rejections.size < count);
   sender.heard.length = 1;
   sender.data(1, [1]);

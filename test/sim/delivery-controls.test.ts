@@ -32,9 +32,9 @@ function neverResend({ socket }: SimSender): void {
 
 /** A receiver forgets what it has done as soon as it is done. */
 function forgetDone({ socket }: SimReceiver): void {
-  const { links } = socket!;
-  const done = links.done.bind(links);
-  links.done = (stream, first, last) => {
+  const { inFlight } = socket!.links;
+  const done = inFlight.done.bind(inFlight);
+  inFlight.done = (stream, first, last) => {
     done(stream, first, last);
     stream.window.step({ type: "news", acks: Number.MAX_SAFE_INTEGER, floor: last });
   };

@@ -11,8 +11,8 @@ import {
 } from "../../lib/delivery/protocol/link-message.ts";
 import { FileJournal } from "../../lib/journal/file/file-journal.ts";
 import { PROBE_MS } from "../../lib/reliable/link/probes.ts";
-import { ReceiverSessions } from "../../lib/reliable/receiver/sessions/receiver-sessions.ts";
 import { ReliableReceiver } from "../../lib/reliable/receiver/reliable-receiver.ts";
+import { ReceiverSessions } from "../../lib/reliable/receiver/sessions/receiver-sessions.ts";
 import {
   RELIABLE_RECEIVE_DEFAULTS,
   RELIABLE_SEND_DEFAULTS,

@@ -157,7 +157,11 @@ export const CLOSE_MUTANTS: readonly Mutant[] = [
     rule: "0054",
     name: "a close does not wait for effects that are acknowledged during it",
     edits: [
-      ["reliable/receiver/reliable-receiver", "while (this.links.acks.isStoring)", "while (false)"],
+      [
+        "reliable/receiver/reliable-receiver",
+        "while (this.links.inFlight.acks.isStoring)",
+        "while (false)",
+      ],
     ],
     hunt: [EFFECTS, "a close waits for one that is acknowledged"],
   },
@@ -393,7 +397,9 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     rule: "0044",
     name: "the second of two senders takes the stream over",
-    edits: [["reliable/receiver/sessions/receiver-sessions", "holder === link || !isOther", "true"]],
+    edits: [
+      ["reliable/receiver/sessions/receiver-sessions", "holder === link || !isOther", "true"],
+    ],
     hunt: [IDENTITY, "the second of two copies at a time"],
   },
   {
@@ -435,7 +441,7 @@ export const RECEIVE_MUTANTS: readonly Mutant[] = [
   {
     rule: "0054",
     name: "a loop has no answer of its own",
-    edits: [["reliable/receiver/reliable-inbound", "run.add(links, stream, seq)", "void 0"]],
+    edits: [["reliable/receiver/reliable-inbound", "run.add(inFlight, stream, seq)", "void 0"]],
     hunt: [RECEIVE, "loops beside it answer for their own messages"],
   },
 ];

@@ -55,11 +55,11 @@ export class MetReceiver {
 
   /** The application takes what is next. @returns how many messages it was given (count) */
   take(): { readonly first: number; readonly last: number; done(): void } | null {
-    const next = this.links.next(Number.POSITIVE_INFINITY);
+    const next = this.links.inFlight.next(Number.POSITIVE_INFINITY);
     if (next === null) return null;
     const { stream, item } = next;
     const { first, last } = item;
-    return { first, last, done: () => this.links.done(stream, first, last) };
+    return { first, last, done: () => this.links.inFlight.done(stream, first, last) };
   }
 }
 

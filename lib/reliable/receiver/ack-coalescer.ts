@@ -1,4 +1,4 @@
-import type { ReceiveDriver } from "./sessions/receive-driver.ts";
+import type { InFlightMessages } from "./sessions/in-flight-messages.ts";
 import type { ReceiverStream } from "./sessions/receiver-stream.ts";
 
 /**
@@ -6,7 +6,7 @@ import type { ReceiverStream } from "./sessions/receiver-stream.ts";
  * when one comes that does not follow. So a fast consumer's acks cost nothing for each message.
  */
 export class AckCoalescer {
-  #links: ReceiveDriver | null = null;
+  #inFlight: InFlightMessages | null = null;
   #stream: ReceiverStream | null = null;
   #first = 0;
   #last = 0;
@@ -14,13 +14,13 @@ export class AckCoalescer {
   #scheduled = false;
 
   /** Another message was processed. */
-  add(links: ReceiveDriver, stream: ReceiverStream, seq: number): void {
+  add(inFlight: InFlightMessages, stream: ReceiverStream, seq: number): void {
     if (stream === this.#stream && seq === this.#last + 1) {
       this.#last = seq;
       return;
     }
     this.flush();
-    this.#links = links;
+    this.#inFlight = inFlight;
     this.#stream = stream;
     this.#first = seq;
     this.#last = seq;
@@ -37,7 +37,7 @@ export class AckCoalescer {
     this.#stream = null;
     // A session that began meanwhile may have shown that these are of another history.
     const range = stream.window.valid({ first: this.#first, last: this.#last }, this.#epoch);
-    if (range !== null) this.#links!.done(stream, range.first, range.last);
+    if (range !== null) this.#inFlight!.done(stream, range.first, range.last);
   }
 
   readonly #onTurn = (): void => {

@@ -8,7 +8,7 @@ import { BrokerlessError } from "../../errors.ts";
 import { handlerError } from "../../handler-error.ts";
 import { checkNames, expected } from "../../options.ts";
 import { quiet } from "../../wait.ts";
-import type { Nack, ReceiveDriver } from "./sessions/receive-driver.ts";
+import type { InFlightMessages, Nack } from "./sessions/in-flight-messages.ts";
 import type { ReceiverStream } from "./sessions/receiver-stream.ts";
 
 /** What is known of a message beside its value. */
@@ -59,7 +59,7 @@ export class ReliableDelivery<T> implements Delivery {
   readonly seq: number;
   readonly attempt: number;
   readonly headers: MessageHeaders;
-  readonly #links: ReceiveDriver;
+  readonly #inFlight: InFlightMessages;
   readonly #inbound: Returner;
   readonly #stream: ReceiverStream;
   readonly #epoch: number;
@@ -70,7 +70,7 @@ export class ReliableDelivery<T> implements Delivery {
   constructor(
     value: T,
     place: {
-      readonly links: ReceiveDriver;
+      readonly inFlight: InFlightMessages;
       readonly inbound: Returner;
       readonly stream: ReceiverStream;
       readonly epoch: number;
@@ -83,7 +83,7 @@ export class ReliableDelivery<T> implements Delivery {
     this.seq = place.seq;
     this.attempt = place.attempt;
     this.headers = place.headers;
-    this.#links = place.links;
+    this.#inFlight = place.inFlight;
     this.#inbound = place.inbound;
     this.#stream = place.stream;
     this.#epoch = place.epoch;
@@ -134,7 +134,7 @@ export class ReliableDelivery<T> implements Delivery {
   ack(options: AckOptions): Promise<void>;
   ack(options?: AckOptions): void | Promise<void> {
     if (options === undefined) {
-      if (this.#claim()) this.#links.done(this.#stream, this.seq, this.seq);
+      if (this.#claim()) this.#inFlight.done(this.#stream, this.seq, this.seq);
       return;
     }
     checkNames("ack", options, ACK_OPTIONS);
@@ -142,7 +142,7 @@ export class ReliableDelivery<T> implements Delivery {
     if (!(effect instanceof Uint8Array)) {
       throw expected("ack: effect", "a Buffer or Uint8Array", effect);
     }
-    if (!this.#links.acks.hasInbox)
+    if (!this.#inFlight.acks.hasInbox)
       throw new TypeError("ack: an effect needs a Pull with an inbox");
     if (this.#isAcknowledged) return this.#storing ?? quiet(Promise.reject(this.#repeatedError()));
     this.#storing = quiet(this.#ackWith(effect));
@@ -182,7 +182,7 @@ export class ReliableDelivery<T> implements Delivery {
     const { error } = options;
     if (typeof reason !== "string") throw expected("reject: reason", "a text", reason);
     if (!this.#claim()) return;
-    this.#links.reject(this.#stream, this.seq, {
+    this.#inFlight.reject(this.#stream, this.seq, {
       reason: reason.slice(0, SAID_LENGTH_MAX),
       error: error === undefined ? null : handlerError(error, SAID_LENGTH_MAX),
     });
@@ -196,7 +196,7 @@ export class ReliableDelivery<T> implements Delivery {
    */
   extend(ms: number): void {
     checkMs("extend", ms, 1, EXTENSION_MS_MAX);
-    if (this.isHeld) this.#links.extend(this.#stream, this.seq, Math.ceil(ms));
+    if (this.isHeld) this.#inFlight.extend(this.#stream, this.seq, Math.ceil(ms));
   }
 
   async #ackWith(effect: Uint8Array): Promise<void> {
@@ -210,7 +210,7 @@ export class ReliableDelivery<T> implements Delivery {
   }
 
   async #store(effect: Uint8Array): Promise<void> {
-    const { acks } = this.#links;
+    const { acks } = this.#inFlight;
     const { id, seq } = this;
     this.#assertHeld();
     let own = effect;

@@ -24,7 +24,7 @@ import {
 } from "./decoded-batch.ts";
 import { type Delivery, ReliableDelivery } from "./delivery.ts";
 import { HandOvers } from "./hand-overs.ts";
-import type { Nack, ReceiveDriver } from "./sessions/receive-driver.ts";
+import type { InFlightMessages, Nack } from "./sessions/in-flight-messages.ts";
 import { isSame, type ReceiverStream } from "./sessions/receiver-stream.ts";
 import { type Held, Unacked } from "./unacked.ts";
 
@@ -34,7 +34,7 @@ export interface ReliableInboundOptions {
   readonly limits: MessageLimits;
   readonly schema: Schema | null;
   readonly clock: Clock;
-  readonly links: () => ReceiveDriver;
+  readonly inFlight: InFlightMessages;
   readonly onRefused: (error: BrokerlessError) => void;
   /** A handler of `run` threw, and its message will be tried again. */
   readonly onRetry: (delivery: ReliableDelivery<unknown>, error: unknown) => void;
@@ -230,7 +230,7 @@ export class ReliableInbound<T> {
 
   #inTurn<V>(take: (chunk: DecodedBatch<T>, index: number) => V): AsyncIterableIterator<V> {
     const run = this.#run;
-    const links = this.#options.links();
+    const inFlight = this.#options.inFlight;
     let stream: ReceiverStream | null = null;
     let seq = 0;
     let epoch = 0;
@@ -246,7 +246,7 @@ export class ReliableInbound<T> {
       },
       settle: () => {
         if (stream === null) return;
-        if (isSame(stream, seq, epoch)) run.add(links, stream, seq);
+        if (isSame(stream, seq, epoch)) run.add(inFlight, stream, seq);
         stream = null;
       },
       idle: () => run.flush(),
@@ -262,7 +262,7 @@ export class ReliableInbound<T> {
 
   /** All values of a batch at a time, acknowledged when the next is asked for. */
   batches(): AsyncIterableIterator<T[]> {
-    const links = this.#options.links();
+    const inFlight = this.#options.inFlight;
     const held = new Unacked();
     const holder: Holder = (stream) => held.of(stream);
     this.#holders.add(holder);
@@ -275,7 +275,7 @@ export class ReliableInbound<T> {
       },
       settle: () => {
         const done = held.take();
-        if (done !== null) links.done(done.stream, done.range.first, done.range.last);
+        if (done !== null) inFlight.done(done.stream, done.range.first, done.range.last);
       },
       giveUp: () => {
         const left = held.take();
@@ -295,8 +295,8 @@ export class ReliableInbound<T> {
     const { stream, epoch, attempt } = chunk;
     const seq = seqAt(chunk, index);
     const headers = headersAt(chunk, seq);
-    const links = this.#options.links();
-    const place = { links, inbound: this, stream, epoch, seq, attempt, headers };
+    const inFlight = this.#options.inFlight;
+    const place = { inFlight, inbound: this, stream, epoch, seq, attempt, headers };
     return new ReliableDelivery(chunk.values[index]!, place);
   }
 
@@ -339,7 +339,7 @@ export class ReliableInbound<T> {
   /** What `receive` gave out last counts as processed. */
   settle(): void {
     const held = this.#received.take();
-    if (held !== null) this.#run.add(this.#options.links(), held.stream, held.range.first);
+    if (held !== null) this.#run.add(this.#options.inFlight, held.stream, held.range.first);
     this.#run.flush();
   }
 
@@ -358,7 +358,7 @@ export class ReliableInbound<T> {
         stream.window.step({ type: "unread", first, last, attempt, guarded, batch });
       }
     }
-    this.#options.links().nack(stream, range, said);
+    this.#options.inFlight.nack(stream, range, said);
   }
 
   /** Ends every iteration. */
@@ -373,7 +373,7 @@ export class ReliableInbound<T> {
   /** What nobody has seen goes back to its sender. */
   giveBack(): void {
     this.#handOvers.say();
-    for (const { stream, range } of this.untouched()) this.#options.links().release(stream, range);
+    for (const { stream, range } of this.untouched()) this.#options.inFlight.release(stream, range);
     this.#take(null);
   }
 
@@ -457,10 +457,10 @@ export class ReliableInbound<T> {
   /** @returns whether something was taken out of a window */
   #fill(): boolean {
     const { codec, schema, limits } = this.#options;
-    const links = this.#options.links();
-    if (this.#handOvers.isMuch(() => links.isWatched)) this.#sayMuch();
+    const inFlight = this.#options.inFlight;
+    if (this.#handOvers.isMuch(() => inFlight.isWatched)) this.#sayMuch();
     else this.#run.flush();
-    const next = links.next(Number.POSITIVE_INFINITY);
+    const next = inFlight.next(Number.POSITIVE_INFINITY);
     if (next === null) return false;
     const { stream, item } = next;
     const { values, seqs, headers, bad } = decodeItem(item, codec, limits);
@@ -492,16 +492,16 @@ export class ReliableInbound<T> {
   #sayBegun(handed: readonly Held[]): void {
     this.#freeEnd = 0;
     this.#run.flush();
-    const links = this.#options.links();
-    for (const { stream, range } of handed) links.begun(stream, range);
+    const inFlight = this.#options.inFlight;
+    for (const { stream, range } of handed) inFlight.begun(stream, range);
   }
 
   /** Much was handed out in one turn: should this process die in it, little is to be suspected. */
   #sayMuch(): void {
-    const links = this.#options.links();
+    const inFlight = this.#options.inFlight;
     const stream = this.#chunk?.stream;
     this.#handOvers.say();
-    if (stream !== undefined && !links.acks.hasInbox) void links.acks.now(stream);
+    if (stream !== undefined && !inFlight.acks.hasInbox) void inFlight.acks.now(stream);
   }
 
   /** Values that do not fit the schema become dead letters of their sender. */
@@ -517,7 +517,7 @@ export class ReliableInbound<T> {
   #reject(stream: ReceiverStream, seq: number, error: BrokerlessError): void {
     this.#refused += 1;
     const said = { reason: error.message, error: handlerError(error, SAID_LENGTH_MAX) };
-    this.#options.links().reject(stream, seq, said);
+    this.#options.inFlight.reject(stream, seq, said);
     this.#options.onRefused(error);
   }
 }

@@ -78,7 +78,7 @@ export class ReliableReceiver<T> {
       limits: common,
       schema,
       clock: ports.clock,
-      links: () => links,
+      inFlight: links.inFlight,
       onRefused: options.onError,
       onRetry: options.onRetry,
     });
@@ -90,7 +90,7 @@ export class ReliableReceiver<T> {
       this.inbound.close();
       // An effect may be acknowledged meanwhile: none is on its way to the inbox when another may take that.
       do await this.links.flush();
-      while (this.links.acks.isStoring);
+      while (this.links.inFlight.acks.isStoring);
       this.inbound.giveBack();
       this.links.close();
       await hub.close();

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AckCoalescer } from "../../../lib/reliable/receiver/ack-coalescer.ts";
-import type { ReceiveDriver } from "../../../lib/reliable/receiver/sessions/receive-driver.ts";
+import type { InFlightMessages } from "../../../lib/reliable/receiver/sessions/in-flight-messages.ts";
 import type { ReceiverStream } from "../../../lib/reliable/receiver/sessions/receiver-stream.ts";
 
 /** A coalescer, streams whose windows take every seq of their epoch, and what is told of them. */
 function setUp() {
   const told: string[] = [];
-  const links = {
+  const inFlight = {
     done: (stream: ReceiverStream & { name: string }, first: number, last: number) =>
       told.push(`${stream.name} ${first}-${last}`),
-  } as unknown as ReceiveDriver;
+  } as unknown as InFlightMessages;
   const stream = (name: string) => {
     const window = {
       epoch: 1,
@@ -20,7 +20,7 @@ function setUp() {
   };
   const coalescer = new AckCoalescer();
   const add = (to: ReceiverStream, ...seqs: readonly number[]) => {
-    for (const seq of seqs) coalescer.add(links, to, seq);
+    for (const seq of seqs) coalescer.add(inFlight, to, seq);
   };
   return { coalescer, add, stream, told };
 }

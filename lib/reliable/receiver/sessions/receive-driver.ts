@@ -1,25 +1,20 @@
-import { Batch, checkBatch } from "../../../batch/batch.ts";
 import type { Peer } from "../../../core/events/peer.ts";
 import { nameOf } from "../../../delivery/protocol/epochs.ts";
-import type { Rejection } from "../../../delivery/protocol/error-words.ts";
 import { parseWelcome, type Welcome } from "../../../delivery/protocol/handshake.ts";
 import {
   LINK_FLAG,
   type LinkMessage,
-  type LinkMessageInput,
-  WORD_GO,
   WORD_STREAM_ENDS,
 } from "../../../delivery/protocol/link-message.ts";
 import type { SeqRange } from "../../../delivery/range/range.ts";
 import { without } from "../../../delivery/range/range-set.ts";
-import type { WindowItem } from "../../../delivery/window/window-events.ts";
 import { windowEvent } from "../../../delivery/window/window-events.ts";
 import { BrokerlessError } from "../../../errors.ts";
 import { peerLabel } from "../../../peer-text.ts";
 import type { LinkPeer } from "../../../transport/link-peer.ts";
 import { Refusals, readLinkMessage, sameRole } from "../../link/refusals.ts";
-import { Guard } from "./guard.ts";
-import { ReceiverAcks } from "./receiver-acks.ts";
+import { BatchIntake } from "./batch-intake.ts";
+import { InFlightMessages } from "./in-flight-messages.ts";
 import { ReceiverSessions, type ReceiverSessionsOptions } from "./receiver-sessions.ts";
 import {
   type ReceiverCounts,
@@ -28,15 +23,6 @@ import {
   senderOf,
 } from "./receiver-stream.ts";
 import { ReceiverStreams, type ReceiverStreamsOptions } from "./receiver-streams.ts";
-import { ALL, Rejections } from "./rejections.ts";
-
-/** What is said of a message that is to be tried again. */
-export interface Nack {
-  /** After so many ms, or `WORD_NONE`. */
-  readonly word: number;
-  /** The handler's error, encoded; or empty. */
-  readonly text: string;
-}
 
 /** Dependencies of {@link ReceiveDriver}. */
 export interface ReceiveDriverOptions
@@ -63,30 +49,25 @@ export class ReceiveDriver {
   readonly #options: ReceiveDriverOptions;
   readonly #streams: ReceiverStreams;
   readonly #sessions: ReceiverSessions;
-  /** What is done, and how the senders hear of it. */
-  readonly acks: ReceiverAcks;
-  readonly #rejections: Rejections;
+  /** The application's side. */
+  readonly inFlight: InFlightMessages;
+  readonly #intake: BatchIntake;
   readonly #refusals: Refusals;
-  readonly #guard: Guard;
-  /** Streams that have something for the application, in the order of their turns. */
-  readonly #waiting = new Set<ReceiverStream>();
-  #frames = 0;
   #framesRefused = 0;
-  #bytes = 0;
   #closed = false;
 
   constructor(options: ReceiveDriverOptions) {
     this.#options = options;
-    const { memory, hello, onProblem } = options;
+    const { hello, onProblem } = options;
     const streams = new ReceiverStreams({
       ...options,
-      onExpired: (stream) => this.#expire(stream),
+      onExpired: (stream) => this.inFlight.expired(stream),
     });
     const sessions = new ReceiverSessions(
       {
         ...options,
         onPeer: (...happened) => {
-          this.#guard.answered();
+          this.inFlight.changed();
           options.onPeer(...happened);
         },
       },
@@ -100,20 +81,12 @@ export class ReceiveDriver {
       say: (peer, message) => sessions.say(peer, message),
       onProblem,
     });
-    this.#rejections = new Rejections(sessions);
-    this.#guard = new Guard({
-      streams: () => streams,
-      ask: (stream, ranges) => sessions.tell(stream, { type: "begun", word: WORD_GO, ranges }),
-      sayDone: (stream) => this.acks.now(stream),
-      onFree: () => options.onWaiting(),
-    });
-    this.acks = new ReceiverAcks({
+    this.#intake = new BatchIntake({ hello, waitingBytesMax: streams.waitingBytesMax });
+    this.inFlight = new InFlightMessages({
+      ...options,
       sessions,
       streams,
-      memory,
       prefetch: hello.prefetch,
-      onProblem,
-      onDone: () => this.#guard.answered(),
     });
   }
 
@@ -134,80 +107,8 @@ export class ReceiveDriver {
       duplicates += window.duplicates;
       waiting += window.waitingCount + window.inHandCount;
     }
-    const [frames, bytes] = [this.#frames, this.#bytes];
+    const { frames, bytes } = this.#intake;
     return { frames, framesRefused: this.#framesRefused, bytes, duplicates, waiting };
-  }
-
-  /** Whether a sender wants to hear soon what is begun: one of its receivers died, and it does not know of what. */
-  get isWatched(): boolean {
-    for (const { isWatched, link } of this.#streams) {
-      if (isWatched && link !== null) return true;
-    }
-    return false;
-  }
-
-  /** The next messages for the application, of the streams round-robin; null when there are none. */
-  next(
-    countMax: number,
-  ): { readonly stream: ReceiverStream; readonly item: WindowItem<Batch> } | null {
-    for (const stream of this.#waiting) {
-      if (this.#guard.isClosed(stream)) continue;
-      const guarded = stream.window.guardedNext;
-      if (guarded !== 0) {
-        const may = this.#guard.next(stream, guarded);
-        if (may === "nothing") return null;
-        if (may === "others") continue;
-      }
-      this.#waiting.delete(stream);
-      const item = stream.window.next(countMax);
-      if (item === null) continue;
-      if (guarded !== 0) this.#guard.enter(stream, guarded);
-      if (stream.window.waitingCount > 0) this.#waiting.add(stream);
-      return { stream, item };
-    }
-    return null;
-  }
-
-  /** Of a range that the application was given, it has in its hands what it has not answered for. */
-  begun(stream: ReceiverStream, { first, last }: SeqRange): void {
-    this.#sayBegun(stream, stream.window.heldOf(first, last));
-  }
-
-  /** The application has finished with messages. */
-  done(stream: ReceiverStream, first: number, last: number): void {
-    stream.window.step({ type: "done", first, last });
-    if (stream.isEnded) this.#streams.review(stream);
-    else this.acks.done(stream);
-    this.#guard.answered();
-  }
-
-  /** The application gives messages back. */
-  nack(stream: ReceiverStream, range: SeqRange, said: Nack): void {
-    this.#giveBack(stream, range, { type: "nack", ...said });
-    if (stream.window.waitingCount > 0) this.#waiting.add(stream);
-    this.#guard.answered();
-  }
-
-  /** The application never wants to see a message again. */
-  reject(stream: ReceiverStream, seq: number, rejection: Rejection): void {
-    const isHeld = stream.window.holds(seq);
-    stream.window.step({ type: "rejected", first: seq, last: seq });
-    if (stream.isEnded) this.#streams.review(stream);
-    this.#guard.answered();
-    if (!isHeld) return;
-    this.#rejections.add(stream, seq, rejection);
-    this.#rejections.say(stream, { first: seq, last: seq });
-  }
-
-  /** The application gives back what it has not looked at. */
-  release(stream: ReceiverStream, range: SeqRange): void {
-    this.#giveBack(stream, range, { type: "release" });
-  }
-
-  /** The application needs longer. */
-  extend(stream: ReceiverStream, seq: number, ms: number): void {
-    if (!stream.window.holds(seq)) return;
-    this.#sessions.tell(stream, { type: "extend", word: ms, ranges: [{ first: seq, last: seq }] });
   }
 
   /** A connection of our making is up: we speak first. */
@@ -253,7 +154,7 @@ export class ReceiveDriver {
     }
     const { stream } = link;
     if (stream === null) return;
-    if (message.type === "data") this.#data(link, stream, { message, bytes: parts[1]! });
+    if (message.type === "data") this.#data(stream, message, parts[1]!);
     else this.#hear(link, stream, message);
   }
 
@@ -270,7 +171,7 @@ export class ReceiveDriver {
 
   /** Says what is done now. @returns resolves when that is with the transport */
   async flush(): Promise<void> {
-    await this.acks.flush([...this.#streams]);
+    await this.inFlight.acks.flush([...this.#streams]);
   }
 
   /**
@@ -292,8 +193,7 @@ export class ReceiveDriver {
   abandon(): void {
     this.#closed = true;
     this.#sessions.stop();
-    this.acks.close();
-    this.#waiting.clear();
+    this.inFlight.stop();
   }
 
   #offered(peer: LinkPeer, { text }: LinkMessage): void {
@@ -333,31 +233,17 @@ export class ReceiveDriver {
   #open(link: ReceiverLink, welcome: Welcome): void {
     const stream = this.#sessions.open(link, welcome);
     const held = stream.window.inHand();
-    const claimed = this.acks.claim(link, stream);
+    const claimed = this.inFlight.acks.claim(link, stream);
     const parted = stream.window.takeVoid();
     void claimed.then(() => {
       this.#sessions.tellRanges(stream, { type: "diverged" }, parted);
-      this.#rejections.say(stream, ALL);
-      this.#sayInHand(stream);
-      this.#wake(stream);
-      this.#guard.answered();
+      this.inFlight.resume(stream);
     });
     // Where history parted seqs are given anew: the application's are not the sender's any more.
     this.#options.onLost(stream, without(held, stream.window.inHand()));
-    this.#guard.answered();
+    this.inFlight.changed();
     if (parted.length > 0) this.#options.onDiverged(stream, parted);
     this.#options.onPeer("peer", senderOf(link, stream), this.#sessions.openCount);
-  }
-
-  /** What of the sender's is in the application's hands: it may not have heard of it. */
-  #sayInHand(stream: ReceiverStream): void {
-    const untouched = this.#options.untouched().filter((one) => one.stream === stream);
-    const ranges = untouched.map(({ range }) => range);
-    this.#sayBegun(stream, without(stream.window.inHand(), ranges));
-  }
-
-  #sayBegun(stream: ReceiverStream, ranges: readonly SeqRange[]): void {
-    if (ranges.length > 0) this.#sessions.tellRanges(stream, { type: "begun" }, ranges);
   }
 
   /** Another sender has the stream, and is there. */
@@ -370,47 +256,18 @@ export class ReceiveDriver {
     this.#sessions.requests.defer(link, stream);
   }
 
-  #data(
-    link: ReceiverLink,
-    stream: ReceiverStream,
-    { message, bytes }: { readonly message: LinkMessage; readonly bytes: Buffer },
-  ): void {
-    const fault = checkBatch(bytes);
-    if (fault !== null) {
-      this.#refuse(link.peer, link.session, `a batch: ${fault}`);
+  #data(stream: ReceiverStream, message: LinkMessage, bytes: Buffer): void {
+    const taken = this.#intake.take(stream, message, bytes);
+    if (typeof taken === "string") {
+      const { peer, session } = stream.link!;
+      this.#refuse(peer, session, taken);
       return;
     }
-    const batch = new Batch(bytes);
-    const { seqFirst: first, seqLast: last } = batch;
-    if (batch.stream !== stream.id || batch.epoch > stream.welcome.epochs.at(-1)!.epoch) {
-      this.#refuse(link.peer, link.session, "a batch of another stream or epoch");
-      return;
-    }
-    const { window } = stream;
-    // Twice, since what we gave back and the sender has not heard of counts for us, not for it.
-    const room = this.#options.hello.prefetch * 2 + window.unsaidCount;
-    if (window.waitingCount + window.inHandCount + batch.count > room) {
-      this.#refuse(link.peer, link.session, "more messages than the prefetch allows");
-      return;
-    }
-    if (window.waitingBytes >= this.#streams.waitingBytesMax) {
-      const { prefetchBytesMax } = this.#options.hello;
-      const text = `${window.waitingBytes} bytes wait, and prefetchBytesMax is ${prefetchBytesMax}`;
-      this.#refuse(link.peer, link.session, `more than was granted: ${text}`);
-      return;
-    }
-    this.#frames += 1;
-    this.#bytes += bytes.length;
-    window.step({ type: "news", acks: message.number, floor: 0 });
-    stream.isWatched = (message.flags & LINK_FLAG.watched) !== 0;
-    const guarded = (message.flags & LINK_FLAG.guarded) !== 0;
-    window.step({ type: "data", first, last, attempt: message.word, guarded, batch });
+    const range = { first: taken.seqFirst, last: taken.seqLast };
     if ((message.flags & LINK_FLAG.receipt) !== 0) {
-      this.#sessions.tell(stream, { type: "receipt", ranges: [{ first, last }] });
+      this.#sessions.tell(stream, { type: "receipt", ranges: [range] });
     }
-    this.#rejections.say(stream, { first, last });
-    this.acks.soon(stream);
-    this.#wake(stream);
+    this.inFlight.arrived(stream, range);
   }
 
   #hear(link: ReceiverLink, stream: ReceiverStream, message: LinkMessage): void {
@@ -425,18 +282,7 @@ export class ReceiveDriver {
       return;
     }
     stream.window.step(event);
-    if (event.type === "go") this.#guard.go(stream, event.ranges);
-    if (event.type === "news") this.#rejections.forget(stream);
-    if (event.type === "lost") {
-      this.#options.onLost(stream, event.ranges);
-      this.#guard.lost(stream, event.ranges);
-    } else this.#wake(stream);
-  }
-
-  #wake(stream: ReceiverStream): void {
-    if (stream.window.waitingCount === 0) return;
-    this.#waiting.add(stream);
-    this.#options.onWaiting();
+    this.inFlight.heard(stream, event);
   }
 
   #refused(link: ReceiverLink | undefined, message: LinkMessage): void {
@@ -458,26 +304,5 @@ export class ReceiveDriver {
     this.#refusals.refuse(peer, session, text);
     if (link === undefined) peer.forget();
     else this.#sessions.forget(link);
-  }
-
-  /** The sender has given to others by now what we did not come back for. */
-  #expire(stream: ReceiverStream): void {
-    const ranges = [...stream.window.release(), ...stream.window.inHand()];
-    stream.window.step({ type: "lost", ranges });
-    this.#waiting.delete(stream);
-    if (ranges.length > 0) this.#options.onLost(stream, ranges);
-    this.#guard.forget(stream);
-    this.#options.onWaiting();
-  }
-
-  #giveBack(
-    stream: ReceiverStream,
-    { first, last }: SeqRange,
-    message: Omit<LinkMessageInput, "session">,
-  ): void {
-    const ranges = stream.window.heldOf(first, last);
-    stream.window.step({ type: "returned", first, last });
-    this.#sessions.tellRanges(stream, message, ranges);
-    if (stream.isEnded) this.#streams.review(stream);
   }
 }

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Batch } from "../../../../lib/batch/batch.ts";
+import { BatchEncoder } from "../../../../lib/batch/batch-encoder.ts";
+import { LINK_FLAG, type LinkMessage } from "../../../../lib/delivery/protocol/link-message.ts";
+import { BatchIntake } from "../../../../lib/reliable/receiver/sessions/batch-intake.ts";
+import type { ReceiverStream } from "../../../../lib/reliable/receiver/sessions/receiver-stream.ts";
+
+const STREAM = "5".repeat(32);
+
+/** A batch of so many messages from seq 1 on, as it is sent. */
+function batchOf(count: number, { stream = STREAM, epoch = 1 } = {}): Buffer {
+  const encoder = new BatchEncoder();
+  for (let index = 0; index < count; index++) encoder.add(Buffer.alloc(10));
+  const draft = encoder.take();
+  const place = { stream: Buffer.from(stream, "hex"), epoch, seqFirst: 1 };
+  draft.seal({ ...place, durableBefore: 0, timeMs: 0 });
+  return Buffer.from(draft.batch);
+}
+
+/** What arrives at a stream that has room for four messages, where some wait already, and what its window is told. */
+function arrival(waiting: { count: number; bytes: number } = { count: 0, bytes: 0 }): {
+  readonly intake: BatchIntake;
+  readonly stream: ReceiverStream;
+  readonly steps: string[];
+} {
+  const steps: string[] = [];
+  const window = {
+    ...{ waitingCount: waiting.count, inHandCount: 0, unsaidCount: 0, waitingBytes: waiting.bytes },
+    step: ({ type }: { readonly type: string }) => steps.push(type),
+  };
+  const welcome = { epochs: [{ epoch: 1, id: "e", seqFirst: 1 }] };
+  const stream = { id: STREAM, window, welcome, isWatched: false } as unknown as ReceiverStream;
+  const hello = { prefetch: 2, prefetchBytesMax: 100 };
+  return { intake: new BatchIntake({ hello, waitingBytesMax: 200 }), stream, steps };
+}
+
+const DATA = { type: "data", number: 0, word: 1, flags: 0 } as LinkMessage;
+
+test("batch intake: a batch within what was granted goes into the window, and counts", () => {
+  const { intake, stream, steps } = arrival();
+  const bytes = batchOf(3);
+  assert.ok(intake.take(stream, { ...DATA, flags: LINK_FLAG.watched }, bytes) instanceof Batch);
+  assert.deepEqual(steps, ["news", "data"]);
+  assert.deepEqual([intake.frames, intake.bytes, stream.isWatched], [1, bytes.length, true]);
+});
+
+const cut = batchOf(3).subarray(0, -1);
+const FAULTS: readonly (readonly [string, RegExp, Buffer, { count: number; bytes: number }?])[] = [
+  ["that is cut", /^a batch: /, cut],
+  ["of another stream", /another stream/, batchOf(1, { stream: "6".repeat(32) })],
+  ["of a later life", /or epoch/, batchOf(1, { epoch: 2 })],
+  ["of more messages than there is room for", /prefetch/, batchOf(5)],
+  ["behind others that fill the room", /prefetch/, batchOf(1), { count: 4, bytes: 0 }],
+  [
+    "behind as many bytes as may wait",
+    /more than was granted/,
+    batchOf(1),
+    { count: 1, bytes: 200 },
+  ],
+];
+
+for (const [name, fault, bytes, waiting] of FAULTS) {
+  test(`batch intake: a batch ${name} is not taken, and does not count`, () => {
+    const { intake, stream, steps } = arrival(waiting);
+    assert.match(String(intake.take(stream, DATA, bytes)), fault);
+    assert.deepEqual([steps, intake.frames, intake.bytes], [[], 0, 0]);
+  });
+}
