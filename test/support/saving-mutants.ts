@@ -82,7 +82,7 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
   {
     rule: "0046",
     name: "what is handed out is saved piece by piece",
-    edits: [["delivery/dispatch/message-tables", "this.#joined(leased)", "leased"]],
+    edits: [["delivery/dispatch/message-tables", "this.#settled.join(leased)", "leased"]],
     hunt: [BOUNDS, "saved in few ranges"],
   },
   {
@@ -90,8 +90,8 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
     name: "a restart does not tell the settled from what was handed out",
     edits: [
       [
-        "delivery/dispatch/message-tables",
-        "return this.#settled.gaps(Math.max(first, this.#floor + 1), last);",
+        "delivery/range/settled-set",
+        "return this.#above.gaps(Math.max(first, this.#floor + 1), last);",
         "return [{ first, last }];",
       ],
     ],
@@ -100,7 +100,9 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
   {
     rule: "0046",
     name: "any number may rest",
-    edits: [["delivery/dispatch/message-tables", "this.#resting.size <= RANGES_MAX", "true"]],
+    edits: [
+      ["delivery/attempts/unheld-messages", "this.#resting.size <= TABLE_RANGES_MAX", "true"],
+    ],
     hunt: [BOUNDS, "where too many rest"],
   },
   {

@@ -27,8 +27,8 @@ import { Settlement } from "./settlement.ts";
  * Decides who gets which messages, and when again.
  *
  * A message is fresh -> leased -> settled; or leased -> resting -> leased again; or leased -> dead. Each of
- * these is a table of ranges, so that a step costs as much as it has ranges, not messages: who holds what is
- * here, the rest is in `MessageTables`.
+ * these is a table of ranges, so that a step costs as much as it has ranges, not messages: those of a receiver
+ * are its `Leases`, the rest are the `MessageTables`.
  *
  * Pure but for the given randomness: no clock, no socket, no disk. Invariants: a seq is in at most one
  * table; a link never holds more than its credit, but for what it claimed and what it needs for order;

@@ -1,13 +1,14 @@
 import type { HandlerError } from "../../handler-error.ts";
 import { backOffMs } from "../attempts/back-off.ts";
 import type { Lease } from "../attempts/leases.ts";
+import type { Rest } from "../attempts/unheld-messages.ts";
 import type { SeqRange } from "../range/range.ts";
 import type { Segment } from "../range/range-map.ts";
 import { DEAD_RANGES_MAX } from "./dead-letter-index.ts";
 import type { DeadLetterRecord } from "./dead-letter-record.ts";
 import type { DispatcherOptions } from "./dispatcher-events.ts";
 import type { RetrySources } from "./dispatcher-start.ts";
-import type { MessageTables, Rest } from "./message-tables.ts";
+import type { MessageTables } from "./message-tables.ts";
 
 /** How a try ended that was not processed. */
 export type TryEnd =
