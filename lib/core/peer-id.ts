@@ -28,5 +28,5 @@ export function routingIdOf(peer: unknown): Buffer {
     if (HEX.test(peer)) return Buffer.from(peer.slice(1), "hex");
     if (peer.length <= 255 && PRINTABLE.test(peer)) return Buffer.from(peer, "latin1");
   }
-  throw new TypeError("peer must be a peer id, as a received message gives it");
+  throw new TypeError("peer must be the peer id of a received message");
 }

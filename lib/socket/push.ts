@@ -134,7 +134,7 @@ export interface ReliablePush<T = unknown> extends Push<T> {
    *
    * @returns resolves at the confirm level of the options; default `queued`, with a journal `stored`
    * @throws BrokerlessError as a plain `send`; also `BROKERLESS_FULL`, `_NO_SPACE`, `_JOURNAL_FAILED`, `_DEAD_LETTER`,
-   * `_DROPPED`. Where the wait ends after the message was accepted, with `_TIMEOUT` or the signal's reason, the message
+   * `_DROPPED`, `_GAP`. Where the wait ends after the message was accepted, with `_TIMEOUT` or the signal's reason, the message
    * is still delivered.
    */
   send(value: T, options?: SendOptions): Promise<void>;

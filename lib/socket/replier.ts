@@ -128,7 +128,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     });
     this.#held = new HeldRequests({
       isStuck: (peer) => this.#replies.isStuck(peer),
-      onDropped: (held) => this.#onUnbegun([held], new Error("too many requests of it wait")),
+      onDropped: (held) => this.#onUnbegun([held], new Error("too many of its requests wait")),
     });
   }
 
@@ -397,7 +397,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     this.#messagesDropped += count;
     if (this.channel.closed) return;
     const requests = count === 1 ? "a request" : `${count} requests`;
-    const text = `cannot reply to ${requests} of peer ${peerIdOf(routingId)}: it is gone, or does not read`;
+    const text = `cannot reply to ${requests} of peer ${peerIdOf(routingId)}: it has disconnected, or does not read its replies`;
     this.report(new BrokerlessError("BROKERLESS_UNROUTABLE", text, { cause }));
   }
 }

@@ -87,7 +87,7 @@ const ENTRIES: { readonly [K in EventName]: Entry<AnyEvents[K]> } = {
   },
   dropped: {
     level: "warn",
-    text: (range) => `${seqsOf(range)} given up to make room`,
+    text: (range) => `${seqsOf(range)} dropped to make room`,
     details: placeOf,
   },
   lost: {
@@ -97,12 +97,12 @@ const ENTRIES: { readonly [K in EventName]: Entry<AnyEvents[K]> } = {
   },
   leaseLost: {
     level: "warn",
-    text: (range) => `${seqsOf(range)} given to others: the lease is over`,
+    text: (range) => `${seqsOf(range)} released to other receivers: the lease has expired`,
     details: placeOf,
   },
   diverged: {
     level: "error",
-    text: ({ stream }) => `the history of stream ${stream} is not the one that was known`,
+    text: ({ stream }) => `the history of stream ${stream} differs from the known one`,
     details: ({ stream, ranges }) => ({
       stream,
       seqFirst: ranges[0]?.seqFirst ?? null,

@@ -105,7 +105,7 @@ export class ReplyWriter {
       this.#waiting.set(peer, first);
       void this.#retry(peer, first);
     } else if (waiting.bytes + bytes > WAITING_BYTES_MAX) {
-      this.#options.onDropped([reply], new Error("too many replies wait for it"));
+      this.#options.onDropped([reply], new Error("too many of its replies wait"));
     } else {
       waiting.replies.push(reply);
       waiting.bytes += bytes;
