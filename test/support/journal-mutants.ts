@@ -69,7 +69,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: "J6",
     name: "keep no room for acknowledgements",
-    edits: [["journal/segment/segment-log", 'isValues && (await this.#give("values"))', "false"]],
+    edits: [
+      ["journal/segment/segment-log", 'isValues && (await this.#room.give("values"))', "false"],
+    ],
     hunt: ["sim/disk-faults", "stored from the reserve"],
   },
   {
@@ -117,13 +119,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: "J6",
     name: "let entries take what the reserve gave",
-    edits: [["journal/segment/segment-log", "await this.#keepReserve(bytes);", ";"]],
+    edits: [["journal/segment/segment-log", "await this.#room.keepReserve(bytes);", ";"]],
     hunt: ["sim/full-restarts", "(many segments)"],
   },
   {
     rule: "J6",
     name: "keep a segment that nobody needs on a full disk",
-    edits: [["journal/segment/segment-log", "!(await this.#makeRoom(units))", "true"]],
+    edits: [["journal/segment/segment-log", "!(await this.#room.make(units))", "true"]],
     hunt: ["sim/full-restarts", "(one segment)"],
   },
   {
@@ -131,7 +133,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "hold nothing back for copies that make room",
     edits: [
       [
-        "journal/segment/segment-log",
+        "journal/segment/disk-room",
         "units.every(isForRoom) && (await this.#beginCopies())",
         "false",
       ],
@@ -143,9 +145,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: "copies that make room share the segment that is to be removed",
     edits: [
       [
-        "journal/segment/segment-log",
-        "if (this.newest.header.seqBase < this.seqNext)\n                await this.roll",
-        "if (false)\n                await this.roll",
+        "journal/segment/disk-room",
+        "if (log.newest.header.seqBase < log.seqNext)\n                await log.roll",
+        "if (false)\n                await log.roll",
       ],
     ],
     hunt: ["sim/full-letters", "the sender waits (one segment)"],

@@ -101,3 +101,26 @@ export async function settleName(
     throw lackOrPoisoned(error, `begin ${segment.name}`);
   }
 }
+
+/**
+ * @param next its epoch, and the seq of its first entry
+ * @returns the header of the segment that follows `newest`, without its `bornBytes`
+ */
+export function nextHeader(
+  { header, end }: Segment,
+  next: { readonly epoch: number; readonly seqBase: number; readonly ports: JournalPorts },
+): SegmentHeader {
+  const { epoch, seqBase, ports } = next;
+  return {
+    number: header.number + 1,
+    hasGap: false,
+    stream: header.stream,
+    salt: ports.randomHex(16),
+    epoch,
+    bornBytes: 0,
+    seqBase,
+    previousBytes: end,
+    epochSeqFirst: epoch === header.epoch ? header.epochSeqFirst : seqBase,
+    createdAtMs: ports.now(),
+  };
+}

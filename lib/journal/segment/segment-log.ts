@@ -1,18 +1,17 @@
 import { streamBytes } from "../../batch/layout.ts";
-import { BrokerlessError } from "../../errors.ts";
 import type { Unit } from "../commit/group-queue.ts";
 import type { DirectoryLock } from "../disk/directory-lock.ts";
 import type { DiskFile } from "../disk/disk.ts";
-import { diskFailure, isOutOfDescriptors, lackOrPoisoned, poisoned } from "../disk/disk-errors.ts";
+import { isOutOfDescriptors, poisoned } from "../disk/disk-errors.ts";
 import type { JournalPorts } from "../disk/ports.ts";
 import type { Mark, MarkFile } from "../format/durable-mark.ts";
-import type { SegmentHeader } from "../format/segment-header.ts";
 import type { ValueTable } from "../format/values.ts";
-import { readSeqFirst } from "../holds.ts";
-import { type BegunSegment, nameSegment, settleName } from "./begin-segment.ts";
-import type { Reserve, Share } from "./reserve.ts";
+import { type BegunSegment, nameSegment, nextHeader, settleName } from "./begin-segment.ts";
+import { DiskRoom, isForRoom, isLack } from "./disk-room.ts";
+import type { Reserve } from "./reserve.ts";
 import { type SealedRecords, sealRecords } from "./seal-records.ts";
 import type { Segment } from "./segment.ts";
+import { SegmentRemoval } from "./segment-removal.ts";
 import { TailFile } from "./tail-file.ts";
 
 /** Offsets are written in four bytes; a record of named values fits below twice over (bytes). */
@@ -27,9 +26,8 @@ export interface SegmentLogParts {
   readonly file: DiskFile;
   readonly mark: MarkFile;
   readonly table: ValueTable;
-  /** Space for named values when the disk is full. */
+  /** Space for named values, and for copies that make room, when the disk is full. */
   readonly reserve: Reserve;
-  /** Space for copies that make room, when the disk is full. */
   readonly seqNext: number;
   /** Time of the newest batch (ms since 1970). */
   readonly timeMs: number;
@@ -73,11 +71,12 @@ export class SegmentLog {
   readonly #options: SegmentLogOptions;
   readonly #stream: Uint8Array;
   readonly #zeros: Uint8Array;
+  readonly #room: DiskRoom;
+  readonly #removal: SegmentRemoval;
   #tail: TailFile;
   /** Has its name, which is not durable yet for a lack of descriptors. */
   #begun: BegunSegment | null = null;
   #committing: Promise<void> = Promise.resolve();
-  #dropping: Promise<void> = Promise.resolve();
   #seqWritten: number;
   #seqDurable: number;
   #timeMs: number;
@@ -95,6 +94,9 @@ export class SegmentLog {
     this.#seqDurable = parts.seqNext - 1;
     this.#timeMs = parts.timeMs;
     this.#stream = streamBytes(this.newest.header.stream);
+    const { reserve } = parts;
+    this.#room = new DiskRoom(this, { reserve, committed: () => this.#committing });
+    this.#removal = new SegmentRemoval({ ...parts, lock: options.lock });
   }
 
   get newest(): Segment {
@@ -125,7 +127,7 @@ export class SegmentLog {
     try {
       return await this.#write(units, bytes);
     } catch (error) {
-      if (!isLack(error) || !(await this.#makeRoom(units))) throw error;
+      if (!isLack(error) || !(await this.#room.make(units))) throw error;
       return await this.#write(units, bytes);
     }
   }
@@ -134,13 +136,13 @@ export class SegmentLog {
     // The reserve is for what lets a program free space, not for more entries.
     const isValues = units.every((unit) => unit.draft === null);
     const makesRoom = units.every(isForRoom);
-    if (!makesRoom) await this.#keepReserve(bytes);
+    if (!makesRoom) await this.#room.keepReserve(bytes);
     const isFull = this.#tail.written + bytes > this.#options.segmentBytes;
     const wants = isFull && this.#tail.written > this.newest.header.bornBytes;
     // The old one is as long as a segment that was begun says, for good.
     const rolls = (wants || this.#begun !== null) && (await this.#rollFor({ makesRoom, bytes }));
     const sealed = this.#seal(units);
-    const makeRoom = async () => isValues && (await this.#give("values"));
+    const makeRoom = async () => isValues && (await this.#room.give("values"));
     await this.#tail.write({ ...sealed, makeRoom });
     this.newest.index.push(...sealed.points);
     this.bytesWritten += sealed.bytes;
@@ -167,51 +169,6 @@ export class SegmentLog {
     }
   }
 
-  /** @returns whether there may be room now, on a disk that was full */
-  async #makeRoom(units: readonly Unit[]): Promise<boolean> {
-    if (await this.#freeSpent()) return true;
-    return units.every(isForRoom) && (await this.#beginCopies());
-  }
-
-  /**
-   * Gives back what is held for copies. They begin a segment, where there is room for one: what is before them can be
-   * removed then, the newest segment included.
-   *
-   * @returns whether there may be room now
-   */
-  async #beginCopies(): Promise<boolean> {
-    await this.#committing;
-    if (!(await this.#give("copies"))) return false;
-    try {
-      if (this.newest.header.seqBase < this.seqNext) await this.roll(this.newest.header.epoch);
-    } catch (error) {
-      if (!isLack(error)) throw error;
-    }
-    return true;
-  }
-
-  /**
-   * Makes room on a full disk where nothing in the newest segment is needed any more: it is ended, and removed. On other
-   * days it goes on until it is full.
-   *
-   * @returns whether there may be room now
-   */
-  async #freeSpent(): Promise<boolean> {
-    await this.#committing;
-    const isSpent =
-      this.newest.header.seqBase < this.seqNext && readSeqFirst(this.table) >= this.seqNext;
-    if (!isSpent) return false;
-    await this.#give("values");
-    try {
-      await this.roll(this.newest.header.epoch);
-    } catch (error) {
-      if (isLack(error)) return false;
-      throw error;
-    }
-    await this.dropBefore(this.seqNext);
-    return true;
-  }
-
   /**
    * Makes what was written durable, where commits are synced, and lets readers see it.
    *
@@ -223,8 +180,7 @@ export class SegmentLog {
   }
 
   async #commit({ units, end, seqNext }: Written): Promise<void> {
-    // What could not be taken for another reason than a full disk keeps nobody out.
-    if (!units.every(isForRoom)) void this.#parts.reserve.take();
+    if (!units.every(isForRoom)) this.#room.refill();
     if (this.#options.syncCommits) await this.sync();
     // Readers go as far as `end`: only now may they see it.
     this.newest.end = end;
@@ -277,7 +233,7 @@ export class SegmentLog {
     this.#options.lock.assertHeld();
     const { directory, ports } = this.#parts;
     if (this.#begun === null) {
-      const header = this.#nextHeader(epoch);
+      const header = nextHeader(this.newest, { epoch, seqBase: this.seqNext, ports });
       this.#begun = await nameSegment({ ports, directory, header, table: this.table });
     }
     await settleName(this.#parts, this.#begun);
@@ -301,26 +257,7 @@ export class SegmentLog {
 
   /** Removes the segments that hold nothing from `seq` on; the caller made `seq` durable before. One after the other. */
   dropBefore(seq: number): Promise<void> {
-    const dropped = this.#dropping.then(() => this.#dropBefore(seq));
-    this.#dropping = dropped.catch(() => {});
-    return dropped;
-  }
-
-  async #dropBefore(seq: number): Promise<void> {
-    const { directory, ports } = this.#parts;
-    while (this.segments.length > 1 && this.segments[1]!.header.seqBase <= seq) {
-      const { name } = this.segments[0]!;
-      this.#options.lock.assertHeld();
-      try {
-        // From the oldest on, and each durable before the next: no crash leaves a hole.
-        await this.#remove(`${directory}/${name}`);
-        await ports.disk.syncDirectory(directory);
-      } catch (error) {
-        // After a lack it is done again when more is freed.
-        throw lackOrPoisoned(error, `remove ${name}`);
-      }
-      this.segments.shift();
-    }
+    return this.#removal.before(seq);
   }
 
   /** Cuts off what was preallocated, makes all durable, and lets go of the files. */
@@ -337,14 +274,6 @@ export class SegmentLog {
     await this.#parts.reserve.settled();
     const files = [this.#tail, this.#parts.mark, this.#begun?.file];
     await Promise.allSettled(files.map((file) => file?.close()));
-  }
-
-  async #remove(path: string): Promise<void> {
-    try {
-      await this.#parts.ports.disk.unlink(path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    }
   }
 
   #tailOf(file: DiskFile): TailFile {
@@ -366,51 +295,8 @@ export class SegmentLog {
       indexedAt: index.at(-1)?.offset ?? null,
     });
   }
-
-  /** What was given back in need is taken again before entries are written: they would take it for good. */
-  async #keepReserve(bytes: number): Promise<void> {
-    const { reserve } = this.#parts;
-    if (reserve.lack === null) return;
-    await reserve.take();
-    if (reserve.lack === null) return;
-    throw diskFailure(reserve.lack, `write ${bytes} bytes to ${this.newest.name}`);
-  }
-
-  async #give(share: Share): Promise<boolean> {
-    try {
-      return await this.#parts.reserve.release(share);
-    } catch (error) {
-      throw poisoned(error, "give back the reserve");
-    }
-  }
-
-  #nextHeader(epoch: number): SegmentHeader {
-    const { ports } = this.#parts;
-    const { header, end } = this.newest;
-    return {
-      number: header.number + 1,
-      hasGap: false,
-      stream: header.stream,
-      salt: ports.randomHex(16),
-      epoch,
-      bornBytes: 0,
-      seqBase: this.seqNext,
-      previousBytes: end,
-      epochSeqFirst: epoch === header.epoch ? header.epochSeqFirst : this.seqNext,
-      createdAtMs: ports.now(),
-    };
-  }
-}
-
-/** Named values, and copies, with which a program can free space. */
-function isForRoom(unit: Unit): boolean {
-  return unit.draft === null || unit.makesRoom;
 }
 
 function ignoreLack(error: unknown): void {
   if (!isOutOfDescriptors(error)) throw error;
-}
-
-function isLack(error: unknown): boolean {
-  return error instanceof BrokerlessError && error.code === "BROKERLESS_NO_SPACE";
 }

@@ -1,0 +1,61 @@
+import type { DirectoryLock } from "../disk/directory-lock.ts";
+import { lackOrPoisoned } from "../disk/disk-errors.ts";
+import type { JournalPorts } from "../disk/ports.ts";
+import type { Segment } from "./segment.ts";
+
+/** Dependencies of {@link SegmentRemoval}. */
+export interface SegmentRemovalParts {
+  readonly ports: JournalPorts;
+  readonly directory: string;
+  /** Of the log, oldest first: what is removed is taken out. */
+  readonly segments: Segment[];
+  /** Asked before each removal. */
+  readonly lock: Pick<DirectoryLock, "assertHeld">;
+}
+
+/** Removes the oldest segments of a log, one removal after the other, and never the newest one. */
+export class SegmentRemoval {
+  readonly #parts: SegmentRemovalParts;
+  #removing: Promise<void> = Promise.resolve();
+
+  constructor(parts: SegmentRemovalParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Removes the segments that hold nothing from `seq` on; the caller made `seq` durable before.
+   *
+   * @throws BrokerlessError BROKERLESS_NO_SPACE for a lack of descriptors: what is left is removed by the next call; after
+   *   another one the log must not be used
+   */
+  before(seq: number): Promise<void> {
+    const removed = this.#removing.then(() => this.#removeBefore(seq));
+    this.#removing = removed.catch(() => {});
+    return removed;
+  }
+
+  async #removeBefore(seq: number): Promise<void> {
+    const { directory, ports, segments, lock } = this.#parts;
+    while (segments.length > 1 && segments[1]!.header.seqBase <= seq) {
+      const { name } = segments[0]!;
+      lock.assertHeld();
+      try {
+        // From the oldest on, and each durable before the next: no crash leaves a hole.
+        await this.#remove(`${directory}/${name}`);
+        await ports.disk.syncDirectory(directory);
+      } catch (error) {
+        // After a lack it is done again when more is freed.
+        throw lackOrPoisoned(error, `remove ${name}`);
+      }
+      segments.shift();
+    }
+  }
+
+  async #remove(path: string): Promise<void> {
+    try {
+      await this.#parts.ports.disk.unlink(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    }
+  }
+}
