@@ -341,7 +341,7 @@ class JobInHand implements Job {
     return this.#delivery.isAcknowledged || this.#delivery.isHeld;
   }
 
-  /** Whether it was acknowledged, so that no worker gets it again. */
+  /** Whether it is done or a dead letter, so that no worker gets it again. */
   get isFinished(): boolean {
     return this.#delivery.isAcknowledged && !this.isFailed;
   }

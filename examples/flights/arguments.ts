@@ -5,16 +5,16 @@ import type { Task } from "./messages.ts";
 
 export const HELP = `usage: npm start [-- [--plain] [--workers N] [--patience SECONDS] [FILE]]
 
-Runs a pipeline of separate processes over ZeroMQ: one reads records from a file, N workers make
-partial summaries, and one puts these together. A worker and then the source are killed in the
-middle, and started again; journals make that every record is counted once all the same.
-Then compares with the same made in one process.
+Runs a pipeline of separate processes over ZeroMQ: one reads records from a file, N workers compute
+partial summaries, and one merges them. A worker and then the source are killed half-way and started
+again; journals ensure that every record is still counted exactly once.
+Then compares the result with that of a single process.
 
 FILE             NDJSON, or JSON; the result is the shape of its records
                  (default: the flights in vega-datasets; mean delay by distance)
---plain          without journals, and nobody is killed: faster, and a lost process ends it
---workers N      processes in the middle, 1 to 64 (default 2)
---patience S     give up when nothing has moved for so many seconds (default 30)
+--plain          no journals, and no process is killed: faster, but a lost process ends the run
+--workers N      number of worker processes, 1 to 64 (default 2)
+--patience S     stop with an error after so many seconds without progress (default 30)
 --help, --version
 `;
 

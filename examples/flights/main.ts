@@ -23,7 +23,7 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     args = parseArguments(argv);
   } catch (error) {
-    console.error(`${messageOf(error)} (--help tells more)`);
+    console.error(`${messageOf(error)} (see --help)`);
     return 2;
   }
   try {

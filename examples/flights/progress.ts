@@ -66,7 +66,7 @@ export class Progress {
     this.#idleSeconds++;
     if (this.#startedAt === null) {
       if (this.#idleSeconds >= START_SECONDS_MAX)
-        onStall("the processes have not found each other");
+        onStall("the processes could not connect to each other");
     } else if (this.#idleSeconds >= patienceSeconds) {
       onStall(`nothing has moved for ${patienceSeconds} s, after ${this.#line().trim()}`);
     }

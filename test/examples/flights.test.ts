@@ -39,7 +39,7 @@ test("flights: with a worker and the source killed in the middle they come to th
   assert.match(stdout, /^ +[\d.]+ s {2}worker \d is started again as process \d+/m);
   const [, stored] =
     stdout.match(/SIGKILL for source \(process \d+\), which had stored ([\d,]+)/) ?? [];
-  assert.match(stdout, /^ +[\d.]+ s {2}source goes on in the file behind chunk \d+/m);
+  assert.match(stdout, /^ +[\d.]+ s {2}source continues in the file after chunk \d+/m);
   // In the middle: neither before the first record nor behind the last.
   const records = Number(stored?.replaceAll(",", ""));
   assert.ok(records > 50_000 && records < 190_000, stdout);

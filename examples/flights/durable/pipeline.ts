@@ -65,7 +65,7 @@ class DurablePipeline {
     });
     this.#crew = new Crew(
       (report) => this.#progress.see(report),
-      "; what it was to do is in the journals, but nobody starts it again",
+      "; its work is in the journals, but this program does not restart it",
     );
   }
 
@@ -132,7 +132,7 @@ class DurablePipeline {
     this.#revived(again, "reads its journal");
     const { chunks } = await resumed;
     this.#progress.note(
-      `source goes on in the file behind chunk ${chunks}, the last in its journal`,
+      `source continues in the file after chunk ${chunks}, the last in its journal`,
     );
   }
 
