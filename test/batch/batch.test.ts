@@ -61,7 +61,7 @@ const VECTOR =
   "00000028000000000000007b68e5cf8b01000001000000ff1f0000700509000000000000000a00000000000000" +
   "01006b050000000168010076686a";
 
-test("batch: the frozen vector is what the encoder makes", () => {
+test("batch: the encoder reproduces the frozen vector", () => {
   const bytes = encode([
     { value: Buffer.from([0xff]) },
     {
@@ -76,7 +76,7 @@ test("batch: the frozen vector is what the encoder makes", () => {
   assert.equal(checkBatch(Buffer.from(VECTOR, "hex")), null);
 });
 
-test("batch: what is decoded is what was encoded", () => {
+test("batch: decoding returns the encoded entries", () => {
   fc.assert(
     fc.property(entries, (given) => {
       const bytes = encode(given);
@@ -91,7 +91,7 @@ test("batch: what is decoded is what was encoded", () => {
   );
 });
 
-test("batch: pieces of a batch, merged again, are the batch", () => {
+test("batch: the slices of a batch, merged again, equal the batch", () => {
   fc.assert(
     fc.property(entries, fc.nat(), (given, cut) => {
       const whole = new Batch(encode(given));
@@ -111,7 +111,7 @@ test("batch: pieces of a batch, merged again, are the batch", () => {
   );
 });
 
-test("batch: every flipped bit is found", () => {
+test("batch: every flipped bit is detected", () => {
   const bytes = encode([{ value: Buffer.from("hello"), key: "k" }, { value: Buffer.alloc(9) }]);
   for (let bit = 0; bit < bytes.length * 8; bit++) {
     bytes[bit >> 3] = bytes[bit >> 3]! ^ (1 << (bit & 7));
@@ -128,13 +128,13 @@ test("batch: every shortened or lengthened batch is refused", () => {
   assert.notEqual(checkBatch(Buffer.concat([bytes, Buffer.alloc(1)])), null);
 });
 
-test("batch: a version of the future is refused by name", () => {
+test("batch: a later version is refused, and named in the error", () => {
   const bytes = encode([{ value: Buffer.alloc(1) }]);
   bytes[10] = 2;
   assert.match(checkBatch(bytes) ?? "", /version 2/);
 });
 
-test("batch: seqs up to 2^53 - 1 are read, and what goes beyond is refused", () => {
+test("batch: seqs up to 2^53 - 1 are accepted, and larger ones are refused", () => {
   const last = BigInt(Number.MAX_SAFE_INTEGER);
   const fault = (seqFirst: bigint, count: number): string | null => {
     const bytes = encode(Array.from({ length: count }, () => ({ value: Buffer.alloc(1) })));
@@ -155,7 +155,7 @@ test("batch: seqs up to 2^53 - 1 are read, and what goes beyond is refused", () 
   }
 });
 
-test("batch: slices outside it and merges that do not follow are a TypeError", () => {
+test("batch: a slice beyond the batch, and a merge of batches that are not consecutive, are a TypeError", () => {
   const batch = new Batch(encode([{ value: Buffer.alloc(1) }, { value: Buffer.alloc(1) }]));
   assert.throws(() => sliceBatch(batch, { seqFirst: 40, seqLast: 41 }), TypeError);
   assert.throws(() => sliceBatch(batch, { seqFirst: 42, seqLast: 41 }), TypeError);
@@ -163,7 +163,7 @@ test("batch: slices outside it and merges that do not follow are a TypeError", (
   assert.throws(() => mergeBatches([]), TypeError);
 });
 
-test("batch: an entry that its codec gives up leaves no trace", () => {
+test("batch: an aborted entry leaves no trace", () => {
   const encoder = new BatchEncoder();
   encoder.add(Buffer.from("a"));
   encoder.begin({ key: "gone" });
@@ -181,7 +181,7 @@ test("batch: an entry that its codec gives up leaves no trace", () => {
   );
 });
 
-test("batch: keys, headers and times that do not fit are a TypeError", () => {
+test("batch: invalid keys, headers and times are a TypeError", () => {
   const value = Buffer.alloc(1);
   const encoder = new BatchEncoder();
   for (const entry of [

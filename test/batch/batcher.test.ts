@@ -81,7 +81,7 @@ function setUp(t: TestContext, limits: BatcherLimits = LIMITS) {
   return { sink, batcher, endTurn, add };
 }
 
-test("batcher: the first four values of a turn leave at once, the rest when it ends", (t) => {
+test("batcher: the first four values of a turn are sent at once, the rest when the turn ends", (t) => {
   const { sink, endTurn, add } = setUp(t);
   add(7);
   assert.deepEqual(sink.counts, [1, 1, 1, 1]);
@@ -90,7 +90,7 @@ test("batcher: the first four values of a turn leave at once, the rest when it e
   assert.deepEqual(sink.indexes, range(7));
 });
 
-test("batcher: every turn begins with values that leave at once", (t) => {
+test("batcher: every turn starts with values that are sent at once", (t) => {
   const { sink, endTurn, add } = setUp(t);
   add(5);
   endTurn();
@@ -98,7 +98,7 @@ test("batcher: every turn begins with values that leave at once", (t) => {
   assert.deepEqual(sink.counts, [1, 1, 1, 1, 1, 1]);
 });
 
-test("batcher: while the sink is busy values gather beyond the turn until it is idle", (t) => {
+test("batcher: while the sink is busy, values are gathered across turns until it is idle", (t) => {
   const { sink, batcher, endTurn, add } = setUp(t);
   sink.idle = false;
   add(2);
@@ -111,7 +111,7 @@ test("batcher: while the sink is busy values gather beyond the turn until it is 
   assert.deepEqual(sink.counts, [5]);
 });
 
-test("batcher: one that has sent long values holds no memory for more when the turn is over", (t) => {
+test("batcher: after long values it holds no memory for more once the turn has ended", (t) => {
   const { sink, batcher, endTurn, add } = setUp(t, {
     ...LIMITS,
     batchBytesMax: 100_000,
@@ -134,7 +134,7 @@ test("batcher: one that has sent long values holds no memory for more when the t
   assert.equal(sink.frames.at(-1)?.bytes, 10);
 });
 
-test("batcher: an idle sink does not cut short a turn that goes on", (t) => {
+test("batcher: a sink that becomes idle does not flush within a turn", (t) => {
   const { sink, batcher, endTurn, add } = setUp(t);
   sink.idle = false;
   add(3);
@@ -145,21 +145,21 @@ test("batcher: an idle sink does not cut short a turn that goes on", (t) => {
   assert.deepEqual(sink.counts, [3]);
 });
 
-test("batcher: a frame leaves when it is full by bytes", (t) => {
+test("batcher: a frame is flushed when it is full by bytes", (t) => {
   const { sink, add } = setUp(t);
   sink.idle = false;
   add(7, 30);
   assert.deepEqual(sink.counts, [3, 3]);
 });
 
-test("batcher: a frame leaves when it is full by count", (t) => {
+test("batcher: a frame is flushed when it is full by count", (t) => {
   const { sink, add } = setUp(t);
   sink.idle = false;
   add(17, 8);
   assert.deepEqual(sink.counts, [8, 8]);
 });
 
-test("batcher: a value larger than a frame goes alone, after what came before it", (t) => {
+test("batcher: a value larger than a frame gets a frame of its own, after the values before it", (t) => {
   const { sink, batcher } = setUp(t);
   sink.idle = false;
   const sizes = [20, 20, 300, 20];
@@ -171,7 +171,7 @@ test("batcher: a value larger than a frame goes alone, after what came before it
   assert.deepEqual(sink.indexes, range(4));
 });
 
-test("batcher: a change of key ends a frame, and order is kept over keys", (t) => {
+test("batcher: a change of key ends a frame, and order is kept across keys", (t) => {
   const { sink, batcher } = setUp(t);
   sink.idle = false;
   ["a", "a", "b", "a", "c", "c"].forEach((key, index) => {
@@ -190,7 +190,7 @@ test("batcher: a change of key ends a frame, and order is kept over keys", (t) =
   assert.deepEqual(sink.indexes, range(6));
 });
 
-test("batcher: a value longer than messageBytesMax is refused and leaves nothing behind", (t) => {
+test("batcher: a value longer than messageBytesMax is refused and leaves no trace", (t) => {
   const { sink, batcher, add } = setUp(t);
   sink.idle = false;
   add(2);
@@ -205,7 +205,7 @@ test("batcher: a value longer than messageBytesMax is refused and leaves nothing
   assert.deepEqual(sink.indexes, [0, 1, 2]);
 });
 
-test("batcher: a value that cannot be encoded leaves nothing behind", (t) => {
+test("batcher: a value that cannot be encoded leaves no trace", (t) => {
   const { sink, batcher, add } = setUp(t);
   sink.idle = false;
   add(2);
@@ -214,7 +214,7 @@ test("batcher: a value that cannot be encoded leaves nothing behind", (t) => {
   assert.deepEqual(sink.counts, [2]);
 });
 
-test("batcher: a burst is dealt out in equal shares to all peers", (t) => {
+test("batcher: a burst is divided equally among all peers", (t) => {
   const { sink, batcher, endTurn, add } = setUp(t, {
     ...LIMITS,
     batchBytesMax: 65_536,
@@ -230,7 +230,7 @@ test("batcher: a burst is dealt out in equal shares to all peers", (t) => {
   assert.deepEqual(sink.counts.slice(8), [3, 3, 2, 2]);
 });
 
-test("batcher: over many small bursts every peer gets the same", (t) => {
+test("batcher: over many small bursts every peer gets the same number of values", (t) => {
   const { sink, endTurn, add } = setUp(t);
   for (const peers of [2, 3, 4, 5, 7]) {
     sink.peers = peers;
@@ -246,7 +246,7 @@ test("batcher: over many small bursts every peer gets the same", (t) => {
   }
 });
 
-test("batcher: peers that leave while values gather do not make a frame too long", (t) => {
+test("batcher: peers that leave while values are gathered do not make a frame too long", (t) => {
   const { sink, batcher, add } = setUp(t, { ...LIMITS, batchBytesMax: 65_536 });
   sink.peers = 4;
   sink.idle = false;
@@ -256,7 +256,7 @@ test("batcher: peers that leave while values gather do not make a frame too long
   assert.deepEqual(sink.counts, [8, 8, 8, 6]);
 });
 
-test("batcher: fewer values than peers make one frame each", (t) => {
+test("batcher: fewer values than peers get one frame each", (t) => {
   const { sink, batcher, add } = setUp(t);
   sink.peers = 4;
   sink.idle = false;
@@ -265,7 +265,7 @@ test("batcher: fewer values than peers make one frame each", (t) => {
   assert.deepEqual(sink.counts, [1, 1, 1]);
 });
 
-test("batcher: values gather until there is a frame for every peer", (t) => {
+test("batcher: values are gathered until there is a frame for every peer", (t) => {
   const { sink, add } = setUp(t);
   sink.peers = 3;
   sink.idle = false;
@@ -290,7 +290,7 @@ test("batcher: a turn that lasts longer than 8 ms is overlong until it ends", (t
   assert.equal(batcher.overlong, false);
 });
 
-test("batcher: a turn of changing keys is overlong too", (t) => {
+test("batcher: a long turn of changing keys is overlong too", (t) => {
   let nowMs = 0;
   t.mock.method(performance, "now", () => nowMs);
   const { batcher } = setUp(t);
@@ -339,7 +339,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-test("batcher: whatever happens, every value comes out once, in order, in frames within the limits", (t) => {
+test("batcher: in any sequence of calls every value is sent once, in order, in frames within the limits", (t) => {
   t.mock.timers.enable({ apis: ["setImmediate"] });
   fc.assert(
     fc.property(fc.array(steps, { maxLength: 200 }), (script) => {
@@ -394,7 +394,7 @@ test("batcher: whatever happens, every value comes out once, in order, in frames
   );
 });
 
-test("batcher: after the end of a turn nothing waits while the sink is idle", (t) => {
+test("batcher: after the end of a turn no value waits while the sink is idle", (t) => {
   t.mock.timers.enable({ apis: ["setImmediate"] });
   fc.assert(
     fc.property(
@@ -415,7 +415,7 @@ test("batcher: after the end of a turn nothing waits while the sink is idle", (t
   );
 });
 
-test("batcher: no peer gets more than its share and the slack of one frame", (t) => {
+test("batcher: no peer gets more than its share plus one frame", (t) => {
   t.mock.timers.enable({ apis: ["setImmediate"] });
   const bursts = fc.integer({ min: 1, max: 600 });
   const peerCounts = fc.integer({ min: 2, max: 24 });
@@ -441,7 +441,7 @@ const beside = (bytes: number): Buffer => {
   return block;
 };
 
-test("batcher: messages with headers and without do not share a frame, and none has those of another", () => {
+test("batcher: messages with headers and without do not share a frame, and each frame has its own headers", () => {
   const written: { items: number[]; headers: number | null }[] = [];
   const sink = {
     idle: false,
@@ -467,7 +467,7 @@ test("batcher: messages with headers and without do not share a frame, and none 
   ]);
 });
 
-test("batcher: headers count to batchBytesMax, for one peer and for several", () => {
+test("batcher: headers count towards batchBytesMax, for one peer and for several", () => {
   for (const peers of [1, 3]) {
     const loads: number[] = [];
     let count = 0;

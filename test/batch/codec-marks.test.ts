@@ -32,7 +32,7 @@ for (const batched of [true, false]) {
   const kind = batched ? "batched" : "single";
   const some = values.filter(noProto).map((all) => (batched ? all : all.slice(0, 1)));
 
-  test(`codecs: a ${kind} frame of msgpack is refused by json, and the reverse, and both are named`, () => {
+  test(`codecs: a ${kind} frame of msgpack is refused by json, and vice versa, with both named in the error`, () => {
     fc.assert(
       fc.property(some, (given) => {
         const packed = frameOf(msgpack(), batched, given);
@@ -44,7 +44,7 @@ for (const batched of [true, false]) {
   });
 }
 
-test("codecs: a batched frame of raw is refused by the others, and theirs by raw", () => {
+test("codecs: a batched frame of raw is refused by the other codecs, and theirs by raw", () => {
   const bytes = fc.array(fc.uint8Array({ maxLength: 300 }), { minLength: 1, maxLength: 5 });
   fc.assert(
     fc.property(bytes, values.filter(noProto), (given, others) => {
@@ -59,7 +59,7 @@ test("codecs: a batched frame of raw is refused by the others, and theirs by raw
   );
 });
 
-test("codecs: what peers of other libraries write is read as ever", () => {
+test("codecs: frames that peers of other libraries write are read unchanged", () => {
   const bytes = (text: string): Buffer => Buffer.from(text, "hex");
   assert.deepEqual(read(msgpack(), true, bytes("00017f")), [0, 1, 127]);
   assert.deepEqual(read(msgpack(), false, bytes("31")), [49]);
@@ -69,12 +69,12 @@ test("codecs: what peers of other libraries write is read as ever", () => {
   assert.deepEqual(read(json(), false, Buffer.from('"a"')), ["a"]);
 });
 
-test("codecs: long frames of another codec are not read to be refused", () => {
+test("codecs: a long frame of another codec is refused without being parsed", () => {
   const text = frameOf(json(), true, ["x".repeat(70_000)]);
   assert.throws(() => read(msgpack(), true, text), both("json", "msgpack"));
 });
 
-test("codecs: a codec of a user says what it could not read, where that is certain", () => {
+test("codecs: the error of a user's own codec names the codec of the frame, where that is certain", () => {
   const custom: Codec<never> = {
     name: "mine",
     delimiter: "newline",
@@ -91,7 +91,7 @@ test("codecs: a codec of a user says what it could not read, where that is certa
   assert.throws(() => read(custom, true, frameOf(msgpack(), true, [[1]])), unknown);
 });
 
-test("raw: a message of 16 MiB and more is alone in its frame, and whole", () => {
+test("raw: a message of 16 MiB or more is alone in its frame, and complete", () => {
   for (const bytes of [2 ** 24 - 2, 2 ** 24 - 1, 2 ** 24 + 5]) {
     const frame = frameOf(raw() as Codec<never>, true, [Buffer.alloc(bytes, 7)]);
     assert.equal(frame.length, bytes + 4);

@@ -4,7 +4,7 @@ import { Batch, type EntryEnd } from "../../lib/batch/batch.ts";
 import { cutBatch, sliceBatch } from "../../lib/batch/batch-split.ts";
 import { MemoryJournal } from "../../lib/journal/index.ts";
 
-test("batch: a piece that goes on where the last one ended is the piece that is cut from the start", async () => {
+test("batch: a slice that continues after the previous one equals the slice that is cut from the start", async () => {
   const journal = new MemoryJournal();
   await journal.append(Array.from({ length: 40 }, (_, at) => Buffer.alloc(at, at)));
   const { value: batch } = await journal.read().batches().next();

@@ -26,7 +26,7 @@ const documents = fc.oneof(
   fc.dictionary(keys, fc.boolean(), { noNullPrototype: true }),
 );
 
-test("framing: a batched msgpack frame gives its values back in order", () => {
+test("framing: a batched msgpack frame is decoded to its values in order", () => {
   const values = fc.array(documents, { minLength: 1 });
   fc.assert(
     fc.property(values, (given) => {
@@ -36,7 +36,7 @@ test("framing: a batched msgpack frame gives its values back in order", () => {
   );
 });
 
-test("framing: a batched json frame gives its values back in order", () => {
+test("framing: a batched json frame is decoded to its values in order", () => {
   const values = fc.array(documents, { minLength: 1 });
   fc.assert(
     fc.property(values, (given) => {
@@ -46,7 +46,7 @@ test("framing: a batched json frame gives its values back in order", () => {
   );
 });
 
-test("framing: a batched raw frame gives its entries back in order", () => {
+test("framing: a batched raw frame is decoded to its values in order", () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 400 }), { minLength: 1 }), (given) => {
       const entries = createFraming(raw(), batched).decode(frameOf(raw(), batched, given));
@@ -58,7 +58,7 @@ test("framing: a batched raw frame gives its entries back in order", () => {
   );
 });
 
-test("framing: the bytes of a batched frame are those of the documented layout", () => {
+test("framing: a batched frame has the documented layout", () => {
   const bytes = (text: string) => Buffer.from(text, "hex");
   assert.deepEqual(frameOf<unknown>(msgpack(), batched, [1, true]), bytes("cc01c3"));
   assert.deepEqual(frameOf<unknown>(json(), batched, [1, true]), Buffer.from("1 \ntrue \n"));
@@ -72,7 +72,7 @@ test("framing: an unbatched frame is the bare value", () => {
   assert.deepEqual(frameOf(raw(), bare, [Buffer.from("ab")]), Buffer.from("ab"));
 });
 
-test("framing: an unbatched frame is accepted with exactly one value", () => {
+test("framing: an unbatched frame must hold exactly one value", () => {
   assert.deepEqual(createFraming(msgpack(), bare).decode(Buffer.from([7])), [7]);
   assert.deepEqual(createFraming(json(), bare).decode(Buffer.from("7")), [7]);
   assert.deepEqual(createFraming(json(), bare).decode(Buffer.from("7\n")), [7]);
@@ -81,7 +81,7 @@ test("framing: an unbatched frame is accepted with exactly one value", () => {
   assert.throws(() => createFraming(json(), bare).decode(Buffer.from("7\n7\n")), codecError);
 });
 
-test("framing: an unbatched empty frame is one empty value for raw and refused elsewhere", () => {
+test("framing: an unbatched empty frame is one empty value for raw, and refused by the other codecs", () => {
   const empty = Buffer.alloc(0);
   assert.deepEqual(createFraming(raw(), bare).decode(empty), [empty]);
   assert.throws(() => createFraming(msgpack(), bare).decode(empty), codecError);
@@ -148,7 +148,7 @@ function failing(delimiter: Codec["delimiter"]): Codec<string> {
   };
 }
 
-test("framing: a codec that throws half-way leaves the open frame as it was", () => {
+test("framing: a codec that throws half-way leaves the open frame unchanged", () => {
   for (const delimiter of ["self", "newline", "length"] as const) {
     for (const options of [batched, bare]) {
       const framing = createFraming(failing(delimiter), options);
@@ -165,7 +165,7 @@ test("framing: a codec that throws half-way leaves the open frame as it was", ()
   }
 });
 
-test("framing: what was taken from the writer is never written again", () => {
+test("framing: bytes taken from the writer are never written again", () => {
   const framing = createFraming<unknown>(msgpack(), batched);
   const writer = new ByteWriter();
   framing.append("first", writer);

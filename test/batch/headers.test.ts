@@ -19,7 +19,7 @@ const encoded = (headers: Record<string, string>): Buffer =>
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), "hex");
 const split = (frame: Buffer, count = 1, limits = LIMITS) => splitHeaders(frame, count, limits);
 
-test("headers: what was sent comes back, for each value of a frame", () => {
+test("headers: the headers of each value of a frame are decoded as they were sent", () => {
   const name = fc
     .string({ unit: "grapheme", minLength: 1, maxLength: 20 })
     .filter((text) => text !== "__proto__");
@@ -34,14 +34,14 @@ test("headers: what was sent comes back, for each value of a frame", () => {
   );
 });
 
-test("headers: none are null to send, and one frozen object to receive", () => {
+test("headers: no headers are encoded as null, and decoded as one shared frozen object", () => {
   assert.equal(encodeHeaders("send", {}, LIMITS), null);
   const [read] = split(hex(`${HEAD} 00000000`));
   assert.equal(read, NO_HEADERS);
   assert.ok(Object.isFrozen(split(joinHeaders([encoded({ a: "1" })]))[0]));
 });
 
-test("headers: a name or text that none can have is a TypeError that says which", () => {
+test("headers: an invalid name or text is a TypeError that names it", () => {
   const refused = (headers: unknown, message: RegExp) =>
     assert.throws(() => encodeHeaders("send", headers, LIMITS), { name: "TypeError", message });
   for (const odd of [null, 1, "text", ["a"], new Map()]) {
@@ -75,7 +75,7 @@ test("headers: beyond headersCountMax or headersBytesMax they are a TypeError wi
   });
 });
 
-test("headers: a receiver believes no length", () => {
+test("headers: a receiver checks every length", () => {
   for (const [what, bytes] of [
     ["empty", ""],
     ["another magic number", "42490100 00000000"],
@@ -103,14 +103,14 @@ test("headers: a receiver believes no length", () => {
   assert.deepEqual(decodeHeaders(neighbours, { at: 0, end: 10 }, LIMITS).headers, { a: "12" });
 });
 
-test("headers: another version is refused with both versions", () => {
+test("headers: another version is refused, with both versions in the error", () => {
   assert.throws(() => split(hex("42480200 00000000")), {
     code: "BROKERLESS_VERSION",
     message: "headers of version 2.0; this program reads 1.0",
   });
 });
 
-test("headers: beyond the receiver's bounds they are refused before they are read", () => {
+test("headers: beyond the receiver's limits they are refused before they are decoded", () => {
   const frame = joinHeaders([encoded({ a: "1", b: "2", c: "3" })]);
   assert.throws(() => split(frame, 1, { ...LIMITS, headersCountMax: 2 }), TOO_LARGE);
   assert.throws(() => split(frame, 1, { ...LIMITS, headersBytesMax: 14 }), TOO_LARGE);
@@ -119,7 +119,7 @@ test("headers: beyond the receiver's bounds they are refused before they are rea
   ]);
 });
 
-test("headers: any bytes are read or refused, and nothing else", () => {
+test("headers: any bytes are decoded or refused with an error of ours", () => {
   const bytes = fc.uint8Array({ maxLength: 64 }).map((array) => Buffer.from(array));
   const part = fc.oneof(
     bytes,
@@ -138,7 +138,7 @@ test("headers: any bytes are read or refused, and nothing else", () => {
   );
 });
 
-test("headers: a block is read where it stands, and says where it ends", () => {
+test("headers: a block is decoded in place, and its end is returned", () => {
   const block = encoded({ a: "1" });
   const bytes = Buffer.concat([Buffer.from("before"), block, Buffer.from("behind")]);
   const read = decodeHeaders(bytes, { at: 6, end: bytes.length }, LIMITS);

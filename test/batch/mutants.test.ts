@@ -2,7 +2,7 @@ import { HEADER_MUTANTS, MARK_MUTANTS, TRY_MUTANTS } from "../support/header-mut
 import { assertHunted } from "../support/mutation.ts";
 
 assertHunted(
-  "controls: with a bound of headers, or the mark of a codec, taken away, its test fails",
+  "controls: without a limit on headers, or without a codec's mark, its test fails",
   [...HEADER_MUTANTS, ...MARK_MUTANTS, ...TRY_MUTANTS],
   [
     "batch/headers.test.ts",

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { SlabPool } from "../../lib/batch/slab-pool.ts";
 import { MemoryJournal } from "../../lib/journal/memory-journal.ts";
 
-test("slab pool: a slab comes back when all its pieces are released and its writer is elsewhere", () => {
+test("slab pool: a slab is free again when all its pieces are released and its writer uses another slab", () => {
   const pool = new SlabPool(64, 4);
   const slab = pool.take();
   const pieces = [slab.subarray(0, 10), slab.subarray(10, 20)];
@@ -15,7 +15,7 @@ test("slab pool: a slab comes back when all its pieces are released and its writ
   assert.equal(pool.take(), slab);
 });
 
-test("slab pool: the slab that is being written stays, and foreign memory is left alone", () => {
+test("slab pool: the slab being written is not freed, and other memory is ignored", () => {
   const pool = new SlabPool(64, 4);
   const slab = pool.take();
   const piece = slab.subarray(0, 10);
@@ -36,7 +36,7 @@ test("slab pool: a piece that is held after the next slab was taken keeps its sl
   assert.equal([pool.take(), pool.take(), pool.take(), next].includes(slab), false);
 });
 
-test("slab pool: slabs whose pieces were all released while they were written come back too", () => {
+test("slab pool: slabs whose pieces were all released during the writing are free again, too", () => {
   const pool = new SlabPool(64, 4);
   for (let round = 0; round < 100; round++) {
     const piece = pool.take().subarray(0, 10);
@@ -46,7 +46,7 @@ test("slab pool: slabs whose pieces were all released while they were written co
   }
 });
 
-test("memory journal: what is stored is not written over", async () => {
+test("memory journal: stored bytes are not overwritten", async () => {
   await using journal = new MemoryJournal({ batchBytesMax: 1024 });
   const count = 20_000;
   for (let seq = 1; seq <= count; seq++) {

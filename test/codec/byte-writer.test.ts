@@ -21,7 +21,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ type: fc.constant("release" as const) }),
 );
 
-test("byte writer: pieces hold what was written, and are never written again", () => {
+test("byte writer: pieces hold the written bytes, and are never written again", () => {
   fc.assert(
     fc.property(fc.array(steps, { maxLength: 100 }), fc.boolean(), (script, isShared) => {
       const writer = isShared ? new ByteWriter(null, 4_096) : new ByteWriter();
@@ -62,7 +62,7 @@ test("byte writer: pieces hold what was written, and are never written again", (
   );
 });
 
-test("byte writer: a long slab in which nothing is open is given back, a short one stays", () => {
+test("byte writer: a long slab without an open piece is given back, a short one is kept", () => {
   const writer = new ByteWriter();
   writer.append(Buffer.alloc(100));
   writer.take();
@@ -79,7 +79,7 @@ test("byte writer: a long slab in which nothing is open is given back, a short o
   assert.equal(writer.take().toString(), "again");
 });
 
-test("byte writer: the view is of the slab that bytes is of, after every move", () => {
+test("byte writer: the view is always of the same memory as bytes", () => {
   const writer = new ByteWriter();
   for (let index = 0; index < 300; index++) {
     const at = writer.reserve(100);
@@ -90,7 +90,7 @@ test("byte writer: the view is of the slab that bytes is of, after every move", 
   }
 });
 
-test("byte writer: without a length, take gives the whole open piece", () => {
+test("byte writer: without a length, take returns the whole open piece", () => {
   const writer = new ByteWriter();
   writer.append(Buffer.from("abc"));
   assert.equal(writer.take().toString(), "abc");
@@ -98,7 +98,7 @@ test("byte writer: without a length, take gives the whole open piece", () => {
   assert.equal(writer.take().length, 0);
 });
 
-test("byte writer: slabs that many pieces share grow as they are used up, and no others do", () => {
+test("byte writer: slabs shared by many pieces grow as they are used up, and no others do", () => {
   const slabsOf = (writer: ByteWriter, bytes: number): number[] => {
     const slabs = new Set<ArrayBufferLike>();
     for (let piece = 0; piece < 200; piece++) {

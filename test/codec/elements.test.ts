@@ -32,7 +32,7 @@ const values = fc.anything({
   key: fc.stringMatching(/^[a-z",:\\]{0,6}$/),
 });
 
-test("elements: MessagePack is counted as it is made, whatever is in it", () => {
+test("elements: the count of MessagePack equals the number of decoded elements", () => {
   const codec = msgpack();
   const all = fc.oneof(
     values,
@@ -52,7 +52,7 @@ test("elements: MessagePack is counted as it is made, whatever is in it", () => 
   );
 });
 
-test("elements: JSON counts at least what is made, and not much more", () => {
+test("elements: the count of JSON is at least the number of decoded elements, and not much more", () => {
   const codec = json();
   fc.assert(
     fc.property(fc.array(values, { maxLength: 20 }), (list) => {
@@ -64,7 +64,7 @@ test("elements: JSON counts at least what is made, and not much more", () => {
   );
 });
 
-test("elements: any bytes are counted, and no more is read than is needed", () => {
+test("elements: any bytes can be counted, and no more of them are read than necessary", () => {
   for (const codec of [msgpack(), json()]) {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
@@ -78,7 +78,7 @@ test("elements: any bytes are counted, and no more is read than is needed", () =
 
 const REFUSED = { code: "BROKERLESS_TOO_LARGE", message: /messageElementsMax/ } as const;
 
-test("elements: a frame of too many is refused before it is decoded, and a value before it is sent", () => {
+test("elements: a frame of too many elements is refused before it is decoded, and a value before it is sent", () => {
   for (const make of [msgpack, json]) {
     const codec = make();
     let decoded = 0;

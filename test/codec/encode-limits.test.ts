@@ -53,7 +53,7 @@ const WRAPS: Readonly<Record<string, (list: unknown) => unknown>> = {
 };
 
 for (const [name, codec] of Object.entries(CODECS)) {
-  test(`encode limits: ${name} reads nothing of a list with more items than elements are allowed`, () => {
+  test(`encode limits: ${name} does not read a list with more items than the allowed elements`, () => {
     for (const [where, wrap] of Object.entries(WRAPS)) {
       const sparse: number[] = [];
       sparse.length = 2 ** 32 - 1;
@@ -63,7 +63,7 @@ for (const [name, codec] of Object.entries(CODECS)) {
     }
   });
 
-  test(`encode limits: ${name} counts a list in every place where it stands`, () => {
+  test(`encode limits: ${name} counts a list once for each place where it occurs`, () => {
     for (const [where, wrap] of Object.entries(WRAPS)) {
       const { list, reads } = watched(Array.from({ length: 100 }, () => 1));
       const many = Array.from({ length: 100 }, () => list);
@@ -72,7 +72,7 @@ for (const [name, codec] of Object.entries(CODECS)) {
     }
   });
 
-  test(`encode limits: ${name} counts an object in every place where it stands`, () => {
+  test(`encode limits: ${name} counts an object once for each place where it occurs`, () => {
     for (const [where, wrap] of Object.entries(WRAPS)) {
       let reads = 0;
       const object = Object.defineProperty({ b: 1, c: 2, d: 3, e: 4 }, "a", {
@@ -88,7 +88,7 @@ for (const [name, codec] of Object.entries(CODECS)) {
     }
   });
 
-  test(`encode limits: ${name} stops at a text that stands in more places than bytes are allowed`, () => {
+  test(`encode limits: ${name} stops at a text that occurs in more places than bytes are allowed`, () => {
     for (const [where, wrap] of Object.entries(WRAPS)) {
       const { list, reads } = watched(Array.from({ length: 500 }, () => "x".repeat(100)));
       assert.throws(() => encoded(codec, wrap(list), { bytesMax: 1_000 }), BYTES, where);
@@ -96,7 +96,7 @@ for (const [name, codec] of Object.entries(CODECS)) {
     }
   });
 
-  test(`encode limits: ${name} refuses nothing that is within them, whatever it is`, () => {
+  test(`encode limits: ${name} accepts every value within them`, () => {
     const values = fc.anything({ maxDepth: 4, key: fc.stringMatching(/^[a-z]{0,6}$/) });
     fc.assert(
       fc.property(fc.array(values), (value) => {
@@ -113,7 +113,7 @@ for (const [name, codec] of Object.entries(CODECS)) {
   });
 }
 
-test("encode limits: sets, maps and byte arrays are counted by MessagePack too", () => {
+test("encode limits: MessagePack counts sets, maps and byte arrays too", () => {
   const { msgpack } = CODECS;
   const many = Array.from({ length: 1_000 }, (_, index) => index);
   const limits = { elementsMax: 1_000 };
@@ -124,7 +124,7 @@ test("encode limits: sets, maps and byte arrays are counted by MessagePack too",
   assert.throws(() => encoded(msgpack, [-0, bytes, bytes, bytes], { bytesMax: 1_000 }), BYTES);
 });
 
-test("encode limits: a circle of JSON is still called that, and what toJSON gives is JSON as ever", () => {
+test("encode limits: JSON still reports a cycle as such, and the result of toJSON is encoded as before", () => {
   const circle: Record<string, unknown> = { many: Array.from({ length: 900 }, () => 1) };
   circle.self = circle;
   const limits = { elementsMax: 1_000, bytesMax: 100_000 };
@@ -133,7 +133,7 @@ test("encode limits: a circle of JSON is still called that, and what toJSON give
   assert.equal(encoded(CODECS.json, value, limits).toString(), JSON.stringify(value));
 });
 
-test("encode limits: bytes as they are are not copied where they are too long", () => {
+test("encode limits: raw does not copy bytes that are too long", () => {
   const writer = new ByteWriter();
   const { bytes } = writer;
   const limits = { ...NO_LIMITS, bytesMax: 1_000 };

@@ -63,7 +63,7 @@ const HOSTILE: Readonly<Record<string, Buffer>> = {
   "invalid UTF-8 as a key": hex("81 a1 ff 01"),
 };
 
-test("msgpack: every hostile frame is refused, alone and behind a good value", () => {
+test("msgpack: every hostile frame is refused, alone and after a valid value", () => {
   for (const [name, bytes] of Object.entries(HOSTILE)) {
     assert.throws(() => codec.decode(bytes), Error, name);
     assert.throws(() => codec.decodeAll!(bytes, COUNT_MAX), Error, name);
@@ -86,7 +86,7 @@ function allocated(run: () => unknown): number {
   return used() - before;
 }
 
-test("msgpack: a hostile frame makes it allocate no more than the frame warrants", () => {
+test("msgpack: a hostile frame causes no allocation beyond the length of the frame", () => {
   for (const [name, bytes] of Object.entries(HOSTILE)) {
     const bytesMax = 1_000_000 + 100 * bytes.length;
     const grown = allocated(() => codec.decodeAll!(bytes, COUNT_MAX));
@@ -100,7 +100,7 @@ test("negative control: a decoder that trusts lengths fails the test of allocati
   assert.ok(grown > 1_000_000 + 100 * bytes.length);
 });
 
-test("negative control: without a check, one message changes what another one means", () => {
+test("negative control: without a check, one message changes how another one is decoded", () => {
   const definition = hex("d4 72 40 92 a2 6964 a4 726f6c65 01 a4 75736572");
   const redefinition = hex("d4 72 40 92 a4 726f6c65 a2 6964 a0 a0");
   const message = hex("40 02 a5 61646d696e");
@@ -130,7 +130,7 @@ test("negative control: msgpackr alone accepts most of the hostile frames", () =
   assert.ok(names.length >= 15, names.join(", "));
 });
 
-test("msgpack: nothing that is decoded changes a prototype", () => {
+test("msgpack: no decoded value changes a prototype", () => {
   const key = Buffer.from("constructor").toString("hex");
   const inner = Buffer.from("prototype").toString("hex");
   const bytes = hex(`81 ab ${key} 81 a9 ${inner} 81 a8 706f6c6c75746564 c3`);
@@ -141,7 +141,7 @@ test("msgpack: nothing that is decoded changes a prototype", () => {
   assert.equal(Reflect.get({}, "a"), undefined);
 });
 
-test("msgpack: empty maps, the densest frame there is, cost in proportion", () => {
+test("msgpack: the cost of empty maps, the densest frame, is proportional to their number", () => {
   const frame = Buffer.alloc(65_536, 0x80);
   const grown = allocated(() => codec.decodeAll!(frame, COUNT_MAX));
   // 56 bytes for the object, some 30 for its place in an array that grows, and about as much again for a call of msgpackr.
@@ -179,7 +179,7 @@ const encodings = fc
   .map(([value, own]) => (own ? encodingOf(codec, value) : Buffer.from(packr.pack(value))));
 const frames = fc.array(encodings, { minLength: 1, maxLength: 3 }).map((all) => Buffer.concat(all));
 
-test("msgpack: a frame cut off at any byte is refused, or is its first values", () => {
+test("msgpack: a frame cut off at any byte is refused, or decoded to its first values", () => {
   fc.assert(
     fc.property(frames, (frame) => {
       const last = Math.min(frame.length, 400);
@@ -191,7 +191,7 @@ test("msgpack: a frame cut off at any byte is refused, or is its first values", 
 const places = fc.nat({ max: 0xffff });
 const flips = fc.array(fc.tuple(places, fc.nat({ max: 7 })), { minLength: 1, maxLength: 3 });
 
-test("msgpack: a frame with flipped bits is refused, or read as msgpackr reads it", () => {
+test("msgpack: a frame with flipped bits is refused, or decoded as msgpackr decodes it", () => {
   fc.assert(
     fc.property(frames, flips, (frame, bits) => {
       const bytes = Buffer.from(frame);
@@ -208,7 +208,7 @@ const token = fc.oneof(
   fc.integer({ min: 0xc0, max: 0xdf }),
 );
 
-test("msgpack: a frame with bytes put in or over is refused, or read as msgpackr reads it", () => {
+test("msgpack: a frame with inserted or overwritten bytes is refused, or decoded as msgpackr decodes it", () => {
   const inserted = fc.array(token, { minLength: 1, maxLength: 4 });
   fc.assert(
     fc.property(frames, places, inserted, fc.boolean(), (frame, place, bytes, over) => {
@@ -220,7 +220,7 @@ test("msgpack: a frame with bytes put in or over is refused, or read as msgpackr
   );
 });
 
-test("msgpack: random bytes are refused, or read as msgpackr reads them", () => {
+test("msgpack: random bytes are refused, or decoded as msgpackr decodes them", () => {
   fc.assert(
     fc.property(fc.array(token, { maxLength: 60 }), (bytes) => agrees(Buffer.from(bytes))),
     { numRuns: 10_000 },

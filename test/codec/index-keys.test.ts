@@ -59,7 +59,7 @@ const SPARSE: Readonly<Record<string, Buffer>> = {
   "within another map": Buffer.concat([Buffer.from([0x81, 0xa1, 0x61]), mapOf(["1023"])]),
 };
 
-test("index keys: objects take memory for the keys that they have, in one value and in many", () => {
+test("index keys: objects take memory only for the keys that they have, in one value and in many", () => {
   for (const [name, map] of Object.entries(SPARSE)) {
     // The keys of the map that has many are 70 more.
     const bytesMax = OBJECT_BYTES_MAX * (map.length > 100 ? 8 : 1);
@@ -72,19 +72,19 @@ test("index keys: objects take memory for the keys that they have, in one value 
   }
 });
 
-test("negative control: msgpackr alone gives each object room for indices that it has not", () => {
+test("negative control: msgpackr alone allocates room for indices that an object does not have", () => {
   const bytes = bytesOfEach(() => oracle.unpack(listOf(SPARSE["a text"]!)));
   assert.ok(bytes > 3 * OBJECT_BYTES_MAX, `${bytes} bytes`);
 });
 
-test("index keys: JSON takes memory for the keys that there are", () => {
+test("index keys: objects from JSON take memory only for the keys that they have", () => {
   const one = `{"1023":0,"2575":0,"35":0}`;
   const text = Buffer.from(`[${new Array<string>(COUNT).fill(one).join(",")}]`);
   const bytes = bytesOfEach(() => json().decode(text));
   assert.ok(bytes < OBJECT_BYTES_MAX, `${bytes} bytes`);
 });
 
-test("index keys: names of headers that are indices take memory for themselves", () => {
+test("index keys: headers take memory only for the names that they have, indices included", () => {
   const block = Buffer.from([8, 0, 0, 0, 4, 0x31, 0x30, 0x32, 0x33, 1, 0, 0x78]);
   const frame = joinHeaders(new Array<Buffer>(COUNT).fill(block));
   const limits = { headersCountMax: 64, headersBytesMax: 8_192 };
@@ -117,7 +117,7 @@ const maps = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 })).value;
 
-test("index keys: whatever the keys, values come back as they went, again and again", () => {
+test("index keys: values with any keys survive the round trip, repeatedly", () => {
   const codec = msgpack();
   fc.assert(
     fc.property(fc.array(maps, { minLength: 1, maxLength: 5 }), (values) => {
@@ -129,7 +129,7 @@ test("index keys: whatever the keys, values come back as they went, again and ag
   );
 });
 
-test("index keys: a key is an index as JavaScript has it, up to the largest that matters", () => {
+test("index keys: a key counts as an index as in JavaScript, up to the largest relevant one", () => {
   const samples = [
     "",
     "0",

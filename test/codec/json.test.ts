@@ -9,7 +9,7 @@ const codec = json();
 const decode = (text: string) => codec.decode(Buffer.from(text));
 const hasForbiddenKey = (value: unknown) => JSON.stringify(value).includes("__proto__");
 
-test("json: a value comes back as JSON.parse(JSON.stringify) has it", () => {
+test("json: a value is decoded as JSON.parse(JSON.stringify(value)) returns it", () => {
   const values = fc.jsonValue({ stringUnit: "binary" }).filter((value) => !hasForbiddenKey(value));
   fc.assert(
     fc.property(values, (value) => {
@@ -20,11 +20,11 @@ test("json: a value comes back as JSON.parse(JSON.stringify) has it", () => {
   );
 });
 
-test("json: an encoding has no line feed in it", () => {
+test("json: an encoding contains no line feed", () => {
   assert.ok(!encodingOf(codec, { "a\nb": "c\r\nd\u2028" }).includes(0x0a));
 });
 
-test("json: texts of every width and length come back", () => {
+test("json: texts of every width and length survive the round trip", () => {
   for (const unit of ["a", "é", "漢", "😀", "\ud800", "\n"]) {
     for (const count of [0, 1, 1000, 0x4000, 50_000]) {
       const text = unit.repeat(count);
@@ -33,7 +33,7 @@ test("json: texts of every width and length come back", () => {
   }
 });
 
-test("json: a value without a JSON form is refused, and the writer left as it was", () => {
+test("json: a value without a JSON form is refused, and the writer is unchanged", () => {
   const writer = new ByteWriter();
   codec.encode("before", writer);
   const before = writer.length;
@@ -45,7 +45,7 @@ test("json: a value without a JSON form is refused, and the writer left as it wa
   }
 });
 
-test("json: what is no JSON text is refused", () => {
+test("json: anything but JSON text is refused", () => {
   for (const text of ["", " ", "{", "nul", "1 2", "{'a':1}", "[1,]", "\ufeff1", "NaN"]) {
     assert.throws(() => decode(text), Error, text);
   }
@@ -58,7 +58,7 @@ test("json: invalid UTF-8 is refused instead of being replaced", () => {
   assert.equal(codec.decode(hex("22 efbfbd 22")), "\ufffd");
 });
 
-test("json: the key __proto__ is refused both ways, however it is spelled", () => {
+test("json: the key __proto__ is refused by encoder and decoder, in every spelling", () => {
   const texts = [
     '{"__proto__":{"polluted":true}}',
     '[{"a":[{"__proto__":1}]}]',
@@ -71,13 +71,13 @@ test("json: the key __proto__ is refused both ways, however it is spelled", () =
   assert.equal(Reflect.get({}, "polluted"), undefined);
 });
 
-test("json: the word __proto__ is a value like any other", () => {
+test("json: the string __proto__ is a valid value", () => {
   for (const value of ["__proto__", { a: "__proto__", __proto: 1, b: "\u0001" }]) {
     assert.deepEqual(codec.decode(encodingOf(codec, value)), value);
   }
 });
 
-test("json: the search for the key does not use the call stack", () => {
+test("json: the search for the key __proto__ does not recurse", () => {
   const depth = 100_000;
   const text = `${"[".repeat(depth)}"__proto__"${"]".repeat(depth)}`;
   assert.ok(Array.isArray(decode(text)));

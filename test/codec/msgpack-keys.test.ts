@@ -58,7 +58,7 @@ test("keys: a remembered key is found by all its bytes and by no others", () => 
   }
 });
 
-test("keys: what has no short encoding, or no place in a map, is not remembered", () => {
+test("keys: a key without a short encoding, or without a place in a map, is not remembered", () => {
   const trie = new KeyTrie();
   const a = learnt(trie, trie.root, "a");
   for (const key of ["", "x".repeat(32), "é".repeat(16), "\ud800", "__proto__", "a"]) {
@@ -69,14 +69,14 @@ test("keys: what has no short encoding, or no place in a map, is not remembered"
   assert.ok(isForbidden("__proto__"));
 });
 
-test("keys: a type of message is learnt by one key for each message", () => {
+test("keys: a message type is learnt by one key for each message", () => {
   const trie = new KeyTrie();
   const type = ["id", "symbol", "price"];
   const known = Array.from({ length: 5 }, () => see(trie, type));
   assert.deepEqual(known, [0, 1, 2, 3, 3]);
 });
 
-test("keys: memory stays bounded, whatever maps are seen", () => {
+test("keys: memory stays bounded for any sequence of maps", () => {
   const trie = new KeyTrie();
   let most = 0;
   for (let i = 0; i < 60_000; i++) {
@@ -88,7 +88,7 @@ test("keys: memory stays bounded, whatever maps are seen", () => {
   for (const node of held(trie)) assert.ok(node.children.length <= 8);
 });
 
-test("keys: a type of message stays remembered while dictionaries come between", () => {
+test("keys: a message type stays remembered when dictionaries are decoded in between", () => {
   const trie = new KeyTrie();
   const type = ["id", "symbol", "price", "quantity"];
   let forgotten = 0;
@@ -99,21 +99,21 @@ test("keys: a type of message stays remembered while dictionaries come between",
   assert.ok(forgotten < 100, `forgotten ${forgotten} times`);
 });
 
-test("keys: of a long map only the first 64 keys are remembered, and looked back on", () => {
+test("keys: of a long map only the first 64 keys are remembered, and compared", () => {
   const trie = new KeyTrie();
   const keys = Array.from({ length: 1000 }, (_, k) => `key ${k}`);
   for (let i = 0; i < 1000; i++) see(trie, keys);
   assert.equal(held(trie).length, 64);
 });
 
-test("keys: a key that keeps coming is remembered in the end, among thousands of others", () => {
+test("keys: a frequent key is eventually remembered among thousands of others", () => {
   const trie = new KeyTrie();
   for (let i = 0; i < 1000; i++) see(trie, [`noise ${i}`]);
   for (let i = 0; i < 32; i++) see(trie, ["steady"]);
   assert.equal(see(trie, ["steady"]), 1);
 });
 
-test("keys: nodes that are still in use survive the trie's new start", () => {
+test("keys: nodes that are in use survive the clearing of the trie", () => {
   const trie = new KeyTrie();
   const first = learnt(trie, trie.root, "first");
   const before = trie.root;

@@ -9,11 +9,11 @@ import { encodingOf, hex, oracle, texts, values } from "./values.ts";
 const codec = msgpack();
 const roundTrip = (value: unknown) => codec.decode(encodingOf(codec, value));
 
-test("msgpack: a value comes back as it went", () => {
+test("msgpack: a value survives the round trip", () => {
   fc.assert(fc.property(values, (value) => assert.deepEqual(roundTrip(value), value)));
 });
 
-test("msgpack: msgpackr reads what it writes", () => {
+test("msgpack: msgpackr decodes its output", () => {
   fc.assert(
     fc.property(values, (value) => {
       assert.deepEqual(oracle.unpack(encodingOf(codec, value)), value);
@@ -21,7 +21,7 @@ test("msgpack: msgpackr reads what it writes", () => {
   );
 });
 
-test("msgpack: it reads what msgpackr writes, as msgpackr does", () => {
+test("msgpack: it decodes the output of msgpackr as msgpackr does", () => {
   for (const variableMapSize of [false, true]) {
     const packr = new Packr({ useRecords: false, variableMapSize });
     fc.assert(
@@ -33,7 +33,7 @@ test("msgpack: it reads what msgpackr writes, as msgpackr does", () => {
   }
 });
 
-test("msgpack: values one after another come back in order, msgpackr's among them", () => {
+test("msgpack: consecutive values are decoded in order, including values from msgpackr", () => {
   const packr = new Packr({ useRecords: false });
   fc.assert(
     fc.property(fc.array(values), (given) => {
@@ -46,7 +46,7 @@ test("msgpack: values one after another come back in order, msgpackr's among the
   );
 });
 
-test("msgpack: strings of every length around a change of form come back", () => {
+test("msgpack: strings of every length around a change of encoding survive the round trip", () => {
   for (const unit of ["a", "é", "漢", "😀", "a漢"]) {
     for (const count of [0, 1, 3, 4, 5, 8, 9, 10, 11, 15, 16, 17, 20, 21, 31, 32, 40, 41, 85, 86]) {
       const text = unit.repeat(count);
@@ -60,7 +60,7 @@ test("msgpack: strings of every length around a change of form come back", () =>
   }
 });
 
-test("msgpack: NaN, -0, infinities and the limits of every width of number come back", () => {
+test("msgpack: NaN, -0, infinities and the limits of every width of number survive the round trip", () => {
   const limits = [7, 8, 15, 16, 31, 32, 53].flatMap((bits) => [2 ** bits - 1, 2 ** bits]);
   const given = [0, -0, Number.NaN, Infinity, -Infinity, 0.1, 5e-324, ...limits, 32, 33];
   for (const value of given) {
@@ -70,7 +70,7 @@ test("msgpack: NaN, -0, infinities and the limits of every width of number come 
   }
 });
 
-test("msgpack: BigInts come back up to 64 bits, and larger ones are refused", () => {
+test("msgpack: BigInts of up to 64 bits survive the round trip, and larger ones are refused", () => {
   for (const value of [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 63n, 2n ** 64n - 1n]) {
     assert.equal(roundTrip(value), value);
   }
@@ -84,7 +84,7 @@ test("msgpack: a foreign peer's 64-bit integer is a BigInt, however small", () =
   assert.equal(codec.decode(hex("d3 ffffffffffffffff")), -1n);
 });
 
-test("msgpack: dates of all three forms come back to the millisecond", () => {
+test("msgpack: dates in all three encodings survive the round trip to the millisecond", () => {
   const forms = [
     0,
     1000,
@@ -102,19 +102,19 @@ test("msgpack: dates of all three forms come back to the millisecond", () => {
   assert.throws(() => encodingOf(codec, new Date(Number.NaN)), TypeError);
 });
 
-test("msgpack: a timestamp beyond what a Date holds is refused", () => {
+test("msgpack: a timestamp beyond the range of a Date is refused", () => {
   assert.throws(() => codec.decode(hex("c7 0c ff 00000000 7fffffffffffffff")), /out of range/);
   assert.throws(() => codec.decode(hex("c7 0c ff 3b9aca00 0000000000000000")), /out of range/);
   assert.throws(() => codec.decode(hex("d7 ff ffffffff 00000000")), /out of range/);
   assert.deepEqual(codec.decode(hex("c7 0c ff 3b9ac9ff 0000000000000000")), new Date(999));
 });
 
-test("msgpack: undefined comes back, alone, in arrays and as a property", () => {
+test("msgpack: undefined survives the round trip, alone, in arrays and as a property", () => {
   assert.deepEqual(roundTrip([undefined, { a: undefined }]), [undefined, { a: undefined }]);
   assert.equal(roundTrip(undefined), undefined);
 });
 
-test("msgpack: bytes come back as a copy of their own", () => {
+test("msgpack: bytes are decoded as a copy", () => {
   const given = Uint8Array.of(1, 2, 3);
   const encoding = encodingOf(codec, { given });
   const { given: got } = codec.decode(encoding) as { given: Buffer };
@@ -123,14 +123,14 @@ test("msgpack: bytes come back as a copy of their own", () => {
   assert.ok(Buffer.isBuffer(got));
 });
 
-test("msgpack: bytes of every length around a change of form come back", () => {
+test("msgpack: bytes of every length around a change of encoding survive the round trip", () => {
   for (const length of [0, 1, 255, 256, 65_535, 65_536, 200_000]) {
     const bytes = Buffer.alloc(length, 7);
     assert.ok(bytes.equals(roundTrip(bytes) as Buffer));
   }
 });
 
-test("msgpack: arrays and objects of every size around a change of form come back", () => {
+test("msgpack: arrays and objects of every size around a change of encoding survive the round trip", () => {
   for (const count of [0, 1, 7, 8, 9, 15, 16, 17, 65_535, 65_536]) {
     const array = Array.from({ length: count }, (_, i) => i);
     assert.deepEqual(roundTrip(array), array);
@@ -150,13 +150,13 @@ test("msgpack: a Set becomes an array, a Map an object with its keys as text", (
   assert.deepEqual(roundTrip(map), { a: 1, 2: "b", "-3": "c" });
 });
 
-test("msgpack: a Map's key that is no string or integer is refused", () => {
+test("msgpack: a Map with a key that is neither string nor integer is refused", () => {
   for (const key of [1.5, Number.NaN, true, null, undefined, {}, Symbol("s")]) {
     assert.throws(() => encodingOf(codec, new Map([[key, 1]])), /string or integer/);
   }
 });
 
-test("msgpack: a Map whose keys are the same as text is refused", () => {
+test("msgpack: a Map with two keys of the same text is refused", () => {
   assert.throws(
     () =>
       encodingOf(
@@ -170,7 +170,7 @@ test("msgpack: a Map whose keys are the same as text is refused", () => {
   );
 });
 
-test("msgpack: toJSON decides, own enumerable properties otherwise", () => {
+test("msgpack: toJSON is used where it exists, own enumerable properties otherwise", () => {
   class Point {
     x = 1;
     #hidden = 2;
@@ -184,7 +184,7 @@ test("msgpack: toJSON decides, own enumerable properties otherwise", () => {
   assert.throws(() => roundTrip({ toJSON: () => 1 }), /toJSON/);
 });
 
-test("msgpack: what has no encoding is refused with its name", () => {
+test("msgpack: a value without an encoding is refused, and named in the error", () => {
   const refused = [
     () => 1,
     Symbol("s"),
@@ -226,7 +226,7 @@ function nested(depth: number): unknown {
   return value;
 }
 
-test("msgpack: 32 levels pass, and the 33rd fails at the sender already", () => {
+test("msgpack: 32 levels of nesting are accepted, and the 33rd is refused by the sender", () => {
   assert.deepEqual(roundTrip(nested(32)), nested(32));
   assert.throws(() => encodingOf(codec, nested(33)), /32 deep/);
   assert.throws(() => encodingOf(codec, new Map([["a", nested(32)]])), /32 deep/);
@@ -236,14 +236,14 @@ test("msgpack: 32 levels pass, and the 33rd fails at the sender already", () => 
   assert.throws(() => encodingOf(codec, cycle), /32 deep/);
 });
 
-test("msgpack: the key __proto__ is refused at the sender, wherever it comes from", () => {
+test("msgpack: the key __proto__ is refused by the sender, in any kind of object", () => {
   const parsed: unknown = JSON.parse('{"a":{"__proto__":{"polluted":true}}}');
   for (const value of [parsed, new Map([["__proto__", 1]]), [{ a: 1, ["__proto__"]: 2 }]]) {
     assert.throws(() => encodingOf(codec, value), /__proto__/);
   }
 });
 
-test("msgpack: a failed encode leaves the writer as it was", () => {
+test("msgpack: a failed encode leaves the writer unchanged", () => {
   const writer = new ByteWriter();
   codec.encode("before", writer);
   const before = writer.length;
@@ -256,7 +256,7 @@ test("msgpack: a failed encode leaves the writer as it was", () => {
   assert.deepEqual(codec.decodeAll!(writer.take(), 9), ["before", "after"]);
 });
 
-test("msgpack: a value that outgrows the writer's slab comes back whole", () => {
+test("msgpack: a value longer than the writer's slab survives the round trip", () => {
   fc.assert(
     fc.property(fc.array(texts, { minLength: 20, maxLength: 60 }), (given) => {
       const writer = new ByteWriter();
@@ -269,7 +269,7 @@ test("msgpack: a value that outgrows the writer's slab comes back whole", () => 
   );
 });
 
-test("msgpack: a getter that has the writer emptied meanwhile damages neither message", () => {
+test("msgpack: a getter that empties the writer damages neither message", () => {
   // The property is read twice, to be checked and to be written: emptied the first time, and the second.
   for (const emptyAt of [1, 2]) {
     const writer = new ByteWriter();
@@ -293,7 +293,7 @@ test("msgpack: a getter that has the writer emptied meanwhile damages neither me
   }
 });
 
-test("msgpack: a toJSON that encodes with the same codec is refused, and the codec goes on", () => {
+test("msgpack: a toJSON that encodes with the same codec is refused, and the codec still works", () => {
   const writer = new ByteWriter();
   const value = {
     a: new (class Sneaky {
@@ -307,7 +307,7 @@ test("msgpack: a toJSON that encodes with the same codec is refused, and the cod
   assert.equal(roundTrip("next"), "next");
 });
 
-test("msgpack: a getter that removes properties mixes no values up", () => {
+test("msgpack: a getter that removes properties does not mix up values", () => {
   for (const removeAt of [1, 2]) {
     let reads = 0;
     const value: { a: number; b?: number; c: number } = {
@@ -326,7 +326,7 @@ test("msgpack: a getter that removes properties mixes no values up", () => {
   }
 });
 
-test("msgpack: a getter that gives a function the second time is refused", () => {
+test("msgpack: a getter that returns a function the second time is refused", () => {
   let reads = 0;
   const value = {
     get a() {
@@ -338,7 +338,7 @@ test("msgpack: a getter that gives a function the second time is refused", () =>
   assert.equal(roundTrip("next"), "next");
 });
 
-test("msgpack: what has no encoding is refused with the path to it", () => {
+test("msgpack: a value without an encoding is refused, with the path to it", () => {
   const refused = (value: unknown, path: string) =>
     assert.throws(
       () => encodingOf(codec, value),
@@ -354,7 +354,7 @@ test("msgpack: what has no encoding is refused with the path to it", () => {
   assert.throws(() => encodingOf(codec, { big: 2n ** 64n }), /at value\.big/);
 });
 
-test("msgpack: the instances that come back as plain data are those of the table", () => {
+test("msgpack: the instances that are decoded as plain data are those of the documented table", () => {
   class Price {
     readonly amount = -0;
     readonly tags = new Set(["a"]);
@@ -384,7 +384,7 @@ test("msgpack: the instances that come back as plain data are those of the table
   });
 });
 
-test("msgpack: -0 comes back wherever it is", () => {
+test("msgpack: -0 survives the round trip in every position", () => {
   const withZeros = (zero: number) => ({
     a: zero,
     0.5: [0.5, zero, 0, new Date(7), Buffer.alloc(300), "x".repeat(70), zero],
@@ -402,7 +402,7 @@ test("msgpack: -0 comes back wherever it is", () => {
   );
 });
 
-test("msgpack: a byte order mark at the start of a text of any length stays", () => {
+test("msgpack: a byte order mark at the start of a text of any length is kept", () => {
   for (const count of [1, 20, 61, 62, 63, 64, 65, 252, 253, 300, 65_533, 70_000]) {
     const text = `\ufeff${"x".repeat(count)}`;
     const value = { text, [text]: [text, "\ufeff\ufeff"], after: 77 };
@@ -413,7 +413,7 @@ test("msgpack: a byte order mark at the start of a text of any length stays", ()
   }
 });
 
-test("msgpack: objects are read as well when their keys have become known", () => {
+test("msgpack: objects are decoded the same after their keys are remembered", () => {
   const shared = msgpack();
   const shapes = fc.array(
     fc.record(
@@ -446,7 +446,7 @@ test("msgpack: objects are read as well when their keys have become known", () =
   );
 });
 
-test("msgpack: objects of many shapes through one codec all come back", () => {
+test("msgpack: objects of many shapes survive the round trip through one codec", () => {
   const shared = msgpack();
   const names = Array.from({ length: 3000 }, (_, i) => `key ${i} ${"x".repeat(i % 40)}`);
   const shapes = fc.array(fc.nat({ max: names.length - 1 }), { maxLength: 12 });

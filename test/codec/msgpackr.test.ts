@@ -12,7 +12,7 @@ import { Records } from "../../lib/codec/msgpack/records.ts";
 import { root } from "../package/consumer.ts";
 import { encodingOf, hex } from "./values.ts";
 
-test("msgpackr: what others pack with the same msgpackr, between and within our values, stays theirs", () => {
+test("msgpackr: bytes that others pack with the same msgpackr, between and within our values, stay unchanged", () => {
   const codec = msgpack();
   const writer = new ByteWriter();
   const packr = new Packr({ useRecords: false });
@@ -65,7 +65,7 @@ test("msgpackr: pieces that were handed out are never written again", () => {
   assert.deepEqual(pieces, copies);
 });
 
-test("msgpackr: no native addon is loaded, and no code is made from strings", () => {
+test("msgpackr: no native addon is loaded, and no code is generated from strings", () => {
   const program = `
     const { msgpack } = await import("${join(root, "lib", "codec", "msgpack", "msgpack.ts")}");
     const { ByteWriter } = await import("${join(root, "lib", "codec", "byte-writer.ts")}");
@@ -100,7 +100,7 @@ function endOf(keys: KeyTrie, names: readonly string[]) {
   return node;
 }
 
-test("records: a map gets a name when it came often, and at most 64 have one", () => {
+test("records: a frequent map gets a name, and at most 64 have one", () => {
   const keys = new KeyTrie();
   const records = new Records(keys);
   const come = (name: string, times: number): number => {
@@ -129,7 +129,7 @@ test("records: a map gets a name when it came often, and at most 64 have one", (
   assert.equal(full.structures.length, 64);
 });
 
-test("records: no name changes before settle, and none outlives the trie that it is of", () => {
+test("records: no name changes before settle, and none outlives its trie", () => {
   const keys = new KeyTrie();
   const records = new Records(keys);
   const node = endOf(keys, ["a", "b"]);
@@ -143,7 +143,7 @@ test("records: no name changes before settle, and none outlives the trie that it
   assert.deepEqual([...records.structures], []);
 });
 
-test("marks: a copy leaves out the keys of records only, and gives integers a token of their own", () => {
+test("marks: a copy omits only the keys of records, and gives integers a token of their own", () => {
   const marks = new Marks();
   const source = hex("00 82 a161 50 a162 81 a163 51 00");
   const outer = marks.add(1, 2, MARK.map);
@@ -174,7 +174,7 @@ test("negative control: without marks, msgpackr drops a byte order mark, and rea
   assert.equal(codec.decode(encodingOf(codec, text)), text);
 });
 
-test("scan: a flat map that is cut short, or followed by something, is not taken for a whole one", () => {
+test("scan: a flat map that is truncated, or followed by other bytes, is not accepted as a whole one", () => {
   const codec = msgpack();
   const flat = { id: 65, symbol: "AAPL", price: 1.5, note: null, big: 2 ** 31, less: -70_000 };
   const encoding = encodingOf(codec, flat);
@@ -188,7 +188,7 @@ test("scan: a flat map that is cut short, or followed by something, is not taken
   assert.throws(() => codec.decodeAll!(behind, 1), /more than 1 values/);
 });
 
-test("scan: a value of any kind in the place of a flat one is read, or refused, as anywhere else", () => {
+test("scan: a value of any kind in place of a flat one is decoded, or refused, as usual", () => {
   const codec = msgpack();
   const others = [
     "c1",
@@ -224,7 +224,7 @@ test("scan: a value of any kind in the place of a flat one is read, or refused, 
   }
 });
 
-test("scan: what a codec remembers changes nothing of what it makes of damaged frames", () => {
+test("scan: the caches of a codec do not change how it decodes damaged frames", () => {
   const warm = msgpack();
   const orders = fc.array(
     fc.record(

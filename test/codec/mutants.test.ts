@@ -7,19 +7,19 @@ import {
 import { assertHunted } from "../support/mutation.ts";
 
 assertHunted(
-  "controls: with a count before an encoding, or what is refused of a codec, taken away, its test fails",
+  "controls: without a count before an encoding, or a check of a codec, its test fails",
   [...SIZE_MUTANTS, ...OWN_CODEC_MUTANTS],
   ["codec/encode-limits.test.ts", "codec/own-codec.test.ts"],
 );
 
 assertHunted(
-  "controls: where keys that are indices take memory for others, its test fails",
+  "controls: where keys that are indices take memory for absent ones, its test fails",
   INDEX_MUTANTS,
   ["codec/index-keys.test.ts"],
 );
 
 assertHunted(
-  "controls: where a text or bytes by themselves are written or read carelessly, its test fails",
+  "controls: without a check for single texts and bytes, its test fails",
   SINGLE_MUTANTS,
   ["codec/single.test.ts"],
 );

@@ -26,7 +26,7 @@ const FRAMINGS = (["self", "newline", "length"] as const).flatMap((delimiter) =>
   [true, false].map((batched) => ({ delimiter, batched })),
 );
 
-test("codec of a user: what its decode throws is said and kept, whatever frames it has", () => {
+test("codec of a user: an error of its decode is reported and kept as cause, for all frames", () => {
   for (const { delimiter, batched } of FRAMINGS) {
     const where = `${delimiter} ${batched}`;
     const throwing: Partial<Codec<unknown>> = {
@@ -50,7 +50,7 @@ test("codec of a user: what its decode throws is said and kept, whatever frames 
   }
 });
 
-test("codec of a user: where a frame may be another's, its own error is said and kept too", () => {
+test("codec of a user: where a frame may come from another codec, its own error is reported and kept as cause too", () => {
   const writer = new ByteWriter();
   createFraming(letters("length"), { batched: true, countMax: 10 }).append("a", writer);
   const reader = letters("newline", {
@@ -73,7 +73,7 @@ const PROMISED = {
   message: /own cannot (en|de)code the .*: (en|de)code returned a promise; it must not be asynch/,
 } as const;
 
-test("codec of a user: promises are refused, and their rejections harm nobody", async () => {
+test("codec of a user: promises are refused, and their rejections are handled", async () => {
   for (const { delimiter, batched } of FRAMINGS) {
     const options = { batched, countMax: 10 };
     const asynchronous = letters(delimiter, {
@@ -105,7 +105,7 @@ test("codec of a user: promises are refused, and their rejections harm nobody", 
   await new Promise((resolve) => setImmediate(resolve));
 });
 
-test("codec of a user: a reliable socket refuses its promises, and goes on", async (t) => {
+test("codec of a user: a reliable socket refuses its promises, and keeps working", async (t) => {
   const broken = (what: "encode" | "decode"): Codec<unknown> => {
     const good = letters("length");
     return letters("length", {

@@ -23,7 +23,7 @@ function readAll<T>(codec: Codec<T>, { bytes, ends }: Pieces): T[] {
   return ends.map((end, index) => read(ends[index - 1] ?? 0, end));
 }
 
-test("piece reader: values read from where they lie in a buffer are those that decode gives", () => {
+test("piece reader: values are read in place as decode reads them", () => {
   const codec = msgpack();
   fc.assert(
     fc.property(fc.array(values, { minLength: 1, maxLength: 20 }), (list) => {
@@ -34,7 +34,7 @@ test("piece reader: values read from where they lie in a buffer are those that d
   );
 });
 
-test("piece reader: a value that is cut short is refused, whatever follows it in the buffer", () => {
+test("piece reader: a truncated value is refused, whatever follows it in the buffer", () => {
   const codec = msgpack();
   const value = { id: 7, name: "a text of some length", tags: ["a", "b"], at: new Date(0) };
   const encoding = encodingOf(codec, value);
@@ -47,7 +47,7 @@ test("piece reader: a value that is cut short is refused, whatever follows it in
   assert.deepEqual(read(encoding.length, 2 * encoding.length), value);
 });
 
-test("piece reader: a codec that reads whole buffers only is given views of the pieces", () => {
+test("piece reader: a codec without decodeIn gets views of the pieces", () => {
   const words = [Buffer.from('"a"'), Buffer.from("12"), Buffer.from("[true]")];
   assert.deepEqual(readAll(json(), join(words)), ["a", 12, [true]]);
   // A buffer that does not start where its memory does.

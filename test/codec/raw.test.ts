@@ -6,7 +6,7 @@ import { encodingOf } from "./values.ts";
 
 const codec = raw();
 
-test("raw: bytes come back as they went, empty ones too", () => {
+test("raw: bytes survive the round trip, empty ones too", () => {
   for (const length of [0, 1, 100, 100_000]) {
     const bytes = new Uint8Array(length).fill(7);
     assert.deepEqual(new Uint8Array(codec.decode(encodingOf(codec, bytes))), bytes);
@@ -21,7 +21,7 @@ test("raw: the given array may be changed as soon as encode returns", () => {
   assert.equal(writer.take().toString(), "before");
 });
 
-test("raw: what is decoded is a view of the frame", () => {
+test("raw: a decoded value is a view of the frame", () => {
   const frame = Buffer.from("frame");
   assert.equal(codec.decode(frame).buffer, frame.buffer);
 });

@@ -26,7 +26,7 @@ const byteArrays = fc.oneof(
   fc.tuple(fc.constantFrom(...LENGTHS), fc.nat(255)).map(([n, fill]) => Buffer.alloc(n, fill)),
 );
 
-test("single: a text and bytes by themselves have the shortest head, and come back as they went", () => {
+test("single: a single text or byte array has the shortest header, and survives the round trip", () => {
   const values = fc.array(fc.oneof(texts, byteArrays), { minLength: 1, maxLength: 8 });
   fc.assert(
     fc.property(values, (given) => {
@@ -66,7 +66,7 @@ test("single: a text that is not valid UTF-8 is refused, whatever its length", (
   }
 });
 
-test("single: bytes that come back belong to whom they are given to", () => {
+test("single: decoded bytes are a copy that belongs to the caller", () => {
   for (const length of LENGTHS.filter((n) => n > 0)) {
     const encoding = encodingOf(msgpack(), Buffer.alloc(length, 7));
     const codec = msgpack<Buffer>();
@@ -76,7 +76,7 @@ test("single: bytes that come back belong to whom they are given to", () => {
   }
 });
 
-test("single: what is cut off, longer than its bytes, or something else ends nowhere", () => {
+test("single: a truncated encoding, or one of another kind, has no end position", () => {
   for (const value of [
     "x",
     "x".repeat(40),

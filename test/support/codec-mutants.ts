@@ -11,13 +11,13 @@ export const SIZE_MUTANTS: readonly Mutant[] = [
     rule: "0014",
     name: "a list is counted as it is copied",
     edits: [[COPY, "this.#checkRoom(count);", ""]],
-    hunt: [LIMITS, "msgpack reads nothing of a list"],
+    hunt: [LIMITS, "msgpack does not read a list"],
   },
   {
     rule: "0014",
     name: "what is copied is counted at the end",
     edits: [[COPY, "this.#checkRoom(0);", ""]],
-    hunt: [LIMITS, "msgpack counts an object in every place"],
+    hunt: [LIMITS, "msgpack counts an object once for each place"],
   },
   {
     rule: "0014",
@@ -29,13 +29,13 @@ export const SIZE_MUTANTS: readonly Mutant[] = [
         "this.#elementsLeft -= elements === 100 ? 0 : elements;",
       ],
     ],
-    hunt: [LIMITS, "msgpack counts a list in every place"],
+    hunt: [LIMITS, "msgpack counts a list once for each place"],
   },
   {
     rule: "0014",
     name: "the properties of a plain object count for nothing",
     edits: [[PLAIN, "count += 2;", ""]],
-    hunt: [LIMITS, "msgpack counts an object in every place"],
+    hunt: [LIMITS, "msgpack counts an object once for each place"],
   },
   {
     rule: "0014",
@@ -47,19 +47,19 @@ export const SIZE_MUTANTS: readonly Mutant[] = [
     rule: "0014",
     name: "JSON is made before anything is counted",
     edits: [["codec/json", "mayExceed(value, limits)", "false"]],
-    hunt: [LIMITS, "json counts an object in every place"],
+    hunt: [LIMITS, "json counts an object once for each place"],
   },
   {
     rule: "0014",
     name: "a list in JSON is counted item by item",
     edits: [[JSON_SIZE, "elements + coming > elementsMax", "elements > elementsMax"]],
-    hunt: [LIMITS, "json reads nothing of a list"],
+    hunt: [LIMITS, "json does not read a list"],
   },
 ];
 
 const INDICES = "codec/index-keys";
-const KEYS = "objects take memory for the keys that they have";
-const NAMES = "names of headers that are indices";
+const KEYS = "objects take memory only for the keys that they have";
+const NAMES = "headers take memory only for the names that they have";
 
 /** What keeps keys that are indices from taking memory for others. */
 export const INDEX_MUTANTS: readonly Mutant[] = (
@@ -96,13 +96,13 @@ export const OWN_CODEC_MUTANTS: readonly Mutant[] = [
     rule: "0077",
     name: "a mark of a length is taken for that of raw",
     edits: [["batch/codec-marks", 'maker === "raw" && codec.delimiter === "length"', "false"]],
-    hunt: [OWN, "what its decode throws is said"],
+    hunt: [OWN, "an error of its decode is reported and kept as cause"],
   },
   {
     rule: "0077",
     name: "a frame that may be another's hides what the codec threw",
     edits: [["batch/codec-marks", "mismatch(codec, maker, { cause })", "mismatch(codec, maker)"]],
-    hunt: [OWN, "where a frame may be another's"],
+    hunt: [OWN, "where a frame may come from another codec"],
   },
   {
     rule: "codecs",
@@ -135,20 +135,30 @@ export const SINGLE_MUTANTS: readonly Mutant[] = (
       "text",
       "not valid UTF-8",
     ],
-    ["ASCII is not looked for", "bits < 0x80", "true", "have the shortest head"],
+    [
+      "ASCII is not looked for",
+      "bits < 0x80",
+      "true",
+      "a single text or byte array has the shortest header",
+    ],
     [
       "a head is as long as if all were ASCII",
       "const head = headBytes(length);",
       "const head = from - at;",
-      "have the shortest head",
+      "a single text or byte array has the shortest header",
     ],
     [
       "bytes are those of the frame",
       "? copyOf(",
       "? ((all, from, to) => all.subarray(from, to))(",
-      "belong to whom",
+      "decoded bytes are a copy that belongs to the caller",
     ],
-    ["bytes that are not there count", "size === 0 || at > limit", "size === 0", "ends nowhere"],
+    [
+      "bytes that are not there count",
+      "size === 0 || at > limit",
+      "size === 0",
+      "a truncated encoding",
+    ],
   ] as const
 ).map(([name, from, to, test]) => {
   return { rule: "0080", name, edits: [[SINGLE, from, to]], hunt: ["codec/single", test] };

@@ -1,8 +1,11 @@
 import type { Mutant } from "./mutation.ts";
 
 const HEADERS = "batch/headers";
-const LYING = [HEADERS, "a receiver believes no length"] as const;
-const BOUNDS = [HEADERS, "beyond the receiver's bounds"] as const;
+const LYING = [HEADERS, "a receiver checks every length"] as const;
+const BOUNDS = [
+  HEADERS,
+  "beyond the receiver's limits they are refused before they are decoded",
+] as const;
 
 /** What bounds the headers that peers send. */
 export const HEADER_MUTANTS: readonly Mutant[] = [
@@ -38,7 +41,7 @@ export const HEADER_MUTANTS: readonly Mutant[] = [
     edits: [
       ["batch/batcher", "begin + beside > this.#batchBytesMax", "begin > this.#batchBytesMax"],
     ],
-    hunt: ["batch/batcher", "headers count to batchBytesMax"],
+    hunt: ["batch/batcher", "headers count towards batchBytesMax"],
   },
 ];
 
@@ -69,7 +72,7 @@ export const MARK_MUTANTS: readonly Mutant[] = [
     rule: "0077",
     name: "what ends like JSON is taken for it",
     edits: [[MARKS, "(length > SURE_BYTES_MAX || isJson(frame))", "true"]],
-    hunt: [MARKS, "peers of other libraries write is read"],
+    hunt: [MARKS, "frames that peers of other libraries write are read unchanged"],
   },
 ];
 
