@@ -22,7 +22,7 @@ async function temporary(t: TestContext): Promise<string> {
   return directory;
 }
 
-test("journal arguments: of journals what is no path is a TypeError", async (t) => {
+test("journal arguments: an invalid path of a journal is a TypeError", async (t) => {
   const directory = await temporary(t);
   const calls: Calls = {
     FileJournal: (path) => FileJournal.open(path),
@@ -36,7 +36,7 @@ test("journal arguments: of journals what is no path is a TypeError", async (t) 
   await assertRefused(calls, NO_PATHS, text);
 });
 
-test("journal arguments: a repair whose options are in the wrong place says where they belong", async (t) => {
+test("journal arguments: repair options in the wrong place are a TypeError that names the right one", async (t) => {
   const directory = await temporary(t);
   const repair = (ports: never) => repairJournal(directory, ports);
   await assertRefused(
@@ -48,7 +48,7 @@ test("journal arguments: a repair whose options are in the wrong place says wher
   await assertRefused({ renew }, ["yes", 1, null], () => /newStream must be true or false/);
 });
 
-test("journal arguments: a journal refuses what it cannot take, and stores nothing of it", async (t) => {
+test("journal arguments: a journal refuses invalid arguments, and stores nothing of the call", async (t) => {
   const directory = await temporary(t);
   const file = await FileJournal.open(directory);
   for (const journal of [file, new MemoryJournal()] as Journal[]) {

@@ -20,7 +20,7 @@ async function lack(t: TestContext, left: number, how: "spare" | "plain" | "stol
 }
 
 for (const left of [0, 1, 2, 3]) {
-  test(`descriptors: with ${left} left a new segment waits for more, and nothing ends`, async (t) => {
+  test(`descriptors: with ${left} left, a new segment waits for more, and the journal continues`, async (t) => {
     const { place, during, stored } = await lack(t, left, "spare");
     assert.ok(during === "stored" || during === "BROKERLESS_NO_SPACE", during);
     if (left === 0) assert.equal(during, "BROKERLESS_NO_SPACE");
@@ -31,7 +31,7 @@ for (const left of [0, 1, 2, 3]) {
   });
 }
 
-test("descriptors: a spare one that others take first is a lack, too, and nothing ends", async (t) => {
+test("descriptors: a spare descriptor that other code takes first counts as missing, and the journal continues", async (t) => {
   const { place, during, stored } = await lack(t, 1, "stolen");
   assert.deepEqual([during, stored], ["BROKERLESS_NO_SPACE", 200]);
   await using journal = await FileJournal.open(place);
@@ -39,7 +39,7 @@ test("descriptors: a spare one that others take first is a lack, too, and nothin
   assert.ok((await journal.verify()).ok);
 });
 
-test("descriptors: negative control: with one left it is the spare one that lets a segment begin", async (t) => {
+test("descriptors: negative control: with one left, a segment can start only with the spare descriptor", async (t) => {
   assert.equal((await lack(t, 1, "spare")).during, "stored");
   const { during, stored } = await lack(t, 1, "plain");
   assert.deepEqual([during, stored], ["BROKERLESS_NO_SPACE", 200]);

@@ -39,7 +39,7 @@ async function fill(Kind: (typeof KINDS)[keyof typeof KINDS], place: string): Pr
 }
 
 for (const [kind, Kind] of Object.entries(KINDS)) {
-  test(`hard links: ${kind}: a copy of them is refused, and so is its original, until one is gone`, async (t) => {
+  test(`hard links: ${kind}: a hard-linked copy is refused, and so is its original, until one is removed`, async (t) => {
     const places = makeHome(t);
     await fill(Kind, places.place);
     linkAll(places);
@@ -50,7 +50,7 @@ for (const [kind, Kind] of Object.entries(KINDS)) {
     assert.equal(journal.seqStored, 1);
   });
 
-  test(`hard links: ${kind}: a copy that is made of an open journal is refused while it is open, and after`, async (t) => {
+  test(`hard links: ${kind}: a hard-linked copy of an open journal is refused while it is open, and afterwards`, async (t) => {
     const places = makeHome(t);
     const journal = await Kind.open(places.place);
     await journal.append(Buffer.from("start"));
@@ -67,7 +67,7 @@ for (const [kind, Kind] of Object.entries(KINDS)) {
 }
 
 for (const name of ["0000000001.segment", "mark", "checkpoint", "reserve", "lock"]) {
-  test(`hard links: ${name} alone is enough to be refused, by a repair too`, async (t) => {
+  test(`hard links: ${name} alone as a hard link is refused, by a repair too`, async (t) => {
     const { place, copy } = makeHome(t);
     const journal = await FileJournal.open(place, { segmentBytes: 4096 });
     for (let i = 0; i < 40; i++) await journal.append(Buffer.alloc(200));
@@ -83,7 +83,7 @@ for (const name of ["0000000001.segment", "mark", "checkpoint", "reserve", "lock
   });
 }
 
-test("hard links: what is linked after the look is neither written nor emptied", async (t) => {
+test("hard links: a file linked after the check is neither written nor emptied", async (t) => {
   const { place, copy } = makeHome(t);
   fs.writeFileSync(place, "precious");
   linkSync(place, copy);
@@ -96,7 +96,7 @@ test("hard links: what is linked after the look is neither written nor emptied",
   assert.equal(fs.readFileSync(copy, "latin1"), "");
 });
 
-test("hard links: who only reads goes on", async (t) => {
+test("hard links: readers and backups are allowed", async (t) => {
   const places = makeHome(t);
   await fill(FileJournal, places.place);
   linkAll(places);
@@ -118,7 +118,7 @@ test("hard links: lmdb: files that are symbolic links are refused", async (t) =>
   await assert.rejects(LmdbJournal.open(copy), /data\.mdb must be a file of the journal's own/);
 });
 
-test("hard links: negative control: without the look a copy writes over what was confirmed", async (t) => {
+test("hard links: negative control: without the check a copy overwrites confirmed entries", async (t) => {
   const places = makeHome(t);
   await fill(FileJournal, places.place);
   linkAll(places);

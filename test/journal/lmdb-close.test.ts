@@ -15,7 +15,7 @@ async function filled(t: TestContext): Promise<LmdbJournal> {
 }
 
 for (const follow of [true, false]) {
-  test(`lmdb journal: a read${follow ? " that follows" : ""} is told what the close has left unread`, async (t) => {
+  test(`lmdb journal: a read${follow ? " that follows" : ""} rejects with the range that a close left unread`, async (t) => {
     const journal = await filled(t);
     const seqs: number[] = [];
     const reading = (async () => {
@@ -33,7 +33,7 @@ for (const follow of [true, false]) {
   });
 }
 
-test("lmdb journal: who follows and has read all ends with the close", async (t) => {
+test("lmdb journal: a following reader that has read everything ends with the close", async (t) => {
   const journal = await filled(t);
   let last = 0;
   for await (const { seq } of journal.read({ follow: true })) {

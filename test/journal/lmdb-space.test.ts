@@ -9,7 +9,7 @@ const MAP_BYTES = 2 ** 20;
 const BYTES = 10_000;
 const isFull = { code: "BROKERLESS_NO_SPACE", retryable: true };
 
-test("lmdb journal: a full map refuses with BROKERLESS_NO_SPACE, and freeing makes room", async (t) => {
+test("lmdb journal: a full map is BROKERLESS_NO_SPACE, and freeing entries makes room", async (t) => {
   const directory = new World(t).directory();
   const journal = await LmdbJournal.open(directory, { mapBytesMax: MAP_BYTES });
   const entry = (seq: number) => new Uint8Array(BYTES).fill(seq);
@@ -35,7 +35,7 @@ test("lmdb journal: a full map refuses with BROKERLESS_NO_SPACE, and freeing mak
   assert.equal(again.get("said")?.toString(), "that it is full");
 });
 
-test("lmdb journal: a failed commit's own reason is what counts, and is handled", async () => {
+test("lmdb journal: the reason of a failed commit determines its error, and is no unhandled rejection", async () => {
   const reason = (code: number) => Object.assign(new Error("no"), { code });
   for (const code of [27, 28, 122, -30792]) {
     const failed = Object.assign(new Error("Commit failed"), {
@@ -50,7 +50,7 @@ test("lmdb journal: a failed commit's own reason is what counts, and is handled"
   assert.equal((await lmdbFailure(other, "write")).code, "BROKERLESS_JOURNAL_FAILED");
 });
 
-test("lmdb journal: what is said of entries needs no room in the map", (t) => {
+test("lmdb journal: named values and copies are accepted by a full map", (t) => {
   const directory = new World(t).directory();
   const stats = {
     pageSize: 4_096,

@@ -57,7 +57,7 @@ for (const name of NAMES) {
     ["link", (path: string, victim: string) => symlinkSync(victim, path)],
     ["pipe", (path: string) => execFileSync("mkfifo", [path])],
   ] as const) {
-    test(`odd files: ${name} is a ${kind}: nothing outside is changed, and nobody hangs`, async (t) => {
+    test(`odd files: ${name} is a ${kind}: nothing outside is changed, and no call hangs`, async (t) => {
       for (const isOld of [false, true]) {
         const { place, victim } = makeHome(t);
         if (isOld) await fill(place);
@@ -80,7 +80,7 @@ for (const name of NAMES) {
   }
 }
 
-test("odd files: a repair saves nothing through a link named broken, and leaves all as it was", async (t) => {
+test("odd files: a repair saves nothing through a link named broken, and changes nothing", async (t) => {
   const { place, victim } = makeHome(t);
   await fill(place);
   const elsewhere = `${victim}.d`;
@@ -92,7 +92,7 @@ test("odd files: a repair saves nothing through a link named broken, and leaves 
   assert.deepEqual(readdirSync(place), before);
 });
 
-test("odd files: negative control: a plain open would write through the link", (t) => {
+test("odd files: negative control: a plain open writes through the link", (t) => {
   const { place, victim } = makeHome(t);
   mkdirSync(place);
   symlinkSync(victim, join(place, "mark"));

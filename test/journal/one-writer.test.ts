@@ -48,7 +48,7 @@ const LOOKING_AWAY: JournalPorts = {
 };
 
 for (const [kind, Kind] of Object.entries(KINDS)) {
-  test(`one writer: ${kind}: a second open of this thread is refused, and told by whom`, async (t) => {
+  test(`one writer: ${kind}: a second open in the same thread is refused, with the holder's name in the error`, async (t) => {
     const place = join(directory(t), "q.d");
     const journal = await Kind.open(place);
     await assert.rejects(Kind.open(place), (error) => {
@@ -62,7 +62,7 @@ for (const [kind, Kind] of Object.entries(KINDS)) {
     await (await Kind.open(place)).close();
   });
 
-  test(`one writer: ${kind}: another process is refused until this one dies, however it dies`, async (t) => {
+  test(`one writer: ${kind}: another process is refused until the holder dies, in any way`, async (t) => {
     const place = directory(t);
     const first = new Program(t, HOLDER);
     assert.match(await first.start([kind, place]), /^opened/);
@@ -74,7 +74,7 @@ for (const [kind, Kind] of Object.entries(KINDS)) {
     await (await Kind.open(place)).close();
   });
 
-  test(`one writer: ${kind}: what is appended after the directory was removed is not stored`, async (t) => {
+  test(`one writer: ${kind}: an append after the removal of the directory is not stored`, async (t) => {
     const place = join(directory(t), "j");
     const journal = await Kind.open(place);
     await journal.append(Buffer.from("before"));
@@ -85,7 +85,7 @@ for (const [kind, Kind] of Object.entries(KINDS)) {
   });
 }
 
-test("one writer: sync and close of an idle journal say that its directory is gone", async (t) => {
+test("one writer: sync and close of an idle journal report that its directory is gone", async (t) => {
   for (const call of ["sync", "close"] as const) {
     const place = join(directory(t), "j");
     const journal = await FileJournal.open(place);
@@ -96,7 +96,7 @@ test("one writer: sync and close of an idle journal say that its directory is go
   }
 });
 
-test("one writer: another network namespace is no way around it", async (t) => {
+test("one writer: a process in another network namespace is refused", async (t) => {
   if (spawnSync("unshare", ["-n", "true"]).status !== 0) {
     t.skip("not allowed to make a network namespace");
     return;
@@ -125,7 +125,7 @@ test("one writer: a repair is refused while it runs", async (t) => {
   await journal.close();
 });
 
-test("one writer: whatever a lock's file holds, it is stale without a lock, and one of many takes it", async (t) => {
+test("one writer: a lock file without a lock is stale, whatever its content, and one of many openers gets it", async (t) => {
   for (const text of ["", "x", "1", String(process.pid), '{"pid":1,"host":"h","since":"now"}']) {
     const place = directory(t);
     writeFileSync(join(place, LOCK_NAME), text);
@@ -139,7 +139,7 @@ test("one writer: whatever a lock's file holds, it is stale without a lock, and 
   }
 });
 
-test("one writer: a lock's file that its holder removes between the open and the lock is not the lock", async (t) => {
+test("one writer: a lock file that its holder removes between the open and the lock is not used", async (t) => {
   const place = directory(t);
   const path = join(place, LOCK_NAME);
   writeFileSync(path, "");
@@ -158,7 +158,7 @@ test("one writer: a lock's file that its holder removes between the open and the
   await lock.release();
 });
 
-test("one writer: negative control: without a lock all of them take it", async (t) => {
+test("one writer: negative control: without a lock every opener succeeds", async (t) => {
   const place = directory(t);
   const noLock = async () => ({ assertHeld() {}, async release() {} });
   await (await FileJournal.open(place)).close();
@@ -168,7 +168,7 @@ test("one writer: negative control: without a lock all of them take it", async (
   for (const { value } of opened) await value.close();
 });
 
-test("one writer: what somebody else wrote into the lock's file is not repeated", async (t) => {
+test("one writer: foreign content of the lock file is not shown", async (t) => {
   const place = directory(t);
   const journal = await FileJournal.open(place);
   const holder = { pid: "\u001b[2J1", host: "h", since: "2026-01-01T00:00:00.000Z" };
@@ -177,7 +177,7 @@ test("one writer: what somebody else wrote into the lock's file is not repeated"
   await journal.close();
 });
 
-test("one writer: a lock that is a link or a pipe is refused, and nothing outside is written", async (t) => {
+test("one writer: a lock file that is a link or a pipe is refused, and nothing outside is written", async (t) => {
   const home = directory(t);
   const victim = join(home, "victim");
   writeFileSync(victim, "precious");
@@ -190,7 +190,7 @@ test("one writer: a lock that is a link or a pipe is refused, and nothing outsid
   await assert.rejects(FileJournal.open(join(home, "j")), /must be a file/);
 });
 
-test("one writer: a directory that everybody may write to is made the owner's alone", async (t) => {
+test("one writer: a directory that everybody can write to is made private", async (t) => {
   const place = directory(t);
   for (const [before, after] of [
     [0o777, 0o700],
@@ -203,7 +203,7 @@ test("one writer: a directory that everybody may write to is made the owner's al
   }
 });
 
-test("one writer: the working directory may change, and a relative path stays where it was", async (t) => {
+test("one writer: a relative path stays valid when the working directory changes", async (t) => {
   const home = directory(t);
   const before = process.cwd();
   t.after(() => process.chdir(before));
@@ -219,7 +219,7 @@ test("one writer: the working directory may change, and a relative path stays wh
   await again.close();
 });
 
-test("one writer: a directory that was replaced is left alone, at every sync level, and when it frees", async (t) => {
+test("one writer: a replaced directory is not written to, at every sync level, nor by freeing", async (t) => {
   for (const sync of ["always", "interval", "never"] as const) {
     const home = directory(t);
     const place = join(home, "j");
@@ -239,7 +239,7 @@ test("one writer: a directory that was replaced is left alone, at every sync lev
   }
 });
 
-test("one writer: negative control: who does not look again goes on storing in a directory that is gone", async (t) => {
+test("one writer: negative control: without the check, entries are stored in a removed directory", async (t) => {
   const place = join(directory(t), "j");
   const journal = await FileJournal.openWith(LOOKING_AWAY, place);
   await journal.append(Buffer.from("before"));
@@ -248,7 +248,7 @@ test("one writer: negative control: who does not look again goes on storing in a
   await journal.close().catch(() => {});
 });
 
-test("one writer: a directory behind a dead link is refused at once", async (t) => {
+test("one writer: a directory behind a dangling link is refused at once", async (t) => {
   const home = directory(t);
   symlinkSync(join(home, "not mounted"), join(home, "data"));
   for (const place of [join(home, "data"), join(home, "data", "a", "b"), "/proc/none/queue"]) {
@@ -257,7 +257,7 @@ test("one writer: a directory behind a dead link is refused at once", async (t) 
   }
 });
 
-test("one writer: a directory behind a link is written, and locked by any of its names", async (t) => {
+test("one writer: a directory behind a link can be used, and is locked under each of its names", async (t) => {
   const home = directory(t);
   mkdirSync(join(home, "real"));
   symlinkSync(join(home, "real"), join(home, "name"));

@@ -16,7 +16,7 @@ async function held(disk: SimDisk, wanted = WANTED): Promise<Reserve> {
 
 const lengthOn = (disk: SimDisk) => (disk.paths.includes(PATH) ? disk.peek(PATH).length : 0);
 
-test("reserve: each share is given back by itself, and taken again where there is room", async () => {
+test("reserve: each share is given back separately, and allocated again where there is room", async () => {
   for (const [first, second] of [
     ["values", "copies"],
     ["copies", "values"],
@@ -35,7 +35,7 @@ test("reserve: each share is given back by itself, and taken again where there i
   }
 });
 
-test("reserve: on a full disk the next run has what this one had left, and takes no other's part", async () => {
+test("reserve: on a full disk the next run inherits the remaining shares, and takes no space of others", async () => {
   for (const released of ["values", "copies"] as const) {
     const disk = new TightDisk(512);
     await (await held(disk)).release(released);
@@ -50,7 +50,7 @@ test("reserve: on a full disk the next run has what this one had left, and takes
   }
 });
 
-test("reserve: a part of a share is all there is on a full disk, and keeps no entries out", async () => {
+test("reserve: an incomplete share on a full disk is accepted, and does not block entries", async () => {
   const disk = new TightDisk(512);
   await held(disk, { values: 64, copies: 100 });
   disk.capacityBytes = lengthOn(disk);
@@ -60,7 +60,7 @@ test("reserve: a part of a share is all there is on a full disk, and keeps no en
   assert.equal(lengthOn(disk), 64);
 });
 
-test("reserve: zeros that were holes are written anew, and what is too much is cut off", async () => {
+test("reserve: holes are overwritten with zeros, and excess length is cut off", async () => {
   const disk = new SimDisk();
   const file = await disk.open(PATH, "create");
   await file.truncate(2_000);
@@ -75,7 +75,7 @@ test("reserve: zeros that were holes are written anew, and what is too much is c
   );
 });
 
-test("reserve: without a descriptor to cut it with, all of it is given back", async () => {
+test("reserve: without a descriptor for truncation, the whole reserve is given back", async () => {
   const disk = new SimDisk();
   let lacks = false;
   const faulty = new FaultyDisk(disk, (call) =>

@@ -5,7 +5,7 @@ import { SimDisk } from "../support/sim-disk.ts";
 import { simPorts } from "../support/sim-ports.ts";
 import { VECTORS } from "./vectors.ts";
 
-test("vectors: a directory of format version 1 opens, with all that was in it", async () => {
+test("vectors: a directory of format version 1 opens with all its contents", async () => {
   for (const names of [Object.keys(VECTORS), ["0000000001.segment"]]) {
     const disk = new SimDisk();
     await disk.makeDirectory("/journal");
@@ -27,7 +27,7 @@ test("vectors: a directory of format version 1 opens, with all that was in it", 
   }
 });
 
-test("vectors: the same calls make the same bytes", async () => {
+test("vectors: the same calls produce the same bytes", async () => {
   const disk = new SimDisk();
   const journal = await FileJournal.openWith(simPorts(disk, 7), "/journal");
   await journal.append(Buffer.from("one"));

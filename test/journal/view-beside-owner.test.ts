@@ -48,7 +48,7 @@ class Owned {
   }
 }
 
-test("view: opens and reads beside an owner that frees while it looks", async (t) => {
+test("view: opens and reads while the owner frees segments", async (t) => {
   const owned = await new Owned(t).open();
   let seq = 3;
   owned.between(t, 4, () => owned.journal.truncateBefore(++seq));
@@ -59,7 +59,7 @@ test("view: opens and reads beside an owner that frees while it looks", async (t
   assert.deepEqual([read[0], read.at(-1)], [view.seqFirst, 10]);
 });
 
-test("view: beside an owner that begins segments while it looks, it does not go back", async (t) => {
+test("view: never goes back while the owner starts segments", async (t) => {
   const owned = await new Owned(t).open();
   const view = await JournalView.open(owned.place);
   assert.equal(view.seqStored, 10);
@@ -70,14 +70,14 @@ test("view: beside an owner that begins segments while it looks, it does not go 
   assert.equal(view.seqStored, 16);
 });
 
-test("view: negative control: one look, as its owner would take it, fails there", async (t) => {
+test("view: negative control: a single attempt, as an owner makes it, fails then", async (t) => {
   const owned = await new Owned(t).open();
   const names = await nodeDisk.list(owned.place);
   await owned.journal.truncateBefore(5);
   await assert.rejects(readHeaders(nodeDisk, owned.place, names), { code: "ENOENT" });
 });
 
-test("view: what was freed since is a gap to a read, and nothing to verify", async (t) => {
+test("view: entries freed since the open are a gap for a read, and ignored by verify", async (t) => {
   const owned = await new Owned(t).open();
   const view = await JournalView.open(owned.place);
   await owned.journal.truncateBefore(5);
@@ -90,7 +90,7 @@ test("view: what was freed since is a gap to a read, and nothing to verify", asy
   assert.equal(view.seqFirst, 5);
 });
 
-test("view: a read from the start begins with what is kept when it gets there", async (t) => {
+test("view: a read from the start begins with the first entry that is kept when it is opened", async (t) => {
   const owned = await new Owned(t).open();
   const view = await JournalView.open(owned.place);
   const { open } = nodeDisk;
@@ -110,7 +110,7 @@ test("view: a read from the start begins with what is kept when it gets there", 
   assert.deepEqual(read, [7, 8, 9, 10]);
 });
 
-test("view: what is freed under a read is a gap, with what is kept now; onMissing goes on", async (t) => {
+test("view: entries freed during a read are a gap, with the current first seq in the error; onMissing continues", async (t) => {
   for (const isTold of [false, true]) {
     const owned = await new Owned(t).open();
     const view = await JournalView.open(owned.place);
@@ -128,7 +128,7 @@ test("view: what is freed under a read is a gap, with what is kept now; onMissin
   }
 });
 
-test("journal: verify beside its own removals finds no damage", async (t) => {
+test("journal: verify finds no damage while the journal itself removes segments", async (t) => {
   const owned = await new Owned(t).open();
   const { open } = nodeDisk;
   let isFreed = false;
@@ -143,7 +143,7 @@ test("journal: verify beside its own removals finds no damage", async (t) => {
   assert.deepEqual([isFreed, report.ok, report.damage], [true, true, []]);
 });
 
-test("view: a segment that is missing in the middle is damage, however often it is looked for", async (t) => {
+test("view: a missing segment in the middle is damage, after all attempts", async (t) => {
   const owned = await new Owned(t).open();
   const view = await JournalView.open(owned.place);
   rmSync(join(owned.place, "0000000004.segment"));

@@ -108,7 +108,7 @@ export const MISFIT_MUTANTS: readonly Mutant[] = [
         "native.ipv6 = ipv6;",
       ],
     ],
-    hunt: ["transport/channel", "a host name is connected to without a warning"],
+    hunt: ["transport/channel", "connecting to a host name prints no warning on stderr"],
   },
 ];
 
@@ -513,19 +513,19 @@ export const LMDB_CLOSE_MUTANTS: readonly Mutant[] = [
     rule: "a reader is told of a close",
     name: "a read that a close cuts short ends as if it had all",
     edits: [["journal/lmdb/lmdb-journal", "throw unread(seq, this.seqStored);", "return null;"]],
-    hunt: [LMDB_CLOSE, "a read is told what the close has left unread"],
+    hunt: [LMDB_CLOSE, "a read rejects with the range that a close left unread"],
   },
   {
     rule: "a reader is told of a close",
     name: "a read goes on in a database that is closed",
     edits: [["journal/lmdb/lmdb-journal", "this.#isClosed = true;", ""]],
-    hunt: [LMDB_CLOSE, "a read that follows is told what the close has left unread"],
+    hunt: [LMDB_CLOSE, "a read that follows rejects with the range that a close left unread"],
   },
   {
     rule: "a reader is told of a close",
     name: "who follows is not told of the close",
     edits: [["journal/local-journal", "!this.#isSettled && this.seqStored", "this.seqStored"]],
-    hunt: [LMDB_CLOSE, "who follows and has read all ends with the close"],
+    hunt: [LMDB_CLOSE, "a following reader that has read everything ends with the close"],
   },
   {
     rule: "a reader is told of a close",
@@ -840,13 +840,16 @@ export const ARGUMENT_MUTANTS: readonly Mutant[] = [
     rule: ARGUMENTS_RULE,
     name: "the disk is asked for a path with NUL",
     edits: [["journal/disk/journal-place", '!directory.includes("\\0")', "true"]],
-    hunt: [JOURNAL_ARGUMENTS, "what is no path"],
+    hunt: [JOURNAL_ARGUMENTS, "an invalid path of a journal is a TypeError"],
   },
   {
     rule: ARGUMENTS_RULE,
     name: "options in the place of ports are ports",
     edits: [["journal/recovery/repair", "checkPorts(ports);", ""]],
-    hunt: [JOURNAL_ARGUMENTS, "a repair whose options"],
+    hunt: [
+      JOURNAL_ARGUMENTS,
+      "repair options in the wrong place are a TypeError that names the right one",
+    ],
   },
   {
     rule: ARGUMENTS_RULE,

@@ -106,7 +106,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       ["journal/segment/reserve", "[Buffer.alloc(all)], 0)", "[Buffer.alloc(all - kept)], kept)"],
     ],
-    hunt: ["journal/reserve", "zeros that were holes"],
+    hunt: ["journal/reserve", "holes are overwritten with zeros"],
   },
   {
     rule: "0029",
@@ -431,7 +431,7 @@ export const MUTANTS: readonly Mutant[] = [
     rule: "J20",
     name: "a lock that is not asked of the system",
     edits: [["journal/disk/directory-lock", "locks.tryLock(fd, ...range())", "fd > 0"]],
-    hunt: ["journal/one-writer", "one of many takes it"],
+    hunt: ["journal/one-writer", "a lock file without a lock is stale"],
   },
   {
     rule: "J20",
@@ -457,7 +457,7 @@ export const MUTANTS: readonly Mutant[] = [
         "this.#putMark();",
       ],
     ],
-    hunt: ["journal/one-writer", "file: what is appended after the directory was removed"],
+    hunt: ["journal/one-writer", "file: an append after the removal of the directory"],
   },
   {
     rule: "J21",
@@ -493,7 +493,10 @@ export const MUTANTS: readonly Mutant[] = [
         "this.newest.end = this.#tail.written;",
       ],
     ],
-    hunt: ["journal/file/file-journal", "a follower sees nothing"],
+    hunt: [
+      "journal/file/file-journal",
+      "a following reader sees nothing of a commit before its sync has ended",
+    ],
   },
   {
     rule: "J23",

@@ -16,19 +16,19 @@ export const LINK_MUTANTS: readonly Mutant[] = [
     rule: "0051",
     name: "what waits for a peer is not bounded",
     edits: [["transport/link-writer", "if (this.#bytes > WAITING_BYTES_MAX)", "if (false)"]],
-    hunt: [WRITER, "given up when too much waits"],
+    hunt: [WRITER, "a peer that reads nothing is dropped when too much waits for it"],
   },
   {
     rule: "0051",
     name: "a full pipe is tried for ever",
     edits: [["transport/link-writer", "if (waitedMs >= STUCK_MS_MAX)", "if (false)"]],
-    hunt: [WRITER, "does not try for ever"],
+    hunt: [WRITER, "it retries less and less often"],
   },
   {
     rule: "0051",
     name: "a peer that does not read is listened to again at once",
     edits: [["transport/router-peers", "if (peer.isDeaf)", "if (false)"]],
-    hunt: [WRITER, "not listened to for a while"],
+    hunt: [WRITER, "messages of a peer that does not read are ignored for a while"],
   },
   {
     rule: "0051",
@@ -52,13 +52,13 @@ export const LINK_MUTANTS: readonly Mutant[] = [
     rule: "0051",
     name: "data that waits is not counted",
     edits: [["transport/link-writer", "this.#dataBytes > DATA_BYTES_MANY;", "false;"]],
-    hunt: [WRITER, "says when much data waits"],
+    hunt: [WRITER, "it reports when much data waits"],
   },
   {
     rule: "0051",
     name: "nobody is told that there is room",
     edits: [["transport/link-writer", "this.#onRoom = call;", ""]],
-    hunt: [WRITER, "says when much data waits"],
+    hunt: [WRITER, "it reports when much data waits"],
   },
   {
     rule: "0051",
@@ -219,13 +219,13 @@ export const END_MUTANTS: readonly Mutant[] = [
     rule: "0056",
     name: "a DEALER drops what it has not read",
     edits: [["transport/link-hub", 'keepsUnread: kind === "dealer"', "keepsUnread: false"]],
-    hunt: [HUB, "is heard before its end"],
+    hunt: [HUB, "messages that a peer sent before it closed are received before its end"],
   },
   {
     rule: "0056",
     name: "a DEALER keeps what it has not sent",
     edits: [["transport/link-hub", "dealer.channel.renew(address.text)", "0"]],
-    hunt: [HUB, "is not said to the next at its place"],
+    hunt: [HUB, "unsent messages to a peer that left are not sent to the next peer at its address"],
   },
 ];
 
@@ -237,7 +237,7 @@ export const HANDSHAKE_MUTANTS: readonly Mutant[] = [
     rule: "0057",
     name: "libzmq dials where only handshakes fail",
     edits: [[WATCH, "if (this.#failed.has(endpoint.address))", "if (false)"]],
-    hunt: [WATCH, "the pause grows, until one is completed"],
+    hunt: [WATCH, "where only handshakes fail"],
   },
   {
     rule: "0057",
@@ -249,13 +249,16 @@ export const HANDSHAKE_MUTANTS: readonly Mutant[] = [
         "this.#options.hosts",
       ],
     ],
-    hunt: [WATCH, "the pause grows, until one is completed"],
+    hunt: [WATCH, "where only handshakes fail"],
   },
   {
     rule: "0057",
     name: "who hangs up in a handshake is never told of",
     edits: [[WATCH, "if (!hasKeys || native.closed)", "if (true)"]],
-    hunt: [WATCH, "are told once in a while"],
+    hunt: [
+      WATCH,
+      "with keys, handshakes that end repeatedly without a reason are reported at intervals",
+    ],
   },
   {
     rule: "0057",
@@ -263,7 +266,10 @@ export const HANDSHAKE_MUTANTS: readonly Mutant[] = [
     edits: [
       ["transport/monitor/failed-handshakes", "nowMs - failed.toldMs < TELL_MS_MIN", "false"],
     ],
-    hunt: [WATCH, "are told once in a while"],
+    hunt: [
+      WATCH,
+      "with keys, handshakes that end repeatedly without a reason are reported at intervals",
+    ],
   },
   {
     rule: "0057",
@@ -275,7 +281,10 @@ export const HANDSHAKE_MUTANTS: readonly Mutant[] = [
         "handshakeError({ ...endpoint, address: nativeName }, error)",
       ],
     ],
-    hunt: [WATCH, "is told by the address that was bound or connected"],
+    hunt: [
+      WATCH,
+      "a failed handshake is reported with the bound or connected address and the likely cause",
+    ],
   },
 ];
 

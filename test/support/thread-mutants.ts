@@ -15,7 +15,7 @@ export const THREAD_FRAME_MUTANTS: readonly Mutant[] = [
     rule: "0008",
     name: "what looks like a frame of a thread is undone, whatever it holds",
     edits: [[FRAMES, 'isOurs && bytes.toString("base64") === text ?', "true ?"]],
-    hunt: [FRAMES, "a frame that no thread of ours has made"],
+    hunt: [FRAMES, "a frame that toThread has not made is returned unchanged"],
   },
   {
     rule: "0008",
@@ -27,19 +27,19 @@ export const THREAD_FRAME_MUTANTS: readonly Mutant[] = [
     rule: "0008",
     name: "the id of a ROUTER's peer is encoded",
     edits: [[FRAMES, "index < own || frame.length", "frame.length"]],
-    hunt: [FRAMES, "the id of a ROUTER's peer"],
+    hunt: [FRAMES, "the routing id of a ROUTER's peer is unchanged"],
   },
   {
     rule: "0008",
     name: "the id of a ROUTER's peer is undone",
     edits: [[FRAMES, "index < own ? frame : plainly(frame)", "plainly(frame)"]],
-    hunt: [FRAMES, "the id of a ROUTER's peer"],
+    hunt: [FRAMES, "the routing id of a ROUTER's peer is unchanged"],
   },
   {
     rule: "0008",
     name: "what begins with the mark goes as it is",
     edits: [[FRAMES, "isUtf8(bytes) && !isMarked(bytes)", "isUtf8(bytes)"]],
-    hunt: [FRAMES, "what a thread sends that looks like"],
+    hunt: [FRAMES, "application data that looks encoded arrives as it was sent"],
   },
 ];
 
@@ -76,13 +76,13 @@ export const BIND_CLOSE_MUTANTS: readonly Mutant[] = [
     ],
     hunt: [
       BIND_CLOSE,
-      "a socket that is closed meanwhile says so, and the address is free (inproc)",
+      "a socket closed during the bind is BROKERLESS_CLOSED, and the address is free (inproc)",
     ],
   },
   {
     rule: "0008",
     name: "an inproc name is asked for once",
     edits: [ONE_TRY],
-    hunt: [BIND_CLOSE, "an inproc name that is given up meanwhile"],
+    hunt: [BIND_CLOSE, "an inproc name that is being released is awaited"],
   },
 ];

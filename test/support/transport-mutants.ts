@@ -11,19 +11,19 @@ export const ACCEPT_MUTANTS: readonly Mutant[] = [
     rule: "0009",
     name: "nobody waits for libzmq's accept",
     edits: [["transport/gate/gate", "this.#descriptors.isScarce && awaitAccept(inner)", "false"]],
-    hunt: [ACCEPT, "where descriptors are few"],
+    hunt: [ACCEPT, "with few descriptors"],
   },
   {
     rule: "0009",
     name: "the greeting is not what was read",
     edits: [[ACCEPT, "greeting.subarray(0, bytes)", "Buffer.alloc(bytes)"]],
-    hunt: [ACCEPT, "where descriptors are few"],
+    hunt: [ACCEPT, "with few descriptors"],
   },
   {
     rule: "0009",
     name: "everybody waits for libzmq's accept",
     edits: [["transport/native/descriptors", "this.#free <= PLENTY", "true"]],
-    hunt: [ACCEPT, "where there are plenty"],
+    hunt: [ACCEPT, "with plenty of descriptors"],
   },
 ];
 
@@ -33,7 +33,7 @@ export const IPC_MUTANTS: readonly Mutant[] = [
     rule: "0059",
     name: "the file of a socket has the mode that the umask gives it",
     edits: [[FILE, "chmodSync(this.draft, MODE);", ""]],
-    hunt: [MODE, "the path of a Pull is for its own account"],
+    hunt: [MODE, "the path of a Pull is private to its account"],
   },
   {
     rule: "0059",
@@ -57,7 +57,7 @@ export const IPC_MUTANTS: readonly Mutant[] = [
     rule: "0013",
     name: "nobody looks whether there is a directory",
     edits: [["transport/native/ipc-path", "await checkDirectory(dirname(place));", ""]],
-    hunt: [MODE, "a directory that is not there is said, with a gate"],
+    hunt: [MODE, "a missing directory is reported, with a gate"],
   },
 ];
 
@@ -83,6 +83,6 @@ export const DESCRIPTOR_MUTANTS: readonly Mutant[] = [
     rule: "errors",
     name: "the error of the system comes as it is",
     edits: [["transport/native/out-of-descriptors", "CODES.has(cause.code)", "false"]],
-    hunt: ["transport/native/out-of-descriptors", "what the system says is an error of ours"],
+    hunt: ["transport/native/out-of-descriptors", "the system's error becomes BROKERLESS_NO_SPACE"],
   },
 ];

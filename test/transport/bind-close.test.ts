@@ -25,7 +25,7 @@ async function bindAndClose(
 }
 
 eachTransport(
-  "bind: a socket that is closed meanwhile says so, and the address is free",
+  "bind: a socket closed during the bind is BROKERLESS_CLOSED, and the address is free",
   async (t, wire) => {
     const taken = open(t, new Pull());
     const address = await taken.bind(wire.address());
@@ -47,7 +47,7 @@ eachTransport(
 );
 
 for (const transport of ["tcp", "ipc"] as const) {
-  test(`bind: a socket that is closed before its gate is there says so (${transport})`, async (t) => {
+  test(`bind: a socket closed before its gate is open is BROKERLESS_CLOSED (${transport})`, async (t) => {
     const address = wireOf(t, transport).address();
     for (let steps = 0; steps < STEPS; steps++) {
       const ending = await bindAndClose(new Pull({ gate: true }), address, steps);
@@ -57,7 +57,7 @@ for (const transport of ["tcp", "ipc"] as const) {
   });
 }
 
-test("bind: an inproc name of somebody else's is BROKERLESS_ADDRESS, also where only half of it is taken", async (t) => {
+test("bind: an inproc name in use is BROKERLESS_ADDRESS, even if only its presence endpoint is taken", async (t) => {
   const other = new zmq.Router();
   t.after(() => other.close());
   await other.bind("inproc://half#presence");
@@ -67,7 +67,7 @@ test("bind: an inproc name of somebody else's is BROKERLESS_ADDRESS, also where 
   await pull.bind("inproc://half");
 });
 
-test("bind: an inproc name that is given up meanwhile is waited for", async (t) => {
+test("bind: an inproc name that is being released is awaited", async (t) => {
   const other = open(t, new Pull());
   await other.bind("inproc://late");
   const bound = open(t, new Pull()).bind("inproc://late");

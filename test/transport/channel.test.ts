@@ -89,7 +89,7 @@ eachTransport("channel: to connect twice to one address is to connect once", asy
 });
 
 for (const host of ["*", "0.0.0.0", "localhost"]) {
-  test(`channel: peers of "tcp://${host}:*" are gone when it is unbound`, async (t) => {
+  test(`channel: peers of "tcp://${host}:*" are gone after unbind`, async (t) => {
     const { pull, push, peers } = pair(t);
     const address = await pull.bind(`tcp://${host}:*`);
     push.connect(address.replace("0.0.0.0", "127.0.0.1"));
@@ -99,7 +99,7 @@ for (const host of ["*", "0.0.0.0", "localhost"]) {
   });
 }
 
-test("channel: peers behind a host name are counted after any reconnect, and gone when given up", async (t) => {
+test("channel: peers with a host name are counted after any reconnect, and gone after disconnect", async (t) => {
   const { pull: first, push, peers } = pair(t);
   const address = await first.bind("tcp://127.0.0.1:*");
   const named = address.replace("127.0.0.1", "localhost");
@@ -119,7 +119,7 @@ test("channel: peers behind a host name are counted after any reconnect, and gon
 });
 
 for (const transport of ["tcp", "ipc"] as const) {
-  test(`channel: a handshake that is reported when its endpoint was given up is no peer (${transport})`, async (t) => {
+  test(`channel: a handshake that is reported after its endpoint was released is no peer (${transport})`, async (t) => {
     const { pull, push, peers } = pair(t);
     const address = await pull.bind(wireOf(t, transport).address());
     push.connect(address);
@@ -140,7 +140,7 @@ for (const transport of ["tcp", "ipc"] as const) {
   });
 }
 
-test("channel: an idle socket tells its peer at once that it has disconnected", async (t) => {
+test("channel: an idle socket's disconnect reaches its peer at once", async (t) => {
   const { pull, push } = pair(t);
   const address = await pull.bind("tcp://127.0.0.1:*");
   push.connect(address);
@@ -162,7 +162,7 @@ eachTransport(
 );
 
 for (const transport of ["tcp", "ipc"] as const) {
-  test(`channel: a subscriber that nobody reads from tells a restarted publisher too (${transport})`, async (t) => {
+  test(`channel: a subscriber that nobody reads from sends its subscriptions to a restarted publisher too (${transport})`, async (t) => {
     const subscriber = open(t, new Subscriber());
     subscriber.subscribe("a");
     const first = open(t, new Publisher());
@@ -194,7 +194,7 @@ const changes: readonly [name: string, change: Change][] = [
 ];
 
 for (const [name, change] of changes) {
-  test(`channel: a message that comes in the turn in which the socket ${name} is received`, async (t) => {
+  test(`channel: a message that arrives in the turn in which the socket ${name} is received`, async (t) => {
     const { pull, push } = pair(t);
     await wireOf(t, "tcp").join(pull, push);
     const received = pull.receive();
@@ -207,7 +207,7 @@ for (const [name, change] of changes) {
 }
 
 eachTransport(
-  "channel: a peer that is no peer of ours works, and is counted where ZeroMQ tells",
+  "channel: a peer of another library works, and is counted where ZeroMQ reports it",
   async (t, wire) => {
     const pull = open(t, new Pull<number>({ batch: false }));
     const address = await pull.bind(wire.address());
@@ -237,7 +237,7 @@ test("channel: a socket closed while it binds frees the address", async (t) => {
   await assert.rejects(binding, { code: "BROKERLESS_CLOSED" });
 });
 
-test("channel: behind an IPv6 address an IPv4 one is bound, met and given up as it is called", async (t) => {
+test("channel: an IPv4 address can be bound, connected and unbound after an IPv6 one, by its usual name", async (t) => {
   if (
     !Object.values(networkInterfaces()).some((all) => all?.some((each) => each.address === "::1"))
   ) {
@@ -258,7 +258,7 @@ test("channel: behind an IPv6 address an IPv4 one is bound, met and given up as 
   await push.ready();
 });
 
-test("channel: a host name is connected to without a warning on stderr", async (t) => {
+test("channel: connecting to a host name prints no warning on stderr", async (t) => {
   const { family } = await lookup("localhost");
   if (family === 6) {
     t.skip("each change to IPv6 and back is told by zeromq.js");

@@ -57,7 +57,7 @@ async function crowded(t: TestContext, count: number, listener: Partial<LinkHubL
   return { center, heard, others };
 }
 
-test("link hub: many peers that go together are one suspicion, not one each", async (t) => {
+test("link hub: many peers that leave together cause one check, not one each", async (t) => {
   let suspicions = 0;
   const { others, heard } = await crowded(t, 60, {
     onSuspect: () => {
@@ -76,14 +76,14 @@ test("link hub: many peers that go together are one suspicion, not one each", as
   assert.ok(suspicions >= 1 && suspicions <= allowed, `${suspicions}, at most ${allowed}`);
 });
 
-test("link hub: a peer that was closed is remembered no longer", async (t) => {
+test("link hub: a closed peer is no longer remembered", async (t) => {
   const { center, heard } = await crowded(t, 3);
   assert.equal(center.remembered, 3);
   for (const peer of heard) peer.close();
   assert.equal(center.remembered, 0);
 });
 
-test("link hub: a peer that is forgotten hears what was said to it, and may speak again", async (t) => {
+test("link hub: a forgotten peer still receives its messages, and may send again", async (t) => {
   let heard = 0;
   const center = hub(t, {
     onMessage: (peer) => {
@@ -106,7 +106,7 @@ test("link hub: a peer that is forgotten hears what was said to it, and may spea
   await eventually(() => assert.equal(center.remembered, 0));
 });
 
-test("link hub: what a peer said before it closed is heard before its end, on either side", async (t) => {
+test("link hub: messages that a peer sent before it closed are received before its end, on either side", async (t) => {
   const words = ["done", "told", "bye"].map((word) => Buffer.from(word));
   for (const side of range(24).map((index) => (index % 2 === 0 ? "binds" : "connects"))) {
     const heard: string[] = [];
@@ -138,7 +138,7 @@ test("link hub: what a peer said before it closed is heard before its end, on ei
   }
 });
 
-test("link hub: what was to be said to a peer that went away is not said to the next at its place", async (t) => {
+test("link hub: unsent messages to a peer that left are not sent to the next peer at its address", async (t) => {
   const [first, second] = [[] as string[], [] as string[]];
   const place = (heard: string[]): LinkHub =>
     hub(t, { onMessage: (_, [word]) => void heard.push(`${word}`) });

@@ -46,7 +46,7 @@ async function pass(t: TestContext, ms: number): Promise<void> {
   }
 }
 
-test("link writer: a peer that reads nothing is given up when too much waits for it", async () => {
+test("link writer: a peer that reads nothing is dropped when too much waits for it", async () => {
   const { told, writer } = setUp();
   const message = [Buffer.alloc(1_000)];
   let written = 0;
@@ -68,7 +68,7 @@ test("link writer: data within a peer's credit does not count (control)", async 
   assert.equal(fake.sent, 100);
 });
 
-test("link writer: it says when much data waits, and once when little does", async (t) => {
+test("link writer: it reports when much data waits, and once when little does", async (t) => {
   const { fake, writer } = setUp();
   t.mock.timers.enable({ apis: ["setTimeout", "setImmediate"] });
   const told: string[] = [];
@@ -92,7 +92,7 @@ test("link writer: it says when much data waits, and once when little does", asy
   assert.deepEqual([told, fake.sent], [["second"], 31]);
 });
 
-test("link writer: it does not try for ever, and ever less often", async (t) => {
+test("link writer: it retries less and less often, and stops eventually", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout", "setImmediate"] });
   const { fake, told, writer } = setUp();
   writer.write([Buffer.alloc(1)], false);
@@ -105,7 +105,7 @@ test("link writer: it does not try for ever, and ever less often", async (t) => 
   assert.deepEqual([told, fake.tries], [{ gone: 0, stuck: 1 }, tries]);
 });
 
-test("link writer: a peer that takes something now and then is not given up (control)", async (t) => {
+test("link writer: a peer that reads now and then is not dropped (control)", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout", "setImmediate"] });
   const { fake, told, writer } = setUp();
   for (const _ of range(20)) writer.write([Buffer.alloc(1)], false);
@@ -117,7 +117,7 @@ test("link writer: a peer that takes something now and then is not given up (con
   assert.deepEqual([told.stuck, fake.sent], [0, 20]);
 });
 
-test("router peers: one that does not read is not listened to for a while, whatever it says", (t) => {
+test("router peers: messages of a peer that does not read are ignored for a while", (t) => {
   let nowMs = 1_000;
   t.mock.method(performance, "now", () => nowMs);
   const fake = new FakeChannel();

@@ -8,7 +8,7 @@ import {
 } from "../support/transport-mutants.ts";
 
 assertHunted(
-  "controls: with a protection of an address or of a frame taken away, its test fails",
+  "controls: without a protection of an address or of a frame, its test fails",
   [
     ...BIND_CLOSE_MUTANTS,
     ...THREAD_FRAME_MUTANTS,

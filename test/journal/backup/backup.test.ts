@@ -57,7 +57,7 @@ async function check(place: string, stream: string): Promise<[number, number]> {
   return [copy.seqFirst, copy.seqStored];
 }
 
-test("backup: beside an owner that appends and frees it has all of one moment", async (t) => {
+test("backup: a backup made while the owner appends and frees holds the state of one moment", async (t) => {
   const place = home(t);
   const journal = await FileJournal.open(join(place, "j"), OPTIONS);
   await append(journal, 40);
@@ -103,7 +103,7 @@ async function lagMark(journal: FileJournal, place: string): Promise<void> {
   writeFileSync(join(place, "mark"), mark);
 }
 
-test("backup: what was freed behind the mark, at any step of the copy, is not missed by an open", async (t) => {
+test("backup: entries freed beyond the mark, at any step of the copy, do not make an open fail", async (t) => {
   const { open } = nodeDisk;
   for (let at = 1, steps = 1; at <= steps; at++) {
     const place = home(t);
@@ -132,7 +132,7 @@ test("backup: what was freed behind the mark, at any step of the copy, is not mi
   }
 });
 
-test("backup: has what was freed and stored behind the mark of an owner that was killed", async (t) => {
+test("backup: the backup of a killed owner's journal includes changes beyond the mark", async (t) => {
   const place = home(t);
   const journal = await FileJournal.open(join(place, "j"), OPTIONS);
   await append(journal, 14);
@@ -144,7 +144,7 @@ test("backup: has what was freed and stored behind the mark of an owner that was
   await journal.close();
 });
 
-test("backup: a segment that is missing at either end is told, by a backup and by verify", async (t) => {
+test("backup: a missing segment at either end is reported, by a backup and by verify", async (t) => {
   for (const pick of [(names: string[]) => names[0]!, (names: string[]) => names.at(-1)!]) {
     const place = home(t);
     const journal = await FileJournal.open(join(place, "j"), OPTIONS);
@@ -164,7 +164,7 @@ test("backup: a segment that is missing at either end is told, by a backup and b
   }
 });
 
-test("backup: negative control: files copied in one go beside an owner that frees are no journal", async (t) => {
+test("backup: negative control: files copied in one pass while the owner frees do not form a journal", async (t) => {
   const place = home(t);
   const journal = await FileJournal.open(join(place, "j"), OPTIONS);
   await append(journal, 40);
@@ -179,7 +179,7 @@ test("backup: negative control: files copied in one go beside an owner that free
   await assert.rejects(FileJournal.open(join(place, "copy")), isCode("BROKERLESS_CORRUPT"));
 });
 
-test("backup: of a journal that is closed, killed, empty, or has rolled to nothing", async (t) => {
+test("backup: a closed, killed or empty journal can be backed up", async (t) => {
   const place = home(t);
   const empty = await FileJournal.open(join(place, "empty"));
   await backupJournal(join(place, "empty"), join(place, "bare-copy"));
@@ -197,7 +197,7 @@ test("backup: of a journal that is closed, killed, empty, or has rolled to nothi
   assert.deepEqual(await check(join(place, "bare"), journal.stream), [1, 20]);
 });
 
-test("backup: what is there is not touched, and what failed leaves nothing", async (t) => {
+test("backup: an existing target is not touched, and a failed backup leaves nothing", async (t) => {
   const place = home(t);
   const isFailed = isCode("BROKERLESS_JOURNAL_FAILED");
   const journal = await FileJournal.open(join(place, "j"), OPTIONS);
@@ -239,7 +239,7 @@ test("backup: what is there is not touched, and what failed leaves nothing", asy
   await journal.close();
 });
 
-test("backup: damage is copied and told, files are the owner's alone", async (t) => {
+test("backup: damage is copied and reported, and the files are the owner's alone", async (t) => {
   const place = home(t);
   const journal = await FileJournal.open(join(place, "j"), OPTIONS);
   await append(journal, 20);

@@ -30,7 +30,7 @@ async function directory(t: TestContext): Promise<string> {
   return path;
 }
 
-test("file journal: a second writer is refused, and told who the first one is", async (t) => {
+test("file journal: a second writer is refused, with the first one's name in the error", async (t) => {
   const place = await directory(t);
   const journal = await FileJournal.open(join(place, "j"));
   await assert.rejects(FileJournal.open(join(place, "j")), (error) => {
@@ -44,7 +44,7 @@ test("file journal: a second writer is refused, and told who the first one is", 
   await (await FileJournal.open(join(place, "j"))).close();
 });
 
-test("file journal: directories are 0700 and files 0600, missing parents are made", async (t) => {
+test("file journal: directories are 0700 and files 0600, and missing parents are created", async (t) => {
   const place = join(await directory(t), "a", "b");
   const journal = await FileJournal.open(place);
   await journal.append(Buffer.from("x"));
@@ -55,7 +55,7 @@ test("file journal: directories are 0700 and files 0600, missing parents are mad
   }
 });
 
-test("file journal: a directory that cannot be written says so", async (t) => {
+test("file journal: a directory without write permission is refused with an error that says so", async (t) => {
   if (process.getuid?.() === 0) {
     const disk = new FaultyDisk(new SimDisk(), (call) =>
       call === "open" ? { code: "EACCES" } : null,
@@ -86,7 +86,7 @@ test("file journal: wrong options are a TypeError", async () => {
   await assert.rejects(FileJournal.open(""), TypeError);
 });
 
-test("file journal: all that waits is one write and one sync", async () => {
+test("file journal: all waiting entries are stored with one write and one sync", async () => {
   const disk = new SimDisk();
   const journal = await FileJournal.openWith(simPorts(disk), "/j");
   await journal.append(Buffer.from("first"));
@@ -100,7 +100,7 @@ test("file journal: all that waits is one write and one sync", async () => {
   await journal.close();
 });
 
-test("file journal: appenders that one commit woke share the next one", async () => {
+test("file journal: appenders that one commit resumed share the next one", async () => {
   const disk = new SimDisk();
   const journal = await FileJournal.openWith(simPorts(disk), "/j");
   const rounds = 20;
@@ -113,7 +113,7 @@ test("file journal: appenders that one commit woke share the next one", async ()
   await journal.close();
 });
 
-test("file journal: who comes after a sync has started waits for the next one", async () => {
+test("file journal: an append after the start of a sync waits for the next one", async () => {
   const disk = new SimDisk();
   let syncs = 0;
   let late: Promise<number> | null = null;
@@ -131,7 +131,7 @@ test("file journal: who comes after a sync has started waits for the next one", 
   await journal.close();
 });
 
-test("file journal: a follower sees nothing of a commit before its sync has ended", async () => {
+test("file journal: a following reader sees nothing of a commit before its sync has ended", async () => {
   let sync: (() => void) | null = null;
   let isGated = false;
   const disk = new SimDisk();
@@ -168,7 +168,7 @@ test("file journal: a follower sees nothing of a commit before its sync has ende
   await journal.close();
 });
 
-test("file journal: without sync per commit, sync() makes all durable", async () => {
+test("file journal: without a sync for each commit, sync() makes everything durable", async () => {
   const disk = new SimDisk();
   const journal = await FileJournal.openWith(simPorts(disk), "/j", { sync: "never" });
   const kinds = () =>
@@ -182,7 +182,7 @@ test("file journal: without sync per commit, sync() makes all durable", async ()
   await journal.close();
 });
 
-test("file journal: sync interval syncs by itself when there is something to sync", async (t) => {
+test("file journal: with sync interval it syncs by itself when there is something to sync", async (t) => {
   t.mock.timers.enable({ apis: ["setInterval"] });
   const disk = new SimDisk();
   const options = { sync: "interval", syncIntervalMs: 50 } as const;
@@ -199,7 +199,7 @@ test("file journal: sync interval syncs by itself when there is something to syn
   await journal.close();
 });
 
-test("file journal: bytesNeeded is what is not freed, though its segment is kept", async () => {
+test("file journal: bytesNeeded counts entries that are not freed, though whole segments are kept", async () => {
   const ports = simPorts(new SimDisk());
   const open = (segmentBytes: number) => FileJournal.openWith(ports, "/j", { segmentBytes });
   const journal = await open(2 ** 20);
@@ -237,7 +237,7 @@ test("file journal: retention frees whole segments by bytes, count and age, neve
   }
 });
 
-test("file journal: a view stops at the mark, whatever else is in the file", async (t) => {
+test("file journal: a view stops at the mark, whatever follows it in the file", async (t) => {
   const root = await directory(t);
   const place = join(root, "journal");
   const journal = await FileJournal.open(place);
@@ -257,7 +257,7 @@ test("file journal: a view stops at the mark, whatever else is in the file", asy
   await journal.close();
 });
 
-test("file journal: a view reads as far as the mark, and follows through segments", async (t) => {
+test("file journal: a view reads up to the mark, and follows the log across segments", async (t) => {
   const place = await directory(t);
   const journal = await FileJournal.open(place, { segmentBytes: 4096 });
   await journal.append(Buffer.from("1"));

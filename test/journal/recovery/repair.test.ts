@@ -31,7 +31,7 @@ async function seqs(journal: FileJournal, from: number): Promise<number[]> {
   return read;
 }
 
-test("repair: keeps what is good, names what is lost, and never hides the gap", async () => {
+test("repair: keeps intact entries, reports lost ones, and never hides the gap", async () => {
   const disk = await filled(30);
   const path = disk.paths.filter((name) => name.endsWith(".segment"))[1]!;
   const bytes = disk.peek(path);
@@ -58,7 +58,7 @@ test("repair: keeps what is good, names what is lost, and never hides the gap", 
   await journal.close();
 });
 
-test("repair: any damage to any file leaves a journal that opens and lies about nothing", async (t) => {
+test("repair: after any damage to any file the journal opens, and contains only original entries", async (t) => {
   const whole = await filled(30);
   const random = new Random(11);
   const segments = whole.paths.filter((name) => name.endsWith(".segment"));
@@ -103,7 +103,7 @@ test("repair: any damage to any file leaves a journal that opens and lies about 
   t.diagnostic("150 rounds");
 });
 
-test("repair: a journal that is whole stays as it is, but for the epoch", async () => {
+test("repair: an undamaged journal is unchanged, except for the epoch", async () => {
   const disk = await filled(10);
   const report = await repairJournal(DIRECTORY, simPorts(disk, 5));
   assert.deepEqual([report.entriesKept, report.lost], [10, []]);
@@ -112,7 +112,7 @@ test("repair: a journal that is whole stays as it is, but for the epoch", async 
   await journal.close();
 });
 
-test("repair: a copy becomes a stream of its own, with the same entries and values but for who it is", async () => {
+test("repair: a copy becomes a stream of its own, with the same entries and values except for its identity", async () => {
   const disk = await filled(30);
   {
     const journal = await FileJournal.openWith(simPorts(disk), DIRECTORY, OPTIONS);

@@ -22,7 +22,7 @@ import { checkAddress } from "../../../lib/transport/native/address.ts";
 const NAME = 'Pull: option "security"';
 
 describe("curve keys", () => {
-  test("curve: a generated pair is 40 characters of Z85 each, and belongs together", () => {
+  test("curve: the keys of a generated pair have 40 characters of Z85 each, and match", () => {
     const { publicKey, secretKey } = generateKeyPair();
     const secret = decodeKey(secretKey);
     assert.ok(secret);
@@ -37,12 +37,12 @@ describe("curve keys", () => {
     }
   });
 
-  test("curve: the example of the specification (RFC 32) encodes as written there", () => {
+  test("curve: the example of the specification (RFC 32) is encoded as printed there", () => {
     const hello = Buffer.from("864fd26fb559f75b".repeat(4), "hex");
     assert.equal(encodeKey(hello), "HelloWorld".repeat(4));
   });
 
-  test("curve: what is no key decodes to null", () => {
+  test("curve: an invalid key decodes to null", () => {
     const { publicKey } = generateKeyPair();
     for (const text of [
       publicKey.slice(1),
@@ -64,7 +64,7 @@ describe("the security option", () => {
   const keys = generateKeyPair();
   const { publicKey: other } = generateKeyPair();
 
-  test("security: nothing said, none, a server and a client are told apart", () => {
+  test("security: no option, none, a server and a client are distinguished", () => {
     assert.equal(securityOption(null, NAME), null);
     assert.equal(securityOption("none", NAME), "none");
     assert.ok(securityOption({ ...keys, allow: [other] }, NAME) instanceof ServerIdentity);
@@ -119,7 +119,7 @@ describe("the security option", () => {
     }
   });
 
-  test("security: changing the given list afterwards admits nobody", async () => {
+  test("security: a later change of the given list admits nobody", async () => {
     const allow: string[] = [];
     const resolved = securityOption({ ...keys, allow }, NAME);
     allow.push(other);
@@ -134,20 +134,20 @@ describe("where a bind is allowed", () => {
   const at = (text: string) => checkAddress(text, "bind", "address");
 
   for (const text of ["tcp://*:5555", "tcp://192.168.1.7:5555", "tcp://[::]:5555"]) {
-    test(`security: with nothing said, a bind to ${text} is BROKERLESS_SECURITY`, () => {
+    test(`security: without the option, a bind to ${text} is BROKERLESS_SECURITY`, () => {
       assert.throws(() => checkBindAllowed(null, at(text)), { code: "BROKERLESS_SECURITY" });
       checkBindAllowed("none", at(text));
       checkBindAllowed(curve, at(text));
     });
   }
 
-  test("security: with nothing said, what only this machine reaches may be bound", () => {
+  test("security: without the option, addresses that only this machine can reach may be bound", () => {
     for (const text of ["tcp://127.0.0.1:*", "tcp://[::1]:1", "ipc://@a", "inproc://a"]) {
       checkBindAllowed(null, at(text));
     }
   });
 
-  test("security: CURVE over inproc is a TypeError, both ways", () => {
+  test("security: CURVE over inproc is a TypeError, for bind and connect", () => {
     assert.throws(() => checkBindAllowed(curve, at("inproc://a")), TypeError);
     assert.throws(() => checkConnectAllowed(curve, at("inproc://a")), TypeError);
     checkConnectAllowed("none", at("inproc://a"));
@@ -166,7 +166,7 @@ describe("the policies", () => {
     assert.equal(await listPolicy([])(key), false);
   });
 
-  test("policy: a function is given the key in Z85, and only true admits", async () => {
+  test("policy: a function gets the key in Z85, and only true admits", async () => {
     const seen: string[] = [];
     const answers: unknown[] = [true, Promise.resolve(true), false, 1, "yes", undefined, {}];
     const allow = (text: string) => {
@@ -179,7 +179,7 @@ describe("the policies", () => {
     assert.deepEqual(new Set(seen), new Set([encodeKey(key)]));
   });
 
-  test("policy: a throw, a rejection and silence refuse", async () => {
+  test("policy: a throw, a rejection and a timeout refuse", async () => {
     const failing = [
       () => {
         throw new Error("x");
@@ -190,7 +190,7 @@ describe("the policies", () => {
     for (const allow of failing) assert.equal(await functionPolicy(allow, 5)(key), false);
   });
 
-  test("policy: a rejection after the timeout is nobody's unhandled rejection", async () => {
+  test("policy: a rejection after the timeout is not unhandled", async () => {
     let reject: (reason: Error) => void = () => {};
     const allow = () => new Promise<boolean>((_, fail) => (reject = fail));
     assert.equal(await functionPolicy(allow, 1)(key), false);
@@ -214,7 +214,7 @@ describe("the ZAP request", () => {
   const changed = (index: number, frame: Buffer): Buffer[] =>
     good.map((each, at) => (at === index ? frame : each));
 
-  test("zap: a request of version 1.0 with a CURVE key is read", () => {
+  test("zap: a request of version 1.0 with a CURVE key is parsed", () => {
     assert.deepEqual(parseRequest(good), { domain: "brokerless.1", clientKey: good[8] });
     const answer = encodeReply(good, true);
     assert.deepEqual(answer.slice(0, 7), [good[0], "", "1.0", good[3], "200", "OK", ""]);
@@ -243,7 +243,7 @@ describe("the ZAP request", () => {
   ];
 
   for (const [what, frames] of bad) {
-    test(`zap: ${what} is no request, and is answered 400`, () => {
+    test(`zap: ${what} is no valid request, and gets the reply 400`, () => {
       assert.equal(parseRequest(frames), null);
       assert.equal(encodeReply(frames, parseRequest(frames) !== null)[4], "400");
     });

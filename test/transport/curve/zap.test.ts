@@ -79,7 +79,7 @@ function call(t: TestContext, address: string, keys: KeyPair | null, serverKey =
 }
 
 describe("CURVE with our ZAP handler", () => {
-  test("zap: a key of the list gets in, and its messages arrive", async (t) => {
+  test("zap: a key on the list is admitted, and its messages arrive", async (t) => {
     const { pull, monitor, address } = await listen(t, { ...server, allow: [friend.publicKey] });
     const { push, monitor: clientMonitor } = call(t, address, friend);
     assert.equal(await monitor.next(), "handshake");
@@ -103,7 +103,7 @@ describe("CURVE with our ZAP handler", () => {
     assert.equal(await monitor.next(), "handshake");
   });
 
-  test("zap: a random key is refused, and the next friend still gets in", async (t) => {
+  test("zap: a random key is refused, and the next key on the list is still admitted", async (t) => {
     const { monitor, address } = await listen(t, { ...server, allow: [friend.publicKey] });
     const stranger = call(t, address, generateKeyPair());
     assert.equal(await monitor.next(), "handshake:error:auth");
@@ -112,7 +112,7 @@ describe("CURVE with our ZAP handler", () => {
     assert.equal(await monitor.next(), "handshake");
   });
 
-  test("zap: the key of one socket opens no other socket of the thread", async (t) => {
+  test("zap: a key allowed at one socket is refused at the other sockets of the thread", async (t) => {
     const other = generateKeyPair();
     const a = await listen(t, { ...server, allow: [friend.publicKey] });
     const b = await listen(t, { ...server, allow: [other.publicKey] });
@@ -168,7 +168,7 @@ describe("CURVE with our ZAP handler", () => {
     });
   }
 
-  test("zap: a decision that takes its time holds up no other client", async (t) => {
+  test("zap: a slow decision delays no other client", async (t) => {
     let release: (verdict: boolean) => void = () => {};
     const slow = new Promise<boolean>((resolve) => {
       release = resolve;
@@ -213,7 +213,7 @@ describe("the ZAP handler itself", () => {
     return { dealer, domain };
   }
 
-  test("zap: malformed requests are answered 400, and the handler goes on", async (t) => {
+  test("zap: malformed requests get the reply 400, and the handler keeps working", async (t) => {
     const { dealer, domain } = inside(t);
     const key = randomBytes(32);
     const good = ["", "1.0", "1", domain.name, "127.0.0.1", "", "CURVE", key];
@@ -242,7 +242,7 @@ describe("the ZAP handler itself", () => {
     assert.equal(answer.length, 7);
   });
 
-  test("zap: 5,000 requests at once are all answered", async (t) => {
+  test("zap: 5,000 concurrent requests all get a reply", async (t) => {
     const { dealer, domain } = inside(t);
     dealer.sendHighWaterMark = 0;
     dealer.receiveHighWaterMark = 0;
@@ -263,7 +263,7 @@ describe("the ZAP handler itself", () => {
     assert.equal(String((await dealer.receive())[3]), "400");
   });
 
-  test("zap: when the handler dies, every socket hears of it, and later ones get a new one", async (t) => {
+  test("zap: when the handler dies, every socket is notified, and later ones get a new handler", async (t) => {
     const secured = new SecuredContext();
     const lost: BrokerlessError[] = [];
     // The handler's next receive fails, as if its socket had been closed under it.
@@ -290,7 +290,7 @@ describe("the ZAP handler itself", () => {
     await later.ready();
   });
 
-  test("zap: while the handler is away, nobody gets in", async (t) => {
+  test("zap: without a running handler nobody is admitted", async (t) => {
     const { guard, pull, monitor, address } = await listen(t, { ...server, allow: () => true });
     guard.release(); // the last one: the handler stops, though the socket is still open
     call(t, address, friend);
@@ -302,7 +302,7 @@ describe("the ZAP handler itself", () => {
 const SECURITY = { name: "BrokerlessError", code: "BROKERLESS_SECURITY" };
 
 describe("the self-test", () => {
-  test("zap: a handler that admits everybody is found out before the first bind", async (t) => {
+  test("zap: a handler that admits everybody is detected before the first bind", async (t) => {
     // Negative control of the self-test: 400 is turned into 200 on its way to libzmq.
     const send = zmq.Router.prototype.send;
     mock.method(zmq.Router.prototype, "send", function (this: zmq.Router, frames: unknown[]) {
@@ -318,7 +318,7 @@ describe("the self-test", () => {
     await assert.rejects(domain.ready(), SECURITY);
   });
 
-  test("zap: a handler that refuses everybody is found out too", async (t) => {
+  test("zap: a handler that refuses everybody is detected too", async (t) => {
     const send = zmq.Router.prototype.send;
     mock.method(zmq.Router.prototype, "send", function (this: zmq.Router, frames: unknown[]) {
       return send.call(this, frames.with(4, "400") as zmq.MessageLike[]);
@@ -342,7 +342,7 @@ describe("the self-test", () => {
 });
 
 describe("negative control", () => {
-  test("zap: without the handler and the domain, plain zeromq.js lets a random key in", async (t) => {
+  test("zap: without the handler and the domain, plain zeromq.js admits a random key", async (t) => {
     const pull = tidy(t, new zmq.Pull({ context: new zmq.Context() }));
     pull.curveServer = true;
     pull.curveSecretKey = server.secretKey;
@@ -356,7 +356,7 @@ describe("negative control", () => {
 });
 
 describe("the secured context", () => {
-  test("zap: one per thread, and not the global one", () => {
+  test("zap: there is one per thread, separate from the global one", () => {
     assert.equal(securedContext(), securedContext());
     assert.notEqual(securedContext().native, zmq.context);
     assert.deepEqual(nativeOptions("none"), {});

@@ -69,15 +69,15 @@ async function orderAtGate(t: TestContext, max: number): Promise<string[]> {
   return seen;
 }
 
-test("gate: where descriptors are few, nothing runs between the look for them and libzmq's accept", async (t) => {
+test("gate: with few descriptors, nothing runs between the check for them and libzmq's accept", async (t) => {
   assert.deepEqual(await orderAtGate(t, 300), ["accepted", "turn"]);
 });
 
-test("gate: where there are plenty of descriptors, nobody waits for an accept", async (t) => {
+test("gate: with plenty of descriptors, no connection waits for an accept", async (t) => {
   assert.deepEqual(await orderAtGate(t, 100_000), ["turn", "accepted"]);
 });
 
-test("await accept: a connection that is not accepted, or is none, ends the wait", async (t) => {
+test("await accept: a connection that is not accepted, or was never made, ends the wait", async (t) => {
   const path = await listen(t, false);
   const silent = connect(path);
   t.after(() => silent.destroy());

@@ -29,7 +29,7 @@ function setUp(t: TestContext) {
   };
 }
 
-test("presence: each side learns that the other has come and gone", async (t) => {
+test("presence: each side is notified when the other arrives and leaves", async (t) => {
   const { log, bind, connect } = setUp(t);
   bind("binder");
   const connector = connect("connector");
@@ -38,7 +38,7 @@ test("presence: each side learns that the other has come and gone", async (t) =>
   await eventually(() => assert.deepEqual(log.slice(2), ["binder ended"]));
 });
 
-test("presence: a connector learns that the binder has gone", async (t) => {
+test("presence: a connector is notified when the binder leaves", async (t) => {
   const { log, bind, connect } = setUp(t);
   const binder = bind("binder");
   connect("one");
@@ -48,7 +48,7 @@ test("presence: a connector learns that the binder has gone", async (t) => {
   await eventually(() => assert.deepEqual(log.slice(4).toSorted(), ["one ended", "two ended"]));
 });
 
-test("presence: who connects first is counted when somebody binds", async (t) => {
+test("presence: a connector that comes first is counted once the address is bound", async (t) => {
   const { log, bind, connect } = setUp(t);
   connect("connector");
   bind("binder");
@@ -73,7 +73,7 @@ test("presence: a second close does nothing", async (t) => {
   assert.equal(log.length, 3);
 });
 
-test("presence: a connector that gives up before anybody has bound leaves the others waiting", async (t) => {
+test("presence: a connector that closes before the bind leaves the others waiting", async (t) => {
   const { log, bind, connect } = setUp(t);
   const early = connect("early");
   connect("one");
@@ -85,7 +85,7 @@ test("presence: a connector that gives up before anybody has bound leaves the ot
   await eventually(() => assert.deepEqual(log.slice(2).toSorted(), joined));
 });
 
-test("presence: a connector hears whether the binder closes or gives up the address alone, and finds the next", async (t) => {
+test("presence: a connector is told whether the binder closes or only releases the address, and finds the next", async (t) => {
   const { log, bind, connect } = setUp(t);
   const first = bind("first");
   connect("connector");

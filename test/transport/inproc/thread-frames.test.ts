@@ -31,7 +31,7 @@ test("thread frames: every message arrives as it was sent", () => {
   assert.deepEqual(fromThread(arrived(body), ALL), [body]);
 });
 
-test("thread frames: no memory of the sender goes beyond 128 bytes, whatever is in it", () => {
+test("thread frames: no frame of more than 128 bytes shares the sender's memory, whatever its content", () => {
   const ascii = Buffer.alloc(1_000, "a");
   const utf8 = Buffer.from("ä€😀".repeat(100));
   const many = Array.from({ length: 300 }, () => bytes(129));
@@ -41,12 +41,12 @@ test("thread frames: no memory of the sender goes beyond 128 bytes, whatever is 
   }
 });
 
-test("thread frames: UTF-8 goes as it is, for a topic must be found by its beginning", () => {
+test("thread frames: UTF-8 is sent unchanged, because topics are matched by prefix", () => {
   const topic = Buffer.from("quotes.".repeat(50));
   assert.deepEqual(arrived([topic, Buffer.alloc(10)]), [topic, Buffer.alloc(10)]);
 });
 
-test("thread frames: frames that are added and taken off on the way change nothing", () => {
+test("thread frames: frames that are added and removed on the way change nothing", () => {
   const [id, head, body] = [randomBytes(5), bytes(200), bytes(300)];
   const toRouter = [id, ...arrived([head, body])];
   assert.deepEqual(fromThread(toRouter, ROUTED), [id, head, body]);
@@ -56,14 +56,14 @@ test("thread frames: frames that are added and taken off on the way change nothi
   assert.deepEqual(fromThread(throughDevices, ALL)[1], body);
 });
 
-test("thread frames: the id of a ROUTER's peer is what it is, in both directions", () => {
+test("thread frames: the routing id of a ROUTER's peer is unchanged, in both directions", () => {
   const id = bytes(200);
   assert.equal(toThread([id, bytes(300)], ROUTED)[0], id);
   const looksLikeOne = marked(bytes(129));
   assert.equal(fromThread([looksLikeOne, bytes(3)], ROUTED)[0], looksLikeOne);
 });
 
-test("thread frames: what a thread sends that looks like one of them arrives as it was sent", () => {
+test("thread frames: application data that looks encoded arrives as it was sent", () => {
   const message = [marked(bytes(400)), Buffer.from(MARK.repeat(10)), Buffer.from(MARK)];
   assert.deepEqual(fromThread(arrived(message), ALL), message);
   const here = { own: 0, mustOutlive: false };
@@ -72,7 +72,7 @@ test("thread frames: what a thread sends that looks like one of them arrives as 
   assert.equal(toThread([body], here)[0], body);
 });
 
-test("thread frames: a frame that no thread of ours has made is what it is, whatever it holds", () => {
+test("thread frames: a frame that toThread has not made is returned unchanged, whatever its content", () => {
   const body = bytes(400).toString("base64");
   const wrong = [
     MARK,
@@ -98,7 +98,7 @@ test("thread frames: a frame that no thread of ours has made is what it is, what
   }
 });
 
-test("thread frames: no bytes make it throw, and what it undoes is what it would have made", () => {
+test("thread frames: decoding never throws, and decodes only frames that encoding produces", () => {
   for (let round = 0; round < 2_000; round++) {
     const body = marked(randomBytes(200));
     body[MARK.length + (round % 250)] = round % 256;

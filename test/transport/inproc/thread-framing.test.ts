@@ -4,7 +4,7 @@ import { ThreadFraming } from "../../../lib/transport/inproc/thread-framing.ts";
 
 const MARKED = Buffer.from(`\x02brokerless base64\x03${"x".repeat(200)}`);
 
-test("thread framing: over tcp and ipc frames are those of the application, both ways", () => {
+test("thread framing: over tcp and ipc frames are unchanged, in both directions", () => {
   const framing = new ThreadFraming("dealer");
   framing.use("network");
   const frames = [MARKED];
@@ -13,7 +13,7 @@ test("thread framing: over tcp and ipc frames are those of the application, both
   assert.equal(framing.decode(frames), frames);
 });
 
-test("thread framing: over inproc a reader gets memory of his own, and what looks like a mark comes as it was sent", () => {
+test("thread framing: over inproc a reader gets its own memory, and data that looks like a mark arrives as it was sent", () => {
   const framing = new ThreadFraming("dealer");
   framing.use("inproc");
   const [sent] = framing.encode([MARKED]) as [string];
@@ -26,7 +26,7 @@ test("thread framing: over inproc a reader gets memory of his own, and what look
   assert.notEqual(read!.buffer === short.buffer && read!.byteOffset === short.byteOffset, true);
 });
 
-test("thread framing: in the main thread both sorts go together, and no peer over tcp sees a mark", () => {
+test("thread framing: in the main thread both transports can be mixed, and no peer over tcp sees a mark", () => {
   const framing = new ThreadFraming("push");
   framing.use("inproc");
   framing.use("network");

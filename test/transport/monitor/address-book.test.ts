@@ -9,7 +9,7 @@ function setUp(bound: readonly string[], connected: readonly string[]): AddressB
   return endpoints;
 }
 
-test("endpoints: an event is about the address that it names", () => {
+test("endpoints: an event is matched to the address that it names", () => {
   const endpoints = setUp(["tcp://127.0.0.1:1"], ["ipc:///tmp/x"]);
   assert.deepEqual(endpoints.find("tcp://127.0.0.1:1"), {
     address: "tcp://127.0.0.1:1",
@@ -19,7 +19,7 @@ test("endpoints: an event is about the address that it names", () => {
   assert.equal(endpoints.find("tcp://127.0.0.1:2"), null);
 });
 
-test("endpoints: an event about an endpoint that was given up is about nothing", () => {
+test("endpoints: an event about a released endpoint matches nothing", () => {
   const endpoints = setUp(["tcp://127.0.0.1:1"], ["tcp://127.0.0.1:2"]);
   assert.equal(endpoints.deleteBound("tcp://127.0.0.1:1"), true);
   assert.equal(endpoints.deleteBound("tcp://127.0.0.1:1"), false);
@@ -29,7 +29,7 @@ test("endpoints: an event about an endpoint that was given up is about nothing",
   assert.equal(endpoints.find("tcp://127.0.0.1:2"), null);
 });
 
-test("endpoints: a bound wildcard is reported by the interface over which a peer came", () => {
+test("endpoints: an event about a bound wildcard names the interface of the connection", () => {
   for (const [bound, reported] of [
     ["tcp://0.0.0.0:5", "tcp://10.0.0.1:5"],
     ["tcp://[::]:5", "tcp://[::1]:5"],
@@ -40,7 +40,7 @@ test("endpoints: a bound wildcard is reported by the interface over which a peer
   }
 });
 
-test("endpoints: a host name leads where it was said to lead, and nowhere else", () => {
+test("endpoints: a host name is matched to the IP address that was set for it, and to no other", () => {
   const endpoints = new AddressBook();
   endpoints.addConnected("tcp://localhost:6", true);
   assert.equal(endpoints.placeOf("tcp://localhost:6"), null);
@@ -64,7 +64,7 @@ test("endpoints: two hosts with the same port are learned one after the other", 
   assert.equal(endpoints.find("tcp://10.0.0.3:5")?.side, "bound");
 });
 
-test("endpoints: what fits no host of ours teaches nothing", () => {
+test("endpoints: an address that fits no connected host is not learned", () => {
   const endpoints = setUp([], ["tcp://[0::1]:5", "ipc:///tmp/a:5"]);
   endpoints.learn("tcp://10.0.0.1:6");
   endpoints.learn("ipc:///tmp/b:5");

@@ -17,7 +17,7 @@ function setUp() {
   return { changes, peers, join, fail };
 }
 
-test("peer count: peers that join and end are counted and told", () => {
+test("peer count: peers that join and leave are counted and reported", () => {
   const { changes, peers, join } = setUp();
   join("a");
   join("b");
@@ -30,7 +30,7 @@ test("peer count: peers that join and end are counted and told", () => {
   assert.equal(peers.count, 1);
 });
 
-test("peer count: the end of a connection whose handshake failed takes no peer away", () => {
+test("peer count: the end of a connection with a failed handshake removes no peer", () => {
   const { changes, peers, join, fail } = setUp();
   join("a");
   fail("a");
@@ -41,7 +41,7 @@ test("peer count: the end of a connection whose handshake failed takes no peer a
   assert.equal(changes.length, 2);
 });
 
-test("peer count: an end that nobody expects changes nothing", () => {
+test("peer count: an unexpected end changes nothing", () => {
   const { changes, peers } = setUp();
   peers.ended("a");
   peers.ended("a");
@@ -49,7 +49,7 @@ test("peer count: an end that nobody expects changes nothing", () => {
   assert.equal(changes.length, 0);
 });
 
-test("peer count: an end without a reported failure belongs to a handshake under way", () => {
+test("peer count: an end without a reported failure is attributed to a handshake in progress", () => {
   const { changes, peers, join } = setUp();
   join("a");
   peers.began("a");
@@ -58,7 +58,7 @@ test("peer count: an end without a reported failure belongs to a handshake under
   assert.equal(changes.length, 1);
 });
 
-test("peer count: an end that was blamed on a handshake is put right when that succeeds", () => {
+test("peer count: an end that was wrongly attributed to a handshake is corrected when that succeeds", () => {
   const { changes, peers, join } = setUp();
   join("a");
   peers.began("a");
@@ -71,7 +71,7 @@ test("peer count: an end that was blamed on a handshake is put right when that s
   );
 });
 
-test("peer count: of a connected endpoint the latest report counts, whatever came before", () => {
+test("peer count: for a connected endpoint the latest report counts", () => {
   const { changes, peers } = setUp();
   peers.up("a");
   peers.up("a");
@@ -95,7 +95,7 @@ test("peer count: of a connected endpoint the latest report counts, whatever cam
   );
 });
 
-test("peer count: an endpoint that is given up takes its peers with it, and no others", () => {
+test("peer count: releasing an endpoint removes its peers, and no others", () => {
   const { changes, peers, join, fail } = setUp();
   join("a");
   join("a");
@@ -118,7 +118,7 @@ test("peer count: an endpoint that is given up takes its peers with it, and no o
 /** What libzmq may do to one connection. */
 type Fate = "still here" | "gone" | "failed" | "refused without a word";
 
-test("peer count: however connections interleave, in the end it is those that are still there", () => {
+test("peer count: in any interleaving of connections, the final count is right", () => {
   const fates = fc.array(
     fc.constantFrom<Fate>("still here", "gone", "failed", "refused without a word"),
     { maxLength: 30 },

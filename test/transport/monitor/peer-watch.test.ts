@@ -63,13 +63,13 @@ function setUpStale(t: TestContext) {
   return world;
 }
 
-test("peer watch: what was given up is no peer, once libzmq says that nobody is there", (t) => {
+test("peer watch: a released address has no peer, once libzmq reports that nobody listens there", (t) => {
   const { watch, report } = setUpStale(t);
   report("close", "connect:retry");
   assert.equal(watch.peers.count, 0);
 });
 
-test("peer watch: what was given up is no peer, once the connection after it has failed", (t) => {
+test("peer watch: a released address has no peer, once the next connection has failed", (t) => {
   for (const failure of [
     ["connect", "disconnect"],
     ["connect", "handshake:error:other", "disconnect"],
@@ -82,7 +82,7 @@ test("peer watch: what was given up is no peer, once the connection after it has
   }
 });
 
-test("peer watch: one peer is counted, however often its address was given up before", (t) => {
+test("peer watch: one peer is counted, however often its address was released before", (t) => {
   const { watch, report } = setUpStale(t);
   report("connect", "connect", "handshake");
   assert.equal(watch.peers.count, 1);
@@ -90,7 +90,7 @@ test("peer watch: one peer is counted, however often its address was given up be
   assert.equal(watch.peers.count, 0);
 });
 
-test("peer watch: reports about what was given up, and not connected again, are about nothing", (t) => {
+test("peer watch: reports about an address that was released and not connected again are ignored", (t) => {
   const { watch, report, connect, disconnect } = setUp(t);
   connect();
   report("connect", "handshake");
@@ -101,14 +101,14 @@ test("peer watch: reports about what was given up, and not connected again, are 
   assert.equal(watch.peers.count, 0);
 });
 
-test("peer watch: a peer that goes after its address was given up and taken again did not fail to shake hands", (t) => {
+test("peer watch: a peer that leaves after its address was released and connected again is no failed handshake", (t) => {
   const { problems, report } = setUpStale(t);
   report("connect", "connect", "handshake", "disconnect");
   t.mock.timers.tick(1_000);
   assert.deepEqual(problems, []);
 });
 
-test("peer watch: a connection that ends before its handshake is a problem, unless it was given up", (t) => {
+test("peer watch: a connection that ends before its handshake is reported, unless its address was released", (t) => {
   const { problems, report, connect, disconnect } = setUp(t);
   connect();
   report("connect", "disconnect");
@@ -124,7 +124,7 @@ test("peer watch: a connection that ends before its handshake is a problem, unle
   );
 });
 
-test("peer watch: a lost connection is dialled once more, unless libzmq does so itself", (t) => {
+test("peer watch: a lost connection is dialled again, unless libzmq does so itself", (t) => {
   const { dialled, report, connect } = setUp(t);
   connect();
   report("connect", "handshake", "disconnect", "connect:retry");
@@ -135,7 +135,7 @@ test("peer watch: a lost connection is dialled once more, unless libzmq does so 
   assert.deepEqual(dialled, [ADDRESS]);
 });
 
-test("peer watch: settled waits until libzmq has done something that it was told after its last report", async (t) => {
+test("peer watch: settled waits until libzmq has executed a command that follows its last report", async (t) => {
   const { watch, dialled, hungUp, report, connect, say } = setUp(t);
   connect();
   report("connect", "handshake", "disconnect");
@@ -155,7 +155,7 @@ test("peer watch: settled waits until libzmq has done something that it was told
 
 const REFUSED = ["connect", "handshake:error:other", "disconnect", "connect:retry"] as const;
 
-test("peer watch: where only handshakes fail the pause grows, until one is completed", (t) => {
+test("peer watch: where only handshakes fail, the pause grows until one is completed", (t) => {
   const { watch, dialled, hungUp, report, connect } = setUp(t);
   connect();
   const pausesMs: number[] = [];
@@ -178,7 +178,7 @@ test("peer watch: where only handshakes fail the pause grows, until one is compl
   assert.equal(hungUp.length, 8);
 });
 
-test("peer watch: an address that is given up while its next try is not due is not dialled", (t) => {
+test("peer watch: an address that is released before its next attempt is not dialled", (t) => {
   const { watch, dialled, report, connect, disconnect } = setUp(t);
   connect();
   report(...REFUSED);
@@ -187,7 +187,7 @@ test("peer watch: an address that is given up while its next try is not due is n
   assert.deepEqual([dialled, watch.isParked(ADDRESS)], [[], false]);
 });
 
-test("peer watch: with keys, handshakes that end again and again without a word are told once in a while", (t) => {
+test("peer watch: with keys, handshakes that end repeatedly without a reason are reported at intervals", (t) => {
   const { problems, report, connect } = setUp(t, true);
   const told = () => problems.filter(({ code }) => code === "BROKERLESS_SECURITY").length;
   connect();
@@ -229,7 +229,7 @@ const MEANINGS: readonly [type: string, error: object, bound: RegExp, connected:
   ],
 ];
 
-test("peer watch: a handshake that failed is told by the address that was bound or connected, with the likely cause", (t) => {
+test("peer watch: a failed handshake is reported with the bound or connected address and the likely cause", (t) => {
   const { endpoints, problems, fail, connect } = setUp(t);
   endpoints.addBound("tcp://127.0.0.1:5555", INNER);
   connect();
@@ -253,7 +253,7 @@ test("peer watch: a handshake that failed is told by the address that was bound 
   );
 });
 
-test("peer watch: no inner address of a gate that was given up is told", (t) => {
+test("peer watch: the inner address of a released gate is never reported", (t) => {
   const { endpoints, problems, fail } = setUp(t);
   endpoints.addBound("tcp://127.0.0.1:5555", INNER);
   endpoints.deleteBound("tcp://127.0.0.1:5555");

@@ -10,7 +10,7 @@ import { Descriptors } from "../../../lib/transport/native/descriptors.ts";
 const of = (max: number | null, open: number): Descriptors =>
   new Descriptors({ max: () => max, open: () => open });
 
-test("descriptors: as many are given as leave the reserve", () => {
+test("descriptors: requests are granted as long as the reserve remains", () => {
   const descriptors = of(256, 200);
   // An eighth of 256 stays.
   const first = descriptors.take(20);
@@ -19,7 +19,7 @@ test("descriptors: as many are given as leave the reserve", () => {
   assert.notEqual(descriptors.take(4), null);
 });
 
-test("descriptors: what is open is counted once, as what is promised or as what is there", () => {
+test("descriptors: a descriptor is counted once, as granted or as open", () => {
   let open = 200;
   const descriptors = new Descriptors({ max: () => 256, open: () => open });
   const opened = descriptors.take(20);
@@ -32,7 +32,7 @@ test("descriptors: what is open is counted once, as what is promised or as what 
   assert.notEqual(descriptors.take(24), null);
 });
 
-test("descriptors: with many free it looks now and then, and reckons in between", () => {
+test("descriptors: with many free ones the system is checked now and then, with estimates in between", () => {
   let nowMs = 1_000;
   let looks = 0;
   const open = (): number => {
@@ -48,11 +48,11 @@ test("descriptors: with many free it looks now and then, and reckons in between"
   assert.equal(looks, 2);
 });
 
-test("descriptors: where there is no limit everybody may take", () => {
+test("descriptors: without a limit every request is granted", () => {
   assert.notEqual(of(null, 1e9).take(1_000), null);
 });
 
-test("descriptors: Linux says how many there are", { skip: process.platform !== "linux" }, () => {
+test("descriptors: Linux reports the open ones", { skip: process.platform !== "linux" }, () => {
   const { max } = new Descriptors();
   if (max === null) return;
   const held: number[] = [];
@@ -65,7 +65,7 @@ test("descriptors: Linux says how many there are", { skip: process.platform !== 
   assert.equal(before === null, max < 1_000);
 });
 
-test("gate policy: before strangers and handshakes of CURVE, and where descriptors are few", () => {
+test("gate policy: a gate is used for unknown peers and CURVE handshakes, and with few descriptors", () => {
   const keys = generateKeyPair();
   const curve = securityOption({ ...keys, allow: [] }, "security");
   const client = securityOption({ ...keys, serverKey: keys.publicKey }, "security");

@@ -42,7 +42,7 @@ test("frame writer: an idle writer sends at once", () => {
   assert.equal(writer.idle, false);
 });
 
-test("frame writer: one send at a time, in order, idle when all is handed over", async () => {
+test("frame writer: one send at a time, in order, idle when everything was sent", async () => {
   const { writer, log, settle, write } = setUp();
   write("a");
   write("bb", 5);
@@ -77,7 +77,7 @@ test("frame writer: a refusal of the last message makes it idle again", async ()
   assert.equal(writer.idle, true);
 });
 
-test("frame writer: after close nothing is sent and nobody is told", async () => {
+test("frame writer: after close nothing is sent and nothing is reported", async () => {
   const { log, settle, write, writer } = setUp();
   write("a");
   write("b");
@@ -87,7 +87,7 @@ test("frame writer: after close nothing is sent and nobody is told", async () =>
   assert.deepEqual(log, ["send a"]);
 });
 
-test("frame writer: thousands of messages keep their order and their count", async () => {
+test("frame writer: thousands of messages are sent in order, and counted", async () => {
   const sent: number[] = [];
   let idles = 0;
   const writer = new FrameWriter({
@@ -112,7 +112,7 @@ test("frame writer: thousands of messages keep their order and their count", asy
   assert.ok(idles >= 1);
 });
 
-test("frame writer: what was handed over is not held, however much waits behind it", async () => {
+test("frame writer: sent messages are released, however many wait", async () => {
   const { write, settle, writer } = setUp();
   write("a");
   const handed = new WeakRef(writeOne(writer));
@@ -127,7 +127,7 @@ test("frame writer: what was handed over is not held, however much waits behind 
   });
 });
 
-test("frame writer: close lets go of what waits, though the send under way never ends", async () => {
+test("frame writer: close releases the waiting messages, even if the current send never ends", async () => {
   const { write, writer } = setUp();
   write("a");
   const waiting = new WeakRef(writeOne(writer));

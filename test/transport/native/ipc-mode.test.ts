@@ -39,7 +39,7 @@ const SOCKETS = {
 
 for (const [name, make] of Object.entries(SOCKETS)) {
   test(
-    `ipc mode: the path of ${name} is for its own account, whatever the umask`,
+    `ipc mode: the path of ${name} is private to its account, whatever the umask`,
     onUnix,
     async (t) => {
       const path = openPathOf(t);
@@ -67,7 +67,7 @@ test(
   },
 );
 
-test("ipc mode: another account cannot connect, and could to what libzmq makes", onUnix, (t) => {
+test("ipc mode: another account cannot connect, and can without this protection", onUnix, (t) => {
   if (process.getuid?.() !== 0) return t.skip("only root can be another account");
   return (async () => {
     const path = openPathOf(t);
@@ -99,7 +99,7 @@ test("ipc mode: another account cannot connect, and could to what libzmq makes",
   })();
 });
 
-test("ipc mode: before it has its mode it lies where nobody else may enter", onUnix, (t) => {
+test("ipc mode: before it has its mode, the file is in a private directory", onUnix, (t) => {
   const path = openPathOf(t);
   const deep = join(dirname(path), "d".repeat(60), "socket");
   mkdirSync(dirname(deep));
@@ -111,28 +111,32 @@ test("ipc mode: before it has its mode it lies where nobody else may enter", onU
   }
 });
 
-test("ipc mode: peers find the path, it is given up, and bound again", onUnix, async (t) => {
-  const path = openPathOf(t);
-  const address = `ipc://${path}`;
-  const pull = open(t, new Pull<number>({ gate: false }));
-  const errors = errorsOf(pull);
-  for (let round = 0; round < 3; round++) {
-    assert.equal(await pull.bind(address), address);
-    const push = open(t, new Push<number>());
-    push.connect(address);
-    await push.send(round);
-    assert.equal(await pull.receive(), round);
-    const addressesOf = () => pull.peers().map((peer) => peer.address);
-    await eventually(() => assert.deepEqual(addressesOf(), [address]));
-    await push.close();
-    await eventually(() => assert.equal(pull.stats().peers, 0));
-    await pull.unbind(address);
-    await assert.rejects(pull.unbind(address), { code: "BROKERLESS_ADDRESS" });
-  }
-  assert.deepEqual(errors, []);
-});
+test(
+  "ipc mode: peers connect to the path, and it can be unbound and bound again",
+  onUnix,
+  async (t) => {
+    const path = openPathOf(t);
+    const address = `ipc://${path}`;
+    const pull = open(t, new Pull<number>({ gate: false }));
+    const errors = errorsOf(pull);
+    for (let round = 0; round < 3; round++) {
+      assert.equal(await pull.bind(address), address);
+      const push = open(t, new Push<number>());
+      push.connect(address);
+      await push.send(round);
+      assert.equal(await pull.receive(), round);
+      const addressesOf = () => pull.peers().map((peer) => peer.address);
+      await eventually(() => assert.deepEqual(addressesOf(), [address]));
+      await push.close();
+      await eventually(() => assert.equal(pull.stats().peers, 0));
+      await pull.unbind(address);
+      await assert.rejects(pull.unbind(address), { code: "BROKERLESS_ADDRESS" });
+    }
+    assert.deepEqual(errors, []);
+  },
+);
 
-test("ipc mode: a path as long as the system takes is private too", onUnix, async (t) => {
+test("ipc mode: a path of the longest allowed length is private too", onUnix, async (t) => {
   const directory = dirname(openPathOf(t));
   const deep = join(directory, "d".repeat(103 - 3 - directory.length));
   mkdirSync(deep);
@@ -149,7 +153,7 @@ test("ipc mode: a path as long as the system takes is private too", onUnix, asyn
 for (const gate of [true, false]) {
   const which = gate ? "with a gate" : "without a gate";
   test(
-    `ipc path: a directory that is not there is said, ${which}, and can be made`,
+    `ipc path: a missing directory is reported, ${which}, and the bind works once it exists`,
     onUnix,
     async (t) => {
       const directory = join(dirname(openPathOf(t)), "none");

@@ -29,7 +29,7 @@ async function leaveStale(path: string): Promise<void> {
   await once(server, "close");
 }
 
-test("ipc path: one that is served is refused, and who serves it goes on", async (t) => {
+test("ipc path: a path in use is refused, and its owner keeps working", async (t) => {
   const address = `ipc://${pathOf(t)}`;
   const first = open(t, new Push<string>());
   await first.bind(address);
@@ -44,14 +44,14 @@ test("ipc path: one that is served is refused, and who serves it goes on", async
   assert.equal(await second.bind(address), address);
 });
 
-test("ipc path: control: libzmq by itself takes it over without a word", async (t) => {
+test("ipc path: control: libzmq by itself takes it over silently", async (t) => {
   const address = `ipc://${pathOf(t)}`;
   const sockets = [new zmq.Push({ linger: 0 }), new zmq.Push({ linger: 0 })];
   t.after(() => sockets.forEach((socket) => void socket.close()));
   for (const socket of sockets) socket.bindSync(address);
 });
 
-test("ipc path: of many that bind it at once, one has it", async (t) => {
+test("ipc path: of many concurrent binds, one succeeds", async (t) => {
   const address = `ipc://${pathOf(t)}`;
   for (let round = 0; round < 10; round++) {
     const sockets = range(5).map(() => open(t, new Pull<number>()));
@@ -61,7 +61,7 @@ test("ipc path: of many that bind it at once, one has it", async (t) => {
   }
 });
 
-test("ipc path: of many threads that bind it at once, one has it", async (t) => {
+test("ipc path: of concurrent binds in many threads, one succeeds", async (t) => {
   if (process.platform !== "linux") return t.skip("the lock is an abstract socket of Linux");
   const path = pathOf(t);
   const module = new URL("../../support/ipc-binder.ts", import.meta.url).href;
@@ -73,7 +73,7 @@ test("ipc path: of many threads that bind it at once, one has it", async (t) => 
   assert.deepEqual((await said).flat().sort(), ["EADDRINUSE", "EADDRINUSE", "EADDRINUSE", "bound"]);
 });
 
-test("ipc path: what a process left behind that was killed is replaced", async (t) => {
+test("ipc path: the file of a killed process is replaced", async (t) => {
   const path = pathOf(t);
   await leaveStale(path);
   const pull = open(t, new Pull<number>());
@@ -104,7 +104,7 @@ test("ipc path: an abstract name in use is refused by the system", async (t) => 
   await assert.rejects(open(t, new Pull<number>()).bind(address), REFUSED);
 });
 
-test("ipc path: a bind that fails leaves the way free for the next", async (t) => {
+test("ipc path: a failed bind does not block the next one", async (t) => {
   const path = pathOf(t);
   await assert.rejects(bindFreePath(path, () => assert.fail("the first one fails")));
   assert.equal(await bindFreePath(path, () => "bound"), "bound");

@@ -39,7 +39,7 @@ function setUp(t: TestContext, first: readonly string[] | Error) {
   return { hosts, moves, problems, pass, say, asked: () => asked };
 }
 
-test("named hosts: a host name is told from a number, and from other transports", () => {
+test("named hosts: a host name is distinguished from an IP address, and from other transports", () => {
   for (const address of [ADDRESS, "tcp://localhost:1"]) assert.equal(hasHostName(address), true);
   for (const address of ["tcp://127.0.0.1:1", "tcp://[::1]:1", "ipc:///a:1", "inproc://a.b:1"]) {
     assert.equal(hasHostName(address), false);
@@ -64,7 +64,7 @@ test("named hosts: each loss tries the next address, of either family", async (t
   );
 });
 
-test("named hosts: a name that moves is followed when its connection is lost, and not before", async (t) => {
+test("named hosts: a changed address of a name is used when the connection is lost, and not before", async (t) => {
   const { hosts, moves, pass, say, asked } = setUp(t, ["10.0.0.1"]);
   hosts.add(ADDRESS);
   await turn();
@@ -78,7 +78,7 @@ test("named hosts: a name that moves is followed when its connection is lost, an
   assert.equal(moves.at(-1)?.to, "tcp://10.0.0.2:5555");
 });
 
-test("named hosts: a name without an address is reported once, and found when it has one", async (t) => {
+test("named hosts: a name without an address is reported once, and used when it has one", async (t) => {
   const { hosts, moves, problems, pass, say } = setUp(t, new Error("ENOTFOUND"));
   hosts.add(ADDRESS);
   await turn();
@@ -92,7 +92,7 @@ test("named hosts: a name without an address is reported once, and found when it
   assert.equal(moves.length, 1);
 });
 
-test("named hosts: what was given up while it was looked up is not connected to", async (t) => {
+test("named hosts: an address released during the lookup is not connected", async (t) => {
   const { hosts, moves } = setUp(t, ["10.0.0.1"]);
   hosts.add(ADDRESS);
   assert.equal(hosts.delete(ADDRESS), null);
@@ -114,7 +114,7 @@ function resolver(t: TestContext, answer: () => { address: string; family: numbe
   });
 }
 
-test("named hosts: a socket follows a name from a host that has gone to its new one", async (t) => {
+test("named hosts: a socket follows a name from a dead host to a new one", async (t) => {
   let family = 4;
   resolver(t, () => [{ address: family === 4 ? "127.0.0.1" : "::1", family }]);
   const first = open(t, new Pull<number>());
@@ -134,7 +134,7 @@ test("named hosts: a socket follows a name from a host that has gone to its new 
   assert.equal(await second.receive(), 2);
 });
 
-test("named hosts: a resolver that never answers holds up nobody, and the socket closes", async (t) => {
+test("named hosts: a resolver that never returns blocks nothing, and the socket closes", async (t) => {
   resolver(t, () => null);
   const pull = open(t, new Pull<number>());
   const bound = await pull.bind("tcp://127.0.0.1:*");
@@ -151,7 +151,7 @@ test("named hosts: a resolver that never answers holds up nobody, and the socket
   await Promise.all(sockets.map((socket) => socket.close()));
 });
 
-test("named hosts: a name that does not exist is an error event, and the socket works on", async (t) => {
+test("named hosts: an unknown name is an error event, and the socket keeps working", async (t) => {
   const pull = open(t, new Pull<number>());
   const push = open(t, new Push<number>());
   const errors = errorsOf(push);

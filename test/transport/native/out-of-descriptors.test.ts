@@ -7,7 +7,7 @@ import { WATCHDOG_MS } from "../../support/watchdog.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../hostile/programs/many.ts", import.meta.url));
 
-test("out of descriptors: what the system says is an error of ours, other errors are as they are", () => {
+test("out of descriptors: the system's error becomes BROKERLESS_NO_SPACE, other errors are unchanged", () => {
   for (const code of ["EMFILE", "ENFILE"]) {
     const cause = Object.assign(new Error("Too many open file descriptors"), { code });
     const failing = () =>
@@ -36,7 +36,7 @@ test("out of descriptors: what the system says is an error of ours, other errors
   );
 });
 
-test("out of descriptors: every socket says so, when it is made or first used", (t) => {
+test("out of descriptors: every socket reports it, when it is created or first used", (t) => {
   if (process.platform === "win32") return t.skip("no such limit");
   const command = ["-c", 'ulimit -n 200; exec "$@"', "bash"];
   const node = [process.execPath, "--import", "tsx", PROGRAM];

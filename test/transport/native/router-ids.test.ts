@@ -24,13 +24,13 @@ function interrupted(router: Router): NativeSocket {
   }) as unknown as NativeSocket;
 }
 
-test("routing ids: a signal to the process while some are skipped is no error", () => {
+test("routing ids: a signal to the process while ids are skipped is no error", () => {
   const router = new Router({});
   skipRoutingIds(interrupted(router));
   router.close();
 });
 
-test("routing ids: a process that is profiled binds as others do", (t) => {
+test("routing ids: a profiled process can bind", (t) => {
   const directory = mkdtempSync(join(tmpdir(), "brokerless-"));
   t.after(() => rmSync(directory, { recursive: true }));
   const program = `

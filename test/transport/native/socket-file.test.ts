@@ -53,7 +53,7 @@ for (const [name, make] of Object.entries(FIRST)) {
   for (const ends of ["close", "unbind"] as const) {
     for (const gate of [true, false]) {
       const successor = gate ? "a gated successor" : "a successor";
-      test(`socket file: ${ends} of ${name} leaves that of ${successor}`, onUnix, async (t) => {
+      test(`socket file: ${ends} of ${name} keeps the file of ${successor}`, onUnix, async (t) => {
         const path = join(directoryOf(t), "socket");
         const first = open(t, make());
         await first.bind(`ipc://${path}`);
@@ -67,7 +67,7 @@ for (const [name, make] of Object.entries(FIRST)) {
   }
 }
 
-test("socket file: control: Node by itself removes that of a successor", onUnix, async (t) => {
+test("socket file: control: Node by itself removes the file of a successor", onUnix, async (t) => {
   const path = join(directoryOf(t), "socket");
   const first = createServer();
   first.listen(path);
@@ -80,7 +80,7 @@ test("socket file: control: Node by itself removes that of a successor", onUnix,
 });
 
 test(
-  "socket file: that of a plain ZeroMQ socket that took the path over stays",
+  "socket file: the file of a plain ZeroMQ socket that took over the path is kept",
   onUnix,
   async (t) => {
     const path = join(directoryOf(t), "socket");
@@ -94,7 +94,7 @@ test(
   },
 );
 
-test("socket file: a file that has come to its place stays", onUnix, async (t) => {
+test("socket file: a regular file that replaced it is kept", onUnix, async (t) => {
   const path = join(directoryOf(t), "socket");
   const first = open(t, new Pull<number>({ gate: true }));
   await first.bind(`ipc://${path}`);
@@ -105,7 +105,7 @@ test("socket file: a file that has come to its place stays", onUnix, async (t) =
 });
 
 test(
-  "socket file: behind a gate it is all there is, and goes with its socket",
+  "socket file: with a gate it is the only file, and is removed with its socket",
   onUnix,
   async (t) => {
     const directory = directoryOf(t);
@@ -121,17 +121,21 @@ test(
   },
 );
 
-test("socket file: a path may have all the bytes that the system takes", onUnix, async (t) => {
-  const directory = directoryOf(t);
-  const deep = join(directory, "d".repeat(103 - 3 - directory.length));
-  mkdirSync(deep);
-  const pull = open(t, new Pull<number>({ gate: true }));
-  await pull.bind(`ipc://${deep}/s`);
-  await assertServed(t, `${deep}/s`, pull);
-});
+test(
+  "socket file: a path may have the longest length that the system allows",
+  onUnix,
+  async (t) => {
+    const directory = directoryOf(t);
+    const deep = join(directory, "d".repeat(103 - 3 - directory.length));
+    mkdirSync(deep);
+    const pull = open(t, new Pull<number>({ gate: true }));
+    await pull.bind(`ipc://${deep}/s`);
+    await assertServed(t, `${deep}/s`, pull);
+  },
+);
 
 test(
-  "socket file: one at a relative path goes although the process is elsewhere by then",
+  "socket file: a file at a relative path is removed even after a change of the working directory",
   onUnix,
   async (t) => {
     const directory = directoryOf(t);
@@ -149,21 +153,17 @@ test(
   },
 );
 
-test(
-  "socket file: a directory that is gone does not keep a socket from closing",
-  onUnix,
-  async (t) => {
-    const directory = directoryOf(t);
-    mkdirSync(join(directory, "place"));
-    const pull = open(t, new Pull<number>({ gate: true }));
-    await pull.bind(`ipc://${directory}/place/socket`);
-    renameSync(join(directory, "place"), join(directory, "moved"));
-    await pull.close();
-  },
-);
+test("socket file: a missing directory does not prevent a close", onUnix, async (t) => {
+  const directory = directoryOf(t);
+  mkdirSync(join(directory, "place"));
+  const pull = open(t, new Pull<number>({ gate: true }));
+  await pull.bind(`ipc://${directory}/place/socket`);
+  renameSync(join(directory, "place"), join(directory, "moved"));
+  await pull.close();
+});
 
 for (const isTaken of [true, false]) {
-  const title = isTaken ? "leaves that of a successor" : "takes its own along";
+  const title = isTaken ? "keeps the file of a successor" : "removes its own file";
   test(`socket file: a thread that ends ${title}`, onUnix, async (t) => {
     const path = join(directoryOf(t), "socket");
     const module = new URL("../../support/ipc-holder.ts", import.meta.url).href;
@@ -183,7 +183,7 @@ for (const isTaken of [true, false]) {
   });
 }
 
-test("socket file: a bind that cannot give it its name leaves nothing", onUnix, async (t) => {
+test("socket file: a failed rename leaves nothing behind", onUnix, async (t) => {
   const directory = directoryOf(t);
   const home = directoryOf(t);
   mkdirSync(join(directory, "taken", "inside"), { recursive: true });
@@ -198,7 +198,7 @@ test("socket file: a bind that cannot give it its name leaves nothing", onUnix, 
   assert.deepEqual(readdirSync(directory), ["taken"]);
 });
 
-test("socket file: a place of our own that is too deep for one is said", onUnix, (t) => {
+test("socket file: a private directory with too long a path is reported", onUnix, (t) => {
   const home = join(directoryOf(t), "d".repeat(100));
   mkdirSync(home);
   assert.throws(() => new SocketFile(join(home, "socket"), home), { code: "ENAMETOOLONG" });
