@@ -71,7 +71,7 @@ async function fill(journal: FileJournal, random: Random): Promise<number> {
   }
 }
 
-test(`full disk: at ${POINTS} points of a real one nothing stored is lost, and the journal goes on`, async (t) => {
+test(`full disk: with a real disk full at ${POINTS} points nothing stored is lost, and the journal continues`, async (t) => {
   const disk = await smallDisk(t);
   if (disk === null) {
     t.skip("needs root, to mount a small tmpfs; test/sim/disk-faults.test.ts simulates the same");
@@ -113,7 +113,7 @@ test(`full disk: at ${POINTS} points of a real one nothing stored is lost, and t
   t.diagnostic(`seed ${SEED}, ${POINTS} points, ${JSON.stringify(sum)}, lost 0, wrong 0`);
 });
 
-test("full disk: an LMDB journal refuses before LMDB meets its end, and goes on", async (t) => {
+test("full disk: an LMDB journal refuses before LMDB itself runs out of space, and continues", async (t) => {
   const disk = await smallDisk(t);
   if (disk === null) {
     t.skip("needs root, to mount a small tmpfs");

@@ -21,7 +21,7 @@ const LANES = 4;
 /** Crashes that one journal has to survive before the next one begins (count). */
 const KILLS_PER_JOURNAL = 10;
 
-test("kill -9: nothing that was said to be stored is lost, at whatever moment", async (t) => {
+test("kill -9: nothing confirmed as stored is lost, at any moment", async (t) => {
   const place = await mkdtemp(join(tmpdir(), "brokerless-"));
   t.after(() => rm(place, { recursive: true }));
   const module = victimModule(compile(join(place, "build"), []));

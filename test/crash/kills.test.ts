@@ -135,7 +135,7 @@ test(`crash: a sender killed again and again loses nothing that was stored (seed
   assert.deepEqual(check(verdict), { lost: 0, duplicates: 0, disordered: 0 });
 });
 
-test(`crash: a receiver killed again and again gets everything, and repeats what it had (seed ${seed})`, {
+test(`crash: a receiver killed again and again gets everything, and repeats at most the messages in flight (seed ${seed})`, {
   timeout: WATCHDOG_MS,
 }, async (t) => {
   const verdict = await play(t, { seed, inbox: true, whom: "receiver" });

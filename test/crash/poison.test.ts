@@ -22,7 +22,7 @@ function start(t: TestContext, name: string, args: readonly string[]) {
   return { child, ended: once(child, "exit") };
 }
 
-test("poison: a message that kills its workers at once is one dead letter, and takes none along", {
+test("poison: a message that kills its workers at once becomes the only dead letter", {
   timeout: WATCHDOG_MS,
 }, async (t) => {
   const push = new Push<string>({ reliable: true, attemptsMax: 2, graceMs: 20, retryMs: 1 });
@@ -55,7 +55,7 @@ test("poison: a message that kills its workers at once is one dead letter, and t
   }
 });
 
-test("poison: what is killed with its sender again and again takes none along that was never begun", {
+test("poison: with its sender killed each time too, a message becomes the only dead letter", {
   timeout: WATCHDOG_MS,
 }, async (t) => {
   const directory = await mkdtemp(join(tmpdir(), "brokerless-"));

@@ -81,7 +81,7 @@ function checkFailedSync({ calls, lines }: Observed, where: string): void {
   assert.deepEqual(retries, [], where);
 }
 
-test("strace: system calls that fail in the kernel lose nothing, and a sync is not tried again", async (t) => {
+test("strace: system calls that fail in the kernel lose nothing, and a failed sync is not retried", async (t) => {
   const isThere =
     spawnSync("strace", ["-e", "trace=none", "true"], { stdio: "ignore" }).status === 0;
   if (!isThere) {

@@ -5,7 +5,7 @@ import { eventually } from "../support/eventually.ts";
 import { Program } from "../support/program.ts";
 import { WATCHDOG_MS } from "../support/watchdog.ts";
 
-test("zombie: a receiver that was stopped past its lease has its ack refused, and is told", {
+test("zombie: the ack of a receiver that was stopped past its lease is refused, and leaseLost is emitted", {
   timeout: WATCHDOG_MS,
 }, async (t) => {
   const push = new Push<string>({ reliable: true, leaseMs: 300, attemptsMax: 5 });
@@ -32,7 +32,7 @@ test("zombie: a receiver that was stopped past its lease has its ack refused, an
   await processed;
 });
 
-test("zombie: a receiver that was stopped until others had done its work is told", {
+test("zombie: a receiver that was stopped until another had processed its message emits leaseLost", {
   timeout: WATCHDOG_MS,
 }, async (t) => {
   // Its session ends while it is stopped: what it holds is claimed over a new one.

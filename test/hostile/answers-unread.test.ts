@@ -41,7 +41,7 @@ async function stuckPeer(
 /** Were their answers to wait for those of the peer, a second for each two, the last would come after its time. */
 const REQUESTS = 120;
 
-test("answers: a peer that never reads holds up nobody else, although two are answered at a time", async (t) => {
+test("replies: a peer that never reads delays nobody else, although only two requests are served at a time", async (t) => {
   const { address } = await stuckPeer(t, 1_000);
   const requester = open(t, new Requester<string, string>());
   requester.connect(address);
@@ -53,7 +53,7 @@ test("answers: a peer that never reads holds up nobody else, although two are an
   );
 });
 
-test("answers: a peer that reads late gets every answer", async (t) => {
+test("replies: a peer that reads late gets every reply", async (t) => {
   const count = 200;
   const { peer, replier } = await stuckPeer(t, count);
   peer.resume();
@@ -68,7 +68,7 @@ test("answers: a peer that reads late gets every answer", async (t) => {
   await replier.drain();
 });
 
-test("answers: a peer that goes frees what waits for it at once", async (t) => {
+test("replies: replies that wait for a peer are dropped as soon as it leaves", async (t) => {
   const { peer, replier } = await stuckPeer(t, 200);
   const drained = replier.drain();
   peer.reset();
@@ -77,7 +77,7 @@ test("answers: a peer that goes frees what waits for it at once", async (t) => {
   await eventually(() => assert.equal(replier.stats().queuedMessages, 0));
 });
 
-test("answers: close ends what waits for a peer, and drain with it", async (t) => {
+test("replies: close ends the wait for a peer, and that of drain", async (t) => {
   const { replier } = await stuckPeer(t, 200);
   const drained = replier.drain();
   await replier.close();

@@ -26,7 +26,7 @@ async function exchange(peer: ZmtpPeer, question: string): Promise<string> {
 }
 
 for (const concurrency of [64, 1]) {
-  test(`answers: whoever takes the name of a lost client does not get its answer (${concurrency} at a time)`, async (t) => {
+  test(`replies: a peer that takes the routing id of a lost client does not get its reply (${concurrency} at a time)`, async (t) => {
     const replier = open(t, new Replier<string, string>());
     const address = await replier.bind("tcp://127.0.0.1:*");
     const { promise, open: release } = gate();
@@ -59,7 +59,7 @@ for (const concurrency of [64, 1]) {
   });
 }
 
-test("answers: an empty message, which looks like the end of a connection, costs its sender alone its answers", async (t) => {
+test("replies: an empty message, which looks like the end of a connection, only costs its sender its own replies", async (t) => {
   const replier = open(t, new Replier<string, string>());
   const address = await replier.bind("tcp://127.0.0.1:*");
   const { promise, open: release } = gate();
@@ -79,7 +79,7 @@ test("answers: an empty message, which looks like the end of a connection, costs
   for (const peer of [forger, honest]) peer.destroy();
 });
 
-test("answers: control: a ROUTER by itself gives the answer to whoever has the name", async (t) => {
+test("replies: control: a ROUTER by itself sends the reply to any peer with the routing id", async (t) => {
   const router = new zmq.Router({ linger: 0, mandatory: true });
   t.after(() => router.close());
   let lost = false;
@@ -124,7 +124,7 @@ async function hostileReplier(t: TestContext, answer: (id: Buffer) => Buffer[]):
   return `tcp://127.0.0.1:${(server.address() as { port: number }).port}`;
 }
 
-test("answers: a replier cannot answer what it was not asked", async (t) => {
+test("replies: a replier cannot reply to requests that it did not get", async (t) => {
   const { promise, open: release } = gate();
   const honest = open(t, new Replier<string, string>());
   void honest.serve(async (question) => {
@@ -152,7 +152,7 @@ test("answers: a replier cannot answer what it was not asked", async (t) => {
   assert.deepEqual(said.sort(), ["honest:", "honest:", "own", "own"]);
 });
 
-test("answers: an error is read where its request waits, and none that is longer than any", async (t) => {
+test("replies: an error is parsed only for a pending request, and only up to the longest allowed", async (t) => {
   const parse = t.mock.method(JSON, "parse");
   const failed = (id: Buffer, json: string): Buffer =>
     message(id, EMPTY, Buffer.from("brokerless-error"), Buffer.from(json));

@@ -18,7 +18,7 @@ const OUTSIDE = Object.keys(MODES).filter((mode) =>
   /greeting|never end|READY|quick conn/.test(mode),
 );
 
-describe(`strangers at a CURVE server (seed ${seed})`, { concurrency: false }, () => {
+describe(`unknown peers at a CURVE server (seed ${seed})`, { concurrency: false }, () => {
   const errors: BrokerlessError[] = [];
   const server = generateKeyPair();
   const client = generateKeyPair();
@@ -67,7 +67,7 @@ describe(`strangers at a CURVE server (seed ${seed})`, { concurrency: false }, (
     });
   }
 
-  test("CURVE: each stranger with a key was reported as BROKERLESS_SECURITY", async () => {
+  test("CURVE: each unknown key was reported as BROKERLESS_SECURITY", async () => {
     // Of many in a second the first ones are told, and then how many more there were.
     const told = ({ code, message }: BrokerlessError): number =>
       code !== "BROKERLESS_SECURITY" ? 0 : Number(/^(\d+) more errors/.exec(message)?.[1] ?? 1);

@@ -76,7 +76,7 @@ const PLACES: Readonly<Record<string, (t: TestContext) => string>> = {
 
 for (const [name, place] of Object.entries(PLACES)) {
   test(
-    `few descriptors: ${name}: the process lives, and serves who comes afterwards`,
+    `few descriptors: ${name}: the process survives, and serves later connections`,
     onLinux,
     async (t) => {
       const victim = await start(t, name === "tcp, gated" ? "gated" : "ours", place(t));

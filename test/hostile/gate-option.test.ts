@@ -56,7 +56,7 @@ for (const [title, options, bindTo] of [
   });
 }
 
-test("gate: control: without it the same attacker is not cut off", async (t) => {
+test("gate: control: without a gate the same attacker is not cut off", async (t) => {
   const pull = open(t, new Pull<number>({ gate: false }));
   const attacker = await attack(t, await pull.bind("tcp://127.0.0.1:*"));
   assert.equal(attacker.closed, false);
@@ -84,7 +84,7 @@ const ROUTERS = {
 const STRANGERS_ID = "\0\x6b\x8b\x45\x67";
 
 for (const [name, make] of Object.entries(ROUTERS)) {
-  test(`gate: a ${name} meets no routing id of ZeroMQ's own kind, and no two alike`, async (t) => {
+  test(`gate: a ${name} gets no routing id of ZeroMQ's own form, and no duplicate one`, async (t) => {
     const socket = open(t, make({ gate: true }));
     const errors = errorsOf(socket as TypedSocket);
     const address = await socket.bind("tcp://127.0.0.1:*");
@@ -116,7 +116,7 @@ for (const [name, make] of Object.entries(ROUTERS)) {
   });
 }
 
-test("gate: messages of a reliable Pull and Push pass it, whoever binds", async (t) => {
+test("gate: messages between a reliable Pull and Push pass, whichever side binds", async (t) => {
   for (const binds of ["pull", "push"] as const) {
     const pull = open(t, new Pull<number>({ reliable: true, gate: true }));
     const push = open(t, new Push<number>({ reliable: true, gate: true }));
@@ -130,7 +130,7 @@ test("gate: messages of a reliable Pull and Push pass it, whoever binds", async 
   }
 });
 
-test("gate: over ipc it lets honest peers pass, and frees the path", async (t) => {
+test("gate: over ipc it admits honest peers, and frees the path", async (t) => {
   const directory = mkdtempSync(join(tmpdir(), "brokerless-"));
   t.after(() => rmSync(directory, { recursive: true }));
   const address = `ipc://${directory}/socket`;
@@ -146,7 +146,7 @@ test("gate: over ipc it lets honest peers pass, and frees the path", async (t) =
   }
 });
 
-test("gate: where there can be none, to ask for it is a TypeError", async (t) => {
+test("gate: requesting one where there cannot be any is a TypeError", async (t) => {
   const keys = generateKeyPair();
   const security = { ...keys, serverKey: keys.publicKey };
   const pull = open(t, new Pull({ gate: true }));
@@ -155,7 +155,7 @@ test("gate: where there can be none, to ask for it is a TypeError", async (t) =>
   await assert.rejects(client.bind("tcp://127.0.0.1:*"), TypeError);
 });
 
-test("gate: more connections than connectionsMax are refused, told, and counted", async (t) => {
+test("gate: connections beyond connectionsMax are refused, reported, and counted", async (t) => {
   const pull = open(t, new Pull<number>({ gate: true, connectionsMax: 2 }));
   const errors = errorsOf(pull);
   const address = await pull.bind("tcp://127.0.0.1:*");

@@ -90,7 +90,7 @@ const STALL_MS_MAX = 100;
 /** Every MORE frame of two bytes takes 64 in libzmq; measured are 32 times what was sent. */
 const ENDLESS_BYTES = 4_000_000;
 
-describe("what libzmq has no limit against: negative controls", () => {
+describe("attacks without a limit in libzmq: negative controls", () => {
   boundsTest("parts without end take 16 times their bytes, and more", async (t) => {
     const { run } = await siege(t, "Pull", false);
     const { grownBytes } = await run("a message whose parts never end");
@@ -112,7 +112,7 @@ describe("what libzmq has no limit against: negative controls", () => {
   });
 });
 
-describe(`what libzmq has no limit against, behind a gate (seed ${seed})`, () => {
+describe(`attacks without a limit in libzmq, behind a gate (seed ${seed})`, () => {
   for (const name of Object.keys(ROLES)) {
     test(`gate: ${name}`, { timeout: WATCHDOG_MS }, async (t) => {
       const { run, refused } = await siege(t, name, true);
@@ -226,7 +226,7 @@ describe("the reader of the gate", () => {
   ];
 
   for (const [what, bytes, verdict, limit] of verdicts) {
-    test(`gate: ${what}: ${verdict ?? "passes"}, however it is cut`, () => {
+    test(`gate: ${what}: ${verdict ?? "passes"}, in any division into chunks`, () => {
       for (const cut of [1, 2, 3, 7, 64, 1e6]) {
         const reader = new GateReader(limit ?? limits);
         let refusal: string | null = null;
@@ -239,7 +239,7 @@ describe("the reader of the gate", () => {
     });
   }
 
-  test("gate: subscriptions count for all connections together, until they end", () => {
+  test("gate: subscriptions count for all connections together, while they last", () => {
     const hello = Buffer.concat([frames.greeting(), frames.ready("SUB")]);
     const topics = frames.subscribeMessage("a".repeat(79));
     const budget = new TopicBudget(200);
@@ -254,7 +254,7 @@ describe("the reader of the gate", () => {
     assert.equal(control.read(Buffer.concat([hello, topics])), null);
   });
 
-  test("gate: what does not greet as ZMTP 3 with NULL is refused", () => {
+  test("gate: connections without a ZMTP 3 greeting for NULL are refused", () => {
     for (const options of [{ major: 2 }, { mechanism: "CURVE" }, { mechanism: "NULLX" }]) {
       assert.match(String(new GateReader(limits).read(frames.greeting(options))), /not/);
     }
@@ -263,7 +263,7 @@ describe("the reader of the gate", () => {
     assert.equal(new GateReader(limits).read(early), "a message before READY");
   });
 
-  test("gate: more connections than connectionsMax are refused, and the others stay", async (t) => {
+  test("gate: connections beyond connectionsMax are refused, and the others stay", async (t) => {
     const { gate, refused } = await siege(t, "Pull", true);
     const peers: ZmtpPeer[] = [];
     for (let i = 0; i < 199; i++) {

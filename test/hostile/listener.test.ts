@@ -101,7 +101,7 @@ describe("a server that is hostile once", { concurrency: 4 }, () => {
     }
   }
 
-  test("Push: after it was refused it tries again, and gets in once it is allowed", {
+  test("Push: after a refusal it retries, and is admitted once its key is allowed", {
     timeout: 2 * WATCHDOG_MS,
   }, async (t) => {
     const [serverKeys, clientKeys] = [generateKeyPair(), generateKeyPair()];

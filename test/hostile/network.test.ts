@@ -45,7 +45,7 @@ describe("a bad network between honest peers", { concurrency: 4 }, () => {
       await through(pair, () => {});
     });
 
-    test(`${name}: a connection that stands still for a while`, async (t) => {
+    test(`${name}: a connection that stalls for a while`, async (t) => {
       const { pair, proxy } = await apart(t, name);
       proxy.faults.stalled = true;
       await through(pair, async () => {
@@ -54,7 +54,7 @@ describe("a bad network between honest peers", { concurrency: 4 }, () => {
       });
     });
 
-    test(`${name}: resets, again and again`, { timeout: WATCHDOG_MS }, async (t) => {
+    test(`${name}: repeated resets`, { timeout: WATCHDOG_MS }, async (t) => {
       const { pair, proxy } = await apart(t, name);
       for (let round = 0; round < 3; round++) await through(pair, () => proxy.reset());
     });

@@ -49,7 +49,7 @@ const BINDERS = {
 
 for (const [role, make] of Object.entries(BINDERS)) {
   for (const transport of ["tcp", "ipc"] as const) {
-    test(`old ZMTP: a ${role} without a gate ends what does not speak ZMTP 3 (${transport})`, async (t) => {
+    test(`old ZMTP: a ${role} without a gate ends connections that do not speak ZMTP 3 (${transport})`, async (t) => {
       const socket = open(t, make());
       const address = await socket.bind(wireOf(t, transport).address());
       for (const [name, words] of Object.entries(STRAYS)) {
@@ -66,7 +66,7 @@ for (const [role, make] of Object.entries(BINDERS)) {
   }
 }
 
-test("old ZMTP: control: libzmq by itself hands messages to whatever connects", async (t) => {
+test("old ZMTP: control: libzmq by itself sends messages to any connection", async (t) => {
   for (const [name, words] of Object.entries(STRAYS)) {
     const push = new zmq.Push({ linger: 0, sendTimeout: 0 });
     t.after(() => push.close());
@@ -79,7 +79,7 @@ test("old ZMTP: control: libzmq by itself hands messages to whatever connects", 
   }
 });
 
-test("old ZMTP: an honest peer gets all of what is sent beside a stray, and the stray is told of", async (t) => {
+test("old ZMTP: an honest peer gets all messages beside a foreign connection, and that one is reported", async (t) => {
   const push = open(t, new Push<number>({ batch: false, gate: false }));
   const pull = open(t, new Pull<number>({ batch: false }));
   const errors = errorsOf(push);
@@ -94,7 +94,7 @@ test("old ZMTP: an honest peer gets all of what is sent beside a stray, and the 
   await eventually(() => assert.equal(errors[0]?.code, "BROKERLESS_PROTOCOL"));
 });
 
-test("old ZMTP: who connects to a server of something else sends it nothing", {
+test("old ZMTP: nothing is sent to a server of another protocol", {
   timeout: WATCHDOG_MS,
 }, async (t) => {
   const push = open(t, new Push<string>({ batch: false }));

@@ -8,7 +8,7 @@ const CREDIT = { prefetchBytesMax: 100_000, messageBytesMax: 50_000 };
 const BOUND = 300_000;
 const LONG = 50_000;
 
-test("receiver: a sender that heeds no bytes is refused, in words, at a small multiple of the credit", () => {
+test("receiver: a sender that ignores the byte credit is refused, with a reason, at a small multiple of the credit", () => {
   const receiver = new MetReceiver(CREDIT);
   const sender = receiver.meet();
   let sent = 0;
@@ -18,7 +18,7 @@ test("receiver: a sender that heeds no bytes is refused, in words, at a small mu
   assert.match(receiver.problems[0] ?? "", /more than was granted/);
 });
 
-test("receiver: with more bytes granted it is not (control)", () => {
+test("receiver: with a larger byte credit it is not refused (control)", () => {
   const receiver = new MetReceiver({ ...CREDIT, prefetchBytesMax: 10 ** 9 });
   const sender = receiver.meet();
   for (const index of range(100)) sender.data(index + 1, [LONG]);
@@ -26,7 +26,7 @@ test("receiver: with more bytes granted it is not (control)", () => {
   assert.equal(receiver.links.counts.waiting, 100);
 });
 
-test("receiver: what is taken makes room, and a batch counts as long as anything of it waits", () => {
+test("receiver: messages that are taken make room, and a batch counts as long as any of it waits", () => {
   const receiver = new MetReceiver(CREDIT);
   const sender = receiver.meet();
   for (const index of range(50)) {
@@ -44,7 +44,7 @@ test("receiver: what is taken makes room, and a batch counts as long as anything
   assert.match(sender.refusal ?? "", /more than was granted/);
 });
 
-test("receiver: streams that a sender has left keep no more together than one may", () => {
+test("receiver: streams that senders have left together keep no more than one may", () => {
   const receiver = new MetReceiver(CREDIT);
   for (const index of range(20)) {
     const sender = receiver.meet(`${index}`.padStart(32, "0"));
@@ -58,7 +58,7 @@ test("receiver: streams that a sender has left keep no more together than one ma
 /** Ranges that a receiver remembers of a stream before it hands out no more (count). */
 const REMEMBERED_MAX = 65_536;
 
-test("receiver: a sender that never says what it knows is given no more work, until it does", () => {
+test("receiver: the messages of a sender that never sends news are held back, until it does", () => {
   const receiver = new MetReceiver();
   const sender = receiver.meet();
   let taken = 0;
@@ -76,7 +76,7 @@ test("receiver: a sender that never says what it knows is given no more work, un
   assert.notEqual(receiver.take(), null);
 });
 
-test("receiver: of many rejections the newest reasons are kept, and the oldest are still rejections", () => {
+test("receiver: of many rejections the newest reasons are kept, and the oldest remain rejections", () => {
   const receiver = new MetReceiver({ prefetch: 10_000 });
   const sender = receiver.meet();
   const count = 3_000;

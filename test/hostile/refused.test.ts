@@ -36,7 +36,7 @@ async function meet(t: TestContext, name: string) {
 describe("frames that must be refused", () => {
   for (const [name, { refused }] of Object.entries(ROLES)) {
     if (refused.length === 0) continue;
-    test(`${name}: each is counted and reported, and what follows is received`, async (t) => {
+    test(`${name}: each is counted and reported, and later frames are received`, async (t) => {
       const { role, pair, errors, count, peer, address } = await meet(t, name);
       if (pair.victim instanceof Requester) {
         // It reads while a question is open.
@@ -57,7 +57,7 @@ describe("frames that must be refused", () => {
     });
   }
 
-  test("Router: a peer that takes the name of another gets nothing of its messages", async (t) => {
+  test("Router: a peer that takes the routing id of another gets none of its messages", async (t) => {
     const { pair, peer, address } = await meet(t, "Router");
     peer.destroy();
     const identity = "alice";
@@ -81,7 +81,7 @@ describe("frames that must be refused", () => {
     assert.deepEqual((await first.receive())?.[0], body(5));
   });
 
-  test("Publisher: a forged announcement does not keep ready() from counting the others", async (t) => {
+  test("Publisher: a forged announcement does not prevent ready() from counting the others", async (t) => {
     const { pair, peer, address } = await meet(t, "Publisher");
     const forged = "\x01\0brokerless\0AAAAAAAAAAAAAAAA.1.9007199254740991";
     await peer.write(message(forged));
@@ -90,7 +90,7 @@ describe("frames that must be refused", () => {
     await pair.victim.ready({ timeoutMs: 30_000 });
   });
 
-  test("Pull: connections that never become peers leave the count of peers alone", async (t) => {
+  test("Pull: connections that never become peers do not change the count of peers", async (t) => {
     const { pair, peer, address } = await meet(t, "Pull");
     const lost: unknown[] = [];
     (pair.victim as Pull).on("peerLost", (event) => lost.push(event));

@@ -65,12 +65,12 @@ async function firstNameless(t: TestContext, whose: "ours" | "bare"): Promise<st
   return id;
 }
 
-test("router ids: the first nameless peer has another id in every process", async (t) => {
+test("router ids: the first nameless peer has a different id in every process", async (t) => {
   const ids = await Promise.all([1, 2, 3].map(() => firstNameless(t, "ours")));
   assert.ok(new Set(ids).size > 1, ids.join());
 });
 
-test("router ids: control: with zeromq.js it has the same one", async (t) => {
+test("router ids: control: with zeromq.js it has the same id in every process", async (t) => {
   const expected = `#00${FIRST.toString(16)}`;
   assert.deepEqual(await Promise.all([1, 2].map(() => firstNameless(t, "bare"))), [
     expected,
@@ -78,7 +78,7 @@ test("router ids: control: with zeromq.js it has the same one", async (t) => {
   ]);
 });
 
-test("router ids: who takes the usual next ones does not end the process", async (t) => {
+test("router ids: a peer that chooses the usual next ids does not end the process", async (t) => {
   const victim = await start(t, "ours");
   await (await join(t, victim.address)).write(frame("hello"));
   await victim.said("peer");
@@ -87,7 +87,7 @@ test("router ids: who takes the usual next ones does not end the process", async
   await victim.said("alive");
 });
 
-test("router ids: control: it ends one with zeromq.js", async (t) => {
+test("router ids: control: it ends a process with zeromq.js", async (t) => {
   const victim = await start(t, "bare");
   await (await join(t, victim.address)).write(frame("hello"));
   await victim.said("peer");
@@ -96,7 +96,7 @@ test("router ids: control: it ends one with zeromq.js", async (t) => {
   assert.equal(signal, "SIGABRT", errors);
 });
 
-test("router ids: with CURVE the router names its peers, and hears no name of theirs", async (t) => {
+test("router ids: with CURVE the router assigns the ids of its peers, and ignores their own", async (t) => {
   const [server, client] = [generateKeyPair(), generateKeyPair()];
   const name = async (isSecured: boolean): Promise<string> => {
     // An answer that comes late is one that libzmq waits for, on the busiest machine too.

@@ -5,7 +5,7 @@ import { besiege } from "./siege.ts";
 
 const PAUSE_MS = 2000;
 
-test("siege: control: a victim that lets its friend wait is seen to be silent", async () => {
+test("siege: control: a victim that does not serve its honest peer is detected", async () => {
   let exchanges = 0;
   const exchange = async (): Promise<void> => {
     exchanges += 1;

@@ -8,7 +8,7 @@ import { errorsOf, open } from "../support/fixtures.ts";
 for (const transport of ["tcp", "ipc"] as const) {
   for (const reliable of [false, true]) {
     const kind = reliable ? "reliable" : "plain";
-    test(`CURVE: a client with a wrong serverKey is told (${transport}, ${kind})`, async (t) => {
+    test(`CURVE: a client with a wrong serverKey gets an error event (${transport}, ${kind})`, async (t) => {
       const [server, client, other] = [generateKeyPair(), generateKeyPair(), generateKeyPair()];
       const bound = open(
         t,
@@ -46,7 +46,7 @@ for (const transport of ["tcp", "ipc"] as const) {
 const NO_GATE = /brokerless-gate/;
 
 for (const transport of ["tcp", "ipc"] as const) {
-  test(`CURVE: the server names its address, and the serverKey of the client (${transport})`, async (t) => {
+  test(`CURVE: the server's error names its address and the serverKey of the client (${transport})`, async (t) => {
     const [server, client, other] = [generateKeyPair(), generateKeyPair(), generateKeyPair()];
     const bound = open(t, new Pull({ security: { ...server, allow: [client.publicKey] } }));
     const lost = open(t, new Push({ security: { ...client, serverKey: other.publicKey } }));
@@ -63,7 +63,7 @@ for (const transport of ["tcp", "ipc"] as const) {
   });
 
   for (const hasKeys of ["the server", "the client"] as const) {
-    test(`CURVE: where ${hasKeys} alone has keys, the bound side says so (${transport})`, async (t) => {
+    test(`CURVE: if only ${hasKeys} has keys, the bound side reports it (${transport})`, async (t) => {
       const [server, client] = [generateKeyPair(), generateKeyPair()];
       const atServer = { security: { ...server, allow: [client.publicKey] } };
       const atClient = { security: { ...client, serverKey: server.publicKey } };
@@ -80,7 +80,7 @@ for (const transport of ["tcp", "ipc"] as const) {
   }
 }
 
-test("CURVE: a gate without keys says that the client has some", async (t) => {
+test("CURVE: a gate without keys reports that the client has some", async (t) => {
   const [server, client] = [generateKeyPair(), generateKeyPair()];
   const bound = open(t, new Pull({ gate: true }));
   const lost = open(t, new Push({ security: { ...client, serverKey: server.publicKey } }));

@@ -236,13 +236,13 @@ export const ERROR_MUTANTS: readonly Mutant[] = [
         "if (reply.error !== null) readError(reply.error); const request = this.#pending.take(reply.id);",
       ],
     ],
-    hunt: [ANSWERS, "an error is read where its request waits"],
+    hunt: [ANSWERS, "an error is parsed only for a pending request"],
   },
   {
     rule: "0006",
     name: "an error may have any length",
     edits: [[ENVELOPE, "frame.length > ERROR_BYTES_MAX", "false"]],
-    hunt: [ANSWERS, "an error is read where its request waits"],
+    hunt: [ANSWERS, "an error is parsed only for a pending request"],
   },
   {
     rule: "0006",

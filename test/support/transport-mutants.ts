@@ -67,13 +67,19 @@ export const STRAY_MUTANTS: readonly Mutant[] = [
     rule: "0004",
     name: "what does not speak ZMTP 3 is a peer",
     edits: [["transport/native/native", "native.zapDomain = ZAP_DOMAIN;", ""]],
-    hunt: ["hostile/old-zmtp", "a Push without a gate ends what does not speak ZMTP 3 (tcp)"],
+    hunt: [
+      "hostile/old-zmtp",
+      "a Push without a gate ends connections that do not speak ZMTP 3 (tcp)",
+    ],
   },
   {
     rule: "0004",
     name: "over ipc too",
     edits: [["transport/native/native", "native.zapDomain = ZAP_DOMAIN;", ""]],
-    hunt: ["hostile/old-zmtp", "a Push without a gate ends what does not speak ZMTP 3 (ipc)"],
+    hunt: [
+      "hostile/old-zmtp",
+      "a Push without a gate ends connections that do not speak ZMTP 3 (ipc)",
+    ],
   },
 ];
 
