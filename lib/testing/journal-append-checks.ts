@@ -42,7 +42,7 @@ export const APPEND_CHECKS: Readonly<Record<string, JournalCheck>> = {
     );
   },
 
-  "nothing to store is stored at once": async (open) => {
+  "an append without entries and values is stored at once": async (open) => {
     const journal = await open();
     for (const round of [1, 2]) {
       const nothing = journal.append([]);
@@ -62,7 +62,7 @@ export const APPEND_CHECKS: Readonly<Record<string, JournalCheck>> = {
     assert.deepEqual(await texts(journal), [[1, "one"]]);
   },
 
-  "keys, headers and times come back": async (open) => {
+  "keys, headers and times are read as they were appended": async (open) => {
     const journal = await open();
     const meta = {
       key: "k",
@@ -96,7 +96,7 @@ export const APPEND_CHECKS: Readonly<Record<string, JournalCheck>> = {
     );
   },
 
-  "an append with one wrong entry changes nothing": async (open) => {
+  "an append with one invalid entry changes nothing": async (open) => {
     const journal = await open();
     assert.throws(() => journal.append([bytes("a"), "b" as never]), TypeError);
     assert.throws(() => journal.append({ value: 7 as never }), TypeError);
@@ -126,7 +126,7 @@ export const APPEND_CHECKS: Readonly<Record<string, JournalCheck>> = {
     assert.deepEqual(batches, [draft.batch]);
   },
 
-  "the bytes in flight are bounded, and room comes back": async (open) => {
+  "the pending bytes are bounded, and room() resolves once they are stored": async (open) => {
     const journal = await open();
     const value = Buffer.alloc(2 ** 20);
     let accepted = 0;
@@ -144,7 +144,7 @@ export const APPEND_CHECKS: Readonly<Record<string, JournalCheck>> = {
     assert.deepEqual([journal.seqStored, journal.pendingBytes], [accepted, 0]);
   },
 
-  "a refused append that nobody looks at is reported by sync": async (open) => {
+  "a refused append that nobody awaits is reported by sync": async (open) => {
     const journal = await open();
     const value = Buffer.alloc(2 ** 20);
     while (!journal.full) journal.append(value);

@@ -31,7 +31,7 @@ export const KEEP_CHECKS: Readonly<Record<string, JournalCheck>> = {
     assert.equal(String(journal.get("cursor")), "49");
   },
 
-  "values have names of a kind, and 1 MiB": async (open) => {
+  "value names are checked, and all values together are limited to 1 MiB": async (open) => {
     const journal = await open();
     for (const name of ["", "-a", "a/b", ":first", "a".repeat(65)]) {
       assert.throws(() => journal.set({ [name]: bytes("") }), TypeError, name);
@@ -40,7 +40,7 @@ export const KEEP_CHECKS: Readonly<Record<string, JournalCheck>> = {
     assert.throws(() => journal.set({ large }), rejectsWith("BROKERLESS_TOO_LARGE"));
   },
 
-  "freed entries are a gap, and the count goes on": async (open) => {
+  "freed entries are a gap, and later seqs continue the numbering": async (open) => {
     const journal = await open();
     for (let seq = 1; seq <= 10; seq++) await journal.append(bytes(String(seq)));
     const kept = await journal.truncateBefore(6);
@@ -77,7 +77,7 @@ export const KEEP_CHECKS: Readonly<Record<string, JournalCheck>> = {
     await assert.rejects(journal.hold("x", 0), TypeError);
   },
 
-  "closing stores what was appended, and everything after fails": async (open) => {
+  "close stores pending appends, and later calls fail": async (open) => {
     const journal = await open();
     const append = journal.append(bytes("last"));
     const closing = journal.close();
@@ -95,7 +95,7 @@ export const KEEP_CHECKS: Readonly<Record<string, JournalCheck>> = {
     await journal.room();
   },
 
-  "a journal tells what it was while it closes, and behind that": async (open) => {
+  "a journal keeps returning its state during a close, and afterwards": async (open) => {
     const journal = await open();
     await journal.append(bytes("a"), { values: { cursor: bytes("1") } });
     await journal.hold("h", 1);
@@ -115,7 +115,7 @@ export const KEEP_CHECKS: Readonly<Record<string, JournalCheck>> = {
     assert.deepEqual(told(), before);
   },
 
-  "what is freed as the journal closes is free": async (open, { reopen }) => {
+  "entries freed during a close stay freed": async (open, { reopen }) => {
     const journal = await open();
     for (let seq = 1; seq <= 10; seq++) await journal.append(bytes(String(seq)));
     const freed = journal.truncateBefore(6);
@@ -131,7 +131,7 @@ export const KEEP_CHECKS: Readonly<Record<string, JournalCheck>> = {
     }
   },
 
-  "a reopened journal has entries, values, holds and its place": async (open, { reopen }) => {
+  "a reopened journal has its entries, values, holds and next seq": async (open, { reopen }) => {
     if (reopen === null) return;
     const first = await open();
     for (let seq = 1; seq <= 10; seq++) await first.append(bytes(String(seq)));
@@ -155,7 +155,7 @@ export const KEEP_CHECKS: Readonly<Record<string, JournalCheck>> = {
     }
   },
 
-  "a seq is not given twice, even when all entries are freed": async (open, { reopen }) => {
+  "a seq is not assigned twice, even when all entries are freed": async (open, { reopen }) => {
     if (reopen === null) return;
     const first = await open();
     for (let seq = 1; seq <= 5; seq++) await first.append(bytes(String(seq)));

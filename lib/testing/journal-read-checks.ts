@@ -5,7 +5,7 @@ import { bytes, type JournalCheck, rejectsWith, texts } from "./journal-check.ts
 
 /** The promises of `Journal` about reads. */
 export const READ_CHECKS: Readonly<Record<string, JournalCheck>> = {
-  "a batch that is read is whole, and carries stream, epoch and seq": async (open) => {
+  "a batch from a read is valid, and carries stream, epoch and seq": async (open) => {
     const journal = await open();
     for (let index = 0; index < 10; index++) await journal.append(bytes(`entry ${index}`));
     let seqNext = 1;
@@ -69,14 +69,14 @@ export const READ_CHECKS: Readonly<Record<string, JournalCheck>> = {
     await assert.rejects(texts(journal, { from: 3 }), rejectsWith("BROKERLESS_DIVERGED"));
   },
 
-  "a wrong position is a TypeError": async (open) => {
+  "an invalid position is a TypeError": async (open) => {
     const journal = await open();
     for (const from of [0, -1, 1.5, "now", null, { seq: "1" }, { time: "x" }]) {
       assert.throws(() => journal.read({ from: from as never }), TypeError, JSON.stringify(from));
     }
   },
 
-  "a following read gets what is stored later": async (open) => {
+  "a following read gets entries that are stored later": async (open) => {
     const journal = await open();
     await journal.append(bytes("1"));
     const follow = async (options: ReadOptions) => {
@@ -105,7 +105,7 @@ export const READ_CHECKS: Readonly<Record<string, JournalCheck>> = {
     assert.deepEqual(await reading, []);
   },
 
-  "a following read gets what is stored as the journal closes": async (open) => {
+  "a following read gets entries that are stored during a close": async (open) => {
     const journal = await open();
     await journal.append(bytes("1"));
     const reading = texts(journal, { follow: true });
@@ -118,7 +118,7 @@ export const READ_CHECKS: Readonly<Record<string, JournalCheck>> = {
     );
   },
 
-  "a read that a close overtakes gives the rest, or tells that it does not": async (open) => {
+  "a read that is in progress at a close delivers the rest, or rejects": async (open) => {
     for (const follow of [true, false]) {
       const journal = await open();
       for (let seq = 1; seq <= 20; seq++) await journal.append(bytes(String(seq)));
@@ -135,7 +135,7 @@ export const READ_CHECKS: Readonly<Record<string, JournalCheck>> = {
     }
   },
 
-  "a read that begins behind a close gives everything, or is BROKERLESS_CLOSED": async (open) => {
+  "a read that starts after a close delivers everything, or is BROKERLESS_CLOSED": async (open) => {
     for (const from of ["start", { seq: 2 }, { time: 0 }] as const) {
       const journal = await open();
       for (let seq = 1; seq <= 3; seq++) await journal.append(bytes(String(seq)));
@@ -164,7 +164,7 @@ export const READ_CHECKS: Readonly<Record<string, JournalCheck>> = {
     await assert.rejects(reading, (error) => error === reason);
   },
 
-  "a read that is left early can be closed twice": async (open) => {
+  "a read that was ended early can be closed twice": async (open) => {
     const journal = await open();
     for (let seq = 1; seq <= 3; seq++) await journal.append(bytes("x"));
     const reader = journal.read();
@@ -173,7 +173,7 @@ export const READ_CHECKS: Readonly<Record<string, JournalCheck>> = {
     await reader.close();
   },
 
-  "readers see nothing that is not stored": async (open) => {
+  "readers see only stored entries": async (open) => {
     const journal = await open();
     for (let round = 0; round < 20; round++) {
       const append = journal.append(bytes("x"));
@@ -184,7 +184,7 @@ export const READ_CHECKS: Readonly<Record<string, JournalCheck>> = {
     }
   },
 
-  "verify finds nothing wrong": async (open) => {
+  "verify finds no damage": async (open) => {
     const journal = await open();
     for (let seq = 1; seq <= 10; seq++) await journal.append(bytes(String(seq)));
     const report = await journal.verify();

@@ -14,7 +14,7 @@ export interface Promised {
 
 /** What users may rely on. */
 export const STORMS: Readonly<Record<string, Promised>> = {
-  "several senders and one inbox: nothing is lost, repeated or overtaken": {
+  "several senders and one inbox: nothing is lost, repeated or reordered": {
     options: {
       senders: 3,
       sender: "journal",
@@ -25,7 +25,7 @@ export const STORMS: Readonly<Record<string, Promised>> = {
     },
     never: ["lost", "duplicates", "disordered"],
   },
-  "receivers in turn that outlive their senders: nothing is lost or repeated": {
+  "several receivers that outlive their senders: nothing is lost or repeated": {
     options: {
       senders: 2,
       sender: "journal",
@@ -60,7 +60,7 @@ export const STORMS: Readonly<Record<string, Promised>> = {
     },
     never: ["lost", "duplicates"],
   },
-  "receivers in turn, stopped past their lease: nothing is lost": {
+  "several receivers, stopped past their lease: nothing is lost": {
     options: {
       senders: 2,
       sender: "journal",
@@ -78,7 +78,7 @@ export const STORMS: Readonly<Record<string, Promised>> = {
 export const CONTROLS: Readonly<
   Record<string, { readonly options: StormKind; readonly seen: keyof Verdict["counts"] }>
 > = {
-  "without an ack layer, what a killed receiver had is lost": {
+  "without an ack layer, messages at a killed receiver are lost": {
     options: {
       senders: 1,
       sender: "plain",
@@ -89,7 +89,7 @@ export const CONTROLS: Readonly<
     },
     seen: "lost",
   },
-  "without a journal, what a killed sender had is lost": {
+  "without a journal, messages at a killed sender are lost": {
     options: {
       senders: 1,
       sender: "memory",
@@ -100,7 +100,7 @@ export const CONTROLS: Readonly<
     },
     seen: "lost",
   },
-  "acknowledged before it is done, what a killed receiver had in hand is lost": {
+  "with acks before the work, the messages in flight at a killed receiver are lost": {
     options: {
       senders: 1,
       sender: "journal",
@@ -113,7 +113,7 @@ export const CONTROLS: Readonly<
     },
     seen: "lost",
   },
-  "without an inbox, what a killed receiver had in hand has its effect twice": {
+  "without an inbox, the messages in flight at a killed receiver have their effect twice": {
     options: {
       senders: 1,
       sender: "journal",
@@ -125,21 +125,22 @@ export const CONTROLS: Readonly<
     },
     seen: "duplicates",
   },
-  "a lease that ends while a receiver is stopped is work for another, and both do it": {
-    options: {
-      senders: 1,
-      sender: "journal",
-      senderRules: { graceMs: 200, leaseMs: 100 },
-      receivers: 2,
-      receiver: "memory",
-      receiverRules: { prefetch: 20 },
-      workMs: 5,
-      stopMsMax: 1_500,
-      aim: { at: "receivers", with: "stop" },
+  "without an inbox, a message whose lease ends at a stopped receiver is processed by two receivers":
+    {
+      options: {
+        senders: 1,
+        sender: "journal",
+        senderRules: { graceMs: 200, leaseMs: 100 },
+        receivers: 2,
+        receiver: "memory",
+        receiverRules: { prefetch: 20 },
+        workMs: 5,
+        stopMsMax: 1_500,
+        aim: { at: "receivers", with: "stop" },
+      },
+      seen: "duplicates",
     },
-    seen: "duplicates",
-  },
-  "without total order, receivers in turn overtake each other": {
+  "without total order, several receivers process messages out of order": {
     options: {
       senders: 1,
       sender: "journal",

@@ -33,7 +33,7 @@ async function attack(t: TestContext, address: string): Promise<ZmtpPeer> {
 }
 
 for (const [title, options, bindTo] of [
-  ["when asked for", { gate: true }, "tcp://127.0.0.1:*"],
+  ["with gate: true", { gate: true }, "tcp://127.0.0.1:*"],
   ['beyond loopback with security "none"', { security: "none" }, "tcp://0.0.0.0:*"],
 ] as const) {
   test(`gate: ${title}, endless parts end their connection, and others are served`, async (t) => {

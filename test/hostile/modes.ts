@@ -82,7 +82,7 @@ export const MODES: Readonly<Record<string, (target: Target) => Promise<void>>> 
       peer.destroy();
     });
   },
-  "greetings with every byte wrong in turn": async (target) => {
+  "greetings with each byte in turn wrong": async (target) => {
     await often(64, async (index) => {
       const bytes = greeting();
       bytes[index] = ~(bytes[index] as number) & 0xff;
@@ -123,7 +123,7 @@ export const MODES: Readonly<Record<string, (target: Target) => Promise<void>>> 
     const peer = await say(target, greeting(), ready(target.socketType, ...many));
     peer.destroy();
   },
-  "READY with lengths that lie": async (target) => {
+  "READY with false lengths": async (target) => {
     const lies = [
       frame(Buffer.from("\x05READY\xffSocket-Type", "latin1"), { command: true }),
       frame(Buffer.from("\x05READY\x0bSocket-Type\xff\xff\xff\xffPAIR", "latin1"), {
@@ -221,7 +221,7 @@ export const MODES: Readonly<Record<string, (target: Target) => Promise<void>>> 
     for (let i = 0; i < 25; i++) if (!(await peer.write(pings))) break;
     peer.destroy();
   },
-  "a flood of frames that mean nothing": async (target) => {
+  "a flood of meaningless frames": async (target) => {
     const peer = await join(target);
     const source = noise(target.seed);
     const frames = Array.from({ length: 2000 }, () => frame(source.next().value));
@@ -240,7 +240,7 @@ export const MODES: Readonly<Record<string, (target: Target) => Promise<void>>> 
     peer.end();
     await peer.ended();
   },
-  "large frames that nobody asked for": async (target) => {
+  "large unsolicited frames": async (target) => {
     const peer = await join(target);
     const large = frame(Buffer.alloc(900_000, 0xc1));
     for (let i = 0; i < 500; i++) if (!(await peer.write(large))) break;
@@ -276,7 +276,7 @@ export const SUBSCRIBER_MODES: typeof MODES = {
     for (let i = 0; i < 10; i++) await peer.write(same);
     peer.reset();
   },
-  "subscriptions that are made and ended again and again": async (target) => {
+  "repeated subscriptions and cancellations": async (target) => {
     const peer = await join(target);
     const both = Buffer.concat([subscribeCommand("x"), command("CANCEL", Buffer.from("x"))]);
     const many = Buffer.concat(Array(5000).fill(both));
@@ -284,7 +284,7 @@ export const SUBSCRIBER_MODES: typeof MODES = {
     await takenIn(peer);
     peer.reset();
   },
-  "messages to one that only sends": async (target) => {
+  "messages to a socket that only sends": async (target) => {
     const peer = await join(target);
     const many = Buffer.concat(Array(20_000).fill(frame("\xc1")));
     for (let i = 0; i < 10; i++) if (!(await peer.write(many))) break;
@@ -302,7 +302,7 @@ export const SUBSCRIBER_MODES: typeof MODES = {
 
 /** Modes that libzmq has no limit against: what is measured there is in docs/decisions/0004-security.md. */
 export const LIMITLESS_MODES: typeof MODES = {
-  "a message whose parts never end": async (target) => {
+  "a message of endless parts": async (target) => {
     const peer = await join(target);
     const parts = Buffer.alloc(65_536, frame("", { more: true }));
     for (let sent = 0; sent < 4_000_000; sent += parts.length) {
@@ -325,7 +325,7 @@ export const LIMITLESS_MODES: typeof MODES = {
 
 /** The same for a publisher. */
 export const LIMITLESS_SUBSCRIBER_MODES: typeof MODES = {
-  "a flood of subscriptions that have nothing in common": async (target) => {
+  "a flood of subscriptions without common prefixes": async (target) => {
     const peer = await ZmtpPeer.join(target.address, { socketType: "SUB", minor: 0 });
     const source = noise(target.seed);
     const subscribe = (): Buffer => frame(Buffer.concat([Buffer.of(1), source.next().value]));
@@ -354,7 +354,7 @@ export const CURVE_MODES: typeof MODES = {
       peer.destroy();
     });
   },
-  "HELLOs with keys that no honest client has": async (target) => {
+  "HELLOs with invalid keys": async (target) => {
     // Points of low order: with them every shared secret is the same, and some libraries give up.
     const one = Buffer.alloc(32);
     one[0] = 1;
@@ -374,7 +374,7 @@ export const CURVE_MODES: typeof MODES = {
       }
     }
   },
-  "parts without end before HELLO": async (target) => {
+  "endless parts before HELLO": async (target) => {
     const peer = await say(target, greeting({ mechanism: "CURVE" }));
     const parts = Buffer.alloc(65_536, frame("", { more: true }));
     for (let sent = 0; sent < 4_000_000; sent += parts.length) {
@@ -382,7 +382,7 @@ export const CURVE_MODES: typeof MODES = {
     }
     await peer.ended();
   },
-  "a hundred strangers with keys of their own": async (target) => {
+  "a hundred clients with unknown keys": async (target) => {
     const serverKey = target.serverKey ?? "";
     await often(100, async () => {
       const push = new Push();

@@ -537,25 +537,28 @@ export const LMDB_CLOSE_MUTANTS: readonly Mutant[] = [
         "this.#closing === null && this.seqStored",
       ],
     ],
-    hunt: [CONFORMANCE, "file journal, small segments: a following read gets what is stored as"],
+    hunt: [
+      CONFORMANCE,
+      "file journal, small segments: a following read gets entries that are stored during",
+    ],
   },
   {
     rule: "a reader is told of a close",
     name: "who follows has no time to read what was stored last",
     edits: [["journal/lmdb/lmdb-journal", "await new Promise(setImmediate);", ""]],
-    hunt: [CONFORMANCE, "lmdb journal: a following read gets what is stored as"],
+    hunt: [CONFORMANCE, "lmdb journal: a following read gets entries that are stored during"],
   },
   {
     rule: "a reader is told of a close",
     name: "a time is looked for in a database that is closed",
     edits: [["journal/lmdb/lmdb-journal", 'throw closedError("before the read began");', ";"]],
-    hunt: [CONFORMANCE, "lmdb journal: a read that begins behind a close"],
+    hunt: [CONFORMANCE, "lmdb journal: a read that starts after a close"],
   },
   {
     rule: "calls of a journal that is closed",
     name: "a database that is closed is asked what it takes",
     edits: [["journal/lmdb/lmdb-journal", "this.#isClosed ? this.#bytesAtClose : this", "this"]],
-    hunt: [CONFORMANCE, "lmdb journal: a journal tells what it was"],
+    hunt: [CONFORMANCE, "lmdb journal: a journal keeps returning its state"],
   },
 ];
 
