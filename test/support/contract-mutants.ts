@@ -135,6 +135,8 @@ export const REPLACED_MUTANTS: readonly Mutant[] = [
 ];
 
 const INBOUND = "reliable/receiver/reliable-inbound";
+const NEXT = "reliable/receiver/next-messages";
+const CALLS = "reliable/receiver/receive-calls";
 const FORGOTTEN = "contract/reliable-forgotten";
 
 const EFFECTS = "contract/reliable-effects";
@@ -172,13 +174,13 @@ export const FORGOTTEN_MUTANTS: readonly Mutant[] = [
   {
     rule: "0054",
     name: "nobody looks again at what is free to be handed out, though it was shown before",
-    edits: [[INBOUND, "this.#hasShownAgain ? 0 : ", ""]],
+    edits: [[NEXT, "this.#hasShownAgain ? 0 : ", ""]],
     hunt: [FORGOTTEN, "in the middle of a batch too"],
   },
   {
     rule: "0054",
     name: "a delivery that was dropped is its application's for ever",
-    edits: [[INBOUND, '{ type: "rejected", first, last }', '{ type: "go", ranges: [] }']],
+    edits: [[NEXT, '{ type: "rejected", first, last }', '{ type: "go", ranges: [] }']],
     hunt: [FORGOTTEN, "one that nobody ever answers for becomes a dead letter"],
   },
   {
@@ -417,31 +419,31 @@ export const RECEIVE_MUTANTS: readonly Mutant[] = [
   {
     rule: "0054",
     name: "any number of callers",
-    edits: [["reliable/receiver/reliable-inbound", "if (this.#isReceiving)", "if (false)"]],
+    edits: [[CALLS, "if (this.#isReceiving)", "if (false)"]],
     hunt: [RECEIVE, "of several loops one goes on"],
   },
   {
     rule: "0054",
     name: "a second call in the same turn",
-    edits: [["reliable/receiver/reliable-inbound", "if (this.#isReceiving)", "if (false)"]],
+    edits: [[CALLS, "if (this.#isReceiving)", "if (false)"]],
     hunt: [RECEIVE, "a second call in the same turn"],
   },
   {
     rule: "0054",
     name: "a call that gave up is never over",
-    edits: [["reliable/receiver/reliable-inbound", "this.#isReceiving = false;\n    };", "};"]],
+    edits: [[CALLS, "this.#isReceiving = false;\n    };", "};"]],
     hunt: [RECEIVE, "a call that gave up"],
   },
   {
     rule: "0054",
     name: "a call that gave up is served",
-    edits: [["reliable/receiver/reliable-inbound", "if (isCancelled)", "if (false)"]],
+    edits: [[NEXT, "if (isCancelled)", "if (false)"]],
     hunt: [RECEIVE, "a call that gave up"],
   },
   {
     rule: "0054",
     name: "a loop has no answer of its own",
-    edits: [["reliable/receiver/reliable-inbound", "run.add(inFlight, stream, seq)", "void 0"]],
+    edits: [[INBOUND, "run.add(inFlight, stream, seq)", "void 0"]],
     hunt: [RECEIVE, "loops beside it answer for their own messages"],
   },
 ];
@@ -747,7 +749,9 @@ export const STUCK_MUTANTS: readonly Mutant[] = [
   {
     rule: STUCK_RULE,
     name: "a waiting receive of a reliable Pull survives close()",
-    edits: [[INBOUND, "this.#run.flush();\n        this.wake();", "this.#run.flush();"]],
+    edits: [
+      [NEXT, "this.#options.run.flush();\n        this.wake();", "this.#options.run.flush();"],
+    ],
     hunt: [STUCK, "receive of a reliable Pull ends"],
   },
 ];
@@ -790,7 +794,7 @@ export const ARGUMENT_MUTANTS: readonly Mutant[] = [
     name: "receive of a reliable Pull throws a wrong time limit",
     edits: [
       [
-        INBOUND,
+        CALLS,
         "catch (error) {\n            return quiet",
         "catch (error) {\n            throw error;\n            return quiet",
       ],

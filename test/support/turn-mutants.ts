@@ -7,22 +7,22 @@ export const TURN_MUTANTS: readonly Mutant[] = [
   {
     rule: RULE,
     name: "the values of a batch are handed out in one go",
-    edits: [["reliable/receiver/reliable-inbound", "this.#turns.isOverForNext()", "false"]],
+    edits: [["reliable/receiver/next-messages", "this.#turns.isOverForNext()", "false"]],
     hunt: ["contract/reliable-turns", "the event loop turns: for await"],
   },
   {
     rule: RULE,
     name: "one batch is handed out behind another",
     edits: [
-      ["reliable/receiver/reliable-inbound", "this.#turns.isOverForNext()", "false"],
-      ["reliable/receiver/reliable-inbound", "this.#turns.isOver()", "false"],
+      ["reliable/receiver/next-messages", "this.#turns.isOverForNext()", "false"],
+      ["reliable/receiver/next-messages", "this.#turns.isOver()", "false"],
     ],
     hunt: ["contract/reliable-turns", "between arrays that take long"],
   },
   {
     rule: RULE,
     name: "all who wait are served in one go",
-    edits: [["reliable/receiver/reliable-inbound", "this.#closed || !isServed", "true"]],
+    edits: [["reliable/receiver/next-messages", "this.#closed || !isServed", "true"]],
     hunt: ["contract/reliable-turns", "run, more at a time than there are messages"],
   },
 ];

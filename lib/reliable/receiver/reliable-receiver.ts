@@ -54,8 +54,8 @@ export class ReliableReceiver<T> {
       },
       heartbeatMs: common.heartbeatMs,
       memory,
-      untouched: () => this.inbound.untouched(),
-      onWaiting: () => this.inbound.wake(),
+      untouched: () => this.inbound.next.untouched(),
+      onWaiting: () => this.inbound.next.wake(),
       onPeer: options.onPeer,
       onLost: (stream, ranges) => {
         this.inbound.lost(stream, ranges);
@@ -91,7 +91,7 @@ export class ReliableReceiver<T> {
       // An effect may be acknowledged meanwhile: none is on its way to the inbox when another may take that.
       do await this.links.flush();
       while (this.links.inFlight.acks.isStoring);
-      this.inbound.giveBack();
+      this.inbound.next.giveBack();
       this.links.close();
       await hub.close();
     });
@@ -103,11 +103,11 @@ export class ReliableReceiver<T> {
   > {
     const { frames, framesRefused, bytes } = this.links.counts;
     return {
-      messagesReceived: this.inbound.messageCount,
+      messagesReceived: this.inbound.next.count,
       framesReceived: frames,
       bytesReceived: bytes,
       framesRefused,
-      messagesRefused: this.inbound.refused,
+      messagesRefused: this.inbound.next.refused,
     };
   }
 

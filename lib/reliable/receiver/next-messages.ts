@@ -1,0 +1,304 @@
+import type { Clock } from "../../clock.ts";
+import type { Codec } from "../../codec/codec.ts";
+import { TurnWatch } from "../../core/queue/turns.ts";
+import type { Schema } from "../../core/schema.ts";
+import { SAID_LENGTH_MAX } from "../../delivery/protocol/error-words.ts";
+import type { SeqRange } from "../../delivery/range/range.ts";
+import type { RangeSet } from "../../delivery/range/range-set.ts";
+import type { BrokerlessError } from "../../errors.ts";
+import { handlerError } from "../../handler-error.ts";
+import type { AckCoalescer } from "./ack-coalescer.ts";
+import {
+  checkDecoded,
+  type DecodedBatch,
+  decodeItem,
+  keepDecoded,
+  type MessageLimits,
+  seqAt,
+} from "./decoded-batch.ts";
+import { HandOvers } from "./hand-overs.ts";
+import type { InFlightMessages } from "./sessions/in-flight-messages.ts";
+import { isSame, type ReceiverStream } from "./sessions/receiver-stream.ts";
+import type { Held } from "./unacked.ts";
+
+/** Dependencies of {@link NextMessages}. */
+export interface NextMessagesOptions {
+  readonly codec: Codec<unknown>;
+  readonly limits: MessageLimits;
+  readonly schema: Schema | null;
+  readonly clock: Clock;
+  readonly inFlight: InFlightMessages;
+  /** What was processed and the windows do not know yet. */
+  readonly run: AckCoalescer;
+  readonly onRefused: (error: BrokerlessError) => void;
+}
+
+/**
+ * The messages that are handed out next, decoded and checked, and those who wait for them: taken out of the windows a
+ * range at a time, when somebody asks.
+ */
+export class NextMessages<T> {
+  readonly #options: NextMessagesOptions;
+  #chunk: DecodedBatch<T> | null = null;
+  /** Values of the chunk before this index may be handed out without another look; 0 when anything changes. */
+  #freeEnd = 0;
+  /** Those who wait, oldest first; called when there may be something. They return whether they wait no more. */
+  readonly #waiters: (() => boolean)[] = [];
+  /** Deliveries were shown again: one of the former may be acknowledged while the message is in `#chunk`. */
+  #hasShownAgain = false;
+  /** What is being checked, and will be in `#chunk`. */
+  #checked: Held | null = null;
+  /** What the senders are to hear of what is handed out. */
+  readonly #handOvers: HandOvers = new HandOvers(
+    () => this.#chunk,
+    (handed) => this.#sayBegun(handed),
+  );
+  /** Nothing is handed out: the event loop turns, or what is next is being checked. */
+  #filling: Promise<void> | null = null;
+  readonly #turns: TurnWatch;
+  #count = 0;
+  #refused = 0;
+  #closed = false;
+
+  constructor(options: NextMessagesOptions) {
+    this.#options = options;
+    this.#turns = new TurnWatch(options.clock);
+  }
+
+  /** Messages that there were (count). */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Messages that could not be read, or did not fit the schema (count). */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** Messages that are decoded and that nobody has seen. */
+  untouched(): Held[] {
+    const chunk = this.#chunk;
+    if (this.#checked !== null) return [this.#checked];
+    if (chunk === null || chunk.index >= chunk.values.length) return [];
+    const range = { first: seqAt(chunk, chunk.index), last: chunk.last };
+    return [{ stream: chunk.stream, range }];
+  }
+
+  /** What is next, at its `index`, which the caller counts up; null: nothing for now, or for ever. */
+  take(): DecodedBatch<T> | null {
+    const chunk = this.#chunk;
+    if (chunk !== null && chunk.index < this.#freeEnd) return chunk;
+    return this.#closed ? null : this.#current();
+  }
+
+  /** @param take called once, with null when the socket is closed. @returns forgets it */
+  whenNext(take: (chunk: DecodedBatch<T> | null) => void): () => void {
+    let isCancelled = false;
+    this.#waiters.push(() => {
+      if (isCancelled) return true;
+      const chunk = this.take();
+      if (chunk === null && !this.#closed) return false;
+      take(chunk);
+      return true;
+    });
+    return () => {
+      isCancelled = true;
+    };
+  }
+
+  /**
+   * There may be messages in the windows. Those who wait are served one after another: each may keep the thread before
+   * the next is served.
+   */
+  readonly wake = (): void => {
+    let isServed = false;
+    while (this.#waiters.length > 0 && (this.#closed || !isServed)) {
+      const waiter = this.#waiters.shift()!;
+      isServed = waiter();
+      if (isServed) continue;
+      this.#waiters.unshift(waiter);
+      if (!this.#closed) return;
+    }
+    if (this.#waiters.length > 0) queueMicrotask(this.wake);
+  };
+
+  /**
+   * A lease is over: what nobody has seen of it is not shown to anybody. What comes again is kept for whoever is still
+   * at work on it; what nobody is at work on is shown anew.
+   *
+   * @param held what somebody is at work on
+   */
+  lost(stream: ReceiverStream, ranges: readonly SeqRange[], held: RangeSet): void {
+    for (const range of ranges) {
+      for (const { first, last } of held.gaps(range.first, range.last)) {
+        stream.window.step({ type: "rejected", first, last });
+        this.#hasShownAgain = true;
+      }
+    }
+    const chunk = this.#chunk;
+    if (chunk === null || chunk.stream !== stream) return;
+    const isLost = (seq: number): boolean =>
+      ranges.some(({ first, last }) => first <= seq && seq <= last);
+    const lowest = ranges[0]?.first ?? Number.POSITIVE_INFINITY;
+    const kept = keepDecoded(chunk, (seq) => {
+      if (isLost(seq)) {
+        // It was never in anybody's hands: should it come again, it is to be handed out.
+        stream.window.step({ type: "rejected", first: seq, last: seq });
+        return false;
+      }
+      if (!stream.window.ordered || seq < lowest) return true;
+      // What is lost comes again, and goes first.
+      const { attempt, guarded, batch } = chunk;
+      stream.window.step({ type: "unread", first: seq, last: seq, attempt, guarded, batch });
+      return false;
+    });
+    this.#replace(kept);
+  }
+
+  /** Where order is kept, what nobody has seen yet goes back into the window, behind what is given back of it. */
+  putBehind(stream: ReceiverStream): void {
+    const chunk = this.#chunk;
+    if (!stream.window.ordered || chunk === null || chunk.stream !== stream) return;
+    const { index, last, attempt, guarded, batch, values } = chunk;
+    this.#replace(null);
+    if (index >= values.length) return;
+    const first = seqAt(chunk, index);
+    stream.window.step({ type: "unread", first, last, attempt, guarded, batch });
+  }
+
+  /** Nobody is given anything any more. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#freeEnd = 0;
+    this.#options.run.flush();
+    this.wake();
+  }
+
+  /** What nobody has seen goes back to its sender. */
+  giveBack(): void {
+    this.#handOvers.say();
+    const { inFlight } = this.#options;
+    for (const { stream, range } of this.untouched()) inFlight.release(stream, range);
+    this.#replace(null);
+  }
+
+  /** The decoded messages that are next; null where nothing has arrived, is still being checked, or has to wait a turn. */
+  #current(): DecodedBatch<T> | null {
+    while (this.#filling === null) {
+      const chunk = this.#chunk;
+      if (chunk !== null && this.#hasShownAgain) skipAcknowledged(chunk);
+      const isThere = chunk !== null && chunk.index < chunk.values.length;
+      if (isThere ? this.#turns.isOverForNext() : this.#turns.isOver()) {
+        this.#turn();
+        return null;
+      }
+      if (isThere) {
+        this.#handOvers.given();
+        this.#freeEnd = this.#hasShownAgain ? 0 : this.#freeFrom(chunk.index + 1, chunk);
+        return chunk;
+      }
+      if (!this.#fill()) return null;
+    }
+    return null;
+  }
+
+  /** @returns the index before which the values of a chunk may be handed out without another look */
+  #freeFrom(index: number, { values }: DecodedBatch<T>): number {
+    return index + this.#turns.takeFree(values.length - index);
+  }
+
+  /** Timers and other sockets get their turn, and what was done and begun is said, before more is handed out. */
+  #turn(): void {
+    this.#filling = new Promise((resolve) => setImmediate(resolve));
+    void this.#filling.then(() => {
+      this.#turns.turned();
+      this.#filled();
+    });
+  }
+
+  readonly #filled = (): void => {
+    this.#filling = null;
+    this.wake();
+  };
+
+  /** @returns whether something was taken out of a window */
+  #fill(): boolean {
+    const { codec, schema, limits, inFlight, run } = this.#options;
+    if (this.#handOvers.isMuch(() => inFlight.isWatched)) this.#sayMuch();
+    else run.flush();
+    const next = inFlight.next(Number.POSITIVE_INFINITY);
+    if (next === null) return false;
+    const { stream, item } = next;
+    const { values, seqs, headers, bad } = decodeItem(item, codec, limits);
+    for (const { seq, error } of bad) this.#reject(stream, seq, error);
+    const { first, last, attempt, guarded, batch } = item;
+    const { epoch } = stream.window;
+    const place = { epoch, attempt, guarded, first, last, index: 0 };
+    const chunk = { stream, batch, headers, ...place };
+    if (schema === null) {
+      this.#count += values.length;
+      this.#replace({ ...chunk, values: values as T[], seqs });
+      return true;
+    }
+    const checking = this.#check(schema, { ...chunk, values, seqs });
+    this.#checked = { stream, range: { first, last } };
+    this.#filling = checking;
+    void checking.then(this.#filled);
+    return true;
+  }
+
+  /** The next messages to be handed out. */
+  #replace(chunk: DecodedBatch<T> | null): void {
+    this.#freeEnd = 0;
+    this.#handOvers.changed(chunk);
+    this.#chunk = chunk;
+  }
+
+  /** The senders hear what the application still has in its hands. */
+  #sayBegun(handed: readonly Held[]): void {
+    this.#freeEnd = 0;
+    const { inFlight, run } = this.#options;
+    run.flush();
+    for (const { stream, range } of handed) inFlight.begun(stream, range);
+  }
+
+  /** Much was handed out in one turn: should this process die in it, little is to be suspected. */
+  #sayMuch(): void {
+    const { inFlight } = this.#options;
+    const stream = this.#chunk?.stream;
+    this.#handOvers.say();
+    if (stream !== undefined && !inFlight.acks.hasInbox) void inFlight.acks.now(stream);
+  }
+
+  /** Values that do not fit the schema become dead letters of their sender. */
+  async #check(schema: Schema, chunk: DecodedBatch<unknown>): Promise<void> {
+    const checked = await checkDecoded<T>(schema, chunk, (seq, error) => {
+      this.#reject(chunk.stream, seq, error);
+    });
+    this.#count += checked.values.length;
+    this.#checked = null;
+    this.#replace(checked);
+  }
+
+  #reject(stream: ReceiverStream, seq: number, error: BrokerlessError): void {
+    this.#refused += 1;
+    const said = { reason: error.message, error: handlerError(error, SAID_LENGTH_MAX) };
+    this.#options.inFlight.reject(stream, seq, said);
+    this.#options.onRefused(error);
+  }
+}
+
+/** Passes over the next values of a chunk that were acknowledged by a delivery of before. */
+function skipAcknowledged(chunk: DecodedBatch<unknown>): void {
+  const { stream, values, epoch } = chunk;
+  while (chunk.index < values.length) {
+    const seq = seqAt(chunk, chunk.index);
+    if (stream.window.holds(seq) || !isSame(stream, seq, epoch)) return;
+    chunk.index += 1;
+  }
+}
