@@ -3,7 +3,7 @@ import type { Mutant } from "./mutation.ts";
 const RESTORED = "socket/restored-backlog";
 const OUTBOUND = "reliable/outbound/durable-outbound";
 const SIZE = "reliable/outbound/backlog-size";
-const DRIVER = "reliable/sender/dispatch-driver";
+const STEPS = "reliable/sender/dispatch-steps";
 
 /** What makes the bytes of a backlog those of what is not processed, each with the test that must miss it. */
 export const BACKLOG_MUTANTS: readonly Mutant[] = [
@@ -22,7 +22,7 @@ export const BACKLOG_MUTANTS: readonly Mutant[] = [
   {
     rule: "0050",
     name: "what is read is still guessed",
-    edits: [[DRIVER, "outbound.read(batch, batch.bytes);", ""]],
+    edits: [[STEPS, "outbound.read(batch, batch.bytes);", ""]],
     hunt: [RESTORED, "small messages behind large ones"],
   },
   {
@@ -41,11 +41,11 @@ export const BACKLOG_MUTANTS: readonly Mutant[] = [
     rule: "0050",
     name: "messages are dropped before it is known what they take",
     edits: [
-      [DRIVER, "outbound.read(batch, batch.bytes);", ""],
+      [STEPS, "outbound.read(batch, batch.bytes);", ""],
       [
-        DRIVER,
-        'this.#step({ type: "fed", ...batch });',
-        'this.#step({ type: "fed", ...batch }); outbound.read(batch, batch.bytes);',
+        STEPS,
+        'this.step({ type: "fed", ...batch });',
+        'this.step({ type: "fed", ...batch }); outbound.read(batch, batch.bytes);',
       ],
     ],
     hunt: [RESTORED, "dropOldest drops nothing"],

@@ -6,6 +6,8 @@ const IDENTITY = "contract/reliable-identity";
 const RECEIVE = "contract/reliable-receive";
 
 const DRIVER = "reliable/sender/dispatch-driver";
+const STEPS = "reliable/sender/dispatch-steps";
+const HANDSHAKE = "reliable/sender/sender-handshake";
 const CHURN = "contract/reliable-churn";
 
 const LINKS = "socket/link-limits";
@@ -117,19 +119,19 @@ export const REPLACED_MUTANTS: readonly Mutant[] = [
   {
     rule: "0051",
     name: "a session goes on beside a later one that is not granted",
-    edits: [[DRIVER, "before !== undefined && !isKnown", "false"]],
+    edits: [[HANDSHAKE, "before !== undefined && !isKnown", "false"]],
     hunt: [CHURN, "a flood of sessions on one connection"],
   },
   {
     rule: "0051",
     name: "a receiver id that is given up has its grace",
-    edits: [[DRIVER, 'isSame ? "lost" : "left"', '"lost"']],
+    edits: [[HANDSHAKE, 'isSame ? "lost" : "left"', '"lost"']],
     hunt: [CHURN, "gives back at once what it held"],
   },
   {
     rule: "0051",
     name: "a receiver that begins a session anew has no grace",
-    edits: [[DRIVER, 'isSame ? "lost" : "left"', '"left"']],
+    edits: [[HANDSHAKE, 'isSame ? "lost" : "left"', '"left"']],
     hunt: [CHURN, "gets its grace"],
   },
 ];
@@ -196,7 +198,7 @@ export const GONE_MUTANTS: readonly Mutant[] = [
   {
     rule: "0041",
     name: "that a receiver is gone is saved with what comes next only",
-    edits: [[DRIVER, "this.#dispatcher.forgotten > forgotten", "false"]],
+    edits: [[STEPS, "this.dispatcher.forgotten > forgotten", "false"]],
     hunt: [CHURN, "has gone and held nothing"],
   },
   {
@@ -204,9 +206,9 @@ export const GONE_MUTANTS: readonly Mutant[] = [
     name: "that a grace has ended is saved with what comes next only",
     edits: [
       [
-        DRIVER,
-        "if (this.#dispatcher.forgotten > forgotten)",
-        'if (this.#dispatcher.forgotten > forgotten && event.type !== "tick")',
+        STEPS,
+        "if (this.dispatcher.forgotten > forgotten)",
+        'if (this.dispatcher.forgotten > forgotten && event.type !== "tick")',
       ],
     ],
     hunt: [CHURN, "whose grace has ended"],

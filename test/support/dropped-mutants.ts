@@ -22,13 +22,13 @@ export const DROPPED_MUTANTS: readonly Mutant[] = [
   {
     rule: "0050",
     name: "nobody looks again whether there is something to be dropped",
-    edits: [["reliable/sender/dispatch-driver", "this.#options.onDroppable?.();", "{}"]],
+    edits: [["reliable/sender/dispatch-steps", "this.#options.onDroppable?.();", "{}"]],
     hunt: [OLDEST, "has given back"],
   },
   {
     rule: "0050",
     name: "what is read back after a restart is not looked at",
-    edits: [["reliable/sender/dispatch-driver", 'event.type !== "drop"', 'event.type === "left"']],
+    edits: [["reliable/sender/dispatch-steps", 'event.type !== "drop"', 'event.type === "left"']],
     hunt: [OLDEST, "right after a restart"],
   },
   {

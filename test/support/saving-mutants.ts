@@ -126,7 +126,7 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
   {
     rule: "0047",
     name: "a lasting state is told each time",
-    edits: [["reliable/sender/dispatch-driver", "if (nowMs < this.#fullTellMs)", "if (false)"]],
+    edits: [["reliable/sender/letter-limit", "if (nowMs < this.#tellMs)", "if (false)"]],
     hunt: [SAVES, "told now and then, not for each"],
   },
   {
@@ -156,7 +156,7 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
   {
     rule: "0047",
     name: "a sender that closes hears of its copies no more",
-    edits: [["reliable/sender/dispatch-driver", "!OF_JOURNAL.has(event.type)", "true"]],
+    edits: [["reliable/sender/dispatch-steps", "!OF_JOURNAL.has(event.type)", "true"]],
     hunt: [SAVES, "a close waits for the copies"],
   },
 ];

@@ -81,14 +81,16 @@ export const LINK_MUTANTS: readonly Mutant[] = [
   {
     rule: "0051",
     name: "a new session on a full connection has its whole credit",
-    edits: [["reliable/sender/dispatch-driver", "congested: link.isCongested", "congested: false"]],
+    edits: [
+      ["reliable/sender/sender-handshake", "congested: link.isCongested", "congested: false"],
+    ],
     hunt: [LIMITS, "begins sessions instead of what it has not read"],
   },
   {
     rule: "0051",
     name: "who waits for room is not told",
     edits: [
-      ["reliable/sender/dispatch-driver", '"congested" : "relieved"', '"congested" : "congested"'],
+      ["reliable/sender/dispatch-steps", '"congested" : "relieved"', '"congested" : "congested"'],
     ],
     hunt: [LIMITS, "gives back untouched what it has not read"],
   },

@@ -95,6 +95,11 @@ export class SenderSessions implements Iterable<SenderSession> {
     return this.#byPeer.get(peer);
   }
 
+  /** Something was heard of the receiver. */
+  heard(link: SenderSession): void {
+    link.heardMs = this.#options.clock.nowMs();
+  }
+
   has(link: SenderSession): boolean {
     return this.#links.has(link.id);
   }

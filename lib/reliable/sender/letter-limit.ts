@@ -1,0 +1,39 @@
+import type { Clock } from "../../clock.ts";
+import { DEAD_RANGES_MAX } from "../../delivery/dispatch/dead-letter-index.ts";
+import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
+import { BrokerlessError } from "../../errors.ts";
+
+/** A state that lasts is told again after so long (milliseconds). */
+const FULL_TELL_MS = 1_000;
+
+/** Dependencies of {@link LetterLimit}. */
+export interface LetterLimitOptions {
+  readonly clock: Pick<Clock, "nowMs">;
+  readonly dispatcher: { readonly dead: Pick<Dispatcher["dead"], "count" | "size"> };
+  readonly rules: { readonly deadLettersMax: number };
+  readonly onProblem: (error: BrokerlessError) => void;
+}
+
+/** Tells that there is no room among the dead letters: now and then, since it is so for every one that would be one. */
+export class LetterLimit {
+  readonly #options: LetterLimitOptions;
+  /** Not told again before this time (ms). */
+  #tellMs = 0;
+
+  constructor(options: LetterLimitOptions) {
+    this.#options = options;
+  }
+
+  /** @param seq a message that would be a dead letter now */
+  tell(seq: number): void {
+    const { clock, dispatcher, rules, onProblem } = this.#options;
+    const nowMs = clock.nowMs();
+    if (nowMs < this.#tellMs) return;
+    this.#tellMs = nowMs + FULL_TELL_MS;
+    const { count, size } = dispatcher.dead;
+    const message =
+      `${count} dead letters are kept, in ${size} ranges; at most ${rules.deadLettersMax} ` +
+      `(deadLettersMax), in ${DEAD_RANGES_MAX} ranges. Message ${seq} is tried on, as others are`;
+    onProblem(new BrokerlessError("BROKERLESS_FULL", message));
+  }
+}
