@@ -1,6 +1,7 @@
 import type { ByteWriter } from "../byte-writer.ts";
 import type { Codec, EncodeLimits, PieceReader } from "../codec.ts";
-import { countMsgpackElements, NO_LIMITS } from "../elements.ts";
+import { NO_LIMITS } from "../elements.ts";
+import { countMsgpackElements } from "../msgpack-elements.ts";
 import { MsgpackReader } from "./reader.ts";
 import { MsgpackWriter } from "./writer.ts";
 

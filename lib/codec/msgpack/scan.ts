@@ -1,9 +1,13 @@
 import { isUtf8 } from "node:buffer";
 import { viewOf } from "../../view.ts";
 import { indexOf, isSparse } from "../index-keys.ts";
+import type { Cursor, Source } from "./cursor.ts";
+import { copyFlat } from "./flat-copy.ts";
 import { DEPTH_MAX, hasBytes, isForbidden, type KeyNode, KeyTrie } from "./keys.ts";
+import { decodeKey } from "./map-key.ts";
 import { MARK, Marks } from "./marks.ts";
 import { Records } from "./records.ts";
+import { isTimestamp64, isTimestamp96 } from "./timestamp.ts";
 
 /** Any bit of it set in a word of four bytes: not all of them are ASCII. */
 const NOT_ASCII = 0x80808080;
@@ -11,13 +15,7 @@ const NOT_ASCII = 0x80808080;
 const CHECKED_BYTES_MAX = 64;
 /** From this length on msgpackr drops a byte order mark at the start of a text (bytes). */
 const BYTE_ORDER_BYTES_MIN = 65;
-/** The token of an integer of one byte that is no token itself. */
-const MARKED_INTEGER = 0xcc;
-/** Length of the numbers, booleans and nil, by their token; 0 for all else (bytes). */
-const SCALAR_BYTES: Uint8Array = scalarBytes();
-const NANOSECONDS_MAX = 999_999_999;
-const DATE_MS_MAX = 8.64e15;
-const TWO_32 = 0x1_0000_0000;
+const NO_DATE = "a timestamp that is out of range";
 const NO_BYTES: Buffer = Buffer.alloc(0);
 const NO_VIEW = new DataView(NO_BYTES.buffer, 0, 0);
 
@@ -31,7 +29,7 @@ const NO_VIEW = new DataView(NO_BYTES.buffer, 0, 0);
  *
  * @see docs/decisions/0080-msgpackr.md
  */
-export class MsgpackScan {
+export class MsgpackScan implements Cursor {
   /** Where the copy for msgpackr of the value that was scanned last differs from it. */
   readonly marks: Marks = new Marks();
   readonly records: Records;
@@ -42,8 +40,9 @@ export class MsgpackScan {
   end = 0;
   /** Whether the value that was scanned last has a map that would take far more memory as an object than its keys ask for. */
   isSparse = false;
-  #bytes = NO_BYTES;
-  #view = NO_VIEW;
+  /** What {@link open} was given; nothing after {@link close}. */
+  bytes: Buffer = NO_BYTES;
+  view: DataView = NO_VIEW;
 
   constructor() {
     this.records = new Records(this.#keys);
@@ -51,63 +50,26 @@ export class MsgpackScan {
 
   /** Scans what lies in `[start, end)` of `bytes` (byte offsets), of which `view` is the same memory. */
   open({ bytes, view }: Source, start: number, end: number): void {
-    this.#bytes = bytes;
-    this.#view = view;
+    this.bytes = bytes;
+    this.view = view;
     this.at = start;
     this.end = end;
   }
 
   close(): void {
-    this.#bytes = NO_BYTES;
-    this.#view = NO_VIEW;
+    this.bytes = NO_BYTES;
+    this.view = NO_VIEW;
   }
 
   /**
-   * Scans and copies in one go what most values are: a map with the keys of the likely record, and no values but
-   * numbers, booleans, nil and short ASCII.
+   * Like {@link next}, for what most values are; see {@link copyFlat}.
    *
-   * @param target where the copy for msgpackr goes
-   * @returns length of the copy, and `at` is behind the value; 0: it is none of these, and `at` is where it was (bytes)
+   * @param target receives the copy for msgpackr
+   * @returns length of the copy; 0 for any other value, of which nothing is scanned (bytes)
    */
   flat(target: Buffer): number {
     this.records.settle();
-    const bytes = this.#bytes;
-    const end = this.end;
-    let at = this.at;
-    const head = bytes[at]! ^ 0x80;
-    const record = head < 0x10 && at < end ? this.records.likely(head) : null;
-    if (record === null) return 0;
-    const { keys } = record;
-    const room = target.length - 1;
-    at += 1;
-    target[0] = record.name;
-    let to = 1;
-    for (let i = 0; i < keys.length; i++) {
-      const key = keys[i]!;
-      const from = at + key.byteCount;
-      if (from >= end || !hasBytes(key, this.#view, at)) return 0;
-      const token = bytes[from]!;
-      if (token < 0x80 && token >= 0x40) target[to++] = MARKED_INTEGER;
-      const isText = (token & 0xe0) === 0xa0;
-      const length = isText ? (token & 0x1f) + 1 : SCALAR_BYTES[token]!;
-      if (length === 0) {
-        // A text in a longer form may be short the next time; anything else is of another type.
-        record.isFlat = token >= 0xd9 && token <= 0xdb;
-        return 0;
-      }
-      at = from + length;
-      if (at > end || to + length > room) return 0;
-      target[to++] = token;
-      let bits = 0;
-      for (let next = from + 1; next < at; next++) {
-        const byte = bytes[next]!;
-        bits |= byte;
-        target[to++] = byte;
-      }
-      if (isText && bits >= 0x80) return 0;
-    }
-    this.at = at;
-    return to;
+    return copyFlat(this, this.records, target);
   }
 
   /** Scans one value, from `at` on, and moves `at` behind it. @throws Error saying what was found where */
@@ -127,7 +89,7 @@ export class MsgpackScan {
   #value(depth: number): void {
     const { at } = this;
     if (at >= this.end) throw this.refused("the end, with more announced", at);
-    const token = this.#bytes[at]!;
+    const token = this.bytes[at]!;
     this.at = at + 1;
     if (token < 0x80) {
       if (token >= 0x40) this.marks.add(at, at + 1, MARK.integer);
@@ -264,7 +226,7 @@ export class MsgpackScan {
   }
 
   #isNext(likely: KeyNode, at: number): boolean {
-    return likely.byteCount <= this.end - at && hasBytes(likely, this.#view, at);
+    return likely.byteCount <= this.end - at && hasBytes(likely, this.view, at);
   }
 
   /**
@@ -273,12 +235,12 @@ export class MsgpackScan {
    */
   #knownKey(previous: KeyNode): KeyNode | null {
     const at = this.#take(1);
-    const token = this.#bytes[at]!;
+    const token = this.bytes[at]!;
     this.at = at;
     if ((token & 0xe0) !== 0xa0) return null;
     const byteCount = (token & 0x1f) + 1;
     this.#take(byteCount);
-    const known = this.#keys.match(previous, this.#view, at, byteCount);
+    const known = this.#keys.match(previous, this.view, at, byteCount);
     if (known !== null) return known;
     this.at = at;
     if (this.#keys.wants(previous)) {
@@ -292,47 +254,20 @@ export class MsgpackScan {
   #anyKey(): string {
     const { at } = this;
     this.#value(DEPTH_MAX);
-    const token = this.#bytes[at]!;
-    if (token >= 0xa0 && token < 0xc0) return this.#bytes.toString("utf8", at + 1, this.at);
-    if (token < 0x80) return String(token);
-    if (token >= 0xe0) return String(token - 0x100);
-    switch (token) {
-      case 0xd9:
-        return this.#bytes.toString("utf8", at + 2, this.at);
-      case 0xda:
-        return this.#bytes.toString("utf8", at + 3, this.at);
-      case 0xdb:
-        return this.#bytes.toString("utf8", at + 5, this.at);
-      case 0xcc:
-        return String(this.#bytes[at + 1]);
-      case 0xcd:
-        return String(this.#view.getUint16(at + 1));
-      case 0xce:
-        return String(this.#view.getUint32(at + 1));
-      case 0xcf:
-        return String(this.#view.getBigUint64(at + 1));
-      case 0xd0:
-        return String(this.#view.getInt8(at + 1));
-      case 0xd1:
-        return String(this.#view.getInt16(at + 1));
-      case 0xd2:
-        return String(this.#view.getInt32(at + 1));
-      case 0xd3:
-        return String(this.#view.getBigInt64(at + 1));
-      default:
-        throw this.refused("a map's key that is no string or integer", at);
-    }
+    const key = decodeKey(this, at);
+    if (key === null) throw this.refused("a map's key that is no string or integer", at);
+    return key;
   }
 
   /** @param head where its token is (byte offset) @throws Error when the bytes are not valid UTF-8 */
   #text(length: number, head: number): void {
     const at = this.#take(length);
     if (length <= CHECKED_BYTES_MAX && this.#isAscii(at, length)) return;
-    const bytes = this.#bytes;
+    const bytes = this.bytes;
     if (!isUtf8(viewOf(bytes.buffer, bytes.byteOffset + at, length))) {
       throw this.refused("a string that is not valid UTF-8", at);
     }
-    if (length >= BYTE_ORDER_BYTES_MIN && this.#view.getUint32(at) >>> 8 === 0xefbbbf) {
+    if (length >= BYTE_ORDER_BYTES_MIN && this.view.getUint32(at) >>> 8 === 0xefbbbf) {
       this.marks.add(head, at, MARK.byteOrder);
     }
   }
@@ -340,10 +275,10 @@ export class MsgpackScan {
   #isAscii(at: number, length: number): boolean {
     if (length < 4) {
       let bits = 0;
-      for (let i = 0; i < length; i++) bits |= this.#bytes[at + i]!;
+      for (let i = 0; i < length; i++) bits |= this.bytes[at + i]!;
       return bits < 0x80;
     }
-    const view = this.#view;
+    const view = this.view;
     const last = at + length - 4;
     let words = view.getInt32(last);
     for (let from = at; from < last; from += 4) words |= view.getInt32(from);
@@ -359,23 +294,15 @@ export class MsgpackScan {
     }
     if (token === 0xd7 && this.#uint8() === 0xff) {
       const from = this.#take(8);
-      const high = this.#view.getUint32(from);
-      this.#time((high & 3) * TWO_32 + this.#view.getUint32(from + 4), high >>> 2, from);
+      if (!isTimestamp64(this.view, from)) throw this.refused(NO_DATE, from);
       return;
     }
     if (token === 0xc7 && this.#uint16() === 0x0cff) {
       const from = this.#take(12);
-      const seconds = this.#view.getInt32(from + 4) * TWO_32 + this.#view.getUint32(from + 8);
-      this.#time(seconds, this.#view.getUint32(from), from);
+      if (!isTimestamp96(this.view, from)) throw this.refused(NO_DATE, from);
       return;
     }
     throw this.refused(`0x${token.toString(16)}, which starts no accepted value`, at);
-  }
-
-  #time(seconds: number, nanoseconds: number, at: number): void {
-    const isDate = Math.abs(seconds * 1000 + nanoseconds / 1e6) <= DATE_MS_MAX;
-    if (nanoseconds <= NANOSECONDS_MAX && isDate) return;
-    throw this.refused("a timestamp that is out of range", at);
   }
 
   /** @returns the offset of the next `length` bytes, which are there and count as read */
@@ -387,31 +314,14 @@ export class MsgpackScan {
   }
 
   #uint8(): number {
-    return this.#bytes[this.#take(1)]!;
+    return this.bytes[this.#take(1)]!;
   }
 
   #uint16(): number {
-    return this.#view.getUint16(this.#take(2));
+    return this.view.getUint16(this.#take(2));
   }
 
   #uint32(): number {
-    return this.#view.getUint32(this.#take(4));
+    return this.view.getUint32(this.#take(4));
   }
-}
-
-function scalarBytes(): Uint8Array {
-  const lengths = new Uint8Array(256);
-  lengths.fill(1, 0x00, 0x80).fill(1, 0xe0);
-  for (const token of [0xc0, 0xc2, 0xc3]) lengths[token] = 1;
-  for (const token of [0xcc, 0xd0]) lengths[token] = 2;
-  for (const token of [0xcd, 0xd1]) lengths[token] = 3;
-  for (const token of [0xca, 0xce, 0xd2]) lengths[token] = 5;
-  for (const token of [0xcb, 0xcf, 0xd3]) lengths[token] = 9;
-  return lengths;
-}
-
-/** Bytes, and the same memory as a view. */
-export interface Source {
-  readonly bytes: Buffer;
-  readonly view: DataView;
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { viewOf } from "../../view.ts";
 import type { ByteWriter } from "../byte-writer.ts";
+import { LENGTH_BYTES } from "../msgpack-elements.ts";
 
 /** A longer text is left to msgpackr, which then costs no more (UTF-16 units). */
 const UNITS_MAX = 4_096;
@@ -14,8 +15,6 @@ const SHORT_BYTES_MAX = 64;
 const CHECKED_BYTES_MAX = 256;
 /** What a text of bytes that are not valid UTF-8 has in their place. */
 const REPLACEMENT = "\ufffd";
-/** Length of the length of bytes and texts, by their token; 0 for all else (bytes). */
-const LENGTH_BYTES: Uint8Array = lengthBytes();
 
 /** In every Node, if not among its types; `toString` and `write` find their way there more slowly. */
 type WithSlices = Buffer & {
@@ -125,10 +124,4 @@ function isAscii(bytes: Buffer, at: number, end: number): boolean {
   let bits = 0;
   for (let i = at; i < end; i++) bits |= bytes[i]!;
   return bits < 0x80;
-}
-
-function lengthBytes(): Uint8Array {
-  const lengths = new Uint8Array(256);
-  for (const first of [0xc4, 0xd9]) for (let i = 0; i < 3; i++) lengths[first + i] = 1 << i;
-  return lengths;
 }

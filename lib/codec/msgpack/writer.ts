@@ -2,7 +2,7 @@
 import { Packr, RESERVE_START_SPACE, REUSE_BUFFER_MODE } from "msgpackr/index-no-eval";
 import type { ByteWriter } from "../byte-writer.ts";
 import type { EncodeLimits } from "../codec.ts";
-import { putNegativeZeros } from "../elements.ts";
+import { putNegativeZeros } from "../msgpack-elements.ts";
 import { PlainCopy } from "./copy.ts";
 import { PlainCheck } from "./plain.ts";
 import { writeSingle } from "./single.ts";
