@@ -105,7 +105,7 @@ export const LINK_MUTANTS: readonly Mutant[] = [
     name: "a receiver asks again at once, however often it is refused",
     edits: [
       [
-        "reliable/receiver/sessions/receive-driver",
+        "reliable/receiver/sessions/receiver-handshake",
         "else if (this.#refusals.allows(link.peer))",
         "else if (true)",
       ],

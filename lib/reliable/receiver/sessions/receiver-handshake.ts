@@ -1,0 +1,137 @@
+import type { Peer } from "../../../core/events/peer.ts";
+import { nameOf } from "../../../delivery/protocol/epochs.ts";
+import { parseWelcome, type Welcome } from "../../../delivery/protocol/handshake.ts";
+import type { LinkMessage } from "../../../delivery/protocol/link-message.ts";
+import type { SeqRange } from "../../../delivery/range/range.ts";
+import { without } from "../../../delivery/range/range-set.ts";
+import { BrokerlessError } from "../../../errors.ts";
+import { peerLabel } from "../../../peer-text.ts";
+import type { LinkPeer } from "../../../transport/link-peer.ts";
+import type { Refusals } from "../../link/refusals.ts";
+import type { InFlightMessages } from "./in-flight-messages.ts";
+import type { ReceiverSessions } from "./receiver-sessions.ts";
+import { type ReceiverLink, type ReceiverStream, senderOf } from "./receiver-stream.ts";
+import type { ReceiverStreams } from "./receiver-streams.ts";
+
+/** Dependencies of {@link ReceiverHandshake}. */
+export interface ReceiverHandshakeOptions {
+  readonly sessions: ReceiverSessions;
+  readonly streams: ReceiverStreams;
+  readonly inFlight: InFlightMessages;
+  readonly refusals: Refusals;
+  /** A session began. */
+  readonly onPeer: (type: "peer", peer: Peer, peers: number) => void;
+  /** The sender has given, or will give, these to others. */
+  readonly onLost: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
+  /** What was known of these is of another history of the stream: they mean other messages now. */
+  readonly onDiverged: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
+  readonly onProblem: (error: BrokerlessError) => void;
+}
+
+/**
+ * How sessions with senders begin, and why they do not: an offer, a hello, a welcome, a claim; one sender for each
+ * stream.
+ *
+ * @see docs/decisions/0040-link-protocol.md
+ */
+export class ReceiverHandshake {
+  readonly #options: ReceiverHandshakeOptions;
+  readonly #sessions: ReceiverSessions;
+  readonly #refusals: Refusals;
+  #framesRefused = 0;
+
+  constructor(options: ReceiverHandshakeOptions) {
+    this.#options = options;
+    this.#sessions = options.sessions;
+    this.#refusals = options.refusals;
+  }
+
+  /** Messages of senders that were refused (count). */
+  get framesRefused(): number {
+    return this.#framesRefused;
+  }
+
+  /** A sender speaks first: it wants to be asked for a session. */
+  offered(peer: LinkPeer, { text }: LinkMessage): void {
+    if (!this.#refusals.allows(peer)) return;
+    const welcome = parseWelcome(text);
+    if (typeof welcome === "string") {
+      this.refuse(peer, 1, `offer: ${welcome}`);
+      return;
+    }
+    peer.name = welcome.name ?? null;
+    this.#sessions.ask(peer);
+  }
+
+  /** A sender accepts: the session begins, where it can be borne and nobody else has the stream. */
+  welcomed(link: ReceiverLink, { text }: LinkMessage): void {
+    if (link.stream !== null) {
+      this.#sessions.answered(link);
+      return;
+    }
+    const welcome = this.#sessions.check(link.peer, text);
+    if (typeof welcome === "string") {
+      this.refuse(link.peer, link.session, welcome);
+      return;
+    }
+    const lack = this.#options.streams.lackFor(welcome);
+    if (lack !== null) {
+      if (link.postponed === 0)
+        this.#options.onProblem(new BrokerlessError("BROKERLESS_FULL", lack));
+      this.#sessions.postpone(link, lack);
+      return;
+    }
+    this.#sessions.seek(link, welcome, (rival) => {
+      if (rival === null) this.#open(link, welcome);
+      else this.#refuseRival(link, welcome, rival);
+    });
+  }
+
+  #open(link: ReceiverLink, welcome: Welcome): void {
+    const stream = this.#sessions.open(link, welcome);
+    const held = stream.window.inHand();
+    const claimed = this.#options.inFlight.acks.claim(link, stream);
+    const parted = stream.window.takeVoid();
+    void claimed.then(() => {
+      this.#sessions.tellRanges(stream, { type: "diverged" }, parted);
+      this.#options.inFlight.resume(stream);
+    });
+    // Where history parted seqs are given anew: the application's are not the sender's any more.
+    this.#options.onLost(stream, without(held, stream.window.inHand()));
+    this.#options.inFlight.changed();
+    if (parted.length > 0) this.#options.onDiverged(stream, parted);
+    this.#options.onPeer("peer", senderOf(link, stream), this.#sessions.openCount);
+  }
+
+  /** Another sender has the stream, and is there. */
+  #refuseRival(link: ReceiverLink, { stream, epochs }: Welcome, rival: ReceiverLink): void {
+    const one = `${peerLabel(rival.peer)} (${nameOf(rival.stream?.welcome.epochs ?? [])})`;
+    const other = `${peerLabel(link.peer)} (${nameOf(epochs)})`;
+    const text = `stream ${stream} has a sender that is there, ${one}, and another one asks for it, ${other}`;
+    const { peer, session } = link;
+    this.#refusals.refuseRival(peer, session, text);
+    this.#sessions.requests.defer(link, stream);
+  }
+
+  /** A sender refuses us. */
+  refused(link: ReceiverLink | undefined, message: LinkMessage): void {
+    if (link === undefined || link.session !== message.session) return;
+    const hadSession = link.stream !== null;
+    this.#sessions.close(link);
+    const isRival = this.#refusals.refused(link.peer, message);
+    // A session may end for many reasons; one that never began was refused for what we are.
+    if (isRival) this.#sessions.requests.defer(link, "");
+    else if (!hadSession) this.#sessions.forget(link);
+    else if (this.#refusals.allows(link.peer)) this.#sessions.ask(link.peer);
+    else this.#sessions.requests.askLater(link);
+  }
+
+  /** Says why, on both sides, and ends the session. */
+  refuse(peer: LinkPeer, session: number, text: string): void {
+    this.#framesRefused += 1;
+    const link = this.#sessions.of(peer);
+    this.#refusals.refuse(peer, session, text);
+    if (link === undefined) peer.forget();
+    else this.#sessions.forget(link);
+  }
+}
