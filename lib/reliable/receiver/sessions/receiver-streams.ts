@@ -19,10 +19,15 @@ export interface ReceiverStreamsOptions {
   readonly onProblem: (error: BrokerlessError) => void;
 }
 
-/** Streams that are kept in memory without a session, before some are forgotten (count). */
-const STREAMS_IDLE_MAX = 1_024;
-/** Streams that are kept in memory without a session, whatever is to be remembered of them (count). */
-const STREAMS_MAX = 16_384;
+/** Streams that are kept in memory without a session. */
+export interface StreamLimits {
+  /** Before some are forgotten of which nothing is to be remembered (count). */
+  readonly idleMax: number;
+  /** Whatever is to be remembered of them (count). */
+  readonly restingMax: number;
+}
+
+const LIMITS: StreamLimits = Object.freeze({ idleMax: 1_024, restingMax: 16_384 });
 
 /**
  * The streams of a receiver, across their sessions: what waits of each, and what was done of it. Bounded, in memory and
@@ -34,9 +39,11 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
   readonly #options: ReceiverStreamsOptions;
   /** By the names of their histories. */
   readonly #streams = new Map<string, ReceiverStream>();
+  readonly #limits: StreamLimits;
 
-  constructor(options: ReceiverStreamsOptions) {
+  constructor(options: ReceiverStreamsOptions, limits: StreamLimits = LIMITS) {
     this.#options = options;
+    this.#limits = limits;
   }
 
   [Symbol.iterator](): Iterator<ReceiverStream> {
@@ -176,21 +183,22 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
 
   /** Streams without a session are bounded too: of which nothing is to be remembered, they go first. */
   #forgetIdle(links: number): void {
-    let spare = this.#streams.size - STREAMS_IDLE_MAX - links;
+    const { idleMax, restingMax } = this.#limits;
+    let spare = this.#streams.size - idleMax - links;
     for (const stream of this.#streams.values()) {
       if (spare <= 0) return;
       if (!this.#isSpare(stream)) continue;
       this.#streams.delete(stream.key);
       spare -= 1;
     }
-    if (this.#streams.size <= STREAMS_MAX + links) return;
+    if (this.#streams.size <= restingMax + links) return;
     for (const stream of this.#streams.values()) {
       const { id, key, link } = stream;
       if (link !== null) continue;
       stream.cancelGrace?.();
       stream.cancelGrace = null;
       this.#streams.delete(key);
-      const text = `${STREAMS_MAX} streams without a session are remembered`;
+      const text = `${restingMax} streams without a session are remembered`;
       this.#options.onProblem(forgottenError(text, id));
       return;
     }
