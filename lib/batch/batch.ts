@@ -66,10 +66,10 @@ function checkEntries(bytes: Uint8Array): BatchFault {
   let at = BATCH_HEADER_BYTES;
   for (let index = 0; index < count; index++) {
     const start = at + ENTRY_WORD_BYTES;
-    if (start > bytes.length) return `entry ${index} starts behind its end`;
+    if (start > bytes.length) return `entry ${index} starts after the end of the batch`;
     const word = getU32(bytes, at);
     at = start + (word & ENTRY_BYTES_MAX);
-    if (at > bytes.length) return `entry ${index} ends behind its end`;
+    if (at > bytes.length) return `entry ${index} ends after the end of the batch`;
     if (!entryIsSound(bytes, start, at, word >>> 28)) return `entry ${index} is malformed`;
   }
   return at === bytes.length ? null : "bytes follow its last entry";

@@ -109,7 +109,7 @@ export function decodeHeaders(
   if (at + BLOCK_HEAD_BYTES > end) throw malformed("they are cut off");
   const length = getU32(bytes, at);
   const start = at + BLOCK_HEAD_BYTES;
-  if (length > end - start) throw malformed("their length leads beyond their end");
+  if (length > end - start) throw malformed("their length exceeds the bytes");
   if (length > limits.headersBytesMax) {
     throw tooLarge(`${length} bytes; headersBytesMax is ${limits.headersBytesMax}`);
   }
@@ -124,10 +124,10 @@ export function decodeHeaders(
     }
     const nameEnd = from + 1 + bytes[from]!;
     const textEnd = nameEnd + 2 + getU16(bytes, nameEnd);
-    if (textEnd > blockEnd) throw malformed("a name or text leads beyond their end");
+    if (textEnd > blockEnd) throw malformed("a name or text exceeds them");
     const name = textOf(bytes, from + 1, nameEnd);
-    if (name === "" || name === "__proto__") throw malformed("a name is none");
-    if (Object.hasOwn(headers, name)) throw malformed("a name comes twice");
+    if (name === "" || name === "__proto__") throw malformed("a name is invalid");
+    if (Object.hasOwn(headers, name)) throw malformed("a name occurs twice");
     // A header name is rarely an array index; where it is one on purpose, the first such name
     // decides.
     const indexMax = indexOf(name);
@@ -164,7 +164,7 @@ export function splitHeaders(frame: Buffer, count: number, limits: HeaderLimits)
     all.push(headers);
     at = end;
   }
-  if (at !== frame.length) throw malformed("there are more than values");
+  if (at !== frame.length) throw malformed("there are more blocks than values");
   return all;
 }
 

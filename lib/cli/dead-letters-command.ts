@@ -80,7 +80,7 @@ async function lettersOf(journal: FileJournal): Promise<Letter[]> {
   const state = readState(journal);
   if (state === null) return [];
   if (state === undefined) {
-    const message = "what the journal says of acknowledgements and dead letters is unreadable";
+    const message = "the journal's record of acknowledgements and dead letters is unreadable";
     throw new BrokerlessError("BROKERLESS_CORRUPT", message);
   }
   const letters: Letter[] = [];

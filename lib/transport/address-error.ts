@@ -2,8 +2,8 @@ import { BrokerlessError } from "../errors.ts";
 import { errnoOf } from "./native/native.ts";
 
 /**
- * @param verb what was to be done with the address
- * @param cause the error of the system or of zeromq, or the reason in words
+ * @param verb operation on the address, such as `bind`
+ * @param cause the error of the system or of zeromq, or the reason as text
  * @returns a `BROKERLESS_ADDRESS`
  */
 export function addressError(verb: string, address: string, cause: unknown): BrokerlessError {

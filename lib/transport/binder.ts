@@ -14,14 +14,14 @@ import { skipRoutingIds } from "./native/router-ids.ts";
 import { SocketFile } from "./native/socket-file.ts";
 import type { SocketParts } from "./socket-parts.ts";
 
-/** How a {@link Binder} binds. */
+/** Options of a {@link Binder}. */
 export interface BinderOptions {
   readonly kind: NativeKind;
   readonly settings: NativeSettings;
   readonly security: ResolvedSecurity;
-  /** Whether peers pass a gate; null: by {@link needsGate}. */
+  /** Whether peers connect through a gate; null: as {@link needsGate} decides. */
   readonly gate: boolean | null;
-  /** What the gate lets pass: it depends on the role. */
+  /** Limits of the gate, which depend on the role. */
   readonly gateLimits: GateLimits;
   /** The gate refused a peer, or cut it off. */
   readonly onRefused: (error: BrokerlessError) => void;
@@ -29,24 +29,24 @@ export interface BinderOptions {
 
 const NO_GATE =
   'option "gate": there is none before an abstract name, or before a client of CURVE that binds';
-/** What libzmq calls an IPv4 address that it binds when it has bound one of IPv6. */
+/** libzmq's form of an IPv4 address that is bound after an IPv6 one. */
 const MAPPED_IPV4 = /\[::ffff:([\d.]+)\]/;
 
 /**
- * The bound addresses of a socket, each with what it needs: a gate, the file of an ipc socket with its mode, a name
- * over inproc. Knows when an address that was given up can be bound again.
+ * The bound addresses of a socket, each with its resources: a gate, the file of an ipc socket with
+ * its mode, a name over inproc. Tracks when a released address can be bound again.
  *
  * @see docs/decisions/0004-security.md
- * @see docs/decisions/0059-ipc-mode.md
+ * @see docs/decisions/0059-whose-socket-file.md
  */
 export class Binder {
   readonly #parts: SocketParts;
   readonly #options: BinderOptions;
-  /** By the address that peers know. */
+  /** Gates by the address for peers. */
   readonly #gates = new Map<string, GatedListener>();
   /** Routing ids of peers behind the gates of a ROUTER. */
   readonly #identities = new Set<string>();
-  /** At gates that were given up (count). */
+  /** Connections that released gates refused (count). */
   #refusedBefore = 0;
   /** Whether routing ids were skipped, before the first native bind. */
   #skipped = false;
@@ -67,8 +67,8 @@ export class Binder {
   /**
    * @param address checked, and allowed
    * @returns the address with its wildcard resolved
-   * @throws TypeError where the gate that is asked for cannot be; BrokerlessError `BROKERLESS_ADDRESS` when the
-   * operating system refuses, `_CLOSED`
+   * @throws TypeError where a requested gate is impossible; BrokerlessError `BROKERLESS_ADDRESS`
+   *   when the operating system refuses, `BROKERLESS_CLOSED`
    */
   async bind(address: Address): Promise<string> {
     const bind = this.#passesGate(address)
@@ -91,7 +91,8 @@ export class Binder {
     }
     const freed = this.#freed(address, nativeName);
     watch.forget(address);
-    // zeromq's unbind blocks the socket meanwhile; libzmq ends a bound endpoint with this call too.
+    // zeromq's unbind blocks the socket meanwhile; with libzmq, disconnect ends a bound endpoint
+    // too.
     if (isInproc(address)) inproc.release(address);
     else native.disconnect(nativeName);
     this.#refusedBefore += this.#gates.get(address)?.refused ?? 0;
@@ -101,7 +102,10 @@ export class Binder {
     return freed;
   }
 
-  /** Binds nothing more; the native socket is about to close. Resolves when every address can be bound again. */
+  /**
+   * Stops binding; the native socket is about to close. Resolves when every address can be bound
+   * again.
+   */
   async close(): Promise<void> {
     this.#closed = true;
     const { endpoints } = this.#parts;
@@ -109,7 +113,7 @@ export class Binder {
     await Promise.all(freed);
   }
 
-  /** Removes what would be left behind, for a thread that ends. */
+  /** Removes the files, for a thread that ends. */
   closeNow(): void {
     this.#closed = true;
     for (const gate of this.#gates.values()) gate.closeNow();
@@ -123,13 +127,13 @@ export class Binder {
     return address.transport !== "inproc";
   }
 
-  /** Whether nobody keeps a peer from choosing a routing id of ZeroMQ's own kind. */
+  /** Whether unknown peers may choose a routing id of ZeroMQ's own form. */
   get #meetsStrangers(): boolean {
     const isNamed = this.#options.security instanceof ServerIdentity;
     return this.#options.kind === "router" && !isNamed && !this.#skipped;
   }
 
-  /** Binds, and remembers it, in one step: what closes the socket must know of all that is bound. */
+  /** Binds and registers the address in one step: a close must know everything that is bound. */
   async #bindNative(address: Address): Promise<string> {
     if (this.#meetsStrangers) takingDescriptors(() => skipRoutingIds(this.#parts.native));
     this.#skipped = true;
@@ -142,7 +146,10 @@ export class Binder {
     );
   }
 
-  /** @param place of the file of a socket: libzmq makes it as the umask says, and nobody else shall connect */
+  /**
+   * @param place path of a socket's file: libzmq sets its mode by the umask, and no other account
+   *   may connect
+   */
   #bindNow({ text, transport }: Address, place: string | null = null): string {
     this.#assertOpen();
     const { native, endpoints, calls } = this.#parts;
@@ -162,7 +169,7 @@ export class Binder {
     return resolved;
   }
 
-  /** @returns what libzmq calls it */
+  /** @returns libzmq's name of the endpoint */
   #bindEndpoint(endpoint: string): string {
     const { native, inproc } = this.#parts;
     if (isInproc(endpoint)) {
@@ -202,7 +209,7 @@ export class Binder {
     if (this.#closed) throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
   }
 
-  /** Resolves when a bound address can be bound again, once it has been given up. */
+  /** Resolves when a released address can be bound again. */
   #freed(address: string, nativeName: string): Promise<void> {
     if (isInproc(address)) return Promise.resolve();
     return this.#gates.get(address)?.close() ?? this.#parts.watch.released(nativeName);

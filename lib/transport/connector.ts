@@ -7,16 +7,17 @@ import { hasHostName, type Move, type NamedHosts } from "./native/named-hosts.ts
 import { takingDescriptors } from "./native/out-of-descriptors.ts";
 import type { SocketParts } from "./socket-parts.ts";
 
-/** How a {@link Connector} connects. */
+/** Options of a {@link Connector}. */
 export interface ConnectorOptions {
-  /** Say where host names lead; they call {@link Connector.move}. */
+  /** Resolves host names, and calls {@link Connector.move}. */
   readonly hosts: NamedHosts;
-  /** A place that a host name leads to cannot be connected to. */
+  /** An IP address of a host name cannot be connected to. */
   readonly onProblem: (error: BrokerlessError) => void;
 }
 
 /**
- * The connected addresses of a socket: wherever a host name leads, and whoever has bound a name over inproc.
+ * The connected addresses of a socket, including the IP addresses of host names and the binders of
+ * inproc names.
  *
  * @see docs/decisions/0013-names-and-paths.md
  */
@@ -30,7 +31,10 @@ export class Connector {
     this.#options = options;
   }
 
-  /** Connects to an address to which the socket is not connected. @throws BrokerlessError `BROKERLESS_ADDRESS` */
+  /**
+   * Connects to an address to which the socket is not connected yet. @throws BrokerlessError
+   * `BROKERLESS_ADDRESS`
+   */
   connect({ text, transport }: Address): void {
     const { native, endpoints, calls } = this.#parts;
     if (hasHostName(text)) {
@@ -66,7 +70,7 @@ export class Connector {
     calls.nudgeLater();
   }
 
-  /** A host name leads somewhere, or somewhere else than before. */
+  /** The IP address of a host name was resolved, or has changed. */
   move({ address, from, to }: Move): void {
     if (this.#closed) return;
     const { native, endpoints, watch, calls } = this.#parts;
@@ -75,7 +79,8 @@ export class Connector {
     endpoints.move(address, to);
     const { ipv6 } = native;
     const isV6 = to.includes("[");
-    // Only where it changes: zeromq.js warns of each change beside another address, though it holds for the next connect.
+    // Only where it changes: zeromq.js warns of each change while another address is in use, though
+    // it only affects the next connect.
     if (isV6 !== ipv6) native.ipv6 = isV6;
     try {
       native.connect(to);

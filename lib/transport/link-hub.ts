@@ -181,7 +181,7 @@ export class LinkHub {
 
   /** Drops a peer that does not read its messages. */
   #giveUp(peer: LinkPeer): void {
-    const message = `gave up a peer (${peerLabel(peer)}): it took nothing for 30 s, or more than 4 MiB beside messages waited for it`;
+    const message = `dropped a peer (${peerLabel(peer)}): it read nothing for 30 s, or more than 4 MiB besides messages waited for it`;
     this.#listener.onProblem(new BrokerlessError("BROKERLESS_PROTOCOL", message));
     this.#listener.onGone(peer);
   }

@@ -4,7 +4,9 @@ import type { PeerWatch } from "./monitor/peer-watch.ts";
 import type { NativeSocket } from "./native/native.ts";
 import type { NativeCalls } from "./native/native-calls.ts";
 
-/** A native socket, and who has to know when an address of it comes or goes. */
+/**
+ * A native socket, and the parts that are notified when one of its addresses is added or removed.
+ */
 export interface SocketParts {
   readonly native: NativeSocket;
   readonly endpoints: AddressBook;

@@ -173,7 +173,7 @@ test("one writer: foreign content of the lock file is not shown", async (t) => {
   const journal = await FileJournal.open(place);
   const holder = { pid: "\u001b[2J1", host: "h", since: "2026-01-01T00:00:00.000Z" };
   writeFileSync(join(place, LOCK_NAME), JSON.stringify(holder));
-  await assert.rejects(FileJournal.open(place), /another one, which has not said who it is/);
+  await assert.rejects(FileJournal.open(place), /a process that has not identified itself/);
   await journal.close();
 });
 

@@ -180,7 +180,7 @@ function range(): [number, number] {
 
 function checkFile({ path }: Place, stats: fs.Stats): fs.Stats {
   if (!stats.isFile()) {
-    const message = `${path} must be a file of the journal's own, and is none; remove it`;
+    const message = `${path} must be a file of the journal's own, but is not; remove it`;
     throw new BrokerlessError("BROKERLESS_JOURNAL_FAILED", message);
   }
   checkOneName(path, stats);

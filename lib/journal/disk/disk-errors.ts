@@ -22,11 +22,11 @@ export function diskFailure(error: unknown, what: string): BrokerlessError {
   if (error instanceof BrokerlessError) return error;
   const { code = "", message } = error as NodeJS.ErrnoException;
   if (NO_SPACE.has(code)) {
-    const text = `${what}: the disk is full (${code}); what was waiting is not stored, free space and append again`;
+    const text = `${what}: the disk is full (${code}); pending entries are not stored, free space and append again`;
     return new BrokerlessError("BROKERLESS_NO_SPACE", text, { cause: error });
   }
   if (NO_DESCRIPTOR.has(code)) {
-    const text = `${what}: no file descriptor is left (${code}); what was waiting is not stored, close some or raise the limit (ulimit -n) and try again`;
+    const text = `${what}: no file descriptor is left (${code}); pending entries are not stored, close some or raise the limit (ulimit -n) and try again`;
     return new BrokerlessError("BROKERLESS_NO_SPACE", text, { cause: error });
   }
   if (NOT_ALLOWED.has(code)) {

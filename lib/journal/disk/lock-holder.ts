@@ -41,5 +41,5 @@ export function readHolder(path: string): string {
     // The holder has not written its description yet, or the system does not let others read a
     // locked file.
   }
-  return "another one, which has not said who it is";
+  return "a process that has not identified itself";
 }

@@ -56,6 +56,6 @@ export function checkRoom(
 }
 
 function refuse(why: string): never {
-  const text = `write the LMDB journal: ${why}; what was waiting is not stored, free space and append again`;
+  const text = `write the LMDB journal: ${why}; pending entries are not stored, free space and append again`;
   throw new BrokerlessError("BROKERLESS_NO_SPACE", text);
 }

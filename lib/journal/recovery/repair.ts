@@ -153,7 +153,7 @@ async function collect(
   const anyHeader = [...headers.values()].at(-1);
   const stream = anyHeader?.stream ?? mark?.stream ?? checkpoint?.stream;
   if (stream === undefined) {
-    const message = `${directory}: no segment, mark or checkpoint tells which stream this is`;
+    const message = `${directory}: no segment, mark or checkpoint identifies the stream`;
     throw new BrokerlessError("BROKERLESS_JOURNAL_FAILED", message);
   }
   const table = new ValueTable();

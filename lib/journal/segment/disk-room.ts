@@ -6,7 +6,7 @@ import { readSeqFirst } from "../holds.ts";
 import type { Reserve, Share } from "./reserve.ts";
 import type { Segment } from "./segment.ts";
 
-/** A log whose disk is full, as far as room can be made in it. */
+/** The operations of a log that can free space on a full disk. */
 export interface FullLog {
   readonly newest: Segment;
   readonly table: ValueTable;
@@ -17,15 +17,15 @@ export interface FullLog {
 
 /** Dependencies of {@link DiskRoom}. */
 export interface DiskRoomParts {
-  /** Space for what frees space when the disk is full. */
+  /** Reserved space for changes that free space when the disk is full. */
   readonly reserve: Reserve;
-  /** Resolves when the commit that is under way has ended. */
+  /** Resolves when the current commit has ended. */
   readonly committed: () => Promise<void>;
 }
 
 /**
- * Makes room for a log on a full disk, for what lets a program free space: out of the reserve, or by ending the newest
- * segment so that it can be removed.
+ * Makes room on a full disk for changes that let a program free space: from the reserve, or by
+ * ending the newest segment so that it can be removed.
  *
  * @see docs/decisions/0025-failing-disks.md
  */
@@ -39,10 +39,11 @@ export class DiskRoom {
   }
 
   /**
-   * What was given back in need is taken again before entries are written: they would take it for good.
+   * Allocates released parts of the reserve again before entries are written, which would otherwise
+   * take that space permanently.
    *
-   * @param bytes of the entries, for the error text
-   * @throws BrokerlessError BROKERLESS_NO_SPACE where it cannot be taken
+   * @param bytes length of the entries, for the error text
+   * @throws BrokerlessError BROKERLESS_NO_SPACE where the space cannot be allocated
    */
   async keepReserve(bytes: number): Promise<void> {
     const { reserve } = this.#parts;
@@ -52,12 +53,12 @@ export class DiskRoom {
     throw diskFailure(reserve.lack, `write ${bytes} bytes to ${this.#log.newest.name}`);
   }
 
-  /** What could not be taken for another reason than a full disk keeps nobody out. */
+  /** A failure to allocate it, other than for a full disk, does not block entries. */
   refill(): void {
     void this.#parts.reserve.take();
   }
 
-  /** Gives back what is held of the reserve for one purpose. @returns whether there was some */
+  /** Releases the reserve of one purpose. @returns whether there was some */
   async give(share: Share): Promise<boolean> {
     try {
       return await this.#parts.reserve.release(share);
@@ -66,15 +67,15 @@ export class DiskRoom {
     }
   }
 
-  /** @returns whether there may be room now for these, on a disk that was full */
+  /** @returns whether there may be room now for these units, on a disk that was full */
   async make(units: readonly Unit[]): Promise<boolean> {
     if (await this.#freeSpent()) return true;
     return units.every(isForRoom) && (await this.#beginCopies());
   }
 
   /**
-   * Gives back what is held for copies. They begin a segment, where there is room for one: what is before them can be
-   * removed then, the newest segment included.
+   * Releases the reserve of copies. They start a new segment where there is room for one, so that
+   * everything before them can be removed, including the newest segment.
    *
    * @returns whether there may be room now
    */
@@ -91,8 +92,8 @@ export class DiskRoom {
   }
 
   /**
-   * Makes room on a full disk where nothing in the newest segment is needed any more: it is ended, and removed. On other
-   * days it goes on until it is full.
+   * Makes room on a full disk where no entry of the newest segment is needed any more: it is ended,
+   * and removed. Otherwise a segment is used until it is full.
    *
    * @returns whether there may be room now
    */
@@ -114,7 +115,9 @@ export class DiskRoom {
   }
 }
 
-/** Named values, and copies, with which a program can free space. Pure. */
+/**
+ * Whether the unit holds only named values, or copies, with which a program can free space. Pure.
+ */
 export function isForRoom(unit: Unit): boolean {
   return unit.draft === null || unit.makesRoom;
 }

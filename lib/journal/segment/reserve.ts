@@ -70,7 +70,9 @@ export class Reserve {
     await this.#taking;
     if (this.#held[share] === 0) return false;
     this.#held[share] = 0;
-    this.#lack = Object.assign(new Error("what is left is held back"), { code: "ENOSPC" });
+    this.#lack = Object.assign(new Error("the space left is reserved for named values"), {
+      code: "ENOSPC",
+    });
     await this.#cut();
     return true;
   }

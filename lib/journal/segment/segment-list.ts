@@ -78,7 +78,7 @@ async function readHeader(
     const damage = { file: name, offset: 0, seqFirst, seqLast: null };
     if (result.kind === "damaged") throw corruptError(damage, result.reason);
     if (result.header.number === number) return { header: result.header, bytes: await file.size() };
-    throw corruptError(damage, `the file says that it is segment ${result.header.number}`);
+    throw corruptError(damage, `its header is that of segment ${result.header.number}`);
   } finally {
     await file.close();
   }

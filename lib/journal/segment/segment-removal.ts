@@ -7,13 +7,13 @@ import type { Segment } from "./segment.ts";
 export interface SegmentRemovalParts {
   readonly ports: JournalPorts;
   readonly directory: string;
-  /** Of the log, oldest first: what is removed is taken out. */
+  /** Segments of the log, oldest first; removed ones are taken out. */
   readonly segments: Segment[];
-  /** Asked before each removal. */
+  /** Checked before each removal. */
   readonly lock: Pick<DirectoryLock, "assertHeld">;
 }
 
-/** Removes the oldest segments of a log, one removal after the other, and never the newest one. */
+/** Removes the oldest segments of a log, one after another, and never the newest one. */
 export class SegmentRemoval {
   readonly #parts: SegmentRemovalParts;
   #removing: Promise<void> = Promise.resolve();
@@ -23,10 +23,10 @@ export class SegmentRemoval {
   }
 
   /**
-   * Removes the segments that hold nothing from `seq` on; the caller made `seq` durable before.
+   * Removes the segments without entries from `seq` on; the caller has made `seq` durable before.
    *
-   * @throws BrokerlessError BROKERLESS_NO_SPACE for a lack of descriptors: what is left is removed by the next call; after
-   *   another one the log must not be used
+   * @throws BrokerlessError BROKERLESS_NO_SPACE for a lack of descriptors: the next call removes
+   *   the rest; after any other error the log must not be used
    */
   before(seq: number): Promise<void> {
     const removed = this.#removing.then(() => this.#removeBefore(seq));
@@ -40,11 +40,11 @@ export class SegmentRemoval {
       const { name } = segments[0]!;
       lock.assertHeld();
       try {
-        // From the oldest on, and each durable before the next: no crash leaves a hole.
+        // From the oldest on, and each durable before the next: a crash never leaves a gap.
         await this.#remove(`${directory}/${name}`);
         await ports.disk.syncDirectory(directory);
       } catch (error) {
-        // After a lack it is done again when more is freed.
+        // After a lack of descriptors the next removal repeats it.
         throw lackOrPoisoned(error, `remove ${name}`);
       }
       segments.shift();

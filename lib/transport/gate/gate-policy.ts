@@ -6,9 +6,9 @@ import { type Descriptors, processDescriptors } from "../native/descriptors.ts";
 const DESCRIPTORS_MIN = 16_384;
 
 /**
- * Whether a bound address has a gate where the option `gate` is not given. A gate costs throughput,
- * so the default is one where unknown peers may connect, and where descriptors may run out: libzmq
- * then ends the process over ipc, and retries without a pause over tcp.
+ * Whether a bound address has a gate where the option `gate` is not given. A gate has its cost, so
+ * there is one only where unknown peers may connect, and where descriptors may run out: libzmq then
+ * ends the process over ipc, and retries without a pause over tcp.
  *
  * @see docs/decisions/0009-assertions.md
  */

@@ -37,13 +37,13 @@ export function handshakeError(endpoint: Endpoint | null, cause: Error): Brokerl
 
 /** A connection ended before its handshake, without a reason. */
 export function abortedError(address: string): BrokerlessError {
-  const message = `a connection at ${address} ended before its handshake: the peer's socket is of a kind that does not fit, such as a plain one where this one is reliable; or ${ONE_SIDED}; or the peer gave up`;
+  const message = `a connection at ${address} ended before its handshake: the peer's socket is of an incompatible kind, such as a plain one where this one is reliable; or ${ONE_SIDED}; or the peer gave up`;
   return new BrokerlessError("BROKERLESS_PROTOCOL", message);
 }
 
 /** The same, repeatedly, at a connecting socket with keys. */
 export function unexplainedError(address: string): BrokerlessError {
-  const message = `the server at ${address} ends connections in their handshake, and says no reason: its key may not be the serverKey here, or it has no keys, or there is no server of this kind`;
+  const message = `the server at ${address} ends connections during the handshake without a reason: its key may not be the serverKey here, or it has no keys, or there is no server of this kind`;
   return new BrokerlessError("BROKERLESS_SECURITY", message);
 }
 

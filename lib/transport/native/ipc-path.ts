@@ -78,11 +78,11 @@ async function checkFree(place: string): Promise<void> {
     throw error;
   });
   if (stats === null) return;
-  if (!stats.isSocket()) throw taken("EEXIST", "something that is no socket is there");
+  if (!stats.isSocket()) throw taken("EEXIST", "the path is in use and is not a socket");
   const code = await errorOfConnecting(place);
   if (code === "ECONNREFUSED" || code === "ENOENT") return;
   if (code === null || code === "EAGAIN") throw taken("EADDRINUSE", "somebody listens there");
-  throw taken(code, "it cannot be seen whether somebody listens there");
+  throw taken(code, "it is unknown whether a socket listens there");
 }
 
 /**
