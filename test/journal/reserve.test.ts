@@ -27,7 +27,7 @@ test("reserve: each share is given back separately, and allocated again where th
     assert.equal(await reserve.release(first), true);
     assert.equal(lengthOn(disk), WANTED[second]);
     assert.equal(await reserve.release(first), false);
-    assert.match(String(reserve.lack), /held back/);
+    assert.match(String(reserve.lack), /reserved for named values/);
     assert.equal(await reserve.release(second), true);
     assert.deepEqual(disk.paths, []);
     await reserve.take();
