@@ -6,7 +6,11 @@ import { SAVING_MUTANTS } from "../support/saving-mutants.ts";
 assertHunted(
   "controls: with a protection of what is saved taken away, its test fails",
   SAVING_MUTANTS,
-  ["socket/sender-saves.test.ts", "delivery/dispatcher-bounds.test.ts"],
+  [
+    "socket/sender-saves.test.ts",
+    "delivery/dispatch/dispatcher.test.ts",
+    "delivery/dispatcher-bounds.test.ts",
+  ],
 );
 
 assertHunted("controls: where a dead letter does not say why, its test fails", LETTER_MUTANTS, [

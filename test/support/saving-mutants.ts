@@ -98,6 +98,18 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
     hunt: [BOUNDS, "saved in few ranges"],
   },
   {
+    rule: "0041",
+    name: "what is settled and not read again yet counts as open",
+    edits: [
+      [
+        "delivery/range/settled-set",
+        "return this.#above.gaps(Math.max(first, this.#floor + 1), last);",
+        "return this.#above.gaps(first, last);",
+      ],
+    ],
+    hunt: ["delivery/dispatch/dispatcher", "nobody is to wait for what is settled"],
+  },
+  {
     rule: "0046",
     name: "any number may rest",
     edits: [
