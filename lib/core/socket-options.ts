@@ -314,10 +314,15 @@ export interface ResolvedRequestReply extends ResolvedValue {
   readonly replySchema: Schema | null;
 }
 
-/** Rules of {@link RequestReplyOptions} beyond the common ones. */
-export const REQUEST_REPLY_RULES: Rules<ResolvedRequestReply> = {
+const noBatch: Rule<never> = (_value, name) => {
+  throw new TypeError(`${name} has no effect here: each request and reply is a frame of its own`);
+};
+
+/** Rules of {@link RequestReplyOptions}, to be used behind {@link COMMON_RULES}. */
+export const REQUEST_REPLY_RULES: Rules<ResolvedRequestReply & Pick<ResolvedCommon, "batch">> = {
   ...VALUE_RULES,
   replySchema: schemaOption,
+  batch: noBatch,
 };
 
 /** As {@link valueDefaults}. */

@@ -230,17 +230,31 @@ export const RELIABLE_RECEIVE_DEFAULTS: ResolvedReliableReceive = Object.freeze(
 /**
  * Options that mean nothing without the ack layer must not be given without it.
  *
+ * @param keeper what else makes the socket reliable
  * @throws TypeError naming the first such option
  */
 export function assertNeedless(
   owner: string,
   given: object | undefined,
-  names: readonly string[],
+  { names, keeper }: { readonly names: readonly string[]; readonly keeper: "journal" | "inbox" },
 ): void {
+  const article = keeper === "inbox" ? "an" : "a";
   for (const name of names) {
     if ((given as Record<string, unknown> | undefined)?.[name] === undefined) continue;
-    throw new TypeError(`${owner}: option "${name}" needs reliable: true, or a journal`);
+    throw new TypeError(`${owner}: option "${name}" needs reliable: true, or ${article} ${keeper}`);
   }
+}
+
+/**
+ * A plain sender confirms at `queued` alone.
+ *
+ * @throws TypeError for a level that only the ack layer has
+ */
+export function assertPlainLevel(owner: string, level: ConfirmLevel | null): void {
+  if (level === null || level === "queued") return;
+  throw new TypeError(
+    `${owner}: option "confirm": the level "${level}" needs reliable: true, or a journal`,
+  );
 }
 
 /**

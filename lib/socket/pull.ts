@@ -84,7 +84,7 @@ export interface Pull<T = unknown> extends TypedSocket {
   /**
    * Calls `handler` for every message, `concurrency` (default 1) at a time.
    *
-   * @returns resolves when the socket is closed
+   * @returns resolves when the socket is closed and the handler calls under way have ended
    * @throws the error that `handler` threw: its message cannot be delivered again; TypeError for a handler that is not
    * a function, or a wrong option; or the signal's reason
    */
@@ -147,7 +147,7 @@ export interface ReliablePull<T = unknown> extends Pull<T> {
    * Calls `handler` for every message, `concurrency` (default 1) at a time. A message whose handler throws is retried
    * after a back-off.
    *
-   * @returns resolves when the socket is closed
+   * @returns resolves when the socket is closed and the handler calls under way have ended
    * @throws TypeError for a handler that is not a function, or a wrong option: no message is taken; or the signal's
    * reason
    */
@@ -163,7 +163,10 @@ export interface ReliablePull<T = unknown> extends Pull<T> {
 export interface PullConstructor {
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
   new <T = unknown>(options: ReliablePullOptions<T>): ReliablePull<T>;
-  /** @throws TypeError for an unknown option, a wrong type or a value out of range */
+  /**
+   * @throws TypeError for an unknown option, a wrong type, a value out of range, or an option of the ack layer without
+   * it
+   */
   new <T = unknown>(options?: PullOptions<T>): Pull<T>;
   /** The prototype of both kinds, for `instanceof`. */
   readonly prototype: Pull;
@@ -200,7 +203,7 @@ class PullSocket<T> extends TypedSocket implements ReliablePull<T> {
     });
     assertConsistent("Pull", options, "inbox");
     if (!resolved.reliable && resolved.inbox === null) {
-      assertNeedless("Pull", options, ["prefetch", "prefetchBytesMax"]);
+      assertNeedless("Pull", options, { names: ["prefetch", "prefetchBytesMax"], keeper: "inbox" });
       super("pull", resolved, { partsMax: 2 });
       this.#kind = "plain";
       const inbound = this.#plain(resolved);

@@ -25,6 +25,7 @@ import {
   type Acknowledged,
   assertConsistent,
   assertNeedless,
+  assertPlainLevel,
   type Journaled,
   RELIABLE_QUEUE_BYTES_MAX,
   RELIABLE_SEND_DEFAULTS,
@@ -148,7 +149,10 @@ export interface ReliablePush<T = unknown> extends Push<T> {
 export interface PushConstructor {
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
   new <T = unknown>(options: ReliablePushOptions<T>): ReliablePush<T>;
-  /** @throws TypeError for an unknown option, a wrong type or a value out of range */
+  /**
+   * @throws TypeError for an unknown option, a wrong type, a value out of range, or an option or confirm level of the
+   * ack layer without it
+   */
   new <T = unknown>(options?: PushOptions<T>): Push<T>;
   /** The prototype of both kinds, for `instanceof`. */
   readonly prototype: Push;
@@ -180,7 +184,8 @@ class PushSocket<T> extends TypedSocket implements ReliablePush<T> {
     });
     assertConsistent("Push", options, "journal");
     if (!resolved.reliable && resolved.journal === null) {
-      assertNeedless("Push", options, ONLY_RELIABLE);
+      assertNeedless("Push", options, { names: ONLY_RELIABLE, keeper: "journal" });
+      assertPlainLevel("Push", resolved.confirm);
       super("push", resolved);
       this.#setting = { kind: "plain" };
       this.#reliable = null;

@@ -137,7 +137,8 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
    * `serve` share the requests. A reply that waits for its peer to read does not count towards `concurrency`; `drain`
    * waits for it.
    *
-   * @returns resolves when the socket is closed
+   * @returns resolves when the socket is closed and the handler calls under way have ended: a handler that ignores
+   * `context.signal` delays that, but not `close`
    * @throws TypeError for a handler that is not a function, or wrong options; the signal's reason, after the handler
    * calls under way have ended
    */

@@ -123,7 +123,7 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
   /**
    * Calls `handler` for every message, `concurrency` (default 1) at a time.
    *
-   * @returns resolves when the socket is closed
+   * @returns resolves when the socket is closed and the handler calls under way have ended
    * @throws the error that `handler` threw; TypeError for a handler that is not a function, or a wrong option; or the
    * signal's reason
    */

@@ -189,6 +189,47 @@ test("arguments: what makes a socket reliable contradicts reliable: false", asyn
   open(t, new Push({ reliable: true, journal }));
 });
 
+test("arguments: a plain Push refuses the confirm levels of the ack layer", (t) => {
+  // Types refuse it too, where they are asked.
+  for (const plain of [{}, { reliable: false }, { journal: undefined }] as object[]) {
+    for (const confirm of ["stored", "delivered", "processed"]) {
+      assert.throws(() => new Push({ ...plain, confirm } as object), {
+        name: "TypeError",
+        message: `Push: option "confirm": the level "${confirm}" needs reliable: true, or a journal`,
+      });
+    }
+    open(t, new Push({ ...plain, confirm: "queued" } as object));
+    open(t, new Push({ ...plain, confirm: undefined } as object));
+  }
+  open(t, new Push({ reliable: true, confirm: "processed" }));
+  open(t, new Push({ journal: new MemoryJournal(), confirm: "delivered" }));
+});
+
+test("arguments: a plain socket refuses the other options of the ack layer, and says what they need", () => {
+  const journal = { graceMs: 1, leaseMs: 10, order: "none", overflow: "reject", retryMs: 1 };
+  for (const [name, value] of Object.entries(journal)) {
+    assert.throws(() => new Push({ [name]: value }), {
+      name: "TypeError",
+      message: `Push: option "${name}" needs reliable: true, or a journal`,
+    });
+  }
+  for (const name of ["prefetch", "prefetchBytesMax"]) {
+    assert.throws(() => new Pull({ [name]: 1 }), {
+      name: "TypeError",
+      message: `Pull: option "${name}" needs reliable: true, or an inbox`,
+    });
+  }
+});
+
+test("arguments: a Requester and a Replier refuse batch, which would do nothing", () => {
+  const text = /option "batch" has no effect here: each request and reply is a frame of its own$/;
+  for (const batch of [false, {}, { batchBytesMax: 1 }]) {
+    const options: object = { batch };
+    assert.throws(() => new Requester(options), { name: "TypeError", message: text });
+    assert.throws(() => new Replier(options), { name: "TypeError", message: text });
+  }
+});
+
 test("arguments: dead letters are named by an array of seqs", async (t) => {
   const push = open(t, new Push({ reliable: true }));
   const letters = push.deadLetters;

@@ -440,6 +440,29 @@ eachTransport(
   },
 );
 
+eachTransport(
+  "replier: close does not wait for a handler that ignores the signal, and serve does",
+  async (t, wire) => {
+    const { requester, replier } = await pair(t, wire);
+    const handlers = new Handlers();
+    let ended = false;
+    const serving = replier.serve(handlers.handle).finally(() => {
+      ended = true;
+    });
+    const controller = new AbortController();
+    const reply = requester.request(1, { signal: controller.signal });
+    await eventually(() => assert.equal(handlers.active, 1));
+    await replier.close();
+    await new Promise(setImmediate);
+    assert.equal(ended, false);
+    handlers.release(1);
+    await serving;
+    assert.equal(handlers.active, 0);
+    controller.abort();
+    await assert.rejects(reply, { name: "AbortError" });
+  },
+);
+
 eachTransport("replier: drain waits for open handlers", async (t, wire) => {
   const { requester, replier } = await pair(t, wire);
   const handlers = new Handlers();

@@ -282,6 +282,12 @@ export const REPLIER_MUTANTS: readonly Mutant[] = [
     edits: [[REPLIER, 'stage === "replying" && error instanceof BrokerlessError', "false"]],
     hunt: [REPLIES, "a reply that does not fit replySchema"],
   },
+  {
+    rule: "docs/patterns.md: serve resolves when the handler calls have ended",
+    name: "serve leaves its handlers behind",
+    edits: [["plain/request/handler-slots", "if (this.#active === 0)", "if (true)"]],
+    hunt: [REPLIES, "does not wait for a handler that ignores the signal, and serve does"],
+  },
 ];
 
 /** What lets many listen to one signal without a warning. */
@@ -838,6 +844,24 @@ export const ARGUMENT_MUTANTS: readonly Mutant[] = [
     name: "a journal makes a socket reliable that is not to be",
     edits: [["reliable/reliable-options", "options.reliable !== false", "true"]],
     hunt: [ARGUMENTS, "contradicts reliable: false"],
+  },
+  {
+    rule: ARGUMENTS_RULE,
+    name: "a plain Push promises any level, and confirms at queued",
+    edits: [["socket/push", 'assertPlainLevel("Push", resolved.confirm);', ""]],
+    hunt: [ARGUMENTS, "refuses the confirm levels of the ack layer"],
+  },
+  {
+    rule: ARGUMENTS_RULE,
+    name: "a plain socket takes options that do nothing",
+    edits: [["reliable/reliable-options", "given?.[name] === undefined", "given?.[name] !== name"]],
+    hunt: [ARGUMENTS, "refuses the other options of the ack layer"],
+  },
+  {
+    rule: ARGUMENTS_RULE,
+    name: "requests take limits of batches",
+    edits: [["core/socket-options", "    batch: noBatch,\n", ""]],
+    hunt: [ARGUMENTS, "refuse batch"],
   },
   {
     rule: ARGUMENTS_RULE,
