@@ -177,10 +177,10 @@ export class BatchEncoder {
     if (encoded !== null && encoded.bytes.length > 0) this.writer.append(encoded.bytes);
   }
 
-  /** Like `begin`, for headers that `encodeHeaders` has encoded. */
-  beginWithHeaders(headers: Buffer): void {
-    this.begin();
-    this.#valueFlags = ENTRY_FLAG.headers;
+  /** Like `begin`, for headers that `encodeHeaders` has encoded. @param meta without headers */
+  beginWithHeaders(headers: Buffer, meta?: EntryMeta): void {
+    this.begin(meta);
+    this.#valueFlags |= ENTRY_FLAG.headers;
     this.writer.append(headers);
   }
 

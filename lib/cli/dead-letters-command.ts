@@ -34,6 +34,8 @@ interface Letter {
 
 /** A value, and its headers, are truncated to this length in output for people (characters). */
 const SHOWN_LENGTH_MAX = 200;
+/** The most that an owner can remember (count). */
+const IDS_MAX = 16_384;
 const DECODERS = new Map(
   [json(), msgpack()].map((codec) => [codec.name === "msgpack" ? 2 : 3, codec]),
 );
@@ -158,7 +160,8 @@ async function change(
   const seqs = command.letters?.map((name) => seqOf(name, letters)) ?? null;
   // The owner's own code makes the change, so that the result is the same as if the owner had made
   // it.
-  const push = new Push<Uint8Array>({ journal, codec: raw() });
+  // Its ids are kept, however many the owner remembers.
+  const push = new Push<Uint8Array>({ journal, codec: raw(), deduplicationIdsMax: IDS_MAX });
   try {
     const { action } = command;
     const count =

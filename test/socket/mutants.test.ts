@@ -63,5 +63,10 @@ assertHunted("controls: with a duty of a log taken away, its test fails", LOG_MU
 assertHunted(
   "controls: where a repeated or dropped deduplication id is as others, its test fails",
   DROPPED_MUTANTS,
-  ["socket/dropped-ids.test.ts", "socket/drop-oldest.test.ts", "core/admission.test.ts"],
+  [
+    "socket/dropped-ids.test.ts",
+    "socket/requeued-ids.test.ts",
+    "socket/drop-oldest.test.ts",
+    "core/admission.test.ts",
+  ],
 );

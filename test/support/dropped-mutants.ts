@@ -1,6 +1,7 @@
 import type { Mutant } from "./mutation.ts";
 
 const IDS = "socket/dropped-ids";
+const REQUEUED = "socket/requeued-ids";
 const DEDUPLICATOR = "reliable/outbound/deduplicator";
 
 const OLDEST = "socket/drop-oldest";
@@ -92,5 +93,46 @@ export const DROPPED_MUTANTS: readonly Mutant[] = [
     name: "that an id is forgotten is not saved",
     edits: [["reliable/outbound/appender", "void made.save();", ""]],
     hunt: [IDS, "forgotten before others get their seqs"],
+  },
+  {
+    rule: "0050",
+    name: "an id that is forgotten stays so when its letter is sent anew",
+    edits: [[DEDUPLICATOR, "former?.hash ?? decodeIdKey(key)", "former?.hash ?? null"]],
+    hunt: [REQUEUED, "a forgotten id belongs to"],
+  },
+  {
+    rule: "0050",
+    name: "a message is stored without its id",
+    edits: [["reliable/outbound/open-batch", "{ key: encodeIdKey(known.hash) }", "undefined"]],
+    hunt: [REQUEUED, "with restarts before and after"],
+  },
+  {
+    rule: "0050",
+    name: "the id of a letter that is sent anew stays on its page",
+    edits: [
+      [
+        DEDUPLICATOR,
+        "this.#known.set(known.hash, known);\n            this.placed(known, seqNew);",
+        `this.#known.set(known.hash, known);
+            known.page = former?.page ?? null;
+            if (former !== undefined) this.#pages.get(former.page).push(known);
+            this.placed(known, seqNew);`,
+      ],
+    ],
+    hunt: [REQUEUED, "is one of the newest"],
+  },
+  {
+    rule: "0050",
+    name: "a letter's id that was dropped since is known by its former message",
+    edits: [
+      [DEDUPLICATOR, "this.#known.delete(known.hash);\n                    continue;", "continue;"],
+    ],
+    hunt: [REQUEUED, "is free after a restart"],
+  },
+  {
+    rule: "0050",
+    name: "the id of what could not be sent anew is another message's",
+    edits: [[DEDUPLICATOR, "one of undo.reverse()", "one of []"]],
+    hunt: [REQUEUED, "leaves its id as it was"],
   },
 ];

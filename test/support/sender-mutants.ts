@@ -3,8 +3,9 @@ import type { Mutant } from "./mutation.ts";
 const CALLS = "socket/send-calls";
 const DEDUPLICATOR = "reliable/outbound/deduplicator";
 /** In what sends messages anew. */
-const ANEW =
-  "// Whatever is said of the message that it had: this one is yet to end.\n            known.end = null;";
+const ANEW = "former, known: newId(hash)";
+/** It keeps what was said of the message before it. */
+const AS_BEFORE = "former, known: { ...newId(hash), end: former?.end ?? null }";
 const LIMITS = "socket/link-limits";
 const TRANSMITTER = "reliable/sender/transmitter";
 const DISPATCH = "delivery/dispatcher-bounds";
@@ -386,14 +387,14 @@ export const SENDER_MUTANTS: readonly Mutant[] = [
     name: "what a failed purge has said of an id stays",
     edits: [
       ["reliable/sender/dead-letters", "ids?.undo();", ""],
-      [DEDUPLICATOR, ANEW, ""],
+      [DEDUPLICATOR, ANEW, AS_BEFORE],
     ],
     hunt: [CALLS, "leaves no trace in its ids: NO_SPACE"],
   },
   {
     rule: "0047",
     name: "what a page says of an id stays with the message that was sent anew",
-    edits: [[DEDUPLICATOR, ANEW, ""]],
+    edits: [[DEDUPLICATOR, ANEW, AS_BEFORE]],
     hunt: [CALLS, "whatever its page says"],
   },
   {
@@ -412,7 +413,7 @@ export const SENDER_MUTANTS: readonly Mutant[] = [
     rule: "0050",
     name: "an id stays with the dead letter that was sent anew",
     edits: [
-      ["reliable/outbound/appender", "this.#deduplication?.moved(from, first) ?? null", "null"],
+      ["reliable/outbound/appender", "hasIds ? this.#dedup.moved(from, first) : null", "null"],
     ],
     hunt: [CALLS, "is known after a restart, purged or sent anew"],
   },

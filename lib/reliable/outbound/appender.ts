@@ -12,7 +12,12 @@ import { outcomeError } from "../outcome-error.ts";
 import { BacklogSize } from "./backlog-size.ts";
 import type { BatchSize } from "./batch-runs.ts";
 import { Confirmations } from "./confirmations.ts";
-import { Deduplicator, hasDeduplicationIds, type IdChange } from "./deduplicator.ts";
+import {
+  Deduplicator,
+  type FormerMessage,
+  hasDeduplicationIds,
+  type IdChange,
+} from "./deduplicator.ts";
 import type { DurableOutboundOptions } from "./durable-outbound-options.ts";
 import { type AddOptions, confirmed, OpenBatch } from "./open-batch.ts";
 import type { KnownId, Pending } from "./pending.ts";
@@ -161,14 +166,15 @@ export class Appender {
    * Sends messages that were sent before anew, encoded already, and stores values with them, all or none. Their
    * deduplication ids go with them.
    *
-   * @param from the seqs that they had
+   * @param from what they were
    * @throws BrokerlessError as the journal's append does
    */
-  async append(draft: BatchDraft, values: Values, from: readonly number[]): Promise<void> {
+  async append(draft: BatchDraft, values: Values, from: readonly FormerMessage[]): Promise<void> {
     this.flush();
     const { count } = draft;
     const first = this.#journal.seqNext;
-    const moved = this.#deduplication?.moved(from, first) ?? null;
+    const hasIds = this.#deduplication !== null || from.some(({ key }) => key !== undefined);
+    const moved = hasIds ? this.#dedup.moved(from, first) : null;
     try {
       const lives = this.#options.epochs.valuesOfMessages();
       const all = { ...values, ...moved?.values, ...lives };

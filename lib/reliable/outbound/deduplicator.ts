@@ -4,6 +4,7 @@ import type { SeqRange } from "../../delivery/range/range.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { Journal, Values } from "../../journal/journal.ts";
 import { expected } from "../../options.ts";
+import { decodeIdKey } from "./id-key.ts";
 import { decodeIdPage, encodeIdPage, ID_BYTES } from "./id-page.ts";
 import type { KnownId } from "./pending.ts";
 
@@ -16,6 +17,14 @@ const PAGE_IDS = 256;
 const PLACES = 66;
 /** Longest id (bytes of UTF-8). */
 const ID_TEXT_BYTES_MAX = 512;
+/** A message that is sent anew. */
+export interface FormerMessage {
+  /** The seq that it had. */
+  readonly seq: number;
+  /** Its entry's key: there its deduplication id is, also where that is forgotten. */
+  readonly key: string | undefined;
+}
+
 /** What is remembered otherwise from now on. */
 export interface IdChange {
   /** To be stored together with what changes it. */
@@ -69,7 +78,7 @@ export class Deduplicator {
 
   /** Remembers an id that is not known. Its seq is told by `placed`. */
   add(id: string): KnownId {
-    const known: KnownId = { hash: hashOf(id), page: null, seq: 0, end: null, first: null };
+    const known = newId(hashOf(id));
     this.#known.set(known.hash, known);
     return known;
   }
@@ -86,6 +95,10 @@ export class Deduplicator {
   /** Forgets an id again: its message could not be stored. */
   remove(known: KnownId): void {
     this.#forget(known);
+    this.#unplace(known);
+  }
+
+  #unplace(known: KnownId): void {
     const page = known.page === null ? undefined : this.#pages.get(known.page);
     const at = page?.indexOf(known) ?? -1;
     if (at >= 0) page!.splice(at, 1);
@@ -124,47 +137,47 @@ export class Deduplicator {
   }
 
   /**
-   * Messages are sent anew, in a row.
+   * Messages are sent anew, in a row: their ids are the newest, those too that were forgotten.
    *
-   * @param from the seqs that they had
-   * @param to the first of those that they get
+   * @param to the first of the seqs that they get
    * @returns what is to be stored together with them; null where none has an id
    */
-  moved(from: readonly number[], to: number): IdChange | null {
-    const moves = from.flatMap((seq, index) => {
-      const known = this.#bySeq.get(seq);
-      return known === undefined ? [] : [{ known, seq, end: known.end, to: to + index }];
+  moved(from: readonly FormerMessage[], to: number): IdChange | null {
+    const moves = from.flatMap(({ seq, key }, index) => {
+      const former = this.#bySeq.get(seq);
+      const hash = former?.hash ?? decodeIdKey(key);
+      return hash === null ? [] : [{ seq, former, known: newId(hash), to: to + index }];
     });
     if (moves.length === 0) return null;
-    for (const { known, seq, to: seqNew } of moves) {
+    const pages = new Set<number>();
+    const undo: (() => void)[] = [];
+    for (const { seq, former, known, to: seqNew } of moves) {
+      const before = this.#known.get(known.hash);
       this.#bySeq.delete(seq);
+      this.#known.set(known.hash, known);
       this.placed(known, seqNew);
-      // Whatever is said of the message that it had: this one is yet to end.
-      known.end = null;
+      pages.add(this.#page);
+      this.#turnPage();
+      undo.push(() => {
+        this.remove(known);
+        if (before !== undefined) this.#known.set(before.hash, before);
+        if (former !== undefined) this.#bySeq.set(seq, former);
+      });
     }
-    const undo = (): void => {
-      for (const { known, seq, end, to: seqNew } of moves) {
-        this.#bySeq.delete(seqNew);
-        this.placed(known, seq);
-        known.end = end;
-      }
+    return {
+      values: this.#take([...this.#dirty, ...pages]),
+      undo: () => {
+        for (const one of undo.reverse()) one();
+        // Stored meanwhile with others of their pages, perhaps.
+        for (const page of pages) if (this.#pages.has(page)) this.#dirty.add(page);
+      },
     };
-    const pages = new Set(moves.flatMap(({ known }) => known.page ?? []));
-    return { values: this.#valuesOf([...pages]), undo };
   }
 
   /** What has to be stored together with the messages; a full page is closed then. */
   values(): Values {
-    const places = [...this.#cleared].map((place) => [nameOf(place), null] as const);
-    const values = {
-      ...Object.fromEntries(places),
-      ...this.#valuesOf([...this.#dirty, this.#page]),
-    };
-    this.#cleared.clear();
-    if (this.#open.length >= PAGE_IDS) {
-      this.#page += 1;
-      this.#evict();
-    }
+    const values = this.#take([...this.#dirty, this.#page]);
+    this.#turnPage();
     return values;
   }
 
@@ -187,6 +200,19 @@ export class Deduplicator {
       this.#pages.set(this.#page, page);
     }
     return page;
+  }
+
+  /** Pages to be stored, and places to be cleared, which are forgotten. */
+  #take(pages: readonly number[]): Values {
+    const places = [...this.#cleared].map((place) => [nameOf(place), null] as const);
+    this.#cleared.clear();
+    return { ...Object.fromEntries(places), ...this.#valuesOf(pages) };
+  }
+
+  #turnPage(): void {
+    if (this.#open.length < PAGE_IDS) return;
+    this.#page += 1;
+    this.#evict();
   }
 
   #valuesOf(pages: readonly number[]): Values {
@@ -241,7 +267,11 @@ export class Deduplicator {
     for (const [number, ids] of pages) {
       this.#pages.set(number, ids);
       for (const known of ids) {
-        if (FREE_ENDS.has(known.end)) continue;
+        if (FREE_ENDS.has(known.end)) {
+          // What it was before, as a letter that was sent anew, it is no more.
+          this.#known.delete(known.hash);
+          continue;
+        }
         this.#known.set(known.hash, known);
         this.#bySeq.set(known.seq, known);
       }
@@ -286,6 +316,10 @@ export function goneBefore(journal: Pick<Journal, "get">): SeqRange[] {
 
 function nameOf(place: number): string {
   return `dedup-${place}`;
+}
+
+function newId(hash: string): KnownId {
+  return { hash, page: null, seq: 0, end: null, first: null };
 }
 
 function hashOf(id: string): string {

@@ -21,7 +21,7 @@ import { bytesOf } from "../journal-bytes.ts";
 import { outcomeError } from "../outcome-error.ts";
 import { Appender, type SendTerms } from "./appender.ts";
 import type { BacklogSize } from "./backlog-size.ts";
-import { checkDeduplicationId, type IdChange } from "./deduplicator.ts";
+import { checkDeduplicationId, type FormerMessage, type IdChange } from "./deduplicator.ts";
 import type { DurableOutboundOptions } from "./durable-outbound-options.ts";
 import { ENCODED } from "./open-batch.ts";
 
@@ -132,10 +132,10 @@ export class DurableOutbound {
   /**
    * Appends messages that are encoded already, and stores values with them, all or none.
    *
-   * @param from the seqs that they had before
+   * @param from what they were before
    * @throws BrokerlessError as the journal's append does
    */
-  async requeue(draft: BatchDraft, values: Values, from: readonly number[]): Promise<void> {
+  async requeue(draft: BatchDraft, values: Values, from: readonly FormerMessage[]): Promise<void> {
     if (this.#closed) throw closedError();
     try {
       await this.#appender.append(draft, values, from);

@@ -8,6 +8,7 @@ import { raw } from "../../codec/raw.ts";
 import type { ConfirmLevel } from "../../core/send-options.ts";
 import type { ResolvedCommon } from "../../core/socket-options.ts";
 import { quiet, type Settle } from "../../wait.ts";
+import { encodeIdKey } from "./id-key.ts";
 import type { KnownId, Pending } from "./pending.ts";
 
 /** Deduplication ids of one batch (count). */
@@ -96,17 +97,18 @@ export class OpenBatch {
    */
   add(
     value: unknown,
-    { level, known, headers }: AddOptions,
+    options: AddOptions,
     codec: Codec<unknown> = this.#codec,
   ): Promise<void> | null {
+    const { level, known } = options;
     const encoder = this.#encoder;
     const before = encoder.bytes;
-    this.#encode(value, codec, headers);
+    this.#encode(value, codec, options);
     if (encoder.bytes > this.#bytesMax && encoder.count > 1) {
       // It goes alone, into the next batch.
       encoder.rewind({ bytes: before, count: encoder.count - 1 });
       this.#onFull();
-      this.#encode(value, codec, headers);
+      this.#encode(value, codec, options);
     }
     const index = encoder.count - 1;
     if (known !== null) {
@@ -123,10 +125,11 @@ export class OpenBatch {
     return { draft: this.#encoder.take(), pending };
   }
 
-  #encode(value: unknown, codec: Codec<unknown>, headers: Buffer | null): void {
+  #encode(value: unknown, codec: Codec<unknown>, { known, headers }: AddOptions): void {
     const encoder = this.#encoder;
-    if (headers === null) encoder.begin();
-    else encoder.beginWithHeaders(headers);
+    const meta = known === null ? undefined : { key: encodeIdKey(known.hash) };
+    if (headers === null) encoder.begin(meta);
+    else encoder.beginWithHeaders(headers, meta);
     try {
       this.#write(value, encoder.writer, codec);
     } catch (error) {

@@ -10,7 +10,7 @@ import { countAll, type SeqRange } from "../../delivery/range/range.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { Values } from "../../journal/journal.ts";
 import { expected } from "../../options.ts";
-import type { IdChange } from "../outbound/deduplicator.ts";
+import type { FormerMessage, IdChange } from "../outbound/deduplicator.ts";
 import { draftOf, LetterReader, type ReadLetter } from "./saved/letter-reader.ts";
 import type { SenderStateStore } from "./saved/sender-state-store.ts";
 
@@ -50,10 +50,14 @@ export interface DeadLettersOptions {
   /**
    * Appends messages as new ones, with values, all or none.
    *
-   * @param from the seqs that they had
+   * @param from what they were
    * @throws BrokerlessError as the journal's append does
    */
-  readonly append: (draft: BatchDraft, values: Values, from: readonly number[]) => Promise<void>;
+  readonly append: (
+    draft: BatchDraft,
+    values: Values,
+    from: readonly FormerMessage[],
+  ) => Promise<void>;
   /** Stores values alone. @throws BrokerlessError as the journal does */
   readonly set: (values: Values) => PromiseLike<unknown>;
   /** @throws BrokerlessError `BROKERLESS_CLOSED` where the socket is closed: nothing is changed any more */
@@ -196,7 +200,7 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
         await append(
           draftOf(there),
           values,
-          there.map(({ location }) => location.seq),
+          there.map(({ location: { seq }, entry: { key } }) => ({ seq, key })),
         );
         onGone(ranges);
       };
