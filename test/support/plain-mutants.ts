@@ -96,3 +96,52 @@ export const CENSUS_MUTANTS: readonly Mutant[] = [
     hunt: ["contract/publisher", "alone in not being ready"],
   },
 ];
+
+const PATTERN = "plain/topic/topic-pattern";
+const TOPICS_RULE = "0012: what can only be a mistake is a TypeError";
+
+/** What tells that a subscription is no prefix, and a topic no pattern. */
+export const PATTERN_MUTANTS: readonly Mutant[] = [
+  {
+    rule: TOPICS_RULE,
+    name: "a wildcard within a word is a letter",
+    edits: [[PATTERN, "if (WILDCARD_WITHIN.test(pattern))", "if (false)"]],
+    hunt: [PATTERN, "a wildcard within a longer word is a TypeError"],
+  },
+  {
+    rule: TOPICS_RULE,
+    name: "a wildcard may stand before other letters",
+    edits: [[PATTERN, "/[^.][*#]|[*#][^.]/", "/[^.][*#]/"]],
+    hunt: [PATTERN, "a wildcard within a longer word is a TypeError"],
+  },
+  {
+    rule: TOPICS_RULE,
+    name: "a prefix is a pattern",
+    edits: [[PATTERN, "if (pattern.endsWith(SEPARATOR))", "if (false)"]],
+    hunt: [PATTERN, "what is meant as a prefix is a TypeError"],
+  },
+  {
+    rule: TOPICS_RULE,
+    name: "the empty prefix is a pattern",
+    edits: [[PATTERN, 'if (pattern === "")', "if (false)"]],
+    hunt: [PATTERN, "what is meant as a prefix is a TypeError"],
+  },
+  {
+    rule: TOPICS_RULE,
+    name: "a wildcard is a word of a topic",
+    edits: [[PATTERN, "if (!WILDCARD_WORD.test(topic))", "if (true)"]],
+    hunt: [PATTERN, "a wildcard is no word of a topic"],
+  },
+  {
+    rule: TOPICS_RULE,
+    name: "a wildcard within a word of a topic is one",
+    edits: [[PATTERN, "/(?:^|\\.)[*#](?:\\.|$)/", "/[*#]/"]],
+    hunt: [PATTERN, "a wildcard is no word of a topic"],
+  },
+  {
+    rule: TOPICS_RULE,
+    name: "a subscriber takes any pattern that is a topic",
+    edits: [[PATTERN, 'checkPattern(text, "subscribe: pattern");', "checkText(text);"]],
+    hunt: ["contract/subscriber", "malformed patterns are TypeErrors and change nothing (inproc)"],
+  },
+];
