@@ -59,6 +59,7 @@ test("package: holds the sources that its maps lead to, and no tests or lock fil
   const names = readdirSync(installed()).sort();
   assert.deepEqual(names, [
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "LICENSE",
     "README.md",
     "SECURITY.md",

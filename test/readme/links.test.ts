@@ -21,16 +21,39 @@ function anchorsIn(markdown: string): Set<string> {
   return new Set([...prose.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(heading!)));
 }
 
+/** What a document links to in this repository, and the headings there. */
+function linksIn(document: string): { readonly target: string; readonly anchor?: string }[] {
+  const prose = textOf(document).replace(/^```.*?^```$/gms, "");
+  return [...prose.matchAll(LINK)].flatMap(([, path, anchor, source]) => {
+    const link = path || source || "";
+    if (/^\w+:/.test(link)) return [];
+    const target = link === "" ? document : normalize(join(dirname(document), link));
+    return [{ target, ...(anchor === undefined ? {} : { anchor }) }];
+  });
+}
+
+const PACKED: readonly string[] = JSON.parse(textOf("package.json")).files;
+
+/** Whether a file or folder is in the published package, by `files` of package.json, folders and names alone. */
+function isPacked(path: string): boolean {
+  const under = (name: string) => path === name || path.startsWith(`${name}/`);
+  const left = PACKED.filter((name) => name.startsWith("!"));
+  return PACKED.some(under) && !left.some((name) => under(name.slice(1)));
+}
+
 for (const document of documents) {
   test(`${document}: its links lead somewhere`, () => {
-    const prose = textOf(document).replace(/^```.*?^```$/gms, "");
-    for (const [, path, anchor, source] of prose.matchAll(LINK)) {
-      const link = path || source || "";
-      if (/^\w+:/.test(link)) continue;
-      const target = link === "" ? document : normalize(join(dirname(document), link));
-      assert.ok(existsSync(join(root, target)), `${link} does not exist`);
+    for (const { target, anchor } of linksIn(document)) {
+      assert.ok(existsSync(join(root, target)), `${target} does not exist`);
       if (anchor === undefined || !target.endsWith(".md")) continue;
       assert.ok(anchorsIn(textOf(target)).has(anchor), `${target} has no heading #${anchor}`);
+    }
+  });
+
+  test(`${document}: its links lead somewhere in the package too`, () => {
+    assert.ok(isPacked(document), `${document} is not in the package`);
+    for (const { target } of linksIn(document)) {
+      assert.ok(isPacked(target), `${target} is not in the package`);
     }
   });
 
@@ -73,4 +96,13 @@ test("docs/decisions/README.md: names each record once", () => {
 test("links: a heading's anchor is what GitHub makes of it", () => {
   assert.equal(anchorOf("What `send` does, by level"), "what-send-does-by-level");
   assert.equal(anchorOf("Push with a `journal`: one_two"), "push-with-a-journal-one_two");
+});
+
+test("links: control: what the package does not have is known", () => {
+  for (const path of ["examples", "test/run.ts", "docs/api", "docs/api/index.html", "library"]) {
+    assert.ok(!isPacked(path), path);
+  }
+  for (const path of ["docs", "docs/README.md", "lib/index.ts", "SECURITY.md"]) {
+    assert.ok(isPacked(path), path);
+  }
 });
