@@ -102,15 +102,22 @@ export class Binder {
     return freed;
   }
 
-  /**
-   * Stops binding; the native socket is about to close. Resolves when every address can be bound
-   * again.
-   */
-  async close(): Promise<void> {
+  /** Refuses to bind from now on. */
+  stop(): void {
     this.#closed = true;
+  }
+
+  /** The native socket is about to close. Resolves when every address can be bound again. */
+  async close(): Promise<void> {
+    this.stop();
     const { endpoints } = this.#parts;
     const freed = endpoints.bound.map((each) => this.#freed(each, endpoints.nativeNameOf(each)));
     await Promise.all(freed);
+  }
+
+  /** Resolves when the gates have passed on what the native socket wrote, after {@link close}. */
+  async ended(): Promise<void> {
+    await Promise.all([...this.#gates.values()].map((gate) => gate.ended()));
   }
 
   /** Removes the files, for a thread that ends. */
@@ -190,7 +197,7 @@ export class Binder {
         native.bindSync(inner);
       },
       unbindInner: (inner) => {
-        if (!this.#closed) native.disconnect(inner);
+        if (!native.closed) native.disconnect(inner);
       },
       limits,
       mechanism: security instanceof ServerIdentity ? "CURVE" : "NULL",
@@ -198,7 +205,7 @@ export class Binder {
       identities: kind === "router" ? this.#identities : null,
       onRefused,
     });
-    if (this.#closed) await gate.close();
+    if (this.#closed) await gate.close(0);
     this.#assertOpen();
     this.#gates.set(gate.address, gate);
     endpoints.addBound(gate.address, gate.inner);
@@ -212,6 +219,7 @@ export class Binder {
   /** Resolves when a released address can be bound again. */
   #freed(address: string, nativeName: string): Promise<void> {
     if (isInproc(address)) return Promise.resolve();
-    return this.#gates.get(address)?.close() ?? this.#parts.watch.released(nativeName);
+    const { lingerMs } = this.#options.settings;
+    return this.#gates.get(address)?.close(lingerMs) ?? this.#parts.watch.released(nativeName);
   }
 }

@@ -62,7 +62,15 @@ export interface ChannelOptions {
    * not sent, for the next connection, unless {@link Channel.renew} comes before that. Default false.
    */
   readonly keepsUnread?: boolean;
+  /** Whether the peers are such sockets: they need no time to read before a connection ends. Default false. */
+  readonly peersKeepUnread?: boolean;
 }
+
+/**
+ * Time from the last send to the end of the connections that others made. A DEALER that connects drops what it has
+ * received and not read when its connection ends (milliseconds).
+ */
+const READ_MS = 100;
 
 /**
  * One native socket with what it needs to be used safely: a permanent reader of its monitor, a count of
@@ -75,6 +83,7 @@ export interface ChannelOptions {
  */
 export class Channel {
   readonly native: NativeSocket;
+  readonly #kind: NativeKind;
   readonly #options: ChannelOptions;
   readonly #guard: Guard;
   readonly #watch: PeerWatch;
@@ -85,14 +94,19 @@ export class Channel {
   readonly #framing: ThreadFraming;
   /** Whether anything was sent, perhaps to an inproc address that nobody has bound yet. */
   #hasSent = false;
+  /** Whether peers may drop what they have not read when this socket closes. */
+  readonly #needsReaders: boolean;
+  #sentMs = Number.NEGATIVE_INFINITY;
   readonly #calls: NativeCalls;
   #closed = false;
   /** Resolves when the monitor has ended, and libzmq is done with the socket. */
   readonly #ended: Promise<void>;
 
   constructor(kind: NativeKind, options: ChannelOptions) {
+    this.#kind = kind;
     this.#options = options;
     this.#framing = new ThreadFraming(kind);
+    this.#needsReaders = (kind === "router" || kind === "dealer") && !options.peersKeepUnread;
     const { listener, security } = options;
     this.native = openNative(kind, options.settings, nativeOptions(security));
     // libzmq drops both where a message waits for a connection that stands.
@@ -221,6 +235,7 @@ export class Channel {
 
   /** Never throws: a failure is a rejection. */
   send(message: NativeMessage): Promise<void> {
+    if (this.#needsReaders) this.#sentMs = performance.now();
     if (!this.#framing.isInproc) return this.#calls.send(message);
     this.#hasSent = true;
     try {
@@ -242,33 +257,42 @@ export class Channel {
   }
 
   /**
-   * Closes now; resolves when every bound address can be bound again. What ZeroMQ holds, lingers. In a worker thread
-   * it resolves when that is over too: a thread that is terminated while a monitor is read aborts the process.
+   * Closes now; resolves when every bound address can be bound again. What ZeroMQ holds, lingers, and connections that
+   * others made stay until what was just sent can have been read ({@link READ_MS}). In a worker thread it resolves when
+   * that is over too: a thread that is terminated while a monitor is read aborts the process.
    *
    * @see docs/decisions/0011-ends.md
    */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    const { bound } = this.#endpoints;
-    const released = this.#binder.close();
+    this.#binder.stop();
     this.#watch.stop();
     this.#connector.close();
+    const pauseMs = this.#pauseMs();
+    if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    // A thread has ended meanwhile.
+    if (this.native.closed) return;
+    const { bound } = this.#endpoints;
+    const released = this.#binder.close();
     // Closing frees an inproc name only later, in a thread of libzmq.
     for (const each of bound) if (isInproc(each)) this.native.disconnect(each);
     this.#inproc.close(this.#hasSent ? this.native.linger : 0);
     if (!this.#watch.started) forgetChannel(this);
     this.#guard.release();
+    // Its subscriptions are all that it sends: nobody needs them any more.
+    if (this.#kind === "sub") this.native.linger = 0;
     this.native.close();
     await released;
     if (isMainThread) return;
     if (this.#watch.started) await this.#ended;
+    await this.#binder.ended();
     if (this.#framing.isInproc) await swept();
   }
 
   /** Closes without waiting for anything, for a thread that ends. What ZeroMQ holds is dropped. */
   closeNow(): void {
-    if (this.#closed) return;
+    if (this.native.closed) return;
     this.#closed = true;
     this.#watch.stop();
     this.#connector.close();
@@ -291,9 +315,20 @@ export class Channel {
     if (transport !== "inproc") takingDescriptors(() => this.#watch.start());
   }
 
+  /** How long the connections have to stay, before the native socket closes (milliseconds). */
+  #pauseMs(): number {
+    const { bound } = this.#endpoints;
+    if (bound.every(isInproc)) return 0;
+    const leftMs = this.#sentMs + READ_MS - performance.now();
+    return Math.min(leftMs, this.#options.settings.lingerMs);
+  }
+
   #assertOpen(): void {
     if (this.#closed) throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
   }
 
-  readonly #open = (frames: Buffer[]): Buffer[] => this.#framing.decode(frames);
+  readonly #open = (frames: Buffer[]): Buffer[] => {
+    this.#assertOpen();
+    return this.#framing.decode(frames);
+  };
 }

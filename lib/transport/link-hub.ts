@@ -201,7 +201,7 @@ export class LinkHub {
     if (this.#closed) throw new BrokerlessError("BROKERLESS_CLOSED", "the socket is closed");
     const { onProblem, onUnguarded } = this.#listener;
     const listener = { onPeer, onProblem, onUnguarded };
-    const ways = { sendsWait: false, keepsUnread: kind === "dealer" };
+    const ways = { sendsWait: false, keepsUnread: kind === "dealer", peersKeepUnread: true };
     return new Channel(kind, { ...this.#options, listener, ...ways });
   }
 

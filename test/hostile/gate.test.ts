@@ -61,7 +61,7 @@ async function siege(t: TestContext, name: string, gated: boolean) {
     address = await pair.victim.bind("tcp://127.0.0.1:*");
   }
   t.after(async () => {
-    await Promise.all([pair.victim.close(), pair.friend.close(), gate?.close()]);
+    await Promise.all([pair.victim.close(), pair.friend.close(), gate?.close(0)]);
     await pair.ended();
     await attacker.close();
   });

@@ -27,6 +27,57 @@ export const ACCEPT_MUTANTS: readonly Mutant[] = [
   },
 ];
 
+const CLOSE_LINGER = "transport/close-linger";
+const CHANNEL = "transport/channel";
+const GATE = "transport/gate/gate";
+const GATE_ENDS = "transport/gate/gate-ends";
+
+/** What brings messages to peers that are still there when a socket closes. */
+export const LINGER_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0011",
+    name: "connections end with the last send",
+    edits: [[CHANNEL, "const READ_MS = 100;", "const READ_MS = 0;"]],
+    hunt: [CLOSE_LINGER, "a Router keeps connections"],
+  },
+  {
+    rule: "0011",
+    name: "only a ROUTER gives its peers time to read",
+    edits: [[CHANNEL, '(kind === "router" || kind === "dealer")', '(kind === "router")']],
+    hunt: [CLOSE_LINGER, "a Dealer keeps connections"],
+  },
+  {
+    rule: "0011",
+    name: "a Subscriber stays to deliver its subscriptions",
+    edits: [[CHANNEL, 'if (this.#kind === "sub")', "if (false)"]],
+    hunt: [CLOSE_LINGER, "a Subscriber does not stay"],
+  },
+  {
+    rule: "0004",
+    name: "a gate that closes cuts off its peers",
+    edits: [[GATE, "setTimeout(() => this.#cutOff(), lingerMs)", "setTimeout(this.#cutOff())"]],
+    hunt: [CLOSE_LINGER, "gets all that ZeroMQ holds (gate)"],
+  },
+  {
+    rule: "0004",
+    name: "a gate that closes waits for its peers",
+    edits: [[GATE, "await new Promise(setImmediate);", "await this.ended();"]],
+    hunt: [CLOSE_LINGER, "an address behind a gate"],
+  },
+  {
+    rule: "0004",
+    name: "the end of libzmq's side is the end of the peer's",
+    edits: [[GATE, "peer.destroySoon();", "peer.destroy();"]],
+    hunt: [GATE_ENDS, "a peer gets all"],
+  },
+  {
+    rule: "0004",
+    name: "the end of the peer's side is the end of libzmq's",
+    edits: [[GATE, "inner.destroySoon();", "inner.destroy();"]],
+    hunt: [GATE_ENDS, "libzmq gets all"],
+  },
+];
+
 /** What keeps other accounts from an ipc path, and from what its errors hide. */
 export const IPC_MUTANTS: readonly Mutant[] = [
   {

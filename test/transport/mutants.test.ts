@@ -4,6 +4,7 @@ import {
   ACCEPT_MUTANTS,
   DESCRIPTOR_MUTANTS,
   IPC_MUTANTS,
+  LINGER_MUTANTS,
   STRAY_MUTANTS,
 } from "../support/transport-mutants.ts";
 
@@ -16,13 +17,16 @@ assertHunted(
     ...STRAY_MUTANTS,
     ...DESCRIPTOR_MUTANTS,
     ...ACCEPT_MUTANTS,
+    ...LINGER_MUTANTS,
   ],
   [
     "contract/inproc-late-binder.test.ts",
     "contract/inproc-marks.test.ts",
     "hostile/old-zmtp.test.ts",
     "transport/bind-close.test.ts",
+    "transport/close-linger.test.ts",
     "transport/gate/await-accept.test.ts",
+    "transport/gate/gate-ends.test.ts",
     "transport/inproc/thread-frames.test.ts",
     "transport/native/ipc-mode.test.ts",
     "transport/native/out-of-descriptors.test.ts",

@@ -61,6 +61,9 @@ export class Gate {
   readonly #refusals: ConnectionRefusals;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   readonly #topics: TopicBudget;
+  #closed = false;
+  /** Called when the last connection has ended, after {@link close}. */
+  #onEnded: () => void = () => {};
 
   private constructor(options: GateOptions) {
     this.#options = options;
@@ -104,12 +107,36 @@ export class Gate {
     return this.#pairs.size;
   }
 
-  /** Ends all connections; resolves when the address can be bound again. */
-  async close(): Promise<void> {
-    const closed = once(this.#server, "close");
+  /**
+   * Accepts nobody any more, and takes nothing more from those who are connected: what libzmq still writes goes to
+   * them. Resolves when the address can be bound again.
+   *
+   * @param lingerMs time after which the connections that are left are cut off (milliseconds)
+   */
+  async close(lingerMs: number): Promise<void> {
+    this.#closed = true;
     this.#server.close();
+    const timer = setTimeout(() => this.#cutOff(), lingerMs);
+    this.#onEnded = () => clearTimeout(timer);
+    if (this.#pairs.size === 0) this.#onEnded();
+    // The handle has been closed; the server's own event waits for all connections.
+    await new Promise(setImmediate);
+  }
+
+  /** Resolves when no connection is left, after {@link close}. */
+  async ended(): Promise<void> {
+    if (this.#pairs.size === 0) return;
+    const onEnded = this.#onEnded;
+    await new Promise<void>((resolve) => {
+      this.#onEnded = () => {
+        onEnded();
+        resolve();
+      };
+    });
+  }
+
+  #cutOff(): void {
     for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
-    await closed;
   }
 
   #accept(peer: Socket): void {
@@ -134,29 +161,43 @@ export class Gate {
     const pair = [peer, inner] as const;
     const reader = new GateReader(limits, this.#topics, mechanism);
     let identity: string | null = null;
+    let isRefused = false;
+    const refuse = (reason: string): void => {
+      isRefused = true;
+      this.#refuse(peer, reason, reader.name);
+    };
     const timer = setTimeout(() => {
-      if (!reader.handshaken) this.#refuse(peer, "no handshake");
+      if (!reader.handshaken) refuse("no handshake");
     }, handshakeMsMax);
     this.#pairs.add(pair);
-    for (const socket of pair) {
-      socket.on("close", () => {
-        opened();
-        clearTimeout(timer);
-        this.#pairs.delete(pair);
-        reader.end();
-        if (identity !== null) this.#options.identities?.delete(identity);
-        identity = null;
-        for (const each of pair) each.destroy();
-      });
-    }
+    const onClosed = (): void => {
+      opened();
+      clearTimeout(timer);
+      if (pair.some((each) => !each.closed)) return;
+      this.#pairs.delete(pair);
+      reader.end();
+      if (identity !== null) this.#options.identities?.delete(identity);
+      if (this.#closed && this.#pairs.size === 0) this.#onEnded();
+    };
+    // What one side wrote before its end reaches the other; of a peer that was cut off nothing more is passed on.
+    peer.on("close", (isCut) => {
+      if (isCut || isRefused) inner.destroy();
+      else inner.destroySoon();
+      onClosed();
+    });
+    inner.on("close", () => {
+      peer.destroySoon();
+      onClosed();
+    });
     pass(peer, inner, (bytes) => {
+      if (this.#closed) return false;
       const wasHandshaken = reader.handshaken;
       let refusal = reader.read(bytes);
       if (!wasHandshaken && reader.handshaken && refusal === null) {
         if (this.#isTaken(reader.identity)) refusal = "a routing id that another peer has";
         else identity = reader.identity;
       }
-      if (refusal !== null) this.#refuse(peer, refusal, reader.name);
+      if (refusal !== null) refuse(refusal);
       return refusal === null;
     });
     inner.once("data", opened);

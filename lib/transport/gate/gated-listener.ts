@@ -68,11 +68,16 @@ export class GatedListener {
     }
   }
 
-  /** Ends all connections; resolves when the address can be bound again. */
-  async close(): Promise<void> {
+  /** Accepts nobody any more; resolves when the address can be bound again. @see {@link Gate.close} */
+  async close(lingerMs: number): Promise<void> {
     this.#file?.remove();
-    await this.#gate.close();
+    await this.#gate.close(lingerMs);
     await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Resolves when no connection is left, after {@link close}. */
+  ended(): Promise<void> {
+    return this.#gate.ended();
   }
 
   /** Removes the files, for a thread that ends: its connections end with it. */
@@ -103,7 +108,7 @@ async function openGate(options: GatedListenerOptions, directory: string): Promi
       return { gate, file };
     } catch (error) {
       file.remove();
-      await gate?.close();
+      await gate?.close(0);
       throw error;
     }
   });

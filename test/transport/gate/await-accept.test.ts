@@ -60,7 +60,7 @@ async function orderAtGate(t: TestContext, max: number): Promise<string[]> {
     onRefused: () => {},
     descriptors,
   });
-  t.after(() => gate.close());
+  t.after(() => gate.close(0));
   const peer = connect(Number(new URL(gate.address).port), "127.0.0.1");
   peer.on("error", () => {});
   t.after(() => peer.destroy());
