@@ -91,7 +91,8 @@ export interface CommonOptions {
   /**
    * Most memory for messages that are accepted and not yet handed to ZeroMQ; beyond it `send` waits (bytes). Default 4
    * MiB: a longer queue is slower, because its frames have left the processor's cache before ZeroMQ reads them. With
-   * acknowledgements 16 MiB, since messages in flight count too.
+   * acknowledgements 16 MiB, since messages in flight count too. Without effect on `Pull`, `Subscriber` and `Replier`,
+   * which have no such queue.
    */
   readonly queueBytesMax?: number | undefined;
   /**
@@ -108,7 +109,8 @@ export interface CommonOptions {
    */
   readonly headersBytesMax?: number | undefined;
   /**
-   * Most frames that ZeroMQ may hold for each peer in each direction (count).
+   * Most frames that ZeroMQ may hold for each peer in each direction (count). A socket with acknowledgements takes at
+   * least 1,000: there `prefetch` is the bound.
    *
    * @defaultValue 64 with batching, else 1,000
    */
