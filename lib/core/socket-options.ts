@@ -316,7 +316,9 @@ export interface ResolvedRequestReply extends ResolvedValue {
   readonly replySchema: Schema | null;
 }
 
-const noBatch: Rule<never> = (_value, name) => {
+/** Limits would do nothing; `false` is what holds anyway, and options may be shared with other sockets. */
+const noBatch: Rule<false> = (value, name) => {
+  if (value === false) return false;
   throw new TypeError(`${name} has no effect here: each request and reply is a frame of its own`);
 };
 

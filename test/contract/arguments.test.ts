@@ -221,13 +221,16 @@ test("arguments: a plain socket refuses the other options of the ack layer, and 
   }
 });
 
-test("arguments: a Requester and a Replier refuse batch, which would do nothing", () => {
+test("arguments: a Requester and a Replier refuse limits of batches, which would do nothing", (t) => {
   const text = /option "batch" has no effect here: each request and reply is a frame of its own$/;
-  for (const batch of [false, {}, { batchBytesMax: 1 }]) {
+  for (const batch of [{}, { batchBytesMax: 1 }, true]) {
     const options: object = { batch };
     assert.throws(() => new Requester(options), { name: "TypeError", message: text });
     assert.throws(() => new Replier(options), { name: "TypeError", message: text });
   }
+  const shared: object = { batch: false };
+  open(t, new Requester(shared));
+  open(t, new Replier(shared));
 });
 
 test("arguments: dead letters are named by an array of seqs", async (t) => {

@@ -51,8 +51,7 @@ for (const [kind, options] of [
 ] as const) {
   for (const at of unbatched) {
     test(`interop: ${kind} to Replier: ${at.title}`, needsPython(), async (t) => {
-      const { batch: _, ...own } = optionsOf(at);
-      const replier = new Replier(own);
+      const replier = new Replier(optionsOf(at));
       const peer = await meet(t, replier, { kind: "req", at, options });
       const seen: unknown[] = [];
       const serving = replier.serve((request) => {

@@ -861,7 +861,7 @@ export const ARGUMENT_MUTANTS: readonly Mutant[] = [
     rule: ARGUMENTS_RULE,
     name: "requests take limits of batches",
     edits: [["core/socket-options", "    batch: noBatch,\n", ""]],
-    hunt: [ARGUMENTS, "refuse batch"],
+    hunt: [ARGUMENTS, "refuse limits of batches"],
   },
   {
     rule: ARGUMENTS_RULE,
