@@ -1,6 +1,7 @@
 import { crc32 } from "node:zlib";
 import { expected } from "../options.ts";
 import { type Batch, EntryCursor, type EntryEnd } from "./batch.ts";
+import { HEADER_BYTES_MIN } from "./headers-bound.ts";
 import { BATCH, BATCH_HEADER_BYTES, putU32, putU64 } from "./layout.ts";
 
 /**
@@ -79,6 +80,37 @@ export function mergeBatches(batches: readonly Batch[]): Buffer {
   putU64(merged, BATCH.durableBefore, last.durableBefore);
   putU32(merged, BATCH.checksum, crc32(merged.subarray(BATCH.bytes)));
   return merged;
+}
+
+/**
+ * Divides the messages of a batch so that each part has at most `countMax` headers, or is a single
+ * message. Decodes nothing: headers count as many as their bytes could hold.
+ *
+ * @param batch has passed `checkBatch`
+ * @returns ranges of seqs, in order
+ */
+export function partsByHeaders(
+  batch: Batch,
+  countMax: number,
+): { readonly first: number; readonly last: number }[] {
+  const bytesMax = countMax * HEADER_BYTES_MIN;
+  const last = batch.seqLast;
+  let first = batch.seqFirst;
+  if (batch.bytes.length <= bytesMax) return [{ first, last }];
+  const parts: { first: number; last: number }[] = [];
+  let bytes = 0;
+  const cursor = batch.cursor();
+  while (cursor.next()) {
+    const own = cursor.valueStart - cursor.start;
+    if (bytes + own > bytesMax && cursor.seq > first) {
+      parts.push({ first, last: cursor.seq - 1 });
+      first = cursor.seq;
+      bytes = 0;
+    }
+    bytes += own;
+  }
+  parts.push({ first, last });
+  return parts;
 }
 
 function assemble(

@@ -4,6 +4,7 @@ import { ASIDE_SLAB_BYTES, ByteWriter } from "../codec/byte-writer.ts";
 import { tooManyBytes } from "../codec/elements.ts";
 import type { Framing } from "./framing.ts";
 import { joinHeaders } from "./headers.ts";
+import { HEADER_BYTES_MIN } from "./headers-bound.ts";
 
 /** The receiver of full frames. */
 export interface FrameSink<K> {
@@ -26,6 +27,8 @@ export interface BatcherLimits {
   readonly batchCountMax: number;
   /** Longest encoding of one message (bytes). */
   readonly messageBytesMax: number;
+  /** Most headers of a frame, unless they are of one message (count). Default: no limit. */
+  readonly headersTogetherMax?: number;
 }
 
 /**
@@ -58,6 +61,7 @@ export class Batcher<T, K> {
   readonly #sink: FrameSink<K>;
   readonly #batchBytesMax: number;
   readonly #batchCountMax: number;
+  readonly #headersBytesMax: number;
   readonly #overheadBytes: number;
   /** Longest message, with its framing overhead (bytes). */
   readonly #valueBytesMax: number;
@@ -93,6 +97,9 @@ export class Batcher<T, K> {
     this.#sink = sink;
     this.#batchBytesMax = options.batchBytesMax;
     this.#batchCountMax = options.batchCountMax;
+    // In bytes that many headers have at least, which needs no count of them.
+    const headersMax = options.headersTogetherMax ?? Number.POSITIVE_INFINITY;
+    this.#headersBytesMax = headersMax * HEADER_BYTES_MIN;
     this.#overheadBytes = framing.overheadBytes;
     this.#valueBytesMax = options.messageBytesMax + framing.overheadBytes;
     this.#key = options.key;
@@ -342,7 +349,7 @@ export class Batcher<T, K> {
     return next;
   }
 
-  /** Like `cutBefore`, with headers counted too. */
+  /** Like `cutBefore`, with headers counted too, which have a limit of their own. */
   #cutHeadedBefore(first: number, most: number): number {
     const begin = this.#begin(first);
     let beside = this.#headers[first]!.length;
@@ -350,6 +357,7 @@ export class Batcher<T, K> {
     while (next < most) {
       beside += this.#headers[next]!.length;
       if (this.#ends[next]! - begin + beside > this.#batchBytesMax) break;
+      if (beside > this.#headersBytesMax) break;
       next += 1;
     }
     return next;

@@ -3,6 +3,7 @@ import { indexOf, isSparse, keepInTable } from "../codec/index-keys.ts";
 import { isWellFormed } from "../codec/well-formed.ts";
 import { BrokerlessError } from "../errors.ts";
 import { expected, isPlain, quoted } from "../options.ts";
+import { BLOCK_HEAD_BYTES, HEADER_ELEMENTS, hasMoreHeaders } from "./headers-bound.ts";
 import { getU16, getU32, putU16, putU32 } from "./layout.ts";
 
 /** Headers of a message, for programs between sender and receiver: names mapped to texts. */
@@ -16,6 +17,12 @@ export interface HeaderLimits {
   readonly headersBytesMax: number;
 }
 
+/** The same, with a limit on those of all messages of a frame. */
+export interface FrameHeaderLimits extends HeaderLimits {
+  /** Most headers of a frame: what `headersTogetherMax` returns (count). Default: no limit. */
+  readonly headersTogetherMax?: number;
+}
+
 /** The headers of a message without any: the same frozen object for all. */
 export const NO_HEADERS: MessageHeaders = Object.freeze({});
 
@@ -26,8 +33,6 @@ export const HEADER_TEXT_BYTES_MAX = 0xffff;
 export const HEADERS_WANTED = "a plain object of names and texts";
 /** Bytes of the two length fields of a header. */
 const PAIR_BYTES = 3;
-/** Bytes of the length field in front of a block. */
-const BLOCK_HEAD_BYTES = 4;
 
 /** The first bytes of a headers frame: "BH", the version, and a zero. */
 const PART_HEAD: Buffer = Buffer.from([0x42, 0x48, 1, 0]);
@@ -149,13 +154,23 @@ export function joinHeaders(blocks: readonly Buffer[]): Buffer {
  * @param count values of the body, and so the number of blocks that the frame must have
  * @throws BrokerlessError `BROKERLESS_PROTOCOL`, `BROKERLESS_TOO_LARGE`, `BROKERLESS_VERSION`
  */
-export function splitHeaders(frame: Buffer, count: number, limits: HeaderLimits): MessageHeaders[] {
+export function splitHeaders(
+  frame: Buffer,
+  count: number,
+  limits: FrameHeaderLimits,
+): MessageHeaders[] {
   if (frame.length < PART_HEAD.length || frame[0] !== PART_HEAD[0] || frame[1] !== PART_HEAD[1]) {
     throw malformed("they do not start like headers");
   }
   if (frame[2] !== PART_HEAD[2] || frame[3] !== 0) {
     const message = `headers of version ${frame[2]}.${frame[3]}; this program reads ${PART_HEAD[2]}.0`;
     throw new BrokerlessError("BROKERLESS_VERSION", message);
+  }
+  const countMax = limits.headersTogetherMax ?? Number.POSITIVE_INFINITY;
+  if (hasMoreHeaders(frame, PART_HEAD.length, { blocks: count, countMax })) {
+    throw malformed(
+      `more than ${countMax} in a frame (each counts ${HEADER_ELEMENTS} elements; option "messageElementsMax")`,
+    );
   }
   const all: MessageHeaders[] = [];
   let at = PART_HEAD.length;

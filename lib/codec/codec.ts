@@ -78,7 +78,8 @@ export interface Codec<T = unknown> {
    * its bytes.
    *
    * @returns the count, each element being at least a byte; more than `countMax` as soon as that is
-   *   certain
+   *   certain. What takes longer to decode may count for more; shorter bytes than the limit are not
+   *   counted
    */
   countElements?(bytes: Uint8Array, countMax: number): number;
   /**

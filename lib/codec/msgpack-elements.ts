@@ -3,17 +3,37 @@ export const SCALAR_BYTES: Uint8Array = scalarBytes();
 /** Length of the length field of texts and bytes, by their token; 0 for everything else (bytes). */
 export const LENGTH_BYTES: Uint8Array = lengthBytes();
 
+/** Keys of a map that count one element each; a map with more is a dictionary (count). */
+const KEYS_FREE = 1_024;
+/** Elements that each further key of the map counts for: a new name takes as long as six numbers. */
+const KEY_ELEMENTS = 6;
+
 /**
- * Counts the elements in MessagePack: each value, key, array and map is one. Allocates nothing, and
- * reads only the first bytes of each value; for bytes that are not MessagePack the count is
- * arbitrary.
+ * Elements that the keys of a map count for beyond one each. Pure.
+ *
+ * @param keys of the map (count)
+ * @see docs/decisions/0014-cost-of-a-frame.md
+ */
+export function extraOfKeys(keys: number): number {
+  return keys > KEYS_FREE ? (keys - KEYS_FREE) * (KEY_ELEMENTS - 1) : 0;
+}
+
+/**
+ * Counts the elements in MessagePack: each value, key, array and map is one, and each key of a map
+ * beyond its first 1,024 is six. Allocates nothing, and reads only the first bytes of each value;
+ * for bytes that are not MessagePack the count is arbitrary.
  *
  * @returns the count; more than `countMax` as soon as that is certain
  */
 export function countMsgpackElements(bytes: Uint8Array, countMax: number): number {
   const end = bytes.length;
   let count = 0;
-  for (let at = 0; at < end && count <= countMax; count++) at = nextElement(bytes, at);
+  for (let at = 0; at < end && count <= countMax; count++) {
+    const token = bytes[at]!;
+    if (token === 0xde) count += extraOfKeys(lengthOf(bytes, at, 2));
+    else if (token === 0xdf) count += extraOfKeys(lengthOf(bytes, at, 4));
+    at = nextElement(bytes, at);
+  }
   return count;
 }
 

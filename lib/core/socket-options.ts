@@ -1,5 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { FramingOptions } from "../batch/framing.ts";
+import type { FrameHeaderLimits } from "../batch/headers.ts";
+import { headersTogetherMax } from "../batch/headers-bound.ts";
 import type { Codec } from "../codec/codec.ts";
 import { msgpack } from "../codec/msgpack/msgpack.ts";
 import { boolean, expected, integer, type Rule, type Rules, resolveOptions } from "../options.ts";
@@ -84,8 +86,9 @@ export interface CommonOptions {
   /**
    * Most elements of a message: each value, key, array and object in it is one (count). A message with more is refused
    * at `send`. A received frame that has more, and more than `batchBytesMax`, is refused before it is decoded: an
-   * element takes one byte on the wire, 84 in memory, and time to decode. Default 262,144, which takes some 50 ms of
-   * the event loop.
+   * element takes one byte on the wire, 84 in memory, and time to decode. In MessagePack a key beyond the first 1,024 of
+   * an object is six; a header is sixteen, those of a frame being counted together. Default 262,144, which takes some
+   * 50 ms of the event loop.
    */
   readonly messageElementsMax?: number | undefined;
   /**
@@ -211,6 +214,14 @@ export function framingOptions(common: ResolvedCommon): FramingOptions {
   const { batch, messageElementsMax, messageBytesMax: bytesMax } = common;
   const elementsMax = Math.max(messageElementsMax, batch === false ? 0 : batch.batchBytesMax);
   return { batched: batch !== false, countMax: FRAME_MESSAGES_MAX, elementsMax, bytesMax };
+}
+
+/** What the headers of a received frame may be. */
+export function frameHeaderLimits(common: ResolvedCommon): FrameHeaderLimits {
+  const { headersCountMax, headersBytesMax } = common;
+  const { elementsMax = 0 } = framingOptions(common);
+  const together = headersTogetherMax({ elementsMax, headersCountMax });
+  return { headersCountMax, headersBytesMax, headersTogetherMax: together };
 }
 
 /** The same for a socket of requests or replies, with one in each frame. */

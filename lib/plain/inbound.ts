@@ -1,6 +1,6 @@
 import { createFraming, type Framing } from "../batch/framing.ts";
 import {
-  type HeaderLimits,
+  type FrameHeaderLimits,
   type MessageHeaders,
   NO_HEADERS,
   splitHeaders,
@@ -8,7 +8,7 @@ import {
 import type { Codec } from "../codec/codec.ts";
 import { type Received, ReceiveQueue } from "../core/queue/receive-queue.ts";
 import { filterIncoming, type Schema } from "../core/schema.ts";
-import { framingOptions, type ResolvedCommon } from "../core/socket-options.ts";
+import { frameHeaderLimits, framingOptions, type ResolvedCommon } from "../core/socket-options.ts";
 import { STRAY_FIRST_BYTE, type Stray, strayOf } from "../delivery/protocol/stray.ts";
 import { BrokerlessError } from "../errors.ts";
 
@@ -64,7 +64,7 @@ export class Inbound<V> {
   readonly inbox: ReceiveQueue<V>;
   readonly #options: InboundOptions<V>;
   readonly #framing: Framing<unknown>;
-  readonly #limits: HeaderLimits;
+  readonly #limits: FrameHeaderLimits;
   /**
    * Whether the messages of reliable peers can be told from values: not with a codec for which any bytes are a value.
    */
@@ -78,7 +78,7 @@ export class Inbound<V> {
   constructor(options: InboundOptions<V>) {
     this.#options = options;
     this.#framing = createFraming(options.codec, framingOptions(options.common));
-    this.#limits = options.common;
+    this.#limits = frameHeaderLimits(options.common);
     const { codec, common } = options;
     this.#seesStrays = codec.delimiter !== "length" || common.batch !== false;
     this.inbox = new ReceiveQueue(() => this.#read());

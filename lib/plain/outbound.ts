@@ -1,6 +1,7 @@
 import { Batcher } from "../batch/batcher.ts";
 import { createFraming } from "../batch/framing.ts";
 import { encodeHeaders, type HeaderLimits } from "../batch/headers.ts";
+import { headersTogetherMax } from "../batch/headers-bound.ts";
 import type { Codec } from "../codec/codec.ts";
 import { ACCEPTED, Admission, type Admitted } from "../core/admission.ts";
 import type { OutboundStats } from "../core/outbound-stats.ts";
@@ -84,8 +85,10 @@ export class Outbound<K> {
       },
     });
     const sink = new AddressedFrameSink(this.#writer, options);
-    const limits = { ...batch, messageBytesMax: common.messageBytesMax, key: options.firstKey };
-    this.#batcher = new Batcher(framing, sink, limits);
+    const { messageBytesMax, messageElementsMax: elementsMax, headersCountMax } = common;
+    const together = headersTogetherMax({ elementsMax, headersCountMax });
+    const limits = { ...batch, messageBytesMax, headersTogetherMax: together };
+    this.#batcher = new Batcher(framing, sink, { ...limits, key: options.firstKey });
     this.#admission = new Admission({
       schema: options.schema,
       isFull: () => this.#isFull,

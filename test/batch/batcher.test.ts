@@ -490,3 +490,33 @@ test("batcher: headers count towards batchBytesMax, for one peer and for several
     assert.ok(Math.max(...loads) <= 100, `${peers} peers: ${loads.join(" ")}`);
   }
 });
+
+test("batcher: a frame never has more headers than a receiver takes, unless they are of one message", () => {
+  for (const peers of [1, 3]) {
+    const frames: { count: number; headerBytes: number }[] = [];
+    const sink = {
+      idle: false,
+      peers,
+      write(_frame: Buffer, count: number, _key: string, headers: Buffer | null): void {
+        frames.push({ count, headerBytes: headers!.length - 4 });
+      },
+    };
+    const limits = { ...LIMITS, batchBytesMax: 10_000, batchCountMax: 1_000 };
+    const batcher = new Batcher<Item, string>(framing, sink, {
+      ...{ ...limits, key: "" },
+      headersTogetherMax: 25,
+    });
+    for (const index of range(50)) batcher.add({ index, bytes: 8 }, "", beside(30));
+    batcher.add({ index: 1, bytes: 8 }, "", beside(200));
+    batcher.flush();
+    assert.equal(
+      frames.reduce((sum, { count }) => sum + count, 0),
+      51,
+    );
+    // A header has four bytes at least.
+    for (const { count, headerBytes } of frames) {
+      assert.ok(headerBytes <= 100 || count === 1, `${headerBytes} bytes of ${count}`);
+    }
+    assert.ok(frames.some(({ count }) => count > 1));
+  }
+});

@@ -1,11 +1,18 @@
-import { HEADER_MUTANTS, MARK_MUTANTS, TRY_MUTANTS } from "../support/header-mutants.ts";
+import {
+  HEADER_MUTANTS,
+  HEADERS_BOUND_MUTANTS,
+  MARK_MUTANTS,
+  TRY_MUTANTS,
+} from "../support/header-mutants.ts";
 import { assertHunted } from "../support/mutation.ts";
 
 assertHunted(
   "controls: without a limit on headers, or without a codec's mark, its test fails",
-  [...HEADER_MUTANTS, ...MARK_MUTANTS, ...TRY_MUTANTS],
+  [...HEADER_MUTANTS, ...HEADERS_BOUND_MUTANTS, ...MARK_MUTANTS, ...TRY_MUTANTS],
   [
     "batch/headers.test.ts",
+    "batch/headers-bound.test.ts",
+    "reliable/receiver/sessions/batch-intake.test.ts",
     "batch/batcher.test.ts",
     "batch/codec-marks.test.ts",
     "contract/headers.test.ts",

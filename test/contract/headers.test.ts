@@ -124,6 +124,38 @@ test("headers: those of the call are sent, however long the call waits", async (
   await Promise.all(sent);
 });
 
+test("headers: frames of any length that a sender makes are within what a receiver takes", async (t) => {
+  const wire = wireOf(t, "tcp");
+  const batch = { batchBytesMax: 2 ** 20, batchCountMax: 65_536 };
+  const push = open(t, new Push<number>({ batch }));
+  const pull = open(t, new Pull<number>());
+  const errors = errorsOf(pull);
+  await wire.join(push, pull);
+  const headers = Object.fromEntries(range(60).map((n) => [String.fromCharCode(60 + n), ""]));
+  const count = 1_000;
+  for (const n of range(count)) void push.send(n, { headers });
+  const found = await take(pull.messages(), count);
+  assert.deepEqual(found[count - 1], { value: count - 1, headers });
+  assert.deepEqual(errors, []);
+});
+
+test("headers: a frame of more than its elements allow is refused, and the next one read", async (t) => {
+  const wire = wireOf(t, "tcp");
+  const batch = { batchBytesMax: 2 ** 20, batchCountMax: 65_536 };
+  // A sender that allows itself more.
+  const push = open(t, new Push<number>({ batch, messageElementsMax: 2 ** 30 }));
+  const pull = open(t, new Pull<number>());
+  const errors = errorsOf(pull);
+  await wire.join(push, pull);
+  const headers = Object.fromEntries(range(60).map((n) => [String.fromCharCode(60 + n), ""]));
+  const sent = range(1_000).map((n) => push.send(n, { headers }));
+  await Promise.all(sent);
+  await push.send(-1);
+  for await (const value of pull) if (value === -1) break;
+  assert.ok(errors.some((error) => /more than 16384 in a frame/.test(error.message)));
+  assert.ok(errors.every((error) => error.code === "BROKERLESS_PROTOCOL"));
+});
+
 test("headers: a schema keeps to each value its own", async (t) => {
   const wire = wireOf(t, "tcp");
   const push = open(t, new Push<unknown>());

@@ -3,6 +3,7 @@ import type { Mutant } from "./mutation.ts";
 const LIMITS = "codec/encode-limits";
 const PLAIN = "codec/msgpack/plain";
 const COPY = "codec/msgpack/copy";
+const ELEMENTS = "codec/msgpack-elements";
 const JSON_SIZE = "codec/json-size";
 
 /** What is counted before it is encoded. */
@@ -37,6 +38,24 @@ export const SIZE_MUTANTS: readonly Mutant[] = [
     edits: [[PLAIN, "count += 2;", ""]],
     hunt: [LIMITS, "msgpack counts an object once for each place"],
   },
+  ...(
+    [
+      ["sent by itself count like a few", PLAIN, "count + extraOfKeys(count / 2)", "count"],
+      ["that are copied count like a few", COPY, "this.#extra += extraOfKeys(entries.length);", ""],
+      ["of a long map count like a few", ELEMENTS, "extraOfKeys(lengthOf(bytes, at, 4))", "0"],
+      ["of a map count like a few", ELEMENTS, "extraOfKeys(lengthOf(bytes, at, 2))", "0"],
+    ] as const
+  ).map(
+    ([name, file, from, to]): Mutant => ({
+      rule: "0014",
+      name: `many keys ${name}`,
+      edits: [[file, from, to]],
+      hunt: [
+        "codec/msgpack-elements",
+        name.includes("long") ? "six for each further key" : "what is sent counts as much",
+      ],
+    }),
+  ),
   {
     rule: "0014",
     name: "long texts count for nothing",

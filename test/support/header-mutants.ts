@@ -45,6 +45,67 @@ export const HEADER_MUTANTS: readonly Mutant[] = [
   },
 ];
 
+const BOUND = "batch/headers-bound";
+const INTAKE = "reliable/receiver/sessions/batch-intake";
+
+/** What bounds the headers of all messages of a frame or batch. */
+export const HEADERS_BOUND_MUTANTS: readonly Mutant[] = (
+  [
+    ["the headers of a frame have no bound", BOUND, "left < 0", "false", BOUND, "before any"],
+    ["a block counts as one header", BOUND, "count <= countMax; count++", "false; count++", BOUND],
+    [
+      "a frame may have no headers where elements are few",
+      BOUND,
+      "Math.max(options.headersCountMax, Math.floor(options.elementsMax / HEADER_ELEMENTS))",
+      "Math.floor(options.elementsMax / HEADER_ELEMENTS)",
+      BOUND,
+      "those of one message",
+    ],
+    [
+      "frames with headers are cut by their bytes only",
+      "batch/batcher",
+      "beside > this.#headersBytesMax",
+      "false",
+      "batch/batcher",
+      "more headers than a receiver takes",
+    ],
+    [
+      "a batch is one part, whatever headers it has",
+      "batch/batch-split",
+      "bytes + own > bytesMax",
+      "false",
+      INTAKE,
+      "waits in parts",
+    ],
+    [
+      "the parts of a batch do not begin anew",
+      "batch/batch-split",
+      "bytes = 0;\n        }",
+      "}",
+      INTAKE,
+      "waits in parts",
+    ],
+    [
+      "senders know of no bound",
+      "plain/outbound",
+      "headersTogetherMax: together",
+      "",
+      "contract/headers",
+      "frames of any length that a sender makes",
+    ],
+    [
+      "sockets know of no bound",
+      "core/socket-options",
+      ", headersTogetherMax: together",
+      "",
+      "contract/headers",
+      "a frame of more than its elements allow",
+    ],
+  ] as const
+).map(([name, file, from, to, test, part = "counted exactly"]) => {
+  return { rule: "0014", name, edits: [[file, from, to]], hunt: [test, part] };
+});
+
 const MARKS = "batch/codec-marks";
 const FRAMING = "batch/framing";
 

@@ -2,6 +2,7 @@ import { types } from "node:util";
 import { describe, quoted } from "../../options.ts";
 import type { EncodeLimits } from "../codec.ts";
 import { tooManyBytes, tooManyElements } from "../elements.ts";
+import { extraOfKeys } from "../msgpack-elements.ts";
 import { isWellFormed } from "../well-formed.ts";
 import { DEPTH_MAX, isForbidden } from "./keys.ts";
 import { isInt64 } from "./plain.ts";
@@ -24,6 +25,8 @@ export class PlainCopy {
   readonly zeros: number[] = [];
   readonly #limits: EncodeLimits;
   #count = 0;
+  /** What the elements that were counted count for beyond one each. */
+  #extra = 0;
   #bytes = 0;
   readonly #path: (string | number)[] = [];
 
@@ -72,7 +75,7 @@ export class PlainCopy {
   /** @param coming elements that are certain to follow (count) */
   #checkRoom(coming: number): void {
     const { elementsMax } = this.#limits;
-    if (this.#count + coming > elementsMax) throw tooManyElements(elementsMax);
+    if (this.#count + this.#extra + coming > elementsMax) throw tooManyElements(elementsMax);
   }
 
   #countBytes(bytes: number): void {
@@ -141,6 +144,7 @@ export class PlainCopy {
   /** A Map: its keys keep their order and have no other meaning. */
   #map(entries: readonly (readonly [string, unknown])[]): Map<string, unknown> {
     this.#enter();
+    this.#extra += extraOfKeys(entries.length);
     const copy = new Map<string, unknown>();
     for (const [key, value] of entries) {
       this.#path.push(key);

@@ -1,6 +1,7 @@
 import { types } from "node:util";
 import type { EncodeLimits } from "../codec.ts";
 import { NO_LIMITS, tooManyBytes, tooManyElements } from "../elements.ts";
+import { extraOfKeys } from "../msgpack-elements.ts";
 import { isWellFormed } from "../well-formed.ts";
 import { DEPTH_MAX, isForbidden, type KeyNode, KeyTrie } from "./keys.ts";
 
@@ -98,7 +99,7 @@ export class PlainCheck {
         if (value === 0 && 1 / value < 0) return false;
       } else if (!this.#isPlain(value, inner)) return false;
     }
-    this.#take(count);
+    this.#take(count + extraOfKeys(count / 2));
     return true;
   }
 

@@ -1,3 +1,4 @@
+import { headersTogetherMax } from "../../batch/headers-bound.ts";
 import type { Codec } from "../../codec/codec.ts";
 import type { Peer } from "../../core/events/peer.ts";
 import type { MessageRanges } from "../../core/events/socket-events.ts";
@@ -52,6 +53,10 @@ export class ReliableReceiver<T> {
         messageBytesMax: common.messageBytesMax,
         ...(common.name === null ? {} : { name: common.name }),
       },
+      headersMax: headersTogetherMax({
+        elementsMax: common.messageElementsMax,
+        headersCountMax: common.headersCountMax,
+      }),
       heartbeatMs: common.heartbeatMs,
       memory,
       untouched: () => this.inbound.next.untouched(),

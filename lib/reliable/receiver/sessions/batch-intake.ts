@@ -1,4 +1,5 @@
 import { Batch, checkBatch } from "../../../batch/batch.ts";
+import { partsByHeaders } from "../../../batch/batch-split.ts";
 import type { Hello } from "../../../delivery/protocol/handshake.ts";
 import { LINK_FLAG, type LinkMessage } from "../../../delivery/protocol/link-message.ts";
 import type { ReceiverStream } from "./receiver-stream.ts";
@@ -9,6 +10,8 @@ export interface BatchIntakeOptions {
   readonly hello: Pick<Hello, "prefetch" | "prefetchBytesMax">;
   /** Bytes that may wait here of one stream. */
   readonly waitingBytesMax: number;
+  /** Headers that are decoded in one turn of the event loop, unless they are of one message (count). */
+  readonly headersMax: number;
 }
 
 /** Batches on their way into the windows: whole, of the session's stream, and no more than was granted. */
@@ -46,11 +49,12 @@ export class BatchIntake {
     this.#frames += 1;
     this.#bytes += bytes.length;
     const { window } = stream;
-    const { seqFirst: first, seqLast: last } = batch;
     window.step({ type: "news", acks: message.number, floor: 0 });
     stream.isWatched = (message.flags & LINK_FLAG.watched) !== 0;
     const guarded = (message.flags & LINK_FLAG.guarded) !== 0;
-    window.step({ type: "data", first, last, attempt: message.word, guarded, batch });
+    for (const { first, last } of partsByHeaders(batch, this.#options.headersMax)) {
+      window.step({ type: "data", first, last, attempt: message.word, guarded, batch });
+    }
     return batch;
   }
 

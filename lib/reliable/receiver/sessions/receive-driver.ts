@@ -20,6 +20,8 @@ import { ReceiverStreams, type ReceiverStreamsOptions } from "./receiver-streams
 export interface ReceiveDriverOptions
   extends ReceiverSessionsOptions,
     Omit<ReceiverStreamsOptions, "onExpired" | "hello"> {
+  /** Headers that are decoded in one turn of the event loop (count). Default: no limit. */
+  readonly headersMax?: number;
   /** Messages wait for the application. */
   readonly onWaiting: () => void;
   /** The sender has given, or will give, these to others. */
@@ -71,7 +73,9 @@ export class ReceiveDriver {
       say: (peer, message) => sessions.say(peer, message),
       onProblem,
     });
-    this.#intake = new BatchIntake({ hello, waitingBytesMax: streams.waitingBytesMax });
+    const { waitingBytesMax } = streams;
+    const headersMax = options.headersMax ?? Number.POSITIVE_INFINITY;
+    this.#intake = new BatchIntake({ hello, waitingBytesMax, headersMax });
     const inFlight = new InFlightMessages({
       ...options,
       sessions,

@@ -9,9 +9,15 @@ import type { ReceiverStream } from "../../../../lib/reliable/receiver/sessions/
 const STREAM = "5".repeat(32);
 
 /** A batch of so many messages from seq 1 on, as it is sent. */
-function batchOf(count: number, { stream = STREAM, epoch = 1 } = {}): Buffer {
+function batchOf(
+  count: number,
+  { stream = STREAM, epoch = 1, headers = {} as Record<string, string> } = {},
+): Buffer {
   const encoder = new BatchEncoder();
-  for (let index = 0; index < count; index++) encoder.add(Buffer.alloc(10));
+  for (let index = 0; index < count; index++) {
+    if (Object.keys(headers).length === 0) encoder.add(Buffer.alloc(10));
+    else encoder.addEntry({ value: Buffer.alloc(10), headers });
+  }
   const draft = encoder.take();
   const place = { stream: Buffer.from(stream, "hex"), epoch, seqFirst: 1 };
   draft.seal({ ...place, durableBefore: 0, timeMs: 0 });
@@ -27,12 +33,14 @@ function arrival(waiting: { count: number; bytes: number } = { count: 0, bytes: 
   const steps: string[] = [];
   const window = {
     ...{ waitingCount: waiting.count, inHandCount: 0, unsaidCount: 0, waitingBytes: waiting.bytes },
-    step: ({ type }: { readonly type: string }) => steps.push(type),
+    step: ({ type, first, last }: { type: string; first?: number; last?: number }) =>
+      steps.push(type === "data" ? `data ${first} to ${last}` : type),
   };
   const welcome = { epochs: [{ epoch: 1, id: "e", seqFirst: 1 }] };
   const stream = { id: STREAM, window, welcome, isWatched: false } as unknown as ReceiverStream;
   const hello = { prefetch: 2, prefetchBytesMax: 100 };
-  return { intake: new BatchIntake({ hello, waitingBytesMax: 200 }), stream, steps };
+  const options = { hello, waitingBytesMax: 200, headersMax: 20 };
+  return { intake: new BatchIntake(options), stream, steps };
 }
 
 const DATA = { type: "data", number: 0, word: 1, flags: 0 } as LinkMessage;
@@ -41,8 +49,15 @@ test("batch intake: a batch within what was granted goes into the window, and co
   const { intake, stream, steps } = arrival();
   const bytes = batchOf(3);
   assert.ok(intake.take(stream, { ...DATA, flags: LINK_FLAG.watched }, bytes) instanceof Batch);
-  assert.deepEqual(steps, ["news", "data"]);
+  assert.deepEqual(steps, ["news", "data 1 to 3"]);
   assert.deepEqual([intake.frames, intake.bytes, stream.isWatched], [1, bytes.length, true]);
+});
+
+test("batch intake: a batch of many headers waits in parts, each of which is decoded in a turn of its own", () => {
+  const { intake, stream, steps } = arrival();
+  const headers = { a: "x".repeat(27) };
+  assert.ok(intake.take(stream, DATA, batchOf(4, { headers })) instanceof Batch);
+  assert.deepEqual(steps, ["news", "data 1 to 2", "data 3 to 4"]);
 });
 
 const cut = batchOf(3).subarray(0, -1);
