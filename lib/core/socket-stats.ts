@@ -1,6 +1,6 @@
 /** Counters since construction, and gauges. All are counts or bytes, according to their names. */
 export interface SocketStats {
-  /** Messages handed to ZeroMQ. */
+  /** Messages handed to ZeroMQ. Of a reliable sender: messages that were processed, or became dead letters. */
   readonly messagesSent: number;
   /** Frames handed to ZeroMQ. */
   readonly framesSent: number;
@@ -21,7 +21,10 @@ export interface SocketStats {
   readonly sendsRefused: number;
   /** Received messages that were not valid by the schema, and were skipped. */
   readonly messagesRefused: number;
-  /** Messages that could not be handed over, because their peer was gone or had never connected. */
+  /**
+   * Messages that could not be handed over, because their peer was gone or had never connected. Of a reliable sender:
+   * those that could not be stored, and those that `overflow: "dropOldest"` dropped.
+   */
   readonly messagesDropped: number;
   /** Messages of a reliable sender's journal that were damaged there, or freed before they were processed. */
   readonly messagesLost: number;

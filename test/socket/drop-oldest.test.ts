@@ -52,6 +52,27 @@ test("dropOldest: a send right after a restart finds what there is to drop", asy
   assert.deepEqual(dropped, [1, 2]);
 });
 
+test("dropOldest: what is dropped is counted as dropped, and not as sent", async (t) => {
+  const world = new World(t);
+  const { push } = sender(world, new MemoryJournal());
+  for (const value of range(COUNT + 2)) await push.send(`${value}`);
+  const pull = world.socket(new Pull<string>({ reliable: true }));
+  pull.connect(await push.bind("tcp://127.0.0.1:*"));
+  const values = pull[Symbol.asyncIterator]();
+  for (let count = 0; count < COUNT; count++) await values.next();
+  await values.return?.();
+  await eventually(() => assert.equal(push.stats().queuedMessages, 0));
+  const { messagesSent, messagesDropped, queuedMessages } = push.stats();
+  assert.deepEqual(
+    { messagesSent, messagesDropped, queuedMessages },
+    {
+      messagesSent: COUNT,
+      messagesDropped: 2,
+      queuedMessages: 0,
+    },
+  );
+});
+
 test("dropOldest: a send that waits drops what a receiver has given back by leaving", async (t) => {
   const { push, pull, dropped, waiting } = await held(new World(t));
   await pull.close();

@@ -9,6 +9,20 @@ const OLDEST = "socket/drop-oldest";
 /** What repeated deduplication ids take, and what becomes of those whose messages were dropped. */
 export const DROPPED_MUTANTS: readonly Mutant[] = [
   {
+    rule: "stats",
+    name: "a dropped message counts as sent",
+    edits: [
+      ["reliable/outbound/durable-outbound", " - this.#lost - this.#dropped", " - this.#lost"],
+    ],
+    hunt: [OLDEST, "what is dropped is counted"],
+  },
+  {
+    rule: "stats",
+    name: "a dropped message counts nowhere",
+    edits: [["reliable/outbound/durable-outbound", "failed + this.#dropped", "failed"]],
+    hunt: [OLDEST, "what is dropped is counted"],
+  },
+  {
     rule: "0050",
     name: "a repeated id has room made for it",
     edits: [["core/admission", " || !takesRoom(call.terms)", ""]],

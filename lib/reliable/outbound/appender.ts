@@ -2,6 +2,7 @@ import { Batch } from "../../batch/batch.ts";
 import type { BatchDraft } from "../../batch/batch-encoder.ts";
 import { TURN_MS_MAX } from "../../clock.ts";
 import type { Codec } from "../../codec/codec.ts";
+import { ACCEPTED } from "../../core/admission.ts";
 import { closedError } from "../../core/queue/receive-queue.ts";
 import type { ConfirmLevel } from "../../core/send-options.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
@@ -21,8 +22,6 @@ import {
 import type { DurableOutboundOptions } from "./durable-outbound-options.ts";
 import { type AddOptions, confirmed, OpenBatch } from "./open-batch.ts";
 import type { KnownId, Pending } from "./pending.ts";
-
-const ACCEPTED: Promise<void> = Promise.resolve();
 
 /** What a call of `send` asks for. */
 export interface SendTerms {

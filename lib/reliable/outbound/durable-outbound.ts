@@ -56,6 +56,8 @@ export class DurableOutbound {
   #floor: number;
   #settledCount = 0;
   #lost = 0;
+  /** Messages that made room for newer ones (count). */
+  #dropped = 0;
 
   /** @param start every seq up to `floor` is settled, and so many are in all */
   constructor(
@@ -174,6 +176,7 @@ export class DurableOutbound {
   ): void {
     this.#settledCount += last - first + 1;
     if (outcome === "lost") this.#lost += last - first + 1;
+    if (outcome === "dropped") this.#dropped += last - first + 1;
     if (outcome === "dropped" || outcome === "lost") this.#appender.ended({ first, last }, outcome);
     this.#appender.settled(first, last, outcomeError(outcome, death));
   }
@@ -223,9 +226,9 @@ export class DurableOutbound {
     const { openMessages, openBytes, failed, frames, bytes } = this.#appender.counts;
     return {
       ...NO_OUTBOUND_STATS,
-      messagesSent: this.#settledCount - this.#lost,
+      messagesSent: this.#settledCount - this.#lost - this.#dropped,
       messagesLost: this.#lost,
-      messagesDropped: failed,
+      messagesDropped: failed + this.#dropped,
       sendsRefused: this.#admission.refused,
       framesSent: frames,
       bytesSent: bytes,
