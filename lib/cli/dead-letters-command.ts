@@ -162,6 +162,10 @@ async function change(
   // it.
   // Its ids are kept, however many the owner remembers.
   const push = new Push<Uint8Array>({ journal, codec: raw(), deduplicationIdsMax: IDS_MAX });
+  push.on("error", (error) => {
+    // What waits to be sent is of the owner's codec, and is not sent here.
+    if (error.code !== "BROKERLESS_CODEC") process.emitWarning(error);
+  });
   try {
     const { action } = command;
     const count =

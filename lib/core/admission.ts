@@ -77,7 +77,8 @@ export class Admission<T> {
   #waits = 0;
   #refused = 0;
   #admitting = false;
-  #closed = false;
+  /** What every call is rejected with. */
+  #closed: (() => BrokerlessError) | null = null;
   /** Whether messages need no check: there is no schema, and the socket is not closed. */
   #isUnchecked: boolean;
 
@@ -124,7 +125,7 @@ export class Admission<T> {
    * @throws BrokerlessError `BROKERLESS_SCHEMA`, `_CLOSED`; TypeError where the schema is asynchronous
    */
   hasRoomFor(value: unknown): boolean {
-    if (this.#closed) throw closedError();
+    if (this.#closed !== null) throw this.#closed();
     this.#checks.checkNow(value);
     if (this.#waiting.size > 0 || this.isChecking) return false;
     return !this.#options.isFull() || this.#options.makeRoom();
@@ -183,13 +184,13 @@ export class Admission<T> {
     return drained;
   }
 
-  /** Rejects every waiting call, every drain, and every later call. */
-  close(): void {
-    this.#closed = true;
+  /** Rejects every waiting call, every drain, and every later call. @param error what with */
+  close(error: () => BrokerlessError = closedError): void {
+    this.#closed = error;
     this.#isUnchecked = false;
     this.#checks.close();
-    for (const call of this.#waiting.clear()) call.reject(closedError());
-    this.#drains.close();
+    for (const call of this.#waiting.clear()) call.reject(error());
+    this.#drains.close(error);
   }
 
   async #send(value: unknown, terms: T, options: WaitOptions | undefined): Promise<void> {
@@ -206,7 +207,7 @@ export class Admission<T> {
 
   /** No await where none is needed: messages leave in the order of the calls. */
   #check(call: Call<T>): Promise<void> {
-    if (this.#closed) throw closedError();
+    if (this.#closed !== null) throw this.#closed();
     try {
       const check = this.#checks.check(call.value);
       if (check === null) return this.#enter(call);
@@ -228,7 +229,7 @@ export class Admission<T> {
   }
 
   #enter(call: Call<T>): Promise<void> {
-    if (this.#closed) throw closedError();
+    if (this.#closed !== null) throw this.#closed();
     const { isFull, makeRoom, takesRoom, fullError, add } = this.#options;
     const isNext = this.#waiting.size === 0;
     if ((isNext && !isFull()) || !takesRoom(call.terms)) return add(call);

@@ -31,6 +31,7 @@ function senderLinks(
     dispatcher: restoreDispatcher(journal, 1, ports).dispatcher,
     rules,
     codec: "raw",
+    formerCodec: { takes: () => true, checked: () => {} },
     messageBytesMax: 1_000,
     cacheBytesMax: 1_000,
     heartbeatMs: 0,

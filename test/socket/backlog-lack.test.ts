@@ -23,6 +23,7 @@ async function lacking(code: ErrorCode, times: number) {
     journal,
     clock,
     bytesMax: 2 ** 20,
+    formerCodec: { takes: () => true, checked: () => {} },
     fed: () => fed,
     freshFirst: () => 1,
     onMissing: () => assert.fail("nothing is missing"),

@@ -1,4 +1,5 @@
 import { DROPPED_MUTANTS } from "../support/dropped-mutants.ts";
+import { FORMER_MUTANTS } from "../support/former-mutants.ts";
 import { LOG_MUTANTS } from "../support/log-mutants.ts";
 import { assertHunted } from "../support/mutation.ts";
 import {
@@ -69,4 +70,10 @@ assertHunted(
     "socket/drop-oldest.test.ts",
     "core/admission.test.ts",
   ],
+);
+
+assertHunted(
+  "controls: where a sender takes messages of another codec for its own, its test fails",
+  FORMER_MUTANTS,
+  ["socket/former-codec.test.ts", "reliable/sender/former-codec.test.ts"],
 );

@@ -1,3 +1,4 @@
+import type { BrokerlessError } from "../../errors.ts";
 import { type Settle, type WaitOptions, wait } from "../../wait.ts";
 import { closedError } from "./receive-queue.ts";
 
@@ -9,7 +10,7 @@ interface Drain<P> extends Settle<void> {
 /** The pending calls of `drain`, each with a condition of its own. */
 export class DrainTracker<P = void> {
   readonly #drains = new Set<Drain<P>>();
-  #closed = false;
+  #closed: (() => BrokerlessError) | null = null;
 
   /**
    * Waits until a condition holds.
@@ -21,7 +22,7 @@ export class DrainTracker<P = void> {
   until(isOver: (progress: P) => boolean, options: WaitOptions | undefined): Promise<void> {
     return wait<void>("drain", options, ({ resolve, reject }) => {
       const drain = { isOver, resolve: () => resolve(), reject };
-      if (this.#closed) reject(closedError());
+      if (this.#closed !== null) reject(this.#closed());
       else this.#drains.add(drain);
       return () => this.#drains.delete(drain);
     });
@@ -36,10 +37,10 @@ export class DrainTracker<P = void> {
     }
   }
 
-  /** Rejects every pending drain, and every later one: their conditions will never hold. */
-  close(): void {
-    this.#closed = true;
-    for (const drain of this.#drains) drain.reject(closedError());
+  /** Rejects every pending drain, and every later one: their conditions will never hold. @param error what with */
+  close(error: () => BrokerlessError = closedError): void {
+    this.#closed = error;
+    for (const drain of this.#drains) drain.reject(error());
     this.#drains.clear();
   }
 }

@@ -53,6 +53,8 @@ export class DurableOutbound {
   /** It is as much as may be in bytes. */
   #isFullOfBytes = false;
   #closed = false;
+  /** Whether what was there at the start may still be of another codec: messages wait, or they would mix. */
+  #isUnread: boolean;
   #floor: number;
   #settledCount = 0;
   #lost = 0;
@@ -80,13 +82,14 @@ export class DurableOutbound {
       isFull: () => this.#isFull,
       makeRoom: () => drops && this.#makeRoom(),
       takesRoom: ({ deduplicationId: id }) => id === undefined || !this.#appender.knows(id),
-      fullError: () => (rejects ? fullError(this.stats()) : null),
+      fullError: () => (rejects && !this.#isUnread ? fullError(this.stats()) : null),
       encode: (value) => this.#appender.encode(value),
       add: ({ value, isEncoded, terms }) => this.#add(value, terms, isEncoded),
       onRefused: options.onRefused,
     });
     this.#floor = floor;
     const { seqStored } = journal;
+    this.#isUnread = floor < seqStored;
     const left = { first: floor + 1, last: seqStored };
     this.#size.restored({ ...left, bytes: bytesOf(journal, left) }, seqStored - settledCount);
     this.#checkFull();
@@ -214,6 +217,17 @@ export class DurableOutbound {
     if (!isSettled) await this.#journal.sync();
   }
 
+  /** Messages need not wait any more for what there was at the start. */
+  checked(): void {
+    this.#isUnread = false;
+    this.#admit();
+  }
+
+  /** Takes no more messages: calls are rejected. Dead letters may still be sent anew. */
+  refuse(error: () => BrokerlessError): void {
+    this.#admission.close(error);
+  }
+
   /** Every waiting call rejects. What is appended stays in the journal. */
   close(): void {
     if (this.#closed) return;
@@ -285,6 +299,7 @@ export class DurableOutbound {
       this.#isFullOfBytes || this.#size.count + openCount >= rules.backlogMessagesMax;
     this.#isFull =
       this.#isBacklogFull ||
+      this.#isUnread ||
       this.#journal.full ||
       this.#journal.pendingBytes >= Math.min(common.queueBytesMax, UNSTORED_BYTES_MAX);
   }

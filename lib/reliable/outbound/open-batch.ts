@@ -1,5 +1,4 @@
 import { type BatchDraft, BatchEncoder } from "../../batch/batch-encoder.ts";
-import { CODEC_BYTES } from "../../batch/layout.ts";
 import { ASIDE_SLAB_BYTES, ByteWriter } from "../../codec/byte-writer.ts";
 import type { Codec, EncodeLimits } from "../../codec/codec.ts";
 import { notEncoded, refusePromise } from "../../codec/codec-error.ts";
@@ -8,13 +7,12 @@ import { raw } from "../../codec/raw.ts";
 import type { ConfirmLevel } from "../../core/send-options.ts";
 import type { ResolvedCommon } from "../../core/socket-options.ts";
 import { quiet, type Settle } from "../../wait.ts";
+import { codecNumberOf } from "./codec-numbers.ts";
 import { encodeIdKey } from "./id-key.ts";
 import type { KnownId, Pending } from "./pending.ts";
 
 /** Deduplication ids of one batch (count). */
 const IDS_MAX = 256;
-/** Numbers of codecs in a batch's header. */
-const CODEC_NUMBERS: Readonly<Record<string, number>> = { raw: 1, msgpack: 2, json: 3 };
 
 /** For what {@link OpenBatch.encode} has encoded. */
 export const ENCODED: Codec<unknown> = raw() as Codec<unknown>;
@@ -43,7 +41,7 @@ export class OpenBatch {
   /** @param onFull the next message does not fit: the batch has to be taken */
   constructor(codec: Codec<unknown>, common: ResolvedCommon, onFull: () => void) {
     this.#codec = codec;
-    this.#encoder = new BatchEncoder({ codec: CODEC_NUMBERS[codec.name] ?? CODEC_BYTES });
+    this.#encoder = new BatchEncoder({ codec: codecNumberOf(codec.name) });
     const batch = common.batch === false ? { batchBytesMax: 1, batchCountMax: 1 } : common.batch;
     this.#bytesMax = batch.batchBytesMax;
     this.#countMax = batch.batchCountMax;

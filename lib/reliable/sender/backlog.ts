@@ -5,6 +5,7 @@ import { BrokerlessError } from "../../errors.ts";
 import type { Journal, JournalReader, MissingEntries } from "../../journal/journal.ts";
 import { SequentialReads } from "../sequential-reads.ts";
 import { BatchCache } from "./batch-cache.ts";
+import type { FormerCodec } from "./former-codec.ts";
 
 /** After a lack, such as of file descriptors, it is read again so much later (milliseconds). */
 const AGAIN_MS = 500;
@@ -15,6 +16,8 @@ export interface BacklogOptions {
   readonly clock: Clock;
   /** Batches that are kept in memory (bytes). */
   readonly bytesMax: number;
+  /** What is read is handed out only where it says so; else nothing behind it is. */
+  readonly formerCodec: Pick<FormerCodec, "takes" | "checked">;
   /** The last seq that the dispatcher was given. */
   readonly fed: () => number;
   /** The lowest seq that was given to it and never handed out. */
@@ -135,13 +138,15 @@ export class Backlog {
   }
 
   async #read(): Promise<void> {
-    const { journal, fed, onFailed, onMissing } = this.#options;
+    const { journal, fed, formerCodec, onFailed, onMissing } = this.#options;
     this.#isReading = true;
     try {
       while (!this.#closed && fed() < journal.seqStored) {
         await this.#passFreed();
         this.#reader = journal.read({ from: Math.max(fed() + 1, journal.seqFirst), onMissing });
         for await (const batch of this.#reader.batches()) {
+          this.#closed ||= !formerCodec.takes(batch);
+          if (this.#closed) return;
           await this.#room();
           if (this.#closed) return;
           this.#keep(batch);
@@ -155,6 +160,7 @@ export class Backlog {
     } finally {
       this.#isReading = false;
       this.#reader = null;
+      if (!this.#closed) formerCodec.checked();
     }
   }
 

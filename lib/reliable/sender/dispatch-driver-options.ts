@@ -7,6 +7,7 @@ import type { BrokerlessError } from "../../errors.ts";
 import type { Journal } from "../../journal/journal.ts";
 import type { DurableOutbound } from "../outbound/durable-outbound.ts";
 import type { SenderEpochs } from "../sender-epochs.ts";
+import type { FormerCodec } from "./former-codec.ts";
 import type { Freeing } from "./saved/dead-letter-compactor.ts";
 
 /** Dependencies of `DispatchDriver`. */
@@ -20,6 +21,7 @@ export interface DispatchDriverOptions {
   readonly dispatcher: Dispatcher;
   readonly rules: DispatcherOptions;
   readonly codec: string;
+  readonly formerCodec: Pick<FormerCodec, "takes" | "checked">;
   /** Longest message (bytes). */
   readonly messageBytesMax: number;
   /** Stored batches that are kept in memory for sending (bytes). */

@@ -76,6 +76,7 @@ export class DispatchSteps {
       journal,
       clock,
       bytesMax: options.cacheBytesMax,
+      formerCodec: options.formerCodec,
       fed: () => dispatcher.fed,
       freshFirst: () => dispatcher.freshFirst,
       unsentFirst: () => (progress.isFailing ? Number.POSITIVE_INFINITY : sessions.unsentFirst),

@@ -27,6 +27,7 @@ import { memoryJournal, type ResolvedReliableSend } from "../reliable-options.ts
 import { SenderEpochs } from "../sender-epochs.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import { DispatchDriver } from "./dispatch-driver.ts";
+import { FormerCodec } from "./former-codec.ts";
 import { FREEING, type Freeing, isNoSpace } from "./saved/dead-letter-compactor.ts";
 import { restoreDispatcher } from "./saved/restored-state.ts";
 
@@ -111,6 +112,13 @@ export class ReliableSender<T> {
       },
       dispatcher,
     );
+    const formerCodec = new FormerCodec({
+      codec: codec.name,
+      seqBefore: journal.seqStored,
+      isSettled: (seq) => dispatcher.outcomeOf(seq) !== null,
+      onChecked: () => out.checked(),
+      onRefused: (error, seq) => this.#refuse(error, seq),
+    });
     const links = new DispatchDriver({
       journal,
       epochs: this.epochs,
@@ -120,6 +128,7 @@ export class ReliableSender<T> {
       dispatcher,
       outbound: out,
       codec: codec.name,
+      formerCodec,
       messageBytesMax: common.messageBytesMax,
       cacheBytesMax: common.queueBytesMax,
       heartbeatMs: common.heartbeatMs,
@@ -160,6 +169,13 @@ export class ReliableSender<T> {
   /** The level of a `send` that names none. */
   get confirm(): ConfirmLevel {
     return this.#options.rules.confirm ?? (this.#isOwn ? "queued" : "stored");
+  }
+
+  /** What is from `seq` on is of another codec. Where nothing is before it, no receiver is heard either. */
+  #refuse(error: () => BrokerlessError, seq: number): void {
+    this.#out.refuse(error);
+    if (this.#dispatcher.floor + 1 >= seq) this.links.close();
+    this.#options.onError(error());
   }
 
   #onSettled(outcome: Outcome, settled: SeqRange): void {

@@ -38,6 +38,7 @@ async function readBack(isProtected: boolean): Promise<number> {
     journal,
     clock: new ManualClock(),
     bytesMax: 2_000,
+    formerCodec: { takes: () => true, checked: () => {} },
     fed: () => fed,
     freshFirst: () => fed + 1,
     onMissing: () => assert.fail("nothing is missing"),
