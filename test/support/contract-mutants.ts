@@ -643,7 +643,11 @@ export const STUCK_MUTANTS: readonly Mutant[] = [
     rule: STUCK_RULE,
     name: "what is closed asks its schema",
     edits: [
-      [ADMISSION, "if (this.#closed)\n            throw closedError();\n        try {", "try {"],
+      [
+        ADMISSION,
+        "if (this.#closed !== null)\n            throw this.#closed();\n        try {",
+        "try {",
+      ],
     ],
     hunt: CLOSED_PUSH,
   },
@@ -930,7 +934,7 @@ export const DRAIN_MUTANTS: readonly Mutant[] = [
     edits: [
       [
         "core/queue/drain-tracker",
-        "drain.reject(closedError());\n        this",
+        "drain.reject(error());\n        this",
         "drain.resolve();\n        this",
       ],
     ],
