@@ -143,7 +143,7 @@ export class Publisher<
   /**
    * Publishes one message; waits while the queue is full.
    *
-   * @param topic words separated by dots, at most 1,024 bytes; no word is `*` or `#`
+   * @param topic words separated by dots, at most 1,024 bytes
    * @returns resolves when the message is in bounded memory
    * @throws TypeError for a malformed topic, wrong options or headers; BrokerlessError `BROKERLESS_CODEC`, `_SCHEMA`,
    * `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT`; or the signal's reason. Nothing is published then.
@@ -171,7 +171,7 @@ export class Publisher<
     value: Topics[K],
     options?: TrySendOptions,
   ): boolean {
-    if (!this.#topics.has(topic)) checkTopic(topic, "tryPublish: topic");
+    checkTopic(topic, "tryPublish: topic");
     return this.#outbound.trySend(value, topic, options);
   }
 

@@ -76,8 +76,7 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
 
   /**
    * Subscribes to topics. A pattern is words separated by dots, where `*` stands for one word and `#` for zero or more;
-   * without either it matches exactly one topic. It is no prefix: `trades.#` is `trades` and all topics below it, `#` is
-   * all topics.
+   * without either it matches exactly one topic.
    *
    * @example
    * ```ts
@@ -85,8 +84,7 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
    * subscriber.subscribe("alerts.#"); // alerts, alerts.disk, alerts.disk.full
    * ```
    *
-   * @throws TypeError for a malformed pattern: one that is empty, ends with a dot, or has a wildcard within a longer word;
-   * BrokerlessError `BROKERLESS_CLOSED`
+   * @throws TypeError for a malformed pattern; BrokerlessError `BROKERLESS_CLOSED`
    */
   subscribe(pattern: string): void {
     this.assertOpen();

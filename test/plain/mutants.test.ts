@@ -1,5 +1,5 @@
 import { assertHunted } from "../support/mutation.ts";
-import { CENSUS_MUTANTS, PATTERN_MUTANTS, ROUTE_MUTANTS } from "../support/plain-mutants.ts";
+import { CENSUS_MUTANTS, ROUTE_MUTANTS } from "../support/plain-mutants.ts";
 
 assertHunted(
   "controls: where one subscriber's claim is waited for, or believed, its test fails",
@@ -11,10 +11,4 @@ assertHunted(
   "controls: where the memory of who is sent nothing is kept, its test fails",
   ROUTE_MUTANTS,
   ["plain/routes.test.ts", "batch/batcher.test.ts"],
-);
-
-assertHunted(
-  "controls: where a prefix is taken for a pattern, or a pattern for a topic, its test fails",
-  PATTERN_MUTANTS,
-  ["plain/topic/topic-pattern.test.ts", "contract/subscriber.test.ts"],
 );

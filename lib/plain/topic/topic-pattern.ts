@@ -1,5 +1,3 @@
-import { describe } from "../../options.ts";
-
 /** Separates the words of a topic. */
 const SEPARATOR = ".";
 /** Longest topic or pattern (bytes of UTF-8). */
@@ -18,9 +16,9 @@ export class TopicPattern {
   /** Null for a pattern without wildcards. */
   readonly #words: readonly string[] | null;
 
-  /** @throws TypeError as {@link checkPattern} */
+  /** @throws TypeError when the pattern is not a string of acceptable length */
   constructor(text: string) {
-    checkPattern(text, "subscribe: pattern");
+    checkTopic(text, "subscribe: pattern");
     const words = text.split(SEPARATOR);
     const wild = words.findIndex((word) => word === "*" || word === "#");
     this.#text = text;
@@ -37,53 +35,8 @@ export class TopicPattern {
 /** Half of a surrogate pair. It has no UTF-8 encoding: another topic would arrive. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** A word that is a wildcard. */
-const WILDCARD_WORD = /(?:^|\.)[*#](?:\.|$)/;
-/** A word with a wildcard and something else. */
-const WILDCARD_WITHIN = /[^.][*#]|[*#][^.]/;
-
-/**
- * Checks the topic of a message. Words may be empty, or have a wildcard among other characters.
- *
- * @throws TypeError when it is not a well-formed string of 0 to {@link TOPIC_BYTES_MAX} bytes, or has a wildcard as a
- * word
- * @see docs/decisions/0012-topics-at-size.md
- */
-export function checkTopic(topic: unknown, name: string): asserts topic is string {
-  checkText(topic, name);
-  if (!WILDCARD_WORD.test(topic)) return;
-  const text = 'must not have "*" or "#" as a word, since these are wildcards of subscriptions';
-  throw new TypeError(`${name} ${text}, got ${describe(topic)}`);
-}
-
-/**
- * Checks a subscription: wildcards stand alone, and it is no prefix as those of ZeroMQ are.
- *
- * @throws TypeError when it is not a well-formed string of 1 to {@link TOPIC_BYTES_MAX} bytes, has a wildcard within a
- * longer word, or ends with a dot
- * @see docs/decisions/0012-topics-at-size.md
- */
-export function checkPattern(pattern: unknown, name: string): asserts pattern is string {
-  checkText(pattern, name);
-  if (pattern === "") {
-    const text = 'must not be empty: a subscription is a pattern, not a prefix; "#" is all topics';
-    throw new TypeError(`${name} ${text}`);
-  }
-  if (WILDCARD_WITHIN.test(pattern)) {
-    const text =
-      "must not have a wildcard within a longer word: wildcards stand alone between dots";
-    const use = 'as in "prices.*" (one word) and "prices.#" (any number of words)';
-    throw new TypeError(`${name} ${text}, ${use}, got ${describe(pattern)}`);
-  }
-  if (pattern.endsWith(SEPARATOR)) {
-    const text = "must not end with a dot: a subscription is a pattern, not a prefix";
-    const use = '"prices.#" is "prices" and all topics below it';
-    throw new TypeError(`${name} ${text}; ${use}; got ${describe(pattern)}`);
-  }
-}
-
 /** @throws TypeError when `topic` is not a well-formed string of 0 to {@link TOPIC_BYTES_MAX} bytes */
-function checkText(topic: unknown, name: string): asserts topic is string {
+export function checkTopic(topic: unknown, name: string): void {
   if (typeof topic !== "string")
     throw new TypeError(`${name} must be a string, got ${typeof topic}`);
   if (topic.startsWith("\0")) throw new TypeError(`${name} must not begin with a NUL`);

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import {
-  checkPattern,
   checkTopic,
   TOPIC_BYTES_MAX,
   TopicPattern,
@@ -21,10 +20,9 @@ function matches(pattern: readonly string[], topic: readonly string[]): boolean 
 
 const word = fc.constantFrom("a", "b", "", "ab");
 const topics = fc.array(word, { minLength: 1, maxLength: 7 }).map((words) => words.join("."));
-const lastWord = fc.constantFrom("a", "b", "ab", "*", "#");
 const patterns = fc
-  .tuple(fc.array(fc.oneof(word, fc.constantFrom("*", "#")), { maxLength: 6 }), lastWord)
-  .map(([words, last]) => [...words, last].join("."));
+  .array(fc.oneof(word, fc.constantFrom("*", "#")), { minLength: 1, maxLength: 7 })
+  .map((words) => words.join("."));
 
 test("topic pattern: matches exactly what the definition says, and only below its prefix", () => {
   fc.assert(
@@ -41,7 +39,6 @@ test("topic pattern: matches exactly what the definition says, and only below it
 test("topic pattern: a topic matches itself, and nothing else does", () => {
   fc.assert(
     fc.property(topics, topics, (one, other) => {
-      fc.pre(one !== "" && !one.endsWith("."));
       assert.equal(new TopicPattern(one).matches(other), one === other);
     }),
   );
@@ -58,8 +55,9 @@ const cases: readonly [pattern: string, prefix: string, yes: string[], no: strin
   ["a.*.c", "a.", ["a.b.c", "a..c"], ["a.c", "a.b.b.c"]],
   ["a.#.c", "a", ["a.c", "a.b.c", "a.b.b.c"], ["a", "a.b", "ac"]],
   ["a.#.b.#", "a", ["a.b", "a.x.b.y.z"], ["a.c"]],
-  [".a", ".a", [".a"], ["a"]],
-  ["a..b", "a..b", ["a..b"], ["a.b"]],
+  ["a*b", "a*b", ["a*b"], ["axb"]],
+  ["a.b*", "a.b*", ["a.b*"], ["a.bc"]],
+  ["", "", [""], ["a"]],
 ];
 
 for (const [text, prefix, yes, no] of cases) {
@@ -95,47 +93,4 @@ test("topic: what is no topic is a TypeError that says so", () => {
   checkTopic("a".repeat(TOPIC_BYTES_MAX), "topic");
   checkTopic("é".repeat(TOPIC_BYTES_MAX / 2), "topic");
   checkTopic("\u{1f600}", "topic");
-});
-
-test("topic pattern: a wildcard within a longer word is a TypeError that says how it stands alone", () => {
-  const within = [
-    "pri*",
-    "*ces",
-    "p*s",
-    "**",
-    "##",
-    "*#",
-    "prices.#tea",
-    "a.b*.c",
-    "*.a#",
-    "a.**.b",
-  ];
-  const message =
-    /^pattern must not have a wildcard within a longer word: .*"prices\.\*".*"prices\.#"/;
-  for (const pattern of within) {
-    assert.throws(() => checkPattern(pattern, "pattern"), { name: "TypeError", message }, pattern);
-    assert.throws(() => new TopicPattern(pattern), TypeError);
-  }
-});
-
-test("topic pattern: what is meant as a prefix is a TypeError that says what to write", () => {
-  const message = /^pattern must not end with a dot: .* pattern, not a prefix; "prices\.#"/;
-  for (const pattern of ["prices.", ".", "..", "*.", "#.", "a.b."]) {
-    assert.throws(() => checkPattern(pattern, "pattern"), { name: "TypeError", message }, pattern);
-  }
-  assert.throws(() => checkPattern("", "pattern"), {
-    name: "TypeError",
-    message:
-      'pattern must not be empty: a subscription is a pattern, not a prefix; "#" is all topics',
-  });
-});
-
-test("topic: a wildcard is no word of a topic, and anything else is", () => {
-  for (const topic of ["*", "#", "a.*", "#.a", "a.*.b", "a.#", "*.*"]) {
-    const message = /^topic must not have "\*" or "#" as a word, /;
-    assert.throws(() => checkTopic(topic, "topic"), { name: "TypeError", message }, topic);
-  }
-  for (const topic of ["", ".", "a.", "a..b", " ", "a b", "*a", "a#", "**", "a.b*", "__proto__"]) {
-    checkTopic(topic, "topic");
-  }
 });
