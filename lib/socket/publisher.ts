@@ -22,6 +22,7 @@ import { CensusClock } from "../plain/topic/census-clock.ts";
 import { SubscriberCounter } from "../plain/topic/subscriber-counter.ts";
 import { checkTopic } from "../plain/topic/topic-pattern.ts";
 import type { Role } from "../role.ts";
+import { soleAddress } from "../transport/monitor/address-book.ts";
 import { sendWithRetry } from "../transport/send-with-retry.ts";
 import type { WaitOptions } from "../wait.ts";
 
@@ -204,13 +205,12 @@ export class Publisher<
 
   /**
    * The subscribers that have announced themselves, and each other connection as a peer without an id. ZeroMQ does not
-   * report which address a subscriber used.
+   * report which address a subscriber used, and may report its connection after its announcement.
    */
   override peers(): readonly Peer[] {
     const connections = super.peers();
-    const addresses = new Set(connections.map(({ address }) => address));
-    const [address] = addresses.size === 1 ? addresses : ["bound"];
-    const known = this.#census.list().map((each) => ({ address: address!, ...each }));
+    const address = soleAddress(this.channel.addresses);
+    const known = this.#census.list().map((each) => ({ address, ...each }));
     return [...known, ...connections.slice(known.length)];
   }
 

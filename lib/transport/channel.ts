@@ -141,6 +141,7 @@ export class Channel {
     });
     this.#inproc = new InprocEndpoints({
       native: this.native,
+      kind,
       onJoined: (address) => {
         this.#watch.peers.began(address);
         this.#watch.peers.joined(address);

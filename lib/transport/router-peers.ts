@@ -1,6 +1,7 @@
 import type { Channel } from "./channel.ts";
 import type { LinkPeer } from "./link-peer.ts";
 import { LinkWriter, type LinkWriterListener } from "./link-writer.ts";
+import { soleAddress } from "./monitor/address-book.ts";
 
 /** Remembered peers of a ROUTER at the same time; messages of further ones are ignored (count). */
 const PEERS_MAX = 65_536;
@@ -9,8 +10,6 @@ const PEERS_MAX = 65_536;
  * (milliseconds).
  */
 const REST_MS = 1_000;
-/** The address of a peer where it may have connected to several: ZeroMQ does not report which. */
-const SEVERAL = "bound";
 
 /** Dependencies of {@link RouterPeers}. */
 export interface RouterPeersOptions {
@@ -67,9 +66,8 @@ export class RouterPeers {
 
   #make(key: string, id: Buffer): RouterPeer {
     const { channel, onGone, onStuck } = this.#options;
-    const { bound } = channel.addresses;
     const peer: RouterPeer = new RouterPeer(id, {
-      address: bound.length === 1 ? bound[0]! : SEVERAL,
+      address: soleAddress(channel.addresses),
       writer: (listener) => new LinkWriter(channel, listener),
       onForgotten: () => this.#sweepLater(),
       onClosed: () => this.#peers.get(key) === peer && this.#peers.delete(key),

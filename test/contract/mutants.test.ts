@@ -11,6 +11,7 @@ import {
   LISTENER_MUTANTS,
   LMDB_CLOSE_MUTANTS,
   MISFIT_MUTANTS,
+  PEER_ADDRESS_MUTANTS,
   PROBE_MUTANTS,
   RECEIVE_MUTANTS,
   REPLACED_MUTANTS,
@@ -43,6 +44,7 @@ const MUTANTS = [
   ...RUNTIME_MUTANTS,
   ...SCHEMA_MUTANTS,
   ...STUCK_MUTANTS,
+  ...PEER_ADDRESS_MUTANTS,
 ];
 
 assertHunted(
@@ -56,6 +58,7 @@ assertHunted(
     "contract/call-options.test.ts",
     "contract/failing-schemas.test.ts",
     "contract/listeners.test.ts",
+    "contract/peer-names.test.ts",
     "contract/reliable-churn.test.ts",
     "contract/reliable-effects.test.ts",
     "contract/reliable-forgotten.test.ts",

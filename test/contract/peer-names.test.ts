@@ -139,6 +139,41 @@ test("names: of a socket that is bound to several addresses a peer's is not told
   );
 });
 
+test("names: of a publisher with several addresses a subscriber's is not told", {
+  timeout: WATCHDOG_MS,
+}, async (t) => {
+  const publisher = open(t, new Publisher());
+  await publisher.bind("tcp://127.0.0.1:*");
+  const address = await publisher.bind("tcp://127.0.0.1:*");
+  const subscriber = open(t, new Subscriber({ name: "screen 1" }));
+  subscriber.subscribe("trades");
+  subscriber.connect(address);
+  await publisher.ready();
+  assert.deepEqual(
+    publisher.peers().map((peer) => [peer.name, peer.address]),
+    [["screen 1", "bound"]],
+  );
+});
+
+// A subscriber's announcement may be read before its connection is reported.
+eachTransport("names: a publisher tells a subscriber's address at once", async (t, wire) => {
+  const publisher = open(t, new Publisher());
+  const addresses: string[] = [];
+  publisher.on("subscriberJoined", () => {
+    for (const peer of publisher.peers()) addresses.push(peer.address);
+  });
+  const address = await publisher.bind(wire.address());
+  for (let times = 0; times < 20; times++) {
+    const subscriber = open(t, new Subscriber());
+    subscriber.subscribe("trades");
+    subscriber.connect(address);
+    await publisher.ready();
+    await subscriber.close();
+    await eventually(() => assert.equal(publisher.stats().peers, 0));
+  }
+  assert.deepEqual([...new Set(addresses)], [address]);
+});
+
 eachTransport("names: a publisher knows its subscribers by name", async (t, wire) => {
   const publisher = open(t, new Publisher());
   const told: string[] = [];

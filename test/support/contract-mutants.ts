@@ -983,3 +983,22 @@ export const WORKER_MUTANTS: readonly Mutant[] = [
     hunt: [WORK_QUEUE, "where a handler throws at its abort"],
   },
 ];
+
+/** The address of a peer whose connection is not reported yet. */
+export const PEER_ADDRESS_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0063",
+    name: "a subscriber's address is taken from the connections that are reported",
+    edits: [
+      [
+        "socket/publisher",
+        "soleAddress(this.channel.addresses)",
+        '(connections[0] ?? { address: "bound" }).address',
+      ],
+    ],
+    hunt: [
+      "contract/peer-names",
+      "of a publisher with several addresses a subscriber's is not told",
+    ],
+  },
+];

@@ -43,12 +43,33 @@ export const THREAD_FRAME_MUTANTS: readonly Mutant[] = [
   },
 ];
 
+const ENDPOINTS = "transport/inproc/inproc-endpoints";
+
+/** A connector whose binder changes. */
+export const NEXT_BINDER_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0008",
+    name: "the connection to the former binder is kept beside the next one",
+    edits: [[ENDPOINTS, "if (sends)", "if (false)"]],
+    hunt: ["transport/inproc/next-binder", "a socket that sends gives up the former binder first"],
+  },
+  {
+    rule: "0008",
+    name: "a socket that receives gives up what it has not read",
+    edits: [[ENDPOINTS, "if (sends)", "if (true)"]],
+    hunt: [
+      "transport/inproc/next-binder",
+      "a socket that only receives keeps what it has not read",
+    ],
+  },
+];
+
 const CHANNEL = "transport/channel";
 const BINDER = "transport/binder";
 const BIND_CLOSE = "transport/bind-close";
 /** Hides no name that is freed a moment later. */
 const ONE_TRY = [
-  "transport/inproc/inproc-endpoints",
+  ENDPOINTS,
   'errnoOf(error) !== "EADDRINUSE" || tries === TRIES_MAX',
   "true",
 ] as const;

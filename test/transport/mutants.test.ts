@@ -1,5 +1,9 @@
 import { assertHunted } from "../support/mutation.ts";
-import { BIND_CLOSE_MUTANTS, THREAD_FRAME_MUTANTS } from "../support/thread-mutants.ts";
+import {
+  BIND_CLOSE_MUTANTS,
+  NEXT_BINDER_MUTANTS,
+  THREAD_FRAME_MUTANTS,
+} from "../support/thread-mutants.ts";
 import {
   ACCEPT_MUTANTS,
   DESCRIPTOR_MUTANTS,
@@ -13,6 +17,7 @@ assertHunted(
   [
     ...BIND_CLOSE_MUTANTS,
     ...THREAD_FRAME_MUTANTS,
+    ...NEXT_BINDER_MUTANTS,
     ...IPC_MUTANTS,
     ...STRAY_MUTANTS,
     ...DESCRIPTOR_MUTANTS,
@@ -27,6 +32,7 @@ assertHunted(
     "transport/close-linger.test.ts",
     "transport/gate/await-accept.test.ts",
     "transport/gate/gate-ends.test.ts",
+    "transport/inproc/next-binder.test.ts",
     "transport/inproc/thread-frames.test.ts",
     "transport/native/ipc-mode.test.ts",
     "transport/native/out-of-descriptors.test.ts",

@@ -6,8 +6,8 @@
 export interface Peer {
   /**
    * The address of its connection: of a bound socket the socket's own address, of a connected socket the peer's.
-   * `"bound"` at a socket with acknowledgements that is bound to several addresses: ZeroMQ does not report which of
-   * them a peer used.
+   * `"bound"` at a `Publisher`, or a socket with acknowledgements, that has several addresses: ZeroMQ does not report
+   * which of them a peer used.
    */
   readonly address: string;
   /**

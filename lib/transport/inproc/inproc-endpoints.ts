@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { errnoOf, type NativeSocket } from "../native/native.ts";
+import { errnoOf, type NativeKind, type NativeSocket } from "../native/native.ts";
 import { bindPresence, connectPresence, type Presence } from "./presence.ts";
 
 /** Pause between two attempts to bind a name (milliseconds). */
@@ -10,6 +10,7 @@ const TRIES_MAX = 10;
 /** Dependencies of {@link InprocEndpoints}. */
 export interface InprocOptions {
   readonly native: NativeSocket;
+  readonly kind: NativeKind;
   readonly onJoined: (address: string) => void;
   readonly onEnded: (address: string) => void;
   /** The native socket was used from outside: a pending call must check its state again. */
@@ -59,7 +60,8 @@ export class InprocEndpoints {
 
   /** The native socket has connected to the address. */
   connected(address: string): void {
-    const { native, onJoined, onEnded, onTouched } = this.#options;
+    const { native, kind, onJoined, onEnded, onTouched } = this.#options;
+    const sends = kind !== "pull" && kind !== "sub";
     const connect = (): void => {
       native.connect(address);
       onTouched();
@@ -71,7 +73,11 @@ export class InprocEndpoints {
     };
     const presence = connectPresence(address, {
       joined: () => {
-        if (this.#lost.delete(address)) connect();
+        if (this.#lost.delete(address)) {
+          // A thread of libzmq ends the former connection, perhaps later: messages would go into it, and be lost.
+          if (sends) this.#disconnect(address);
+          connect();
+        }
         this.#joined.add(address);
         onJoined(address);
       },

@@ -10,6 +10,9 @@ export interface Addresses {
   readonly connected: readonly string[];
 }
 
+/** In place of an address, where a peer may have used any of several. */
+const SEVERAL = "bound";
+
 const WILDCARD = /^tcp:\/\/(?:\*|0\.0\.0\.0|\[::\]):/;
 
 /**
@@ -106,6 +109,15 @@ export class AddressBook {
     }
     return null;
   }
+}
+
+/**
+ * The address of a peer of which ZeroMQ does not report it: that of the socket where there is one, `"bound"` where there
+ * are several.
+ */
+export function soleAddress({ bound, connected }: Addresses): string {
+  const [address, ...others] = [...bound, ...connected];
+  return address === undefined || others.length > 0 ? SEVERAL : address;
 }
 
 function portOf(address: string): string {
