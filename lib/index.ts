@@ -19,6 +19,7 @@ export type {
 export type { WhyDead } from "./core/events/why-dead.ts";
 export type { PeerId } from "./core/peer-id.ts";
 export type { Message } from "./core/queue/receive-queue.ts";
+export type { ReadyOptions } from "./core/ready-calls.ts";
 export type { RunOptions } from "./core/run.ts";
 export type {
   ConfirmLevel,
@@ -34,7 +35,7 @@ export type {
   ValueOptions,
 } from "./core/socket-options.ts";
 export type { SocketStats, SocketStatus } from "./core/socket-stats.ts";
-export { type ReadyOptions, TypedSocket } from "./core/typed-socket.ts";
+export { TypedSocket } from "./core/typed-socket.ts";
 export type { ReliableWritableOptions, WritableOptions } from "./core/writable.ts";
 export {
   BrokerlessError,

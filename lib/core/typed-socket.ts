@@ -1,13 +1,13 @@
 import type { Writable } from "node:stream";
 import { BrokerlessError } from "../errors.ts";
-import { checkNames, expected } from "../options.ts";
 import type { Role } from "../role.ts";
 import { assertNode } from "../runtime.ts";
 import { Channel, type ChannelOptions } from "../transport/channel.ts";
 import type { Addresses } from "../transport/monitor/address-book.ts";
 import { type Address, checkAddress } from "../transport/native/address.ts";
 import type { NativeKind } from "../transport/native/native.ts";
-import { checkWaitOptions, quiet, WAIT_OPTIONS, type WaitOptions, wait } from "../wait.ts";
+import { checkWaitOptions, quiet, WAIT_OPTIONS, type WaitOptions } from "../wait.ts";
+import { channelOptions, type RoleTraits } from "./channel-options.ts";
 import { ErrorEvents } from "./events/error-events.ts";
 import { EventLog } from "./events/event-log.ts";
 import { Events, type Listener } from "./events/events.ts";
@@ -16,6 +16,7 @@ import type { SocketEvents } from "./events/socket-events.ts";
 import { warnOfUnheard } from "./events/unheard-error.ts";
 import { showAs } from "./inspection.ts";
 import { closedError } from "./queue/receive-queue.ts";
+import { peersOf, ReadyCalls, type ReadyOptions } from "./ready-calls.ts";
 import type { ResolvedCommon } from "./socket-options.ts";
 import type { SocketStats, SocketStatus } from "./socket-stats.ts";
 import { createWritable, type WritableTarget } from "./writable.ts";
@@ -32,33 +33,6 @@ const EVENTS: Readonly<Record<keyof SocketEvents, true>> = {
   retry: true,
   requestFailed: true,
 };
-const READY_OPTIONS = [...WAIT_OPTIONS, "peers"];
-
-/** Options of `ready`. */
-export interface ReadyOptions extends WaitOptions {
-  /** Number of peers that must have completed the handshake (count). Default 1. */
-  readonly peers?: number | undefined;
-}
-
-/** Properties of a role. */
-export interface RoleTraits {
-  /** Most frames that ZeroMQ may hold for each peer (count). Default: by `batch`. */
-  readonly peerFramesMax?: number;
-  /** Most frames in a message from a peer, without the ids that ZeroMQ adds (count). Default 1. */
-  readonly partsMax?: number;
-  /** Most subscriptions of one peer of a gated publisher, all of them together (bytes). Default 0: no subscriptions. */
-  readonly topicBytesMax?: number;
-  /** Events besides those of all sockets. */
-  readonly events?: readonly string[];
-}
-
-/** Frames that ZeroMQ holds for each peer where a frame is a batch, so that memory stays bounded (count). */
-const PEER_FRAMES_BATCHED = 64;
-/** The same where a frame is one message: ZeroMQ's own default (count). */
-const PEER_FRAMES_SINGLE = 1_000;
-/** Allowance of a frame beyond one message of the longest kind, for its length field or a batch (bytes). */
-const FRAME_BYTES_SPARE = 2 ** 20;
-
 /** The network side of a socket: one native socket, or an object in its place. */
 export interface Endpoints {
   /** Peers that have completed the handshake and are still connected (count). */
@@ -108,7 +82,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
   readonly #errors = new ErrorEvents((error) => this.#tell(error));
   #hasWarned = false;
   readonly #common: ResolvedCommon;
-  readonly #readies = new Set<() => void>();
+  readonly #readies = new ReadyCalls();
   /** Functions to call when the socket closes. */
   readonly #ends = new Set<() => void>();
   readonly #log: EventLog | null;
@@ -125,32 +99,14 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
     const names = [...Object.keys(EVENTS), ...(traits.events ?? [])];
     this.events = new Events<M>(names as (keyof M & string)[]);
     this.#log = this.#openLog(common);
-    const batched = common.batch === false ? PEER_FRAMES_SINGLE : PEER_FRAMES_BATCHED;
-    const options: ChannelOptions = {
-      security: common.security,
-      settings: {
-        lingerMs: common.lingerMs,
-        heartbeatMs: common.heartbeatMs,
-        frameBytesMax: common.messageBytesMax + FRAME_BYTES_SPARE,
-        peerFramesMax: common.peerFramesMax ?? traits.peerFramesMax ?? batched,
-        name: common.name,
+    const options = channelOptions(common, traits, {
+      onPeer: ({ type, address, peers }) => this.onPeerChange(type, address, peers),
+      onProblem: (error) => this.report(error),
+      onUnguarded: (error) => {
+        this.report(error);
+        void this.close();
       },
-      gate: common.gate,
-      gateLimits: {
-        partsMax: traits.partsMax ?? 1,
-        messageBytesMax: common.messageBytesMax + FRAME_BYTES_SPARE,
-        topicBytesMax: traits.topicBytesMax ?? 0,
-        connectionsMax: common.connectionsMax,
-      },
-      listener: {
-        onPeer: ({ type, address, peers }) => this.onPeerChange(type, address, peers),
-        onProblem: (error) => this.report(error),
-        onUnguarded: (error) => {
-          this.report(error);
-          void this.close();
-        },
-      },
-    };
+    });
     this.#endpoints = typeof kind === "string" ? new Channel(kind, options) : kind(options);
   }
 
@@ -218,25 +174,9 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
   }
 
   async #ready(options?: ReadyOptions): Promise<void> {
-    checkNames("ready", options, READY_OPTIONS);
-    const peers = options?.peers ?? 1;
-    if (!Number.isInteger(peers) || peers < 0) {
-      throw expected("ready: peers", "a whole number from 0", peers);
-    }
+    const peers = peersOf(options);
     this.assertOpen();
-    if (this.peerCount >= peers) return;
-    await wait<void>(`ready with ${peers} peers`, options, ({ resolve, reject }) => {
-      const check = (): void => {
-        if (this.status === "closed") reject(closedError());
-        else if (this.peerCount >= peers) resolve();
-        else return;
-        this.#readies.delete(check);
-      };
-      this.#readies.add(check);
-      return () => {
-        this.#readies.delete(check);
-      };
-    });
+    if (this.peerCount < peers) await this.#readies.until(peers, options);
   }
 
   /**
@@ -273,7 +213,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
     if (this.#closing === null) {
       this.#closing = this.#endpoints.close();
       this.stop();
-      this.checkReady();
+      this.#readies.close();
       this.#errors.end();
       this.#log?.end();
       for (const end of [...this.#ends]) end();
@@ -410,7 +350,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
 
   /** Ends the `ready` calls whose number of peers has been reached. */
   protected checkReady(): void {
-    for (const check of [...this.#readies]) check();
+    this.#readies.check(this.peerCount);
   }
 
   /** @throws BrokerlessError `BROKERLESS_CLOSED` */

@@ -22,7 +22,6 @@ import { CensusClock } from "../plain/topic/census-clock.ts";
 import { SubscriberCounter } from "../plain/topic/subscriber-counter.ts";
 import { checkTopic } from "../plain/topic/topic-pattern.ts";
 import type { Role } from "../role.ts";
-import { soleAddress } from "../transport/monitor/address-book.ts";
 import { sendWithRetry } from "../transport/send-with-retry.ts";
 import type { WaitOptions } from "../wait.ts";
 
@@ -209,7 +208,7 @@ export class Publisher<
    */
   override peers(): readonly Peer[] {
     const connections = super.peers();
-    const address = soleAddress(this.channel.addresses);
+    const address = this.channel.peerAddress;
     const known = this.#census.list().map((each) => ({ address, ...each }));
     return [...known, ...connections.slice(known.length)];
   }

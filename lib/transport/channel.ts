@@ -185,6 +185,11 @@ export class Channel {
     return { bound, connected };
   }
 
+  /** The address of a peer where ZeroMQ does not report which one it used; `"bound"` where there are several. */
+  get peerAddress(): string {
+    return this.#endpoints.sole;
+  }
+
   /** Connections that a gate has refused or cut off (count). */
   get connectionsRefused(): number {
     return this.#binder.refused;

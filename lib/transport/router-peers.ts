@@ -1,7 +1,6 @@
 import type { Channel } from "./channel.ts";
 import type { LinkPeer } from "./link-peer.ts";
 import { LinkWriter, type LinkWriterListener } from "./link-writer.ts";
-import { soleAddress } from "./monitor/address-book.ts";
 
 /** Remembered peers of a ROUTER at the same time; messages of further ones are ignored (count). */
 const PEERS_MAX = 65_536;
@@ -67,7 +66,7 @@ export class RouterPeers {
   #make(key: string, id: Buffer): RouterPeer {
     const { channel, onGone, onStuck } = this.#options;
     const peer: RouterPeer = new RouterPeer(id, {
-      address: soleAddress(channel.addresses),
+      address: channel.peerAddress,
       writer: (listener) => new LinkWriter(channel, listener),
       onForgotten: () => this.#sweepLater(),
       onClosed: () => this.#peers.get(key) === peer && this.#peers.delete(key),

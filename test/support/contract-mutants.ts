@@ -992,7 +992,7 @@ export const PEER_ADDRESS_MUTANTS: readonly Mutant[] = [
     edits: [
       [
         "socket/publisher",
-        "soleAddress(this.channel.addresses)",
+        "this.channel.peerAddress",
         '(connections[0] ?? { address: "bound" }).address',
       ],
     ],

@@ -41,6 +41,12 @@ export class AddressBook {
     return [...this.#connected.keys()];
   }
 
+  /** The only address; `"bound"` where there is more than one. */
+  get sole(): string {
+    const [address, ...others] = [...this.#bound.keys(), ...this.#connected.keys()];
+    return address === undefined || others.length > 0 ? SEVERAL : address;
+  }
+
   isConnected(address: string): boolean {
     return this.#connected.has(address);
   }
@@ -109,15 +115,6 @@ export class AddressBook {
     }
     return null;
   }
-}
-
-/**
- * The address of a peer of which ZeroMQ does not report it: that of the socket where there is one, `"bound"` where there
- * are several.
- */
-export function soleAddress({ bound, connected }: Addresses): string {
-  const [address, ...others] = [...bound, ...connected];
-  return address === undefined || others.length > 0 ? SEVERAL : address;
 }
 
 function portOf(address: string): string {
