@@ -1,12 +1,11 @@
 import { setMaxListeners } from "node:events";
-import { createFraming, type Framing } from "../batch/framing.ts";
-import { type MessageHeaders, NO_HEADERS, splitHeaders } from "../batch/headers.ts";
+import { createFraming } from "../batch/framing.ts";
 import { peerIdOf } from "../core/peer-id.ts";
 import { OpenWork } from "../core/queue/open-work.ts";
 import { closedError } from "../core/queue/receive-queue.ts";
 import { Turns } from "../core/queue/turns.ts";
 import type { RunOptions } from "../core/run.ts";
-import { checkOutgoing, filterIncoming, type Schema } from "../core/schema.ts";
+import { checkOutgoing } from "../core/schema.ts";
 import {
   COMMON_DEFAULTS,
   COMMON_RULES,
@@ -33,10 +32,11 @@ import {
   openRequest,
   SingleEncoder,
 } from "../plain/request/request-envelope.ts";
+import { RequestReader, untilClosed } from "../plain/request/request-reader.ts";
 import { RequestingPeers } from "../plain/request/requesting-peers.ts";
 import type { Role } from "../role.ts";
 import { reportLosses } from "../transport/native/native.ts";
-import { quiet, type WaitOptions, wait } from "../wait.ts";
+import { quiet, type WaitOptions } from "../wait.ts";
 
 /** Options of a {@link Replier}. */
 export type ReplierOptions<Request, Reply> = RequestReplyOptions<Request, Reply>;
@@ -77,7 +77,7 @@ const PEER_FRAMES = 1_000;
  */
 export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   readonly #resolved: ResolvedCommon & ResolvedRequestReply;
-  readonly #framing: Framing<unknown>;
+  readonly #reader: RequestReader<Request>;
   readonly #encoder: SingleEncoder;
   readonly #services: HandlerSlots<Handler<Request, Reply>>[] = [];
   /** Requests that were read and not yet given to a handler. */
@@ -88,12 +88,10 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   /** Whether requests wait for a turn of the event loop. */
   #turning = false;
   readonly #gone = new AbortController();
-  #messagesReceived = 0;
-  #bytesReceived = 0;
   #messagesSent = 0;
   #bytesSent = 0;
+  /** Messages that are no requests (count). */
   #framesRefused = 0;
-  #messagesRefused = 0;
   #messagesDropped = 0;
   #sendsRefused = 0;
   #requestsFailed = 0;
@@ -113,8 +111,15 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     // Every handler may add listeners to it, any number of them.
     setMaxListeners(0, this.#gone.signal);
     this.#resolved = resolved;
-    this.#framing = createFraming(resolved.codec, singleFramingOptions(resolved));
-    this.#encoder = new SingleEncoder(this.#framing, resolved.messageBytesMax);
+    const framing = createFraming(resolved.codec, singleFramingOptions(resolved));
+    this.#encoder = new SingleEncoder(framing, resolved.messageBytesMax);
+    this.#reader = new RequestReader<Request>({
+      framing,
+      limits: resolved,
+      schema: resolved.schema,
+      closed: this.#gone.signal,
+      onRefused: (error) => this.report(error),
+    });
     this.#hearsLosses = reportLosses(this.channel.native);
     this.#replies = new ReplyWriter({
       send: (frames) => this.channel.send([...frames]),
@@ -159,16 +164,17 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   }
 
   override stats(): SocketStats {
+    const { messages, bytes, framesRefused, messagesRefused } = this.#reader.counts;
     return {
       ...NO_STATS,
       messagesSent: this.#messagesSent,
       framesSent: this.#messagesSent,
       bytesSent: this.#bytesSent,
-      messagesReceived: this.#messagesReceived,
-      framesReceived: this.#messagesReceived,
-      bytesReceived: this.#bytesReceived,
-      framesRefused: this.#framesRefused,
-      messagesRefused: this.#messagesRefused,
+      messagesReceived: messages,
+      framesReceived: messages,
+      bytesReceived: bytes,
+      framesRefused: this.#framesRefused + framesRefused,
+      messagesRefused,
       messagesDropped: this.#messagesDropped,
       sendsRefused: this.#sendsRefused,
       requestsFailed: this.#requestsFailed,
@@ -290,8 +296,8 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     let stage: "reading" | "handling" | "replying" = "reading";
     let frames: Buffer[];
     try {
-      const beside = this.#headers(headers);
-      const decoded = this.#request(body);
+      const beside = this.#reader.headers(headers);
+      const decoded = this.#reader.value(body);
       const request = decoded instanceof Promise ? await decoded : decoded;
       const context = new RequestContext(envelope[0]!, this.#gone.signal, beside);
       stage = "handling";
@@ -300,7 +306,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
       const { replySchema } = this.#resolved;
       const checked = replySchema === null ? null : checkOutgoing(replySchema, reply, "the reply");
       frames = [this.#encoder.encode(reply)];
-      if (checked !== null) await this.#untilClosed(checked);
+      if (checked !== null) await untilClosed(checked, this.#gone.signal);
     } catch (error) {
       frames = errorFrames(error);
       // An error of a request that cannot be decoded was reported where it was read.
@@ -327,50 +333,6 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     if (this.channel.closed || isAnswer(error)) return;
     this.#requestsFailed += 1;
     this.events.emit("requestFailed", { peer: peerIdOf(routingId), error });
-  }
-
-  #headers(frame: Buffer | null): MessageHeaders {
-    if (frame === null) return NO_HEADERS;
-    try {
-      return splitHeaders(frame, 1, this.#resolved)[0]!;
-    } catch (error) {
-      this.#framesRefused += 1;
-      this.report(error as BrokerlessError);
-      throw error;
-    }
-  }
-
-  #request(body: Buffer): Request | Promise<Request> {
-    let values: unknown[];
-    try {
-      values = this.#framing.decode(body);
-    } catch (error) {
-      this.#framesRefused += 1;
-      this.report(error as BrokerlessError);
-      throw error;
-    }
-    this.#messagesReceived += 1;
-    this.#bytesReceived += body.length;
-    const { schema } = this.#resolved;
-    return schema === null ? (values[0] as Request) : this.#checkRequest(schema, values);
-  }
-
-  async #checkRequest(schema: Schema, values: unknown[]): Promise<Request> {
-    const bad: BrokerlessError[] = [];
-    const checked = filterIncoming<Request>(schema, values, (error) => bad.push(error));
-    const kept = checked instanceof Promise ? await this.#untilClosed(checked) : checked;
-    if (bad.length === 0) return kept[0] as Request;
-    this.#messagesRefused += 1;
-    this.report(bad[0]!);
-    throw bad[0];
-  }
-
-  /** A schema may never settle: closing the socket ends the wait, and no handler is begun after that. */
-  #untilClosed<T>(checked: Promise<T>): Promise<T> {
-    return wait<T>("a check by the schema", { signal: this.#gone.signal }, (settle) => {
-      checked.then(settle.resolve, settle.reject);
-      return () => {};
-    });
   }
 
   #onSent({ peer, frames, number }: SendableReply): void {

@@ -731,7 +731,13 @@ export const STUCK_MUTANTS: readonly Mutant[] = [
   {
     rule: STUCK_RULE,
     name: "a replier waits for its schema after close()",
-    edits: [[REPLIER, "await this.#untilClosed(checked) : checked", "await checked : checked"]],
+    edits: [
+      [
+        "plain/request/request-reader",
+        "await untilClosed(checked, this.#options.closed) : checked",
+        "await checked : checked",
+      ],
+    ],
     hunt: [STUCK, "serve of a Replier whose schema is stuck"],
   },
   {
@@ -740,7 +746,7 @@ export const STUCK_MUTANTS: readonly Mutant[] = [
     edits: [
       [
         REPLIER,
-        "if (checked !== null)\n                await this.#untilClosed(checked);",
+        "if (checked !== null)\n                await untilClosed(checked, this.#gone.signal);",
         "if (checked !== null) await checked;",
       ],
     ],
