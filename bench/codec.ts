@@ -5,7 +5,7 @@
  * prints nanoseconds for each value: minimum, median and maximum of the rounds.
  */
 import { Packr, Unpackr } from "msgpackr";
-import { createFraming } from "../lib/batch/framing.ts";
+import { createFraming } from "../lib/batch/framing/create-framing.ts";
 import { ByteWriter } from "../lib/codec/byte-writer.ts";
 import type { Codec } from "../lib/codec/codec.ts";
 import { json } from "../lib/codec/json.ts";

@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import { TURN_MS_MAX } from "../clock.ts";
 import { ASIDE_SLAB_BYTES, ByteWriter } from "../codec/byte-writer.ts";
 import { tooManyBytes } from "../codec/elements.ts";
-import type { Framing } from "./framing.ts";
+import type { Framing } from "./framing/framing.ts";
 import { joinHeaders } from "./headers.ts";
 import { HEADER_BYTES_MIN } from "./headers-bound.ts";
 

@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import type { FramingOptions } from "../batch/framing.ts";
+import type { FramingOptions } from "../batch/framing/create-framing.ts";
 import type { FrameHeaderLimits } from "../batch/headers.ts";
 import { headersTogetherMax } from "../batch/headers-bound.ts";
 import type { Codec } from "../codec/codec.ts";

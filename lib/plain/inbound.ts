@@ -1,4 +1,5 @@
-import { createFraming, type Framing } from "../batch/framing.ts";
+import { createFraming } from "../batch/framing/create-framing.ts";
+import type { Framing } from "../batch/framing/framing.ts";
 import {
   type FrameHeaderLimits,
   type MessageHeaders,

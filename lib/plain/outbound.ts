@@ -1,5 +1,5 @@
 import { Batcher } from "../batch/batcher.ts";
-import { createFraming } from "../batch/framing.ts";
+import { createFraming } from "../batch/framing/create-framing.ts";
 import { encodeHeaders, type HeaderLimits } from "../batch/headers.ts";
 import { headersTogetherMax } from "../batch/headers-bound.ts";
 import type { Codec } from "../codec/codec.ts";

@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { createFraming } from "../batch/framing.ts";
+import { createFraming } from "../batch/framing/create-framing.ts";
 import { peerIdOf } from "../core/peer-id.ts";
 import { OpenWork } from "../core/queue/open-work.ts";
 import { closedError } from "../core/queue/receive-queue.ts";

@@ -1,4 +1,5 @@
-import { createFraming, type Framing } from "../batch/framing.ts";
+import { createFraming } from "../batch/framing/create-framing.ts";
+import type { Framing } from "../batch/framing/framing.ts";
 import { encodeHeaders, joinHeaders, type MessageHeaders } from "../batch/headers.ts";
 import { strangerAt } from "../core/events/peer.ts";
 import { Turns } from "../core/queue/turns.ts";

@@ -3,7 +3,7 @@ import { performance } from "node:perf_hooks";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { Batcher, type BatcherLimits } from "../../lib/batch/batcher.ts";
-import type { Framing } from "../../lib/batch/framing.ts";
+import type { Framing } from "../../lib/batch/framing/framing.ts";
 import { range } from "../support/fixtures.ts";
 
 /** A value: its number, and how many bytes it takes. */

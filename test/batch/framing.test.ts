@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { createFraming } from "../../lib/batch/framing.ts";
+import { createFraming } from "../../lib/batch/framing/create-framing.ts";
 import { ByteWriter } from "../../lib/codec/byte-writer.ts";
 import type { Codec } from "../../lib/codec/codec.ts";
 import { json } from "../../lib/codec/json.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createFraming } from "../../lib/batch/framing.ts";
+import { createFraming } from "../../lib/batch/framing/create-framing.ts";
 import { ByteWriter } from "../../lib/codec/byte-writer.ts";
 import type { Codec, Delimiter } from "../../lib/codec/codec.ts";
 import { BrokerlessError } from "../../lib/errors.ts";

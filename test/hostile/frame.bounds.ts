@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createFraming } from "../../lib/batch/framing.ts";
+import { createFraming } from "../../lib/batch/framing/create-framing.ts";
 import { encodeHeaders, joinHeaders, splitHeaders } from "../../lib/batch/headers.ts";
 import { msgpack } from "../../lib/codec/msgpack/msgpack.ts";
 import {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { createFraming } from "../../lib/batch/framing.ts";
+import { createFraming } from "../../lib/batch/framing/create-framing.ts";
 import { msgpack } from "../../lib/codec/msgpack/msgpack.ts";
 import type { Schema } from "../../lib/core/schema.ts";
 import type { SendOptions } from "../../lib/core/send-options.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { createFraming } from "../../lib/batch/framing.ts";
+import { createFraming } from "../../lib/batch/framing/create-framing.ts";
 import { ByteWriter } from "../../lib/codec/byte-writer.ts";
 import { type Codec, json, msgpack, raw } from "../../lib/index.ts";
 import { errorFrames, openReply, readError } from "../../lib/plain/request/request-envelope.ts";

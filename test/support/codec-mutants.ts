@@ -114,13 +114,17 @@ export const OWN_CODEC_MUTANTS: readonly Mutant[] = [
   {
     rule: "0077",
     name: "a mark of a length is taken for that of raw",
-    edits: [["batch/codec-marks", 'maker === "raw" && codec.delimiter === "length"', "false"]],
+    edits: [
+      ["batch/framing/codec-marks", 'maker === "raw" && codec.delimiter === "length"', "false"],
+    ],
     hunt: [OWN, "an error of its decode is reported and kept as cause"],
   },
   {
     rule: "0077",
     name: "a frame that may be another's hides what the codec threw",
-    edits: [["batch/codec-marks", "mismatch(codec, maker, { cause })", "mismatch(codec, maker)"]],
+    edits: [
+      ["batch/framing/codec-marks", "mismatch(codec, maker, { cause })", "mismatch(codec, maker)"],
+    ],
     hunt: [OWN, "where a frame may come from another codec"],
   },
   {

@@ -107,32 +107,35 @@ export const HEADERS_BOUND_MUTANTS: readonly Mutant[] = (
 });
 
 const MARKS = "batch/codec-marks";
-const FRAMING = "batch/framing";
+const SELF_FRAMING = "batch/framing/self-framing";
+const LINE_FRAMING = "batch/framing/line-framing";
 
 /** What tells frames of one codec from those of another. */
 export const MARK_MUTANTS: readonly Mutant[] = [
   {
     rule: "0077",
     name: "a message that is a small integer begins like JSON",
-    edits: [[FRAMING, "if (byte >= FIXINT_END)", "if (true)"]],
+    edits: [[SELF_FRAMING, "if (byte >= FIXINT_END)", "if (true)"]],
     hunt: [MARKS, "a batched frame of msgpack is refused by json"],
   },
   {
     rule: "0077",
     name: "a line of JSON ends like any other",
-    edits: [[FRAMING, "this.#isMarked ? LINE_END : LINE_END.subarray(1)", "LINE_END.subarray(1)"]],
+    edits: [
+      [LINE_FRAMING, "this.#isMarked ? LINE_END : LINE_END.subarray(1)", "LINE_END.subarray(1)"],
+    ],
     hunt: [MARKS, "a batched frame of msgpack is refused by json"],
   },
   {
     rule: "0077",
     name: "nobody looks whose frame it is",
-    edits: [[MARKS, "maker !== null && maker !== codec.name)\n", "false)\n"]],
+    edits: [["batch/framing/codec-marks", "maker !== null && maker !== codec.name)\n", "false)\n"]],
     hunt: [MARKS, "a batched frame of raw is refused"],
   },
   {
     rule: "0077",
     name: "what ends like JSON is taken for it",
-    edits: [[MARKS, "(length > SURE_BYTES_MAX || isJson(frame))", "true"]],
+    edits: [["batch/framing/codec-marks", "(length > SURE_BYTES_MAX || isJson(frame))", "true"]],
     hunt: [MARKS, "frames that peers of other libraries write are read unchanged"],
   },
 ];

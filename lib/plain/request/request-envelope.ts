@@ -1,4 +1,4 @@
-import type { Framing } from "../../batch/framing.ts";
+import type { Framing } from "../../batch/framing/framing.ts";
 import { ByteWriter } from "../../codec/byte-writer.ts";
 import { tooManyBytes } from "../../codec/elements.ts";
 import { BrokerlessError, RemoteError } from "../../errors.ts";

@@ -1,4 +1,4 @@
-import type { Framing } from "../../batch/framing.ts";
+import type { Framing } from "../../batch/framing/framing.ts";
 import {
   type FrameHeaderLimits,
   type MessageHeaders,

@@ -1,6 +1,6 @@
-import type { Codec } from "../codec/codec.ts";
-import { BrokerlessError } from "../errors.ts";
-import { thrownText } from "../handler-error.ts";
+import type { Codec } from "../../codec/codec.ts";
+import { BrokerlessError } from "../../errors.ts";
+import { thrownText } from "../../handler-error.ts";
 
 /**
  * Prefix of each value of a codec with the delimiter `"length"`: a byte that neither MessagePack
