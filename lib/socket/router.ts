@@ -19,7 +19,7 @@ import { bodyBehind, type Envelope, Inbound } from "../plain/inbound.ts";
 import { Route } from "../plain/route.ts";
 import { Routes } from "../plain/routes.ts";
 import type { Role } from "../role.ts";
-import { errnoOf } from "../transport/native/native.ts";
+import { errnoOf } from "../transport/native/errno.ts";
 import { sendWithRetry } from "../transport/send-with-retry.ts";
 import { quiet, type WaitOptions } from "../wait.ts";
 

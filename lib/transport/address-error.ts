@@ -1,5 +1,5 @@
 import { BrokerlessError } from "../errors.ts";
-import { errnoOf } from "./native/native.ts";
+import { errnoOf } from "./native/errno.ts";
 
 /**
  * @param verb operation on the address, such as `bind`

@@ -7,6 +7,7 @@ import type { GateLimits } from "./gate/gate-reader.ts";
 import { GatedListener } from "./gate/gated-listener.ts";
 import { bindFreeName, isInproc } from "./inproc/inproc-endpoints.ts";
 import type { Address } from "./native/address.ts";
+import { bindTo, disconnectFrom } from "./native/errno.ts";
 import { bindFreePath, hasFile } from "./native/ipc-path.ts";
 import type { NativeKind, NativeSettings } from "./native/native.ts";
 import { takingDescriptors } from "./native/out-of-descriptors.ts";
@@ -94,7 +95,7 @@ export class Binder {
     // zeromq's unbind blocks the socket meanwhile; with libzmq, disconnect ends a bound endpoint
     // too.
     if (isInproc(address)) inproc.release(address);
-    else native.disconnect(nativeName);
+    else disconnectFrom(native, nativeName);
     this.#refusedBefore += this.#gates.get(address)?.refused ?? 0;
     this.#gates.delete(address);
     calls.wake();
@@ -167,7 +168,7 @@ export class Binder {
       file?.publish();
     } catch (error) {
       file?.remove();
-      if (nativeName !== null) native.disconnect(nativeName);
+      if (nativeName !== null) disconnectFrom(native, nativeName);
       throw error;
     }
     const resolved = transport === "tcp" ? nativeName.replace(MAPPED_IPV4, "$1") : text;
@@ -183,7 +184,7 @@ export class Binder {
       inproc.bind(endpoint);
       return endpoint;
     }
-    native.bindSync(endpoint);
+    bindTo(native, endpoint);
     return native.lastEndpoint ?? endpoint;
   }
 
@@ -194,10 +195,10 @@ export class Binder {
       address,
       bindInner: (inner) => {
         this.#assertOpen();
-        native.bindSync(inner);
+        bindTo(native, inner);
       },
       unbindInner: (inner) => {
-        if (!native.closed) native.disconnect(inner);
+        if (!native.closed) disconnectFrom(native, inner);
       },
       limits,
       mechanism: security instanceof ServerIdentity ? "CURVE" : "NULL",

@@ -19,6 +19,7 @@ import type { PeerChange } from "./monitor/peer-count.ts";
 import { PeerWatch } from "./monitor/peer-watch.ts";
 import type { Address } from "./native/address.ts";
 import { forgetChannel, rememberChannel } from "./native/channel-registry.ts";
+import { disconnectFrom } from "./native/errno.ts";
 import { NamedHosts, resolveBySystem } from "./native/named-hosts.ts";
 import {
   type NativeKind,
@@ -282,7 +283,7 @@ export class Channel {
     const { bound } = this.#endpoints;
     const released = this.#binder.close();
     // Closing frees an inproc name only later, in a thread of libzmq.
-    for (const each of bound) if (isInproc(each)) this.native.disconnect(each);
+    for (const each of bound) if (isInproc(each)) disconnectFrom(this.native, each);
     this.#inproc.close(this.#hasSent ? this.native.linger : 0);
     if (!this.#watch.started) forgetChannel(this);
     this.#guard.release();

@@ -3,6 +3,7 @@ import { describe } from "../options.ts";
 import { addressError } from "./address-error.ts";
 import { isInproc } from "./inproc/inproc-endpoints.ts";
 import type { Address } from "./native/address.ts";
+import { connectTo, disconnectFrom } from "./native/errno.ts";
 import { hasHostName, type Move, type NamedHosts } from "./native/named-hosts.ts";
 import { takingDescriptors } from "./native/out-of-descriptors.ts";
 import type { SocketParts } from "./socket-parts.ts";
@@ -43,7 +44,7 @@ export class Connector {
       return;
     }
     try {
-      native.connect(text);
+      connectTo(native, text);
     } catch (cause) {
       throw addressError("connect to", text, cause);
     }
@@ -65,7 +66,7 @@ export class Connector {
     watch.forget(address);
     if (place === null || isParked) return;
     if (isInproc(address)) inproc.release(address);
-    else native.disconnect(place);
+    else disconnectFrom(native, place);
     calls.wake();
     calls.nudgeLater();
   }
@@ -74,7 +75,7 @@ export class Connector {
   move({ address, from, to }: Move): void {
     if (this.#closed) return;
     const { native, endpoints, watch, calls } = this.#parts;
-    if (from !== null && !watch.isParked(address)) native.disconnect(from);
+    if (from !== null && !watch.isParked(address)) disconnectFrom(native, from);
     watch.moved(address);
     endpoints.move(address, to);
     const { ipv6 } = native;
@@ -83,7 +84,7 @@ export class Connector {
     // it only affects the next connect.
     if (isV6 !== ipv6) native.ipv6 = isV6;
     try {
-      native.connect(to);
+      connectTo(native, to);
     } catch (cause) {
       this.#options.onProblem(addressError("connect to", address, cause));
     } finally {
@@ -103,7 +104,7 @@ export class Connector {
     try {
       takingDescriptors(() => inproc.connected(address));
     } catch (error) {
-      native.disconnect(address);
+      disconnectFrom(native, address);
       throw error;
     }
   }

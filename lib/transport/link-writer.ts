@@ -1,5 +1,6 @@
 import type { Channel } from "./channel.ts";
-import { errnoOf, type NativeMessage } from "./native/native.ts";
+import { errnoOf } from "./native/errno.ts";
+import type { NativeMessage } from "./native/native.ts";
 import { afterPause, pauseMs } from "./send-with-retry.ts";
 
 /** Upper limit of the pauses, which grow with the wait (milliseconds). */

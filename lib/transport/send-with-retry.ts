@@ -1,5 +1,6 @@
 import type { Channel } from "./channel.ts";
-import { errnoOf, type NativeMessage } from "./native/native.ts";
+import { errnoOf } from "./native/errno.ts";
+import type { NativeMessage } from "./native/native.ts";
 
 /** Upper limit of the pauses between attempts, which grow from one millisecond (milliseconds). */
 const PAUSE_MS_MAX = 16;

@@ -72,6 +72,7 @@ assertHunted(
     "plain/request/request-envelope.test.ts",
     "plain/routes.test.ts",
     "sim/watched.test.ts",
+    "transport/native/errno.test.ts",
     "transport/native/router-ids.test.ts",
     "runtime.test.ts",
   ],

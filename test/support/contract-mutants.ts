@@ -458,13 +458,84 @@ export const RECEIVE_MUTANTS: readonly Mutant[] = [
 
 const WITHOUT_PAUSE = ["contract/subscriptions", "one behind another, without a pause"] as const;
 
+const ERRNO = "transport/native/errno";
+const NO_OTHER_FILE = [ERRNO, "no other file calls what a signal can interrupt"] as const;
+
 /** What lets a process be profiled. */
 export const SIGNAL_MUTANTS: readonly Mutant[] = [
   {
-    rule: "0009",
+    rule: "0001",
     name: "a signal ends a call of libzmq",
-    edits: [["transport/native/uninterrupted", 'errnoOf(error) !== "EINTR"', "true"]],
+    edits: [[ERRNO, 'errnoOf(error) !== "EINTR"', "true"]],
     hunt: ["transport/native/router-ids", "a signal to the process"],
+  },
+  {
+    rule: "0001",
+    name: "a signal ends a connect",
+    edits: [[ERRNO, "uninterrupted(() => native.connect(address))", "native.connect(address)"]],
+    hunt: [ERRNO, "errno: connect is repeated"],
+  },
+  {
+    rule: "0001",
+    name: "a signal ends a disconnect",
+    edits: [
+      [ERRNO, "uninterrupted(() => native.disconnect(address))", "native.disconnect(address)"],
+    ],
+    hunt: [ERRNO, "errno: disconnect is repeated"],
+  },
+  {
+    rule: "0001",
+    name: "a signal ends a bind",
+    edits: [[ERRNO, "uninterrupted(() => native.bindSync(address))", "native.bindSync(address)"]],
+    hunt: [ERRNO, "errno: bindSync is repeated"],
+  },
+  {
+    rule: "0001",
+    name: "a signal ends the start of a monitor",
+    edits: [[ERRNO, "uninterrupted(() => native.events)", "native.events"]],
+    hunt: [ERRNO, "a monitor is started again"],
+  },
+  {
+    rule: "0001",
+    name: "the name of the monitor that a signal left is taken",
+    edits: [[ERRNO, 'errnoOf(error) !== "EADDRINUSE"', "true"]],
+    hunt: [ERRNO, "a monitor waits until libzmq has freed the name"],
+  },
+  {
+    rule: "0001",
+    name: "a monitor whose name stays taken is started for ever",
+    edits: [[ERRNO, "tries === NAME_TRIES_MAX", "false"]],
+    hunt: [ERRNO, "a name that is never freed"],
+  },
+  {
+    rule: "0001",
+    name: "a call that is interrupted for ever is repeated for long",
+    edits: [[ERRNO, "tries === TRIES_MAX", "tries === 1e5"]],
+    hunt: [ERRNO, "a call that is interrupted for ever"],
+  },
+  {
+    rule: "0001",
+    name: "a monitor is started past what repeats",
+    edits: [["transport/monitor/peer-watch", "monitorOf(native)", "native.events"]],
+    hunt: NO_OTHER_FILE,
+  },
+  {
+    rule: "0001",
+    name: "a lost connection is dialled past what repeats",
+    edits: [["transport/monitor/peer-watch", "connectTo(native, place)", "native.connect(place)"]],
+    hunt: NO_OTHER_FILE,
+  },
+  {
+    rule: "0001",
+    name: "an address is released past what repeats",
+    edits: [
+      [
+        "transport/binder",
+        "else\n            disconnectFrom(native, nativeName)",
+        "else\n            native.disconnect(nativeName)",
+      ],
+    ],
+    hunt: NO_OTHER_FILE,
   },
 ];
 

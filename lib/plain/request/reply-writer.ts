@@ -1,5 +1,5 @@
 import { Turns } from "../../core/queue/turns.ts";
-import { errnoOf } from "../../transport/native/native.ts";
+import { errnoOf } from "../../transport/native/errno.ts";
 import type { RequestingPeer } from "./requesting-peers.ts";
 
 /** Longest pause between two attempts; pauses grow from one millisecond (milliseconds). */

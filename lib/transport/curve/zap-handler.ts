@@ -1,5 +1,6 @@
 import { type Context, Router } from "zeromq";
 import { forgetChannel, rememberChannel } from "../native/channel-registry.ts";
+import { bindTo, disconnectFrom } from "../native/errno.ts";
 import { encodeReply, parseRequest } from "./zap-request.ts";
 
 /** The endpoint where libzmq expects a ZAP handler, in the context of the socket. */
@@ -41,7 +42,7 @@ export class ZapHandler {
       this.#socket.linger = 0;
       // Each send settles at once; otherwise a waiting one would make the next throw EBUSY.
       this.#socket.sendTimeout = 0;
-      this.#socket.bindSync(ZAP_ENDPOINT);
+      bindTo(this.#socket, ZAP_ENDPOINT);
     } catch (error) {
       this.#socket.close();
       throw error;
@@ -57,7 +58,7 @@ export class ZapHandler {
     forgetChannel(this);
     // Closing frees the endpoint only later, in libzmq's reaper thread. disconnect() is the same
     // call as unbind() for libzmq, but synchronous.
-    if (!this.#socket.closed) this.#socket.disconnect(ZAP_ENDPOINT);
+    if (!this.#socket.closed) disconnectFrom(this.#socket, ZAP_ENDPOINT);
     this.#socket.close();
   }
 

@@ -1,6 +1,7 @@
 import { type Context, Pull, Push, type Socket } from "zeromq";
 import { BrokerlessError } from "../../errors.ts";
 import { forgetChannel, rememberChannel } from "../native/channel-registry.ts";
+import { bindTo, connectTo, monitorOf } from "../native/errno.ts";
 import { decodeKey, generateKeyPair, type KeyPair } from "./curve.ts";
 import { ClientIdentity, ServerIdentity } from "./security.ts";
 import type { ZapDomain, ZapRegistration } from "./zap-domain.ts";
@@ -37,7 +38,7 @@ export async function selfTest(secured: TestedContext): Promise<void> {
     server.linger = 0;
     identity.applyTo(server, domain.name);
     doorbell.attach(server);
-    server.bindSync("tcp://127.0.0.1:*");
+    bindTo(server, "tcp://127.0.0.1:*");
     const address = server.lastEndpoint ?? "";
     for (const [client, wanted] of [
       [generateKeyPair(), "refused"],
@@ -69,7 +70,7 @@ interface Knock {
  */
 function remember(socket: Socket): void {
   // A closed socket would create a new monitor, which throws.
-  const { events } = socket;
+  const events = monitorOf(socket);
   const closable = {
     closeNow: (): void => socket.close(),
     closeMonitor: (): void => events.close(),
@@ -87,7 +88,7 @@ async function knock(doorbell: Doorbell, { client, serverKey, address }: Knock):
     push.reconnectInterval = -1;
     new ClientIdentity(client, serverKey).applyTo(push);
     const verdict = doorbell.next();
-    push.connect(address);
+    connectTo(push, address);
     return await verdict;
   } finally {
     push.close();
@@ -100,8 +101,9 @@ class Doorbell {
   #broken = false;
 
   attach(server: Socket): void {
-    server.events.on("handshake", () => this.ring("admitted"));
-    server.events.on("handshake:error:auth", () => this.ring("refused"));
+    const events = monitorOf(server);
+    events.on("handshake", () => this.ring("admitted"));
+    events.on("handshake:error:auth", () => this.ring("refused"));
   }
 
   ring(verdict: Verdict): void {

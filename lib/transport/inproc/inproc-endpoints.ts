@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { errnoOf, type NativeKind, type NativeSocket } from "../native/native.ts";
+import { bindTo, connectTo, disconnectFrom, errnoOf } from "../native/errno.ts";
+import type { NativeKind, NativeSocket } from "../native/native.ts";
 import { bindPresence, connectPresence, type Presence } from "./presence.ts";
 
 /** Pause between two attempts to bind a name (milliseconds). */
@@ -49,7 +50,7 @@ export class InprocEndpoints {
    */
   bind(address: string): void {
     const { native, onJoined: joined, onEnded: ended } = this.#options;
-    native.bindSync(address);
+    bindTo(native, address);
     try {
       this.#presences.set(address, bindPresence(address, { joined, ended }));
     } catch (error) {
@@ -63,7 +64,7 @@ export class InprocEndpoints {
     const { native, kind, onJoined, onEnded, onTouched } = this.#options;
     const sends = kind !== "pull" && kind !== "sub";
     const connect = (): void => {
-      native.connect(address);
+      connectTo(native, address);
       onTouched();
     };
     const lost = (): void => {
@@ -130,7 +131,7 @@ export class InprocEndpoints {
    */
   #disconnect(address: string): void {
     try {
-      this.#options.native.disconnect(address);
+      disconnectFrom(this.#options.native, address);
     } catch (error) {
       if (errnoOf(error) !== "ENOENT") throw error;
     }

@@ -1,4 +1,5 @@
 import { Dealer, Router } from "zeromq";
+import { bindTo, connectTo, disconnectFrom } from "../native/errno.ts";
 
 /** Suffix of the presence endpoint of an inproc address. A NUL cannot occur in a user's address. */
 const SUFFIX = "#presence";
@@ -53,7 +54,7 @@ export interface Presence {
  */
 export function bindPresence(address: string, listener: PresenceListener): Presence {
   const router = openRouter();
-  router.bindSync(address + SUFFIX);
+  bindTo(router, address + SUFFIX);
   const peers = new Map<string, Buffer>();
   void readAll(router, ([id, word]) => {
     const key = id!.toString("latin1");
@@ -69,7 +70,7 @@ export function bindPresence(address: string, listener: PresenceListener): Prese
       const word = farewell === "cut" ? CUT : GONE;
       for (const id of peers.values()) void router.send([id, word]).catch(ignore);
       // Closing frees the name only later, in a thread of libzmq.
-      router.disconnect(address + SUFFIX);
+      disconnectFrom(router, address + SUFFIX);
       router.close();
     },
   };
@@ -158,10 +159,10 @@ function sweep(address: string): Promise<void> {
   const router = openRouter();
   const data = openRouter();
   try {
-    data.bindSync(address);
-    data.disconnect(address);
-    router.bindSync(address + SUFFIX);
-    router.disconnect(address + SUFFIX);
+    bindTo(data, address);
+    disconnectFrom(data, address);
+    bindTo(router, address + SUFFIX);
+    disconnectFrom(router, address + SUFFIX);
   } catch {
     // Another socket has bound the address, which releases the connectors.
   }
@@ -190,7 +191,7 @@ function openDealer(address: string): Dealer {
   dealer.linger = 0;
   dealer.sendTimeout = 0;
   dealer.sendHighWaterMark = 0;
-  dealer.connect(address + SUFFIX);
+  connectTo(dealer, address + SUFFIX);
   void dealer.send(HERE).catch(ignore);
   return dealer;
 }

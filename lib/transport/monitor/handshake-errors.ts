@@ -1,5 +1,5 @@
 import { BrokerlessError } from "../../errors.ts";
-import { errnoOf } from "../native/native.ts";
+import { errnoOf } from "../native/errno.ts";
 import type { Endpoint } from "./address-book.ts";
 
 /**

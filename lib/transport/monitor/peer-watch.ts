@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Observer } from "zeromq";
 import type { BrokerlessError } from "../../errors.ts";
+import { connectTo, disconnectFrom, monitorOf } from "../native/errno.ts";
 import type { NamedHosts } from "../native/named-hosts.ts";
 import type { NativeSocket } from "../native/native.ts";
 import type { AddressBook, Endpoint } from "./address-book.ts";
@@ -72,7 +73,7 @@ export class PeerWatch {
   start(): void {
     if (this.#monitor !== null) return;
     const { native, endpoints, onEnd } = this.#options;
-    const { events } = native;
+    const events = monitorOf(native);
     this.#monitor = events;
     for (const type of ["connect", "connect:delay", "connect:retry"] as const) {
       events.on(type, ({ address }) => endpoints.learn(address));
@@ -120,11 +121,11 @@ export class PeerWatch {
     if (this.#monitor === null || native.closed) return;
     const nobody = `ipc://@brokerless.${randomBytes(12).toString("hex")}`;
     const failed = this.released(nobody);
-    native.connect(nobody);
+    connectTo(native, nobody);
     onTouched();
     await failed;
     if (native.closed) return;
-    native.disconnect(nobody);
+    disconnectFrom(native, nobody);
     onTouched();
   }
 
@@ -251,7 +252,7 @@ export class PeerWatch {
     if (native.closed || place === null || this.#parked.has(address)) return;
     this.#redialer.onLost(address);
     this.#parked.add(address);
-    native.disconnect(place);
+    disconnectFrom(native, place);
     onTouched();
   }
 
@@ -260,8 +261,8 @@ export class PeerWatch {
     const { native, endpoints } = this.#options;
     const place = endpoints.placeOf(address);
     if (native.closed || place === null || !endpoints.isConnected(address)) return;
-    if (!this.#parked.delete(address)) native.disconnect(place);
-    native.connect(place);
+    if (!this.#parked.delete(address)) disconnectFrom(native, place);
+    connectTo(native, place);
     this.#options.onTouched();
   }
 }

@@ -1,11 +1,5 @@
-import {
-  errnoOf,
-  type NativeKind,
-  type NativeMessage,
-  type NativeSocket,
-  type NativeText,
-} from "./native.ts";
-import { uninterrupted } from "./uninterrupted.ts";
+import { connectTo, disconnectFrom, errnoOf, uninterrupted } from "./errno.ts";
+import type { NativeKind, NativeMessage, NativeSocket, NativeText } from "./native.ts";
 
 /** State checks of an idle socket after an endpoint was released, at growing pauses (count). */
 const NUDGES = 10;
@@ -129,8 +123,8 @@ export class NativeCalls {
    */
   wake(): void {
     if (this.#underWay === 0) return;
-    this.#native.connect(NOWHERE);
-    this.#native.disconnect(NOWHERE);
+    connectTo(this.#native, NOWHERE);
+    disconnectFrom(this.#native, NOWHERE);
   }
 
   /**

@@ -218,8 +218,3 @@ export function reportLosses(native: NativeSocket): boolean {
   setNativeOption(native, ROUTER_NOTIFY, NOTIFY_DISCONNECT);
   return true;
 }
-
-/** The errno name in a zeromq error, such as `EADDRINUSE`; empty where there is none. */
-export function errnoOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
-}

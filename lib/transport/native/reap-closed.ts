@@ -1,5 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { Push } from "zeromq";
+import { bindTo } from "./errno.ts";
 
 /**
  * Rounds of waiting (count). The work of a closed socket goes to and fro between libzmq's reaper
@@ -22,7 +23,7 @@ export function reapClosed(): void {
   const cell = new Int32Array(new SharedArrayBuffer(4));
   for (let round = 0; round < ROUNDS; round++) {
     const probe = new Push({});
-    probe.bindSync("tcp://127.0.0.1:*");
+    bindTo(probe, "tcp://127.0.0.1:*");
     const address = probe.lastEndpoint!;
     probe.close();
     while (!isFree(address) && performance.now() < untilMs) Atomics.wait(cell, 0, 0, 1);
@@ -32,7 +33,7 @@ export function reapClosed(): void {
 function isFree(address: string): boolean {
   const probe = new Push({});
   try {
-    probe.bindSync(address);
+    bindTo(probe, address);
     return true;
   } catch {
     return false;

@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { Dealer } from "zeromq";
+import { bindTo, connectTo, disconnectFrom, uninterrupted } from "./errno.ts";
 import type { NativeSocket } from "./native.ts";
-import { uninterrupted } from "./uninterrupted.ts";
 
 /** Upper limit of the nameless peers that a ROUTER has before it is bound (count). */
 const PEERS_MAX = 2_048;
@@ -26,18 +26,18 @@ export function skipRoutingIds(router: NativeSocket): void {
   const address = `inproc://brokerless.${randomBytes(12).toString("hex")}`;
   const dealer = new Dealer({});
   dealer.linger = 0;
-  uninterrupted(() => router.bindSync(address));
+  bindTo(router, address);
   let left = randomInt(PEERS_MAX);
   while (left > 0) {
     const count = Math.min(left, PEERS_AT_ONCE);
-    for (let peer = 0; peer < count; peer++) uninterrupted(() => dealer.connect(address));
+    for (let peer = 0; peer < count; peer++) connectTo(dealer, address);
     // libzmq adds and removes peers in whatever call comes next.
     uninterrupted(() => router.readable);
-    uninterrupted(() => dealer.disconnect(address));
+    disconnectFrom(dealer, address);
     uninterrupted(() => router.readable);
     uninterrupted(() => dealer.readable);
     left -= count;
   }
-  uninterrupted(() => router.disconnect(address));
+  disconnectFrom(router, address);
   dealer.close();
 }
