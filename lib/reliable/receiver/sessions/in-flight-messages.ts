@@ -91,6 +91,7 @@ export class InFlightMessages {
       if (item === null) continue;
       if (guarded !== 0) this.#guard.enter(stream, guarded);
       if (stream.window.waitingCount > 0) this.#waiting.add(stream);
+      this.#options.streams.review(stream);
       return { stream, item };
     }
     return null;
@@ -104,8 +105,8 @@ export class InFlightMessages {
   /** The application has finished with messages. */
   done(stream: ReceiverStream, first: number, last: number): void {
     stream.window.step({ type: "done", first, last });
-    if (stream.isEnded) this.#options.streams.review(stream);
-    else this.acks.done(stream);
+    if (!stream.isEnded) this.acks.done(stream);
+    this.#options.streams.review(stream);
     this.#guard.answered();
   }
 
@@ -120,7 +121,7 @@ export class InFlightMessages {
   reject(stream: ReceiverStream, seq: number, rejection: Rejection): void {
     const isHeld = stream.window.holds(seq);
     stream.window.step({ type: "rejected", first: seq, last: seq });
-    if (stream.isEnded) this.#options.streams.review(stream);
+    this.#options.streams.review(stream);
     this.#guard.answered();
     if (!isHeld) return;
     this.#rejections.add(stream, seq, rejection);
@@ -206,6 +207,6 @@ export class InFlightMessages {
     const ranges = stream.window.heldOf(first, last);
     stream.window.step({ type: "returned", first, last });
     sessions.tellRanges(stream, message, ranges);
-    if (stream.isEnded) streams.review(stream);
+    streams.review(stream);
   }
 }

@@ -9,7 +9,7 @@ import type { ReceiverStreams } from "./receiver-streams.ts";
 /** Dependencies of {@link ReceiverAcks}. */
 export interface ReceiverAcksOptions {
   readonly sessions: ReceiverSessions;
-  readonly streams: Pick<ReceiverStreams, "makeRoom">;
+  readonly streams: Pick<ReceiverStreams, "makeRoom" | "review">;
   /** Where it is remembered what was done; null: in memory alone. */
   readonly memory: InboxStore | null;
   readonly prefetch: number;
@@ -108,7 +108,10 @@ export class ReceiverAcks {
       },
     );
     this.#storing.add(stored);
-    await stored.finally(() => this.#storing.delete(stored));
+    await stored.finally(() => {
+      this.#storing.delete(stored);
+      this.#options.streams.review(stream);
+    });
   }
 
   /** Says what is done now. @returns resolves when it is with the transport, and no effect is on its way */
@@ -123,6 +126,7 @@ export class ReceiverAcks {
     if (stream.isEnded) return;
     stream.acking ??= this.#sayRemembered(stream).finally(() => {
       stream.acking = null;
+      this.#options.streams.review(stream);
     });
     await stream.acking;
   }

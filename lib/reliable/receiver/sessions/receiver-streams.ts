@@ -8,6 +8,7 @@ import { Window } from "../../../delivery/window/window.ts";
 import { BrokerlessError } from "../../../errors.ts";
 import type { InboxStore } from "./inbox-store.ts";
 import type { ReceiverLink, ReceiverStream } from "./receiver-stream.ts";
+import { RestingStreams } from "./resting-streams.ts";
 
 /** Dependencies of {@link ReceiverStreams}. */
 export interface ReceiverStreamsOptions {
@@ -39,6 +40,8 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
   readonly #options: ReceiverStreamsOptions;
   /** By the names of their histories. */
   readonly #streams = new Map<string, ReceiverStream>();
+  /** Those of them that have no session. */
+  readonly #resting = new RestingStreams((stream) => this.#isSpare(stream));
   readonly #limits: StreamLimits;
 
   constructor(options: ReceiverStreamsOptions, limits: StreamLimits = LIMITS) {
@@ -78,6 +81,7 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
       };
       this.#forgetIdle(links);
       this.#streams.set(key, stream);
+      this.#resting.add(stream);
     }
     return stream;
   }
@@ -86,6 +90,7 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
   begin(stream: ReceiverStream, link: ReceiverLink, welcome: Welcome): void {
     stream.cancelGrace?.();
     stream.cancelGrace = null;
+    this.#resting.delete(stream);
     stream.link = link;
     stream.welcome = welcome;
   }
@@ -102,6 +107,7 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
       this.review(stream);
     });
     memory?.rest(stream);
+    if (this.#streams.get(stream.key) === stream) this.#resting.add(stream);
     this.review(stream);
     this.#shedIdle();
   }
@@ -112,14 +118,14 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
     this.#options.memory?.forget(stream.key);
   }
 
-  /** Forgets a stream that has ended, when the application holds nothing of it any more. */
+  /**
+   * Something of a stream has changed by the application, by time, or in the inbox. Without a session nothing else tells
+   * what can be spared of it; one that has ended is forgotten when the application holds nothing of it any more.
+   */
   review(stream: ReceiverStream): void {
-    if (!stream.isEnded || stream.link !== null || stream.storing.size > 0) return;
-    const { window, key } = stream;
-    if (window.waitingCount + window.inHandCount > 0 && stream.cancelGrace !== null) return;
-    stream.cancelGrace?.();
-    stream.cancelGrace = null;
-    if (this.#streams.get(key) === stream) this.#streams.delete(key);
+    if (stream.link !== null) return;
+    if (isOver(stream)) this.#giveUp(stream);
+    else this.#resting.review(stream);
   }
 
   /**
@@ -134,7 +140,7 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
     if (forgotten === null) return false;
     const { key, isExact } = forgotten;
     const idle = this.#streams.get(key);
-    if (idle?.window.isIdle) this.#streams.delete(key);
+    if (idle?.window.isIdle) this.#forget(idle);
     if (!isExact) onProblem(forgottenError(`the inbox is full: ${memory!.fullness}`, key));
     return true;
   }
@@ -168,46 +174,53 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
 
   /** What waits of streams without a session is together no more than what one with a session may have. */
   #shedIdle(): void {
-    let bytes = 0;
-    for (const { link, window } of this.#streams.values()) {
-      if (link === null) bytes += window.waitingBytes;
-    }
-    for (const { link, window } of this.#streams.values()) {
-      if (bytes <= this.waitingBytesMax) return;
-      if (link !== null) continue;
-      bytes -= window.waitingBytes;
+    while (this.#resting.waitingBytes > this.waitingBytesMax) {
+      const stream = this.#resting.oldestWaiting!;
       // Its sender has it too, and gives it to us again, or to others.
-      window.release();
+      stream.window.release();
+      this.#resting.review(stream);
     }
   }
 
   /** Streams without a session are bounded too: of which nothing is to be remembered, they go first. */
   #forgetIdle(links: number): void {
     const { idleMax, restingMax } = this.#limits;
-    let spare = this.#streams.size - idleMax - links;
-    for (const stream of this.#streams.values()) {
-      if (spare <= 0) return;
-      if (!this.#isSpare(stream)) continue;
-      this.#streams.delete(stream.key);
-      spare -= 1;
+    while (this.#streams.size > idleMax + links) {
+      const spare = this.#resting.spare();
+      if (spare === null) break;
+      this.#forget(spare);
     }
     if (this.#streams.size <= restingMax + links) return;
-    for (const stream of this.#streams.values()) {
-      const { id, key, link } = stream;
-      if (link !== null) continue;
-      stream.cancelGrace?.();
-      stream.cancelGrace = null;
-      this.#streams.delete(key);
-      const text = `${restingMax} streams without a session are remembered`;
-      this.#options.onProblem(forgottenError(text, id));
-      return;
-    }
+    // One for each new one: where many have lost their sessions at once, most come back.
+    const { oldest } = this.#resting;
+    if (oldest === null) return;
+    this.#giveUp(oldest);
+    const text = `${restingMax} streams without a session are remembered`;
+    this.#options.onProblem(forgottenError(text, oldest.id));
+  }
+
+  /** Nobody waits for the sender any more. */
+  #giveUp(stream: ReceiverStream): void {
+    stream.cancelGrace?.();
+    stream.cancelGrace = null;
+    this.#forget(stream);
+  }
+
+  #forget(stream: ReceiverStream): void {
+    this.#resting.delete(stream);
+    if (this.#streams.get(stream.key) === stream) this.#streams.delete(stream.key);
   }
 
   #isSpare({ link, window, storing, acking, isRemembered }: ReceiverStream): boolean {
     if (link !== null || !window.isIdle || storing.size > 0 || acking !== null) return false;
     return window.doneSize === 0 || (this.#options.memory !== null && isRemembered);
   }
+}
+
+/** Whether a stream has ended, and the application holds nothing of it any more. */
+function isOver({ isEnded, storing, window, cancelGrace }: ReceiverStream): boolean {
+  if (!isEnded || storing.size > 0) return false;
+  return window.waitingCount + window.inHandCount === 0 || cancelGrace === null;
 }
 
 const MEASURE: BatchMeasure<Batch> = {
