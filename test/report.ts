@@ -11,6 +11,21 @@ const ERROR_LINES_MAX = 12;
 const SLOWEST_MAX = 10;
 /** Lines kept of what a file wrote on its standard error (count): they say why a file ended that reported no test. */
 const STDERR_LINES_MAX = 20;
+const NO_REASON = "no reason given";
+const FAILED = "=== Failed tests: ";
+/** The end of a report that names no failure. */
+export const NONE_FAILED: string = `${FAILED}0\n`;
+
+/**
+ * Whether the environment asks for it: with `BROKERLESS_SKIPS=refused` a test that is skipped has failed.
+ *
+ * @throws TypeError for another value, which would refuse nothing
+ */
+export function refusesSkips(): boolean {
+  const { BROKERLESS_SKIPS: asked = "" } = process.env;
+  if (asked === "" || asked === "refused") return asked === "refused";
+  throw new TypeError(`BROKERLESS_SKIPS must be "refused" or absent, got ${JSON.stringify(asked)}`);
+}
 
 /** The part of an event of the runner that is read here: it is the same from Node 20 on. */
 interface TestEvent {
@@ -44,6 +59,7 @@ interface Failure {
 
 /** Collects what the runner tells, in the order in which it tells it. */
 class Report {
+  readonly #refusesSkips = refusesSkips();
   readonly #failures: Failure[] = [];
   readonly #skipped: string[] = [];
   readonly #durations = new Map<string, number>();
@@ -62,7 +78,7 @@ class Report {
     if (type === "test:fail" && !data.todo) this.#fail(data, isFile);
     const { skip } = data;
     if (type === "test:pass" && skip !== undefined && skip !== false)
-      this.#skipped.push(`${this.#titleOf(file, nesting)}: ${skip || "no reason given"}`);
+      this.#skip(this.#titleOf(file, nesting), skip === true || skip === "" ? NO_REASON : skip);
   }
 
   text(): string {
@@ -73,9 +89,16 @@ class Report {
     lines.push("", `=== Skipped tests: ${this.#skipped.length}`, ...this.#skipped);
     for (const [index, failure] of this.#failures.entries())
       lines.push("", `=== Failure ${index + 1}`, failure.title, ...describe(failure));
-    lines.push("", `=== Failed tests: ${this.#failures.length}`);
+    lines.push("", `${FAILED}${this.#failures.length}`);
     for (const { title } of this.#failures) lines.push(title);
     return `\n${lines.join("\n")}\n`;
+  }
+
+  #skip(title: string, reason: string) {
+    this.#skipped.push(`${title}: ${reason}`);
+    if (!this.#refusesSkips) return;
+    const error = `skipped, which BROKERLESS_SKIPS=refused does not allow: ${reason}`;
+    this.#failures.push({ title: `${title} (skipped)`, error, notes: [] });
   }
 
   #fail({ nesting = 0, file = "", entryFile, details }: TestEvent["data"], isFile: boolean) {

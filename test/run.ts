@@ -1,7 +1,7 @@
 /**
  * Runs the test files with Node's own runner: all but the long ones and the slow negative controls, or those whose path
  * contains an argument; but none whose path contains an argument after its "!". The end of its output names the slowest
- * files and the failed tests.
+ * files and the failed tests, which with BROKERLESS_SKIPS=refused are the skipped ones too.
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,8 @@ Runs the test files with Node's own runner: all but the long ones, which npm run
 controls, which npm run mutants runs. .ci/run runs all three.
 
 PART    only those whose path contains one of these
-!PART   none whose path contains this`);
+!PART   none whose path contains this
+With BROKERLESS_SKIPS=refused in the environment a test that is skipped has failed.`);
 
 /** Files that start, kill or measure processes for minutes. */
 const LONG = [

@@ -83,7 +83,7 @@ function checkFailedSync({ calls, lines }: Observed, where: string): void {
 
 test("strace: system calls that fail in the kernel lose nothing, and a failed sync is not retried", async (t) => {
   const isThere =
-    spawnSync("strace", ["-e", "trace=none", "true"], { stdio: "ignore" }).status === 0;
+    spawnSync("strace", ["-f", "-e", "trace=none", "true"], { stdio: "ignore" }).status === 0;
   if (!isThere) {
     t.skip("needs strace, and leave to trace; test/sim/disk-faults.test.ts simulates the same");
     return;

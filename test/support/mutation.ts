@@ -51,8 +51,9 @@ async function hunt(tree: string, [file, name]: Mutant["hunt"], timeout: number)
     `--test-name-pattern=${pattern}`,
     join(tree, "test", `${file}.test.js`),
   ];
-  // Without it the runner thinks that it is a worker of this one, and answers in its own way.
-  const { NODE_TEST_CONTEXT: _, ...rest } = process.env;
+  // With the first the runner thinks that it is a worker of this one, and answers in its own way. A hunt has a rule of
+  // its own for skips, below: a test that is skipped has not passed.
+  const { NODE_TEST_CONTEXT: _, BROKERLESS_SKIPS: __, ...rest } = process.env;
   const child = spawn(process.execPath, args, {
     env: { ...rest, BROKERLESS_CRASH_STATES: CRASH_STATES, BROKERLESS_TORTURE: "" },
     stdio: ["ignore", "pipe", "pipe"],

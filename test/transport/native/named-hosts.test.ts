@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import dns from "node:dns";
-import { syncBuiltinESMExports } from "node:module";
 import { type TestContext, test } from "node:test";
 import type { BrokerlessError } from "../../../lib/index.ts";
 import { Dealer, Pull, Push, Requester, Subscriber } from "../../../lib/index.ts";
 import { hasHostName, type Move, NamedHosts } from "../../../lib/transport/native/named-hosts.ts";
 import { eventually, turn } from "../../support/eventually.ts";
 import { errorsOf, open } from "../../support/fixtures.ts";
+import { hasIpv6 } from "../../support/ipv6.ts";
+import { resolver } from "../../support/resolver.ts";
 
 const ADDRESS = "tcp://queue.example:5555";
 /** Beyond the longest pause (milliseconds). */
@@ -100,21 +100,8 @@ test("named hosts: an address released during the lookup is not connected", asyn
   assert.equal(moves.length, 0);
 });
 
-/** Lets the system's resolver say what `answer` says. */
-function resolver(t: TestContext, answer: () => { address: string; family: number }[] | null) {
-  const mocked = t.mock.method(dns, "lookup", ((_host, _options, done) => {
-    const found = answer();
-    // A name server that never answers.
-    if (found !== null) setImmediate(() => (done as (...all: unknown[]) => void)(null, found));
-  }) as typeof dns.lookup);
-  syncBuiltinESMExports();
-  t.after(() => {
-    mocked.mock.restore();
-    syncBuiltinESMExports();
-  });
-}
-
 test("named hosts: a socket follows a name from a dead host to a new one", async (t) => {
+  if (!(await hasIpv6())) return t.skip("this machine has no IPv6");
   let family = 4;
   resolver(t, () => [{ address: family === 4 ? "127.0.0.1" : "::1", family }]);
   const first = open(t, new Pull<number>());
