@@ -32,11 +32,11 @@ export interface BatchCursor {
   /** @returns the next batch, or `null` where nothing more is stored yet */
   next(): Promise<Batch | null>;
   /**
-   * Skips the place where `next` failed.
+   * Moves past the place where `next` failed, to the next readable batch.
    *
    * @returns the seq that comes next, or `null` where nothing readable is stored after it
    */
-  skip?(): Promise<number | null>;
+  seekReadable?(): Promise<number | null>;
   close(): Promise<void>;
 }
 
@@ -169,8 +169,9 @@ export class SourceReader implements JournalReader {
       const { seqFirst, seqStored } = this.#source;
       const isFreed = isGap(error) && seqFirst > seq;
       if (isFreed && this.#from === "start" && !this.#hasBegun) return this.#restart(seqFirst);
-      if (this.#onMissing === null || !isMissing(error) || cursor.skip === undefined) throw error;
-      const seqNext = await cursor.skip();
+      if (this.#onMissing === null || !isMissing(error) || cursor.seekReadable === undefined)
+        throw error;
+      const seqNext = await cursor.seekReadable();
       if (seqNext === null && this.#follow) throw error;
       // Where nothing readable follows, all entries are missing that were stored at the time of the
       // check.

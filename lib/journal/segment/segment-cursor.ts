@@ -74,7 +74,7 @@ export class SegmentCursor implements BatchCursor {
     }
   }
 
-  async skip(): Promise<number | null> {
+  async seekReadable(): Promise<number | null> {
     const segment = this.#segment;
     if (segment !== null && (await this.#seek(segment))) return this.#seqNext;
     for (;;) {
