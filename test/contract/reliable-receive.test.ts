@@ -24,11 +24,15 @@ test("receive: of several loops one goes on, the others are told, and nothing is
   const inHand = new Set<number>();
   const early: number[] = [];
   const refused: unknown[] = [];
+  /** What is sent while another message is in hand. */
+  const BESIDE = 100;
   const loop = async (): Promise<void> => {
-    for (let count = 0; count < 31; count++) {
+    for (let count = 0; count < 2 * 30 + 1; count++) {
       const value = await receiver.receive();
+      if (value >= BESIDE) continue;
       inHand.add(value);
-      await new Promise((resolve) => setTimeout(resolve, value % 3));
+      // What the receiver says comes in order: an acknowledgement would be there before this receipt.
+      await sender.send(BESIDE + value, { confirm: "delivered" });
       inHand.delete(value);
     }
   };

@@ -92,6 +92,7 @@ function said(): void {
   if (++effects % 20 === 0) process.stdout.write(`did ${effects}\n`);
 }
 
+/** For so long a message is worked on: a blow may fall meanwhile. Nothing is waited for. */
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -51,6 +51,7 @@ async function main({ directory, name, life, address, kind, rules }: StormSender
   if (kind === "plain") await push.send("end");
 }
 
+/** Between two looks at what is left: no result depends on it. */
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -162,6 +162,7 @@ export class Storm {
   async #stop({ program }: Member): Promise<void> {
     this.#count("stops");
     program.signal("SIGSTOP");
+    // How long it stands still is the fault, not a time to wait for something.
     await delay(this.#random.below(this.#options.stopMsMax ?? 400));
     if (this.#random.chance(0.3)) this.#reset();
     program.signal("SIGCONT");
@@ -172,6 +173,7 @@ export class Storm {
     this.#count("kills");
     const { program, word } = this.#pick(members);
     if (this.#options.aim?.with === "kill") await program.next(word);
+    // One that is silent by now, as a sender that nobody reads from, is hit where it is: no result depends on it.
     else if (this.#random.chance(0.5)) await Promise.race([program.next(word), delay(300)]);
     await Promise.all(members.map((member) => member.program.kill()));
     for (const { start } of members) await start();

@@ -8,13 +8,16 @@ import {
   type Target,
 } from "./modes.ts";
 
-/** What the tests ask for. */
-export interface Order {
+/** One mode. */
+export interface Attack {
   readonly mode: string;
   readonly target: Target;
 }
 
-/** What comes back: null, or why the mode could not run. */
+/** What the tests ask for: to do the worst, and then to let go of the victim. */
+export type Order = Attack | "let go";
+
+/** What comes back when it is done: null, or why the mode could not run. */
 export type Report = { readonly error: string | null };
 
 const ALL = {
@@ -25,10 +28,13 @@ const ALL = {
   ...LIMITLESS_SUBSCRIBER_MODES,
 };
 
-process.on("message", async ({ mode, target }: Order) => {
+let letGo: (() => void) | undefined;
+
+process.on("message", async (order: Order) => {
   let error: string | null = null;
   try {
-    await ALL[mode]!(target);
+    if (order === "let go") letGo?.();
+    else letGo = await ALL[order.mode]!(order.target);
   } catch (cause) {
     error = String(cause);
   }

@@ -1,4 +1,4 @@
-/** What hostile peers do. Each mode is a function that returns when it has done its worst. */
+/** What hostile peers do. */
 import { createHash } from "node:crypto";
 import { curveKeyPair, Push } from "zeromq";
 import {
@@ -69,7 +69,15 @@ const takenIn = async (peer: ZmtpPeer): Promise<void> => {
 const good = (target: Target): Buffer =>
   message(...target.message.map((part) => Buffer.from(part, "base64")));
 
-export const MODES: Readonly<Record<string, (target: Target) => Promise<void>>> = {
+/**
+ * Resolves when it has done its worst.
+ *
+ * @returns what lets go of the victim, where the cost of an attack ends with its connection: not to be called before
+ *   it has been seen
+ */
+export type Mode = (target: Target) => Promise<(() => void) | undefined>;
+
+export const MODES: Readonly<Record<string, Mode>> = {
   "random bytes instead of a greeting": async (target) => {
     await often(40, async (index) => {
       const peer = await say(target, noiseBytes(target.seed + index, 20_000));
@@ -309,17 +317,14 @@ export const LIMITLESS_MODES: typeof MODES = {
       if (!(await peer.write(parts))) break;
     }
     await takenIn(peer);
-    // It must be seen how much this has cost before the connection, and the cost, goes away.
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    peer.destroy();
+    return () => peer.destroy();
   },
   "a message of 300,000 parts": async (target) => {
     const peer = await join(target);
     const parts = Buffer.alloc(600_000, frame("", { more: true }));
     await peer.write(Buffer.concat([parts, frame("")]));
     await takenIn(peer);
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    peer.destroy();
+    return () => peer.destroy();
   },
 };
 
@@ -335,7 +340,7 @@ export const LIMITLESS_SUBSCRIBER_MODES: typeof MODES = {
     // What the friend is told comes here too once all of it has been taken in, if we are still connected.
     await peer.write(subscribeMessage("friend"));
     await peer.receive();
-    peer.destroy();
+    return () => peer.destroy();
   },
 };
 

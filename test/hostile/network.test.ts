@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
+import { eventually } from "../support/eventually.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { WATCHDOG_MS } from "../support/watchdog.ts";
 import { type Pair, ROLES } from "./roles.ts";
@@ -19,17 +20,23 @@ async function apart(t: TestContext, name: string): Promise<{ pair: Pair; proxy:
   return { pair, proxy };
 }
 
-/** What is under way when a fault begins arrives after it has ended. */
-async function through(pair: Pair, during: () => Promise<void> | void): Promise<void> {
-  const exchanged = pair.exchange(2);
-  await during();
+/**
+ * What is under way when a fault begins arrives after it has ended.
+ *
+ * @param during the fault; `isThrough` tells whether the exchange is over
+ */
+async function through(
+  pair: Pair,
+  during: (isThrough: () => boolean) => Promise<void> | void,
+): Promise<void> {
+  let isOver = false;
+  const exchanged = pair.exchange(2).then(() => {
+    isOver = true;
+  });
+  await during(() => isOver);
   await exchanged;
   for (let count = 3; count < 10; count++) await pair.exchange(count);
 }
-
-/** Long enough for messages to be in the middle of everything (milliseconds). */
-const A_WHILE_MS = 50;
-const aWhile = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, A_WHILE_MS));
 
 describe("a bad network between honest peers", { concurrency: 4 }, () => {
   for (const name of Object.keys(ROLES)) {
@@ -48,8 +55,9 @@ describe("a bad network between honest peers", { concurrency: 4 }, () => {
     test(`${name}: a connection that stalls for a while`, async (t) => {
       const { pair, proxy } = await apart(t, name);
       proxy.faults.stalled = true;
-      await through(pair, async () => {
-        await aWhile();
+      await through(pair, async (isThrough) => {
+        await eventually(() => assert.ok(proxy.held > 0 || isThrough()));
+        assert.equal(isThrough(), false, "nothing was stalled");
         proxy.resume();
       });
     });
@@ -66,13 +74,19 @@ describe("a bad network between honest peers", { concurrency: 4 }, () => {
 
     test(`${name}: corrupted bytes`, { timeout: WATCHDOG_MS }, async (t) => {
       const { pair, proxy } = await apart(t, name);
-      proxy.faults.corruptEvery = 7;
-      await through(pair, async () => {
-        await aWhile();
-        proxy.faults.corruptEvery = 0;
-        // A wrong length may have swallowed what came after it.
-        proxy.reset();
-      });
+      // Where messages of the exchange pass.
+      const isSending = name === "Push" || name === "Publisher";
+      proxy.faults.corruptTowards = isSending ? "client" : "server";
+      // An exchange of a few bytes may be over before the seventh.
+      while (proxy.corrupted === 0) {
+        proxy.faults.corruptEvery = 7;
+        await through(pair, async (isThrough) => {
+          await eventually(() => assert.ok(proxy.corrupted > 0 || isThrough()));
+          proxy.faults.corruptEvery = 0;
+          // A wrong length may have swallowed what came after it.
+          proxy.reset();
+        });
+      }
       assert.ok(proxy.connections >= 1);
     });
   }

@@ -38,6 +38,11 @@ export class Probe {
     return this.#servedMs;
   }
 
+  /** Takes the memory of now into account: what is given back afterwards may be gone at the next tick. */
+  look(): void {
+    this.#peakBytes = Math.max(this.#peakBytes, process.memoryUsage.rss());
+  }
+
   stop(): Reading {
     clearInterval(this.#timer);
     this.#tick();
@@ -47,7 +52,7 @@ export class Probe {
   #tick(): void {
     this.#servedMs += Math.max(0, TICK_MS - this.#waits.longestMs());
     this.#stallMs = Math.max(this.#stallMs, busyMs() - this.#lastMs);
-    this.#peakBytes = Math.max(this.#peakBytes, process.memoryUsage.rss());
+    this.look();
     this.#lastMs = busyMs();
   }
 }

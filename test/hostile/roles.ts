@@ -11,6 +11,7 @@ import {
   type SocketStats,
   Subscriber,
 } from "../../lib/index.ts";
+import { repeatUntil } from "../support/eventually.ts";
 
 /** What all eight roles have in common, as far as it is used here. */
 export interface Endpoint {
@@ -79,19 +80,12 @@ class Ear {
   }
 
   /** Calls `say` again and again until `count` has been heard: a hostile peer may have got it instead. */
-  async hear(count: number, say: () => Promise<unknown>): Promise<void> {
+  hear(count: number, say: () => Promise<unknown>): Promise<void> {
     this.#wanted = count;
-    let heard = false;
     const hearing = new Promise<void>((resolve) => {
-      this.#heard = () => {
-        heard = true;
-        resolve();
-      };
+      this.#heard = resolve;
     });
-    while (!heard) {
-      await say();
-      await Promise.race([hearing, new Promise((resolve) => setTimeout(resolve, 10))]);
-    }
+    return repeatUntil(say, hearing);
   }
 
   async #listen(each: AsyncIterable<unknown>): Promise<void> {
@@ -165,22 +159,19 @@ export const ROLES: Readonly<Record<string, Role>> = {
       const serving = friend.serve(async (question) => question);
       // Answers come by themselves, so the ear is told of each; what a hostile replier got, times out.
       let heard: (count: number) => void = () => {};
-      const exchange = async (count: number): Promise<void> => {
-        let done = false;
+      const exchange = (count: number): Promise<void> => {
         const hearing = new Promise<void>((resolve) => {
           heard = (answer) => {
-            if (answer !== count) return;
-            done = true;
-            resolve();
+            if (answer === count) resolve();
           };
         });
-        while (!done) {
+        const ask = (): void => {
           victim.request(count, { timeoutMs: 5000 }).then(
             (answer) => heard(answer),
             () => {},
           );
-          await Promise.race([hearing, new Promise((resolve) => setTimeout(resolve, 10))]);
-        }
+        };
+        return repeatUntil(ask, hearing);
       };
       return { victim, friend, exchange, ended: () => serving };
     },

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { WATCHDOG_MS } from "../support/watchdog.ts";
-import type { Order, Report } from "./attacker.ts";
+import type { Attack, Order, Report } from "./attacker.ts";
 import { Probe, type Reading } from "./probe.ts";
 import type { Pair } from "./roles.ts";
 
@@ -12,17 +12,27 @@ export class Attacker {
     execArgv: ["--import", "tsx"],
   });
 
-  /** Runs one mode to its end. @throws Error when the mode could not run */
-  async attack(order: Order): Promise<void> {
-    this.#child.send(order);
-    const answer = once(this.#child, "message") as Promise<[Report]>;
-    const [{ error }] = await within(ATTACK_MS_MAX, answer, `"${order.mode}" did not end`);
-    if (error !== null) throw new Error(`the attack itself failed: ${error}`);
+  /**
+   * Runs one mode until it has done its worst.
+   *
+   * @returns lets go of the victim
+   * @throws Error when the mode could not run
+   */
+  async attack(attack: Attack): Promise<() => Promise<void>> {
+    await this.#order(attack, attack.mode);
+    return () => this.#order("let go", attack.mode);
   }
 
   async close(): Promise<void> {
     this.#child.kill();
     await once(this.#child, "exit");
+  }
+
+  async #order(order: Order, mode: string): Promise<void> {
+    this.#child.send(order);
+    const answer = once(this.#child, "message") as Promise<[Report]>;
+    const [{ error }] = await within(ATTACK_MS_MAX, answer, `"${mode}" did not end`);
+    if (error !== null) throw new Error(`the attack itself failed: ${error}`);
   }
 }
 
@@ -34,6 +44,8 @@ export interface Outcome extends Reading {
   readonly silenceMs: number;
 }
 
+/** So many the pair completes under what the attack has done, before that is undone (count). */
+export const EXCHANGES_AFTER = 20;
 /** Modes end by themselves, or when the victim hangs up: only a hang reaches it (milliseconds). */
 const ATTACK_MS_MAX = WATCHDOG_MS;
 /** So long without an exchange is taken for the end (milliseconds). */
@@ -53,36 +65,62 @@ async function within<T>(ms: number, promise: Promise<T>, what: string): Promise
   }
 }
 
-/** Lets a pair exchange messages for as long as `attack` lasts, and once more afterwards. */
+/** What a pair completes under attack, one after another, and the longest silence between two. */
+class Exchanges {
+  count = 0;
+  silenceMs = 0;
+  readonly #pair: Pick<Pair, "exchange">;
+  readonly #probe: Probe;
+  #lastMs: number;
+
+  constructor(pair: Pick<Pair, "exchange">, probe: Probe) {
+    this.#pair = pair;
+    this.#probe = probe;
+    this.#lastMs = probe.servedMs;
+  }
+
+  async next(): Promise<void> {
+    await exchange(this.#pair, this.count + 2);
+    this.count += 1;
+    this.silenceMs = Math.max(this.silenceMs, this.#probe.servedMs - this.#lastMs);
+    this.#lastMs = this.#probe.servedMs;
+    // Nothing is waited for: one exchange each millisecond leaves the processor to the attack.
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+function exchange(pair: Pick<Pair, "exchange">, count: number): Promise<void> {
+  return within(EXCHANGE_MS_MAX, pair.exchange(count), "the friend got nothing through");
+}
+
+/**
+ * Lets a pair exchange messages for as long as `attack` lasts, {@link EXCHANGES_AFTER} times under what it has done,
+ * and once more afterwards.
+ *
+ * @param attack resolves when it has done its worst, with what lets go of the victim
+ */
 export async function besiege(
   pair: Pick<Pair, "exchange">,
-  attack: () => Promise<unknown>,
+  attack: () => Promise<(() => unknown) | undefined>,
 ): Promise<Outcome> {
-  const exchange = (count: number): Promise<void> =>
-    within(EXCHANGE_MS_MAX, pair.exchange(count), "the friend got nothing through");
-  await exchange(1);
+  await exchange(pair, 1);
   const probe = new Probe();
+  const exchanges = new Exchanges(pair, probe);
   let over = false;
   const attacking = attack().finally(() => {
     over = true;
   });
   attacking.catch(() => {}); // rethrown below, when the exchange under way has ended
-  let exchanges = 0;
-  let silenceMs = 0;
-  let lastMs = probe.servedMs;
   try {
-    while (!over) {
-      await exchange(exchanges + 2);
-      exchanges += 1;
-      silenceMs = Math.max(silenceMs, probe.servedMs - lastMs);
-      lastMs = probe.servedMs;
-      // One exchange each millisecond leaves the processor to the attack.
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-    await attacking;
-    await exchange(exchanges + 2);
+    while (!over) await exchanges.next();
+    const letGo = await attacking;
+    for (let left = EXCHANGES_AFTER; left > 0; left--) await exchanges.next();
+    probe.look();
+    await letGo?.();
+    await exchange(pair, exchanges.count + 2);
   } finally {
     probe.stop();
   }
-  return { ...probe.stop(), exchanges, silenceMs };
+  const { count, silenceMs } = exchanges;
+  return { ...probe.stop(), exchanges: count, silenceMs };
 }

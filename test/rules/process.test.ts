@@ -96,6 +96,12 @@ test("rule 11: a socket that nobody references stays open", async (t) => {
   assert.equal(ending.stdout, "1000\n");
 });
 
+test("rule 11: control: one of zeromq.js that nobody references is closed", async (t) => {
+  const ending = await run(t, "collected-bare", { flags: ["--expose-gc"] });
+  assertClean(ending);
+  assert.equal(ending.stdout, "its address is free\n");
+});
+
 test("rule 11: a process whose sockets are closed ends by itself", async (t) => {
   const ending = await run(t, "ends-alone");
   assertClean(ending);

@@ -432,6 +432,12 @@ export const RECEIVE_MUTANTS: readonly Mutant[] = [
   },
   {
     rule: "0054",
+    name: "a message is acknowledged when it is given out",
+    edits: [[CALLS, "this.#received.give(chunk);", "this.#received.give(chunk), this.settle();"]],
+    hunt: [RECEIVE, "of several loops one goes on"],
+  },
+  {
+    rule: "0054",
     name: "a second call in the same turn",
     edits: [[CALLS, "if (this.#isReceiving)", "if (false)"]],
     hunt: [RECEIVE, "a second call in the same turn"],

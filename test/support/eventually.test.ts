@@ -1,7 +1,8 @@
 import loose from "node:assert";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { eventually } from "./eventually.ts";
+import { eventually, repeatUntil, turn } from "./eventually.ts";
+import { gate } from "./fixtures.ts";
 
 const PLAIN = "The expression is not true";
 
@@ -23,6 +24,33 @@ test("eventually: control: an assertion that is not replaced searches", () => {
     () => loose.ok(false),
     ({ message }: Error) => message !== PLAIN,
   );
+});
+
+test("repeatUntil: an action is done until what it is for has happened, one at a time, and no longer", async () => {
+  const heard = gate();
+  let count = 0;
+  let running = 0;
+  const say = async (): Promise<void> => {
+    assert.equal(++running, 1, "two at a time");
+    await turn();
+    running -= 1;
+    if (++count === 3) heard.open();
+  };
+  await repeatUntil(say, heard.promise);
+  assert.equal(count, 3);
+});
+
+test("repeatUntil: what the action throws, and what is waited for, is thrown", async () => {
+  const failing = repeatUntil(() => Promise.reject(new Error("mine")), new Promise(() => {}));
+  await assert.rejects(failing, /mine/);
+  const given = gate();
+  const waiting = repeatUntil(
+    () => given.open(),
+    given.promise.then(() => {
+      throw new Error("yours");
+    }),
+  );
+  await assert.rejects(waiting, /yours/);
 });
 
 test("eventually: what an assertion is to say is said, and what it is to throw is thrown", () => {

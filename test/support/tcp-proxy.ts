@@ -9,21 +9,30 @@ export interface Faults {
   stalled: boolean;
   /** Passes one byte at a time. */
   split: boolean;
-  /** Inverts every n-th byte towards the server; 0 for none. */
+  /** Inverts every n-th byte in one direction; 0 for none. */
   corruptEvery: number;
+  corruptTowards: "server" | "client";
 }
 
 /**
  * A TCP proxy that misbehaves as told: between a socket and its peer, both of them honest.
  *
- * Faults apply to both directions, but for `corruptEvery`.
+ * Faults apply to both directions, but for corruption.
  */
 export class TcpProxy {
-  readonly faults: Faults = { delayMs: 0, stalled: false, split: false, corruptEvery: 0 };
+  readonly faults: Faults = {
+    delayMs: 0,
+    stalled: false,
+    split: false,
+    corruptEvery: 0,
+    corruptTowards: "server",
+  };
   readonly #server: Server;
   readonly #target: { readonly host: string; readonly port: number };
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #wake: (() => void)[] = [];
+  /** Bytes that were inverted (count). */
+  corrupted = 0;
 
   private constructor(target: string) {
     const { hostname, port } = new URL(target);
@@ -47,6 +56,11 @@ export class TcpProxy {
   /** Connections that pass through now (count). */
   get connections(): number {
     return this.#pairs.size;
+  }
+
+  /** Directions in which something is stalled (count). */
+  get held(): number {
+    return this.#wake.length;
   }
 
   /** Lets pass again what was stalled. */
@@ -84,18 +98,20 @@ export class TcpProxy {
         for (const each of pair) each.destroy();
       });
     }
-    void this.#pass(client, server, true);
-    void this.#pass(server, client, false);
+    void this.#pass(client, server, "server");
+    void this.#pass(server, client, "client");
   }
 
-  async #pass(from: Socket, to: Socket, towardsServer: boolean): Promise<void> {
+  async #pass(from: Socket, to: Socket, towards: Faults["corruptTowards"]): Promise<void> {
     let passed = 0;
     try {
       for await (const chunk of from as AsyncIterable<Buffer>) {
-        const { delayMs, split, corruptEvery } = this.faults;
+        const { delayMs, split, corruptEvery, corruptTowards } = this.faults;
         if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
         while (this.faults.stalled) await new Promise<void>((resolve) => this.#wake.push(resolve));
-        if (towardsServer && corruptEvery > 0) corrupt(chunk, corruptEvery, passed);
+        if (corruptEvery > 0 && towards === corruptTowards) {
+          this.corrupted += corrupt(chunk, corruptEvery, passed);
+        }
         passed += chunk.length;
         const pieces = split ? Array.from(chunk, (byte) => Buffer.of(byte)) : [chunk];
         for (const piece of pieces) await write(to, piece);
@@ -107,10 +123,14 @@ export class TcpProxy {
   }
 }
 
-function corrupt(chunk: Buffer, every: number, passed: number): void {
+/** @returns bytes that were inverted (count) */
+function corrupt(chunk: Buffer, every: number, passed: number): number {
+  let count = 0;
   for (let at = every - 1 - (passed % every); at < chunk.length; at += every) {
     chunk[at] = ~(chunk[at] as number) & 0xff;
+    count += 1;
   }
+  return count;
 }
 
 function write(to: Socket, bytes: Buffer): Promise<void> {

@@ -134,6 +134,16 @@ export const STRAY_MUTANTS: readonly Mutant[] = [
   },
 ];
 
+/** What names the peers of a ROUTER. */
+export const ID_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0009",
+    name: "with CURVE a peer keeps the id that it chose",
+    edits: [["transport/curve/zap-request", 'property("Identity", randomRoutingId())', '""']],
+    hunt: ["hostile/router-ids", "with CURVE the router assigns the ids"],
+  },
+];
+
 /** What says that no descriptor is left. */
 export const DESCRIPTOR_MUTANTS: readonly Mutant[] = [
   {

@@ -106,6 +106,11 @@ export class ZmtpPeer {
     return this.#next(this.#commands);
   }
 
+  /** Resolves when the other side's greeting is there, or the connection is over. */
+  async greeted(): Promise<void> {
+    while (this.#greeted < GREETING_BYTES && !this.closed) await this.#wait();
+  }
+
   /** Resolves when the connection is over. */
   async ended(): Promise<void> {
     while (!this.closed) await this.#wait();

@@ -7,6 +7,7 @@ import {
 import {
   ACCEPT_MUTANTS,
   DESCRIPTOR_MUTANTS,
+  ID_MUTANTS,
   IPC_MUTANTS,
   LINGER_MUTANTS,
   STRAY_MUTANTS,
@@ -21,6 +22,7 @@ assertHunted(
     ...IPC_MUTANTS,
     ...STRAY_MUTANTS,
     ...DESCRIPTOR_MUTANTS,
+    ...ID_MUTANTS,
     ...ACCEPT_MUTANTS,
     ...LINGER_MUTANTS,
   ],
@@ -28,6 +30,7 @@ assertHunted(
     "contract/inproc-late-binder.test.ts",
     "contract/inproc-marks.test.ts",
     "hostile/old-zmtp.test.ts",
+    "hostile/router-ids.test.ts",
     "transport/bind-close.test.ts",
     "transport/close-linger.test.ts",
     "transport/gate/await-accept.test.ts",

@@ -1,5 +1,5 @@
 /** Closes sockets in every state, with calls of every kind under way that nobody awaits. */
-import { openCouples } from "./every-role.ts";
+import { arrived, meet, openCouples } from "./every-role.ts";
 
 for (const address of [
   "tcp://127.0.0.1:*",
@@ -19,12 +19,11 @@ for (const address of [
     begin();
     await connected.close();
   }
-  for (const { bound, connected, begin } of openCouples()) {
-    connected.connect(await bound.bind(address));
-    await connected.ready();
-    begin();
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    await Promise.all([bound.close(), connected.close()]);
+  for (const couple of openCouples()) {
+    await meet(couple, address);
+    couple.begin();
+    await arrived(couple);
+    await Promise.all([couple.bound.close(), couple.connected.close()]);
   }
 }
 for (const { bound, connected } of openCouples()) {

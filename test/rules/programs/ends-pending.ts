@@ -1,12 +1,13 @@
 /** Ends in the way that it is told, with calls of every kind under way: with peers, and without. */
-import { openCouples } from "./every-role.ts";
+import { turn } from "../../support/eventually.ts";
+import { arrived, meet, openCouples } from "./every-role.ts";
 
 const how = process.argv[2];
 
-for (const { bound, connected, begin } of openCouples()) {
-  connected.connect(await bound.bind("tcp://127.0.0.1:*"));
-  await connected.ready();
-  begin();
+const couples = openCouples();
+for (const couple of couples) {
+  await meet(couple, "tcp://127.0.0.1:*");
+  couple.begin();
 }
 const lonely = openCouples();
 for (const { bound, connected, begin } of lonely) {
@@ -18,9 +19,10 @@ for (const { bound, connected, begin } of lonely) {
 }
 
 if (how === "exit") process.exit(7);
-if (how === "throw") {
-  setTimeout(() => {
-    throw new RangeError("on purpose");
-  }, 20);
-}
-if (how === "exit later") setTimeout(() => process.exit(7), 50);
+// In the middle of what has begun, and from a turn of its own.
+await Promise.all(couples.map(arrived));
+await turn();
+setImmediate(() => {
+  if (how === "throw") throw new RangeError("on purpose");
+  process.exit(7);
+});

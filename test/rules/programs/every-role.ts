@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import {
   Dealer,
   Publisher,
@@ -9,6 +10,7 @@ import {
   Subscriber,
   type TypedSocket,
 } from "../../../lib/index.ts";
+import { eventually } from "../../support/eventually.ts";
 
 /** Constructs a socket of one role, with whatever options. */
 export type AnyRole = new (
@@ -33,6 +35,19 @@ export interface Couple {
   readonly connected: TypedSocket;
   /** Begins everything that these two can wait for, and awaits nothing. */
   begin(): void;
+}
+
+/** Connects a couple over `address`; what begins afterwards arrives. */
+export async function meet({ bound, connected }: Couple, address: string): Promise<void> {
+  connected.connect(await bound.bind(address));
+  await Promise.all([bound.ready(), connected.ready()]);
+}
+
+/** Resolves in the middle of what has begun: something has arrived. */
+export async function arrived({ bound, connected }: Couple): Promise<void> {
+  await eventually(() =>
+    assert.ok(bound.stats().framesReceived + connected.stats().framesReceived > 0),
+  );
 }
 
 function pushPull(): Couple {
