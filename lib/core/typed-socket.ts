@@ -153,7 +153,8 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
   }
 
   /**
-   * Disconnects from an address that `connect` was given.
+   * Disconnects from an address that `connect` was given. An attempt to connect that is under way may still succeed: the
+   * peer then sees this socket for a moment.
    *
    * @throws BrokerlessError `BROKERLESS_ADDRESS` when the socket is not connected there, `BROKERLESS_CLOSED`
    */
