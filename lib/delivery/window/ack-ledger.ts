@@ -3,19 +3,21 @@ import { RangeSet } from "../range/range-set.ts";
 import { UnconfirmedAcks } from "./unconfirmed-acks.ts";
 
 /**
- * What is processed, which of that is still to be acknowledged, and which acks the sender knows durably.
+ * The messages of a stream that are done, those of them that are still to be acknowledged, and the acks that the
+ * sender has not yet reported as stored.
  *
- * The memory is exact: a message is forgotten only when the sender has said that it knows, and so will never send it
- * again.
+ * The memory is exact: a message is forgotten only when the sender has reported that it has stored the ack, and so
+ * will never send the message again.
  *
- * Pure. Invariants: nothing at or below `floor` is remembered; what is unsaid is done, or settled below the floor.
+ * Pure. Invariants: nothing at or below `floor` is remembered; a message to acknowledge is done, or at or below the
+ * floor.
  *
  * @see docs/decisions/0042-acknowledgements.md
  */
 export class AckLedger {
   #floor: number;
   readonly #done = new RangeSet();
-  /** Done and not yet told to the sender. */
+  /** To be acknowledged: not yet in an ack of this session. */
   readonly #unsaid = new RangeSet();
   readonly #acks = new UnconfirmedAcks();
   #duplicates = 0;
@@ -30,22 +32,22 @@ export class AckLedger {
     return this.#floor;
   }
 
-  /** Ranges that are done, and perhaps not known to the sender (count). */
+  /** Ranges done whose acks the sender may not have stored (count). */
   get size(): number {
     return this.#done.size;
   }
 
-  /** Messages in acks that are still to be said (count). */
+  /** Messages to acknowledge in acks that are not yet sent (count). */
   get unsaidCount(): number {
     return this.#unsaid.count;
   }
 
-  /** Messages that came again and were kept from the application (count). */
+  /** Messages received again and not delivered, since they were done (count). */
   get duplicates(): number {
     return this.#duplicates;
   }
 
-  /** What is done, and perhaps not known to the sender, in order. */
+  /** The ranges done whose acks the sender may not have stored, in order. */
   done(): SeqRange[] {
     return [...this.#done];
   }
@@ -55,13 +57,13 @@ export class AckLedger {
     return this.#done.gaps(first, last);
   }
 
-  /** A session begins, which counts its acks anew, and whose sender hears of what is done by a claim. */
+  /** A session begins: its acks are counted from 1 again, and a claim reports what is done to its sender. */
   open(): void {
     this.#acks.clear();
     this.#unsaid.clear();
   }
 
-  /** The session's first ack says what is done; later ones are cleared of it. @returns at most `rangesMax` ranges */
+  /** The session's first ack: reports all that is done, so later ones do not. @returns at most `rangesMax` ranges */
   claim(rangesMax: number): SeqRange[] {
     const done = this.done().slice(0, rangesMax);
     this.#unsaid.clear();
@@ -69,17 +71,17 @@ export class AckLedger {
     return done;
   }
 
-  /** Messages are done: so they stay, whoever holds them now. */
+  /** Records messages as done, whether this receiver still has their lease or not. */
   add({ first, last }: SeqRange): void {
     this.#done.add(first, last);
   }
 
-  /** These are done, and the sender is to hear of it. */
+  /** Schedules messages that are done for the next ack. */
   say({ first, last }: SeqRange): void {
     this.#unsaid.add(first, last);
   }
 
-  /** A range came; what of it is done came once too often, and is acknowledged again. */
+  /** A range was received: the parts of it that are done are duplicates, and are acknowledged again. */
   arrived({ first, last }: SeqRange): void {
     for (const part of this.#done.parts(first, last)) {
       this.say(part);
@@ -87,7 +89,7 @@ export class AckLedger {
     }
   }
 
-  /** What is to be said in the session's next ack; then it counts as said. @returns at most `rangesMax` ranges */
+  /** Takes the ranges of the session's next ack, which count as sent from now. @returns at most `rangesMax` ranges */
   takeAck(rangesMax: number): SeqRange[] {
     const ranges: SeqRange[] = [];
     for (const range of this.#unsaid) {
@@ -100,17 +102,17 @@ export class AckLedger {
     return ranges;
   }
 
-  /** The sender knows the session's first `acks` acks durably: what they said need not be remembered. */
+  /** The sender has stored the session's first `acks` acks: their messages are forgotten. */
   confirm(acks: number): void {
     for (const { first, last } of this.#acks.known(acks)) this.#done.delete(first, last);
   }
 
-  /** The sender refuses acks of these: they do not become known, and what they said must be remembered further. */
+  /** The sender refuses acks of these ranges: they are never confirmed, and their messages are remembered further. */
   refuse(ranges: readonly SeqRange[]): void {
     this.#acks.refuse(ranges);
   }
 
-  /** The sender has settled all up to `floor`. @returns whether that is news */
+  /** The sender has settled everything up to `floor`. @returns whether the floor rose */
   raiseFloor(floor: number): boolean {
     if (floor <= this.#floor) return false;
     this.#floor = floor;
@@ -118,7 +120,7 @@ export class AckLedger {
     return true;
   }
 
-  /** From `seq` on the sender's history is another one. @returns what was done or settled there, and is forgotten */
+  /** The sender has another history from `seq` on. @returns the ranges done or settled there, which are forgotten */
   cut(seq: number): SeqRange[] {
     const known = this.#done.delete(seq, Number.MAX_SAFE_INTEGER);
     if (this.#floor < seq) return known;

@@ -2,21 +2,22 @@ import type { SeqRange } from "../range/range.ts";
 import { RangeSet } from "../range/range-set.ts";
 
 /**
- * Keeps messages from the application while a lower one is expected again: so a stream stays in order through
- * retries and lost leases.
+ * Holds messages back while a lower one is expected again, so that a stream stays in order through retries and lost
+ * leases.
  *
- * Pure. Invariant: while order is kept, whatever was given back or lost is awaited until it comes, is done, or is
- * known never to come.
+ * Pure. Invariant: while order is kept, a message that was given back, or whose lease ended, is awaited until it
+ * arrives, is done, or is reported never to be sent again. One that is still in flight is awaited only once the
+ * application gives it up.
  *
  * @see docs/decisions/0041-dispatcher.md
  */
 export class OrderGate {
   #isOrdered = false;
-  /** Expected again: nothing behind the lowest of these may pass. */
+  /** Expected again: nothing above the lowest of these is delivered. */
   readonly #awaited = new RangeSet();
-  /** Of these, what the sender of this session may not have heard of when it last told us what to await. */
+  /** Given back by the application in this session: the sender's list of messages to await may not include them yet. */
   readonly #given = new RangeSet();
-  /** In hand, and no longer ours: to be awaited, should the application give it up. */
+  /** In flight, but the lease has ended: awaited if the application gives them up. */
   readonly #missed = new RangeSet();
 
   /** Whether order is kept. */
@@ -24,21 +25,21 @@ export class OrderGate {
     return this.#isOrdered;
   }
 
-  /** The lowest seq that has to come first; infinite where there is none. */
+  /** The lowest seq that has to be delivered first; infinite where there is none. */
   get awaitedFirst(): number {
     return this.#awaited.lowest?.first ?? Number.POSITIVE_INFINITY;
   }
 
-  /** A new session begins: its sender hears of all that is held, and tells what to await. */
+  /** A new session begins: the claim reports all held messages to its sender, which replies with those to await. */
   claimed(): void {
     this.#given.clear();
     this.#missed.clear();
   }
 
   /**
-   * The sender says whether order is kept.
+   * The sender reports whether order is kept.
    *
-   * @param awaited what has to come first, as far as it is not done
+   * @param awaited messages that have to be delivered first, without those that are done
    */
   set(isOrdered: boolean, awaited: readonly SeqRange[]): void {
     this.#isOrdered = isOrdered;
@@ -49,36 +50,36 @@ export class OrderGate {
     else this.#given.clear();
   }
 
-  /** These came, or are done, or will never come. */
+  /** These messages arrived, are done, or will never be sent again. */
   arrived(first: number, last: number): void {
     this.#awaited.delete(first, last);
     this.#given.delete(first, last);
     this.#missed.delete(first, last);
   }
 
-  /** The application gave these back, to be tried again. */
+  /** The application gave these messages back, to be retried. */
   returned({ first, last }: SeqRange): void {
     if (!this.#isOrdered) return;
     this.#awaited.add(first, last);
     this.#given.add(first, last);
   }
 
-  /** The lease of messages ended that wait for the application. */
+  /** The lease of messages that wait for the application has ended. */
   lostWaiting(ranges: readonly SeqRange[]): void {
     if (this.#isOrdered) this.#awaited.addAll(ranges);
   }
 
-  /** The lease of messages ended that the application has in its hands, and may do yet. */
+  /** The lease of messages in flight has ended; the application may still finish them. */
   lostInHand({ first, last }: SeqRange): void {
     if (this.#isOrdered) this.#missed.add(first, last);
   }
 
-  /** The application gave up messages, some of which may have been lost before. */
+  /** The application gave up messages; those of them whose lease had ended before are awaited. */
   givenUp({ first, last }: SeqRange): void {
     this.#awaited.addAll(this.#missed.delete(first, last));
   }
 
-  /** From `seq` on the sender's history is another one. @returns what was awaited there, and is no longer */
+  /** The sender has another history from `seq` on. @returns the ranges that were awaited there, and no longer are */
   cut(seq: number): SeqRange[] {
     return this.#awaited.delete(seq, Number.MAX_SAFE_INTEGER);
   }

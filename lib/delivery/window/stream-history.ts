@@ -8,8 +8,8 @@ import {
 import type { SeqRange } from "../range/range.ts";
 
 /**
- * The lives of a stream as its receiver knows them, and where they parted from what it knew: a seq means the same
- * message only within one history.
+ * The lives of a stream as its receiver knows them, and the seqs at which they diverged from those it knew before: a
+ * seq identifies the same message only within one history.
  *
  * Pure.
  *
@@ -18,10 +18,10 @@ import type { SeqRange } from "../range/range.ts";
 export class StreamHistory {
   /** As of the newest session. */
   #epochs: readonly Epoch[];
-  /** Where history parted while this process lives. */
+  /** Divergences since this process started. */
   #partings: readonly EpochStart[] = [];
   #epoch = 0;
-  /** The highest seq that was ever received or remembered. */
+  /** The highest seq received or remembered in this history. */
   #highest: number;
 
   constructor(epochs: readonly Epoch[], highest: number) {
@@ -34,12 +34,15 @@ export class StreamHistory {
     return this.#epochs;
   }
 
-  /** How often history parted below a seq that is known here: a seq means a message only together with it. */
+  /**
+   * How often the history diverged at a seq that was already known here (count). A seq identifies a message only
+   * together with this number.
+   */
   get epoch(): number {
     return this.#epoch;
   }
 
-  /** All up to this seq may be known here. */
+  /** Seqs up to this one may be known here. */
   reached(seq: number): void {
     if (seq > this.#highest) this.#highest = seq;
   }
@@ -47,8 +50,8 @@ export class StreamHistory {
   /**
    * A session begins.
    *
-   * @param epochs the stream's lives as its sender tells them
-   * @returns from where on what is known here is of another history; null: all of it holds
+   * @param epochs the stream's lives as its sender reports them
+   * @returns the first seq from which everything known here belongs to another history; null: all of it stays valid
    */
   open(epochs: readonly Epoch[]): number | null {
     const seq = partingSeq(this.#epochs, epochs);
@@ -60,7 +63,7 @@ export class StreamHistory {
     return seq;
   }
 
-  /** Of a range that was known in `epoch`, what still means the same messages; null where nothing is left. */
+  /** The part of a range known in `epoch` that still identifies the same messages; null where nothing is left. */
   valid({ first, last }: SeqRange, epoch: number): SeqRange | null {
     if (epoch === this.#epoch) return { first, last };
     const end = Math.min(last, voidFrom(this.#partings, epoch) - 1);

@@ -1,29 +1,30 @@
 import type { SeqRange } from "../range/range.ts";
 import { RangeSet } from "../range/range-set.ts";
 
-/** Acks that are remembered one by one; more are remembered together (count). */
+/** Acks that are remembered one by one; later ones are remembered together (count). */
 const ACKS_MAX = 1_024;
-/** Ranges in them; more are remembered together with later ones (count). */
+/** Ranges in the acks that are remembered one by one; beyond, acks are remembered together (count). */
 const RANGES_MAX = 65_536;
 
 /**
- * The acks of a session that the sender has not yet said to know durably: what was said in them must not be
- * forgotten before.
+ * The acks of a session that the sender has not yet reported as stored: until then their messages must not be
+ * forgotten.
  *
- * Pure. Invariant: an ack is known no earlier than the sender says; it may be known later, with others. A sender that
- * says nothing makes it keep no more than its bounds, and what is done.
+ * Pure. Invariant: an ack is confirmed no earlier than the sender reports it; it may be confirmed later, together with
+ * others. If a sender reports nothing, the memory stays within the bounds, plus the ranges that are done.
  */
 export class UnconfirmedAcks {
-  /** What each said, oldest first; from `#known + 1` on. */
+  /** The ranges of each ack, oldest first; the first is ack number `#known + 1`. */
   #acks: (readonly SeqRange[])[] = [];
+  /** Acks that the sender has reported as stored (count). */
   #known = 0;
   /** Ranges in `#acks` (count). */
   #ranges = 0;
-  /** Acks behind those, which become known together (count), and what they said. */
+  /** Acks after those in `#acks`, which are confirmed together (count), and their ranges. */
   #laterCount = 0;
   readonly #later = new RangeSet();
 
-  /** Another session begins, whose acks are counted anew. */
+  /** Another session begins: its acks are counted from 1 again. */
   clear(): void {
     this.#acks = [];
     this.#known = 0;
@@ -32,13 +33,13 @@ export class UnconfirmedAcks {
     this.#later.clear();
   }
 
-  /** The session's next ack was said. */
+  /** The session's next ack was sent. */
   add(ranges: readonly SeqRange[]): void {
     const isMany = this.#acks.length >= ACKS_MAX || this.#ranges + ranges.length > RANGES_MAX;
     if (isMany || this.#laterCount > 0) {
       // Forgotten later than it could be, never earlier.
       this.#laterCount += 1;
-      // To add what is there already would cost as much as all that is there.
+      // Adding ranges that are already in the set would cost as much as all of the set.
       for (const { first, last } of ranges) this.#later.addAll(this.#later.gaps(first, last));
       return;
     }
@@ -46,7 +47,7 @@ export class UnconfirmedAcks {
     this.#ranges += ranges.length;
   }
 
-  /** The sender knows the first `acks` durably. @returns what was said in those that it did not know before */
+  /** The sender has stored the first `acks` acks. @returns the ranges of those that were not confirmed before */
   known(acks: number): SeqRange[] {
     const ranges: SeqRange[] = [];
     let left = acks - this.#known;
@@ -65,7 +66,7 @@ export class UnconfirmedAcks {
     return ranges;
   }
 
-  /** The sender refuses what was said of these ranges: that does not become known. */
+  /** The sender refuses the acks of these ranges: they are never confirmed. */
   refuse(refused: readonly SeqRange[]): void {
     for (const { first, last } of refused) this.#later.delete(first, last);
     if (this.#acks.length === 0) return;

@@ -2,11 +2,11 @@ import type { SeqRange } from "../range/range.ts";
 import { RangeSet } from "../range/range-set.ts";
 import type { WindowItem } from "./window-events.ts";
 
-/** What is known of batches. */
+/** Identity and size of batches. */
 export interface BatchMeasure<P> {
   /** @returns a number that no other batch has */
   readonly keyOf: (batch: P) => number;
-  /** @returns what it takes in memory, for as long as anything of it waits (bytes) */
+  /** @returns the memory that the batch takes as long as any of its messages waits (bytes) */
   readonly bytesOf: (batch: P) => number;
 }
 
@@ -14,16 +14,18 @@ export interface BatchMeasure<P> {
  * Messages that wait for the application, in order of seq.
  *
  * Pure. Invariant: items are not empty, do not overlap, and are sorted. Adding at the end and taking at the
- * front, which is what happens without failures, take constant time.
+ * front, the only operations without failures, take constant time.
  */
 export class WaitingItems<P> {
-  /** Those before `#head` are gone. */
+  /** Entries before `#head` have been taken, and are null. */
   readonly #items: (WindowItem<P> | null)[] = [];
   #head = 0;
   #count = 0;
   /**
-   * Of each batch that something waits of, how many items (count). By key, since the tables that an old map has left keep
-   * what was in them, and all bytes of the batches with it, until a collection of the whole heap.
+   * Waiting items of each batch (count), by a number and not by the batch itself: the tables that an old map has
+   * replaced still refer to their keys, and would keep all bytes of the batches until a collection of the whole heap.
+   *
+   * @see docs/decisions/0081-garbage-kept-by-old-objects.md
    */
   readonly #batches = new Map<number, number>();
   #bytes = 0;
@@ -38,7 +40,7 @@ export class WaitingItems<P> {
     return this.#count;
   }
 
-  /** All batches that something waits of (bytes). */
+  /** All batches of which at least one message waits (bytes). */
   get bytes(): number {
     return this.#bytes;
   }
@@ -48,12 +50,12 @@ export class WaitingItems<P> {
     return this.#items[this.#head]?.first ?? null;
   }
 
-  /** Whether the lowest is guarded. */
+  /** Whether the lowest message is guarded. */
   get isGuarded(): boolean {
     return this.#items[this.#head]?.guarded ?? false;
   }
 
-  /** The seqs of all that waits, in order. */
+  /** The ranges of all waiting messages, in order. */
   ranges(): SeqRange[] {
     const ranges = new RangeSet();
     for (const { first, last } of this.#waiting()) ranges.add(first, last);
@@ -74,7 +76,7 @@ export class WaitingItems<P> {
     return gaps;
   }
 
-  /** Adds messages of which none waits here. */
+  /** Adds messages, none of which waits here yet. */
   insert(item: WindowItem<P>): void {
     const { first, last, attempt, guarded, batch } = item;
     const added = { first, last, attempt, guarded, batch };
@@ -89,7 +91,7 @@ export class WaitingItems<P> {
   }
 
   /**
-   * Takes the lowest messages out: an item, or the part of it up to a bound.
+   * Removes the lowest messages: an item, or its part up to the limits.
    *
    * @param limits most messages (count), and the last seq that may be among them, which is not below `first`
    * @returns null where nothing waits
@@ -108,12 +110,12 @@ export class WaitingItems<P> {
     return item;
   }
 
-  /** Forgets what waits of a range. */
+  /** Removes the waiting messages of a range. */
   drop(first: number, last: number): void {
     this.dropAll([{ first, last }]);
   }
 
-  /** Forgets what waits of any of these ranges: together, since each would cost as much as all. */
+  /** Removes the waiting messages of these ranges in one pass: a pass for each range would cost as much. */
   dropAll(ranges: readonly SeqRange[]): void {
     if (this.#count === 0) return;
     const dropped = new RangeSet();
@@ -133,7 +135,7 @@ export class WaitingItems<P> {
     this.#bytes = 0;
   }
 
-  /** The index of the first item that ends at or behind a seq. */
+  /** The index of the first item that ends at or after a seq. */
   #find(seq: number): number {
     const items = this.#items;
     let low = this.#head;
@@ -159,7 +161,7 @@ export class WaitingItems<P> {
       this.#batches.delete(key);
       this.#bytes -= this.#measure.bytesOf(batch);
     }
-    // What is taken must not be kept in memory by its place.
+    // The array must not keep the item in memory after it is taken.
     this.#items[this.#head] = null;
     this.#head += 1;
     if (this.#head === this.#items.length) {

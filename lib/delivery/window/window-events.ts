@@ -2,26 +2,26 @@ import type { Epoch } from "../protocol/epochs.ts";
 import type { LinkMessage } from "../protocol/link-message.ts";
 import type { SeqRange } from "../range/range.ts";
 
-/** What a receiver remembers of a stream across restarts. */
+/** The state of a stream that a receiver remembers across restarts. */
 export interface WindowState {
   /** The stream's lives as of the newest session, oldest first. */
   readonly epochs: readonly Epoch[];
   /** Every seq up to this one is settled at the sender. */
   readonly floor: number;
-  /** Processed, and perhaps not known to the sender. */
+  /** Processed; the sender may not have stored the acks. */
   readonly done: readonly SeqRange[];
 }
 
-/** What happens to a {@link Window}. `P` is the batch that the messages are in, which it never looks into. */
+/** An input of a {@link Window}. `P` is the batch that contains the messages; the window never reads it. */
 export type WindowEvent<P> =
-  /** A session begins. What is known of seqs from where the histories part on is void. */
+  /** A session begins. Everything known from the seq at which the histories diverge on is invalidated. */
   | {
       readonly type: "opened";
       readonly floor: number;
-      /** The stream's lives as its sender tells them, oldest first. */
+      /** The stream's lives as its sender reports them, oldest first. */
       readonly epochs: readonly Epoch[];
     }
-  /** The connection is gone. */
+  /** The session has ended. */
   | { readonly type: "closed" }
   | {
       readonly type: "data";
@@ -31,19 +31,19 @@ export type WindowEvent<P> =
       readonly guarded: boolean;
       readonly batch: P;
     }
-  /** The sender knows our first `acks` acks durably, and has settled everything up to `floor`. */
+  /** The sender has stored our first `acks` acks, and has settled everything up to `floor`. */
   | { readonly type: "news"; readonly acks: number; readonly floor: number }
-  /** Whether order is to be kept, and which lower messages then have to come first. */
+  /** Whether order is to be kept, and which messages then have to be delivered before later ones. */
   | { readonly type: "order"; readonly ordered: boolean; readonly awaited: readonly SeqRange[] }
-  /** The lease is over: what we hold of these is no longer ours. */
+  /** The lease of these messages has ended: this receiver no longer has a right to them. */
   | { readonly type: "lost"; readonly ranges: readonly SeqRange[] }
-  /** The sender knows that these, which are guarded, are begun. */
+  /** The sender has saved that these messages, which are guarded, are begun. */
   | { readonly type: "go"; readonly ranges: readonly SeqRange[] }
-  /** What we gave back of these will not come again. */
+  /** These messages will not be sent again: nothing has to wait for them. */
   | { readonly type: "gone"; readonly ranges: readonly SeqRange[] }
-  /** The application has finished with these. */
+  /** The application has processed these messages. */
   | { readonly type: "done"; readonly first: number; readonly last: number }
-  /** The application puts these back as they are: it has not looked at them. */
+  /** The application puts these messages back without having read them. */
   | {
       readonly type: "unread";
       readonly first: number;
@@ -52,23 +52,23 @@ export type WindowEvent<P> =
       readonly guarded: boolean;
       readonly batch: P;
     }
-  /** The application gave these back, to be tried again. */
+  /** The application gave these messages back, to be retried. */
   | { readonly type: "returned"; readonly first: number; readonly last: number }
-  /** The application never wants to see these again: nor does it, whatever becomes of the word. */
+  /** The application rejected these messages. They are never delivered again, even if the rejection gets lost. */
   | { readonly type: "rejected"; readonly first: number; readonly last: number };
 
-/** Messages that lie together in a batch, ready for the application. */
+/** Consecutive messages of one batch, ready for the application. */
 export interface WindowItem<P> extends SeqRange {
   readonly attempt: number;
-  /** Whether they are to be begun alone, and one at a time. */
+  /** Whether the application must begin them alone, one at a time. */
   readonly guarded: boolean;
   readonly batch: P;
 }
 
 /**
- * What a sender's word of messages means to the window of its stream. Pure.
+ * Translates a sender's link message about messages into an event of its stream's window. Pure.
  *
- * @returns null: it is not a word of messages
+ * @returns null: the link message is not about messages
  */
 export function windowEvent(message: LinkMessage): WindowEvent<never> | null {
   const { ranges, word, number } = message;

@@ -7,21 +7,21 @@ import { StreamHistory } from "./stream-history.ts";
 import { type BatchMeasure, WaitingItems } from "./waiting-items.ts";
 import type { WindowEvent, WindowItem, WindowState } from "./window-events.ts";
 
-/** Ranges that are done or rejected, and not known to the sender, beyond which nothing is handed out (count). */
+/** Limit on ranges done or rejected that the sender has not reported as stored: then nothing is delivered (count). */
 const REMEMBERED_MAX = 65_536;
 const NEW_STREAM: WindowState = { epochs: [], floor: 0, done: [] };
 const NOTHING: BatchMeasure<unknown> = { keyOf: () => 0, bytesOf: () => 0 };
 
 /**
- * What a receiver holds of one stream, and what it has done.
+ * The messages of one stream at a receiver: waiting for the application, in flight, and done.
  *
- * The memory of what is done is exact: it forgets a message only when the sender has said that it knows
- * durably, and so will never send it again. A duplicate therefore never reaches the application, and is
- * acknowledged at once.
+ * The memory of done messages is exact: a message is forgotten only when the sender has reported that it has
+ * stored the ack, and so will never send the message again. A duplicate therefore never reaches the
+ * application, and is acknowledged at once.
  *
- * Pure: no clock, no socket, no disk. Invariants: a seq is waiting, in hand, or done, never two of them;
- * items are handed out in order of seq; while `ordered`, none is handed out before one that was given
- * back and is lower.
+ * Pure: no clock, no socket, no disk. Invariants: a seq is waiting, in flight, or done, never two of them;
+ * items are delivered in order of seq; while `ordered`, no message is delivered before a lower one that was
+ * given back.
  *
  * @see docs/decisions/0040-link-protocol.md
  */
@@ -30,16 +30,17 @@ export class Window<P> {
   readonly #ledger: AckLedger;
   readonly #order = new OrderGate();
   readonly #items: WaitingItems<P>;
+  /** In flight: delivered to the application, not yet settled by it, and leased to this receiver. */
   readonly #inHand = new RangeSet();
-  /** In hand, and no longer ours: should they come again, the application has them already. */
+  /** In flight, but the lease has ended: if the sender sends them again, the application already has them. */
   readonly #orphaned = new RangeSet();
-  /** Rejected by the application, and perhaps not known to the sender: not to be shown again. */
+  /** Rejected by the application; the sender may not know it yet. Never delivered again. */
   readonly #rejected = new RangeSet();
-  /** What was known and is void since the newest session. */
+  /** Ranges invalidated when the newest session began. */
   readonly #void = new RangeSet();
   #isOpen = false;
 
-  /** @param measure default: batches take nothing */
+  /** @param measure default: batches have a size of 0 */
   constructor(state: WindowState | null, measure: BatchMeasure<P> = NOTHING) {
     const { epochs, floor, done } = state ?? NEW_STREAM;
     this.#ledger = new AckLedger(floor, done);
@@ -48,7 +49,7 @@ export class Window<P> {
     this.#items = new WaitingItems(measure);
   }
 
-  /** Whether the sender may be spoken to. */
+  /** Whether a session is open, so that messages can be sent to the sender. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
@@ -58,22 +59,22 @@ export class Window<P> {
     return this.#items.count;
   }
 
-  /** Batches of which something waits for the application (bytes). */
+  /** Batches of which at least one message waits for the application (bytes). */
   get waitingBytes(): number {
     return this.#items.bytes;
   }
 
-  /** Messages that the application has and has not answered for (count). */
+  /** Messages in flight: delivered to the application and not yet settled by it (count). */
   get inHandCount(): number {
     return this.#inHand.count;
   }
 
-  /** Messages that came again and were kept from the application (count). */
+  /** Messages received again and not delivered, since they were done (count). */
   get duplicates(): number {
     return this.#ledger.duplicates;
   }
 
-  /** Messages in acks that are still to be said (count). */
+  /** Messages to acknowledge in acks that are not yet sent (count). */
   get unsaidCount(): number {
     return this.#ledger.unsaidCount;
   }
@@ -83,7 +84,10 @@ export class Window<P> {
     return this.#history.epochs;
   }
 
-  /** How often history parted below a seq that is known here: a seq means a message only together with it. */
+  /**
+   * How often the history diverged at a seq that was already known here (count). A seq identifies a message only
+   * together with this number.
+   */
   get epoch(): number {
     return this.#history.epoch;
   }
@@ -92,68 +96,68 @@ export class Window<P> {
     return this.#order.isOrdered;
   }
 
-  /** Ranges that are done, and perhaps not known to the sender (count). */
+  /** Ranges done whose acks the sender may not have stored (count). */
   get doneSize(): number {
     return this.#ledger.size;
   }
 
   /**
-   * Whether so much is to be remembered that nothing more is handed out before the sender says what it knows: one that
-   * says nothing, and sends what leaves gaps, would have it grow without end.
+   * Whether the memory is full, so that nothing more is delivered until the sender reports what it has stored. Without
+   * this limit, a sender that reports nothing and leaves gaps between messages would make the memory grow indefinitely.
    */
   get isSaturated(): boolean {
     return this.#ledger.size + this.#rejected.size >= REMEMBERED_MAX;
   }
 
-  /** Whether nothing is held, nothing is in the application's hands, and nothing has to be said again. */
+  /** Whether no message is waiting or in flight, and no rejection may have to be repeated. */
   get isIdle(): boolean {
     const held = this.#items.count + this.#inHand.count + this.#orphaned.count;
     return held + this.#rejected.count === 0;
   }
 
   /**
-   * Of a range that was handed out in `epoch`, what still means the same messages: behind the place where history
-   * parted since are others now. Null where nothing is left.
+   * The part of a range delivered in `epoch` that still identifies the same messages: from the seq at which the history
+   * has diverged since, seqs belong to other messages. Null where nothing is left.
    */
   valid(range: SeqRange, epoch: number): SeqRange | null {
     return this.#history.valid(range, epoch);
   }
 
-  /** The message that `next` would give, where it is guarded; else 0. */
+  /** The seq of the message that `next` would return, if it is guarded; otherwise 0. */
   get guardedNext(): number {
     if (!this.#items.isGuarded || this.isSaturated) return 0;
     const seq = this.#items.first!;
     return this.#order.awaitedFirst <= seq ? 0 : seq;
   }
 
-  /** What must be saved so that nothing done is done again after a restart. */
+  /** The state to save, so that nothing done is done again after a restart. */
   state(): WindowState {
     const { floor } = this.#ledger;
     return { epochs: this.#history.epochs, floor, done: this.#ledger.done() };
   }
 
-  /** What was known, and is of another history than that of the newest session; told once. */
+  /** Ranges known here that belong to another history than that of the newest session. Returned once. */
   takeVoid(): SeqRange[] {
     const ranges = [...this.#void].map(({ first, last }) => ({ first, last }));
     this.#void.clear();
     return ranges;
   }
 
-  /** Held but for the application's hands: what the sender must go on keeping for us. */
+  /** Messages waiting for the application. Heartbeats extend their leases. */
   waiting(): SeqRange[] {
     return this.#items.ranges();
   }
 
-  /** In the application's hands. */
+  /** Messages in flight. */
   inHand(): SeqRange[] {
     return [...this.#inHand];
   }
 
   /**
-   * What a new session claims: everything held, and what is done that the sender may not know. It counts
-   * as the session's first ack.
+   * The claim of a new session: everything held, and everything done whose acks the sender may not have stored.
+   * It counts as the session's first ack.
    *
-   * @param rangesMax ranges that fit the message (count); what does not fit comes again as a duplicate
+   * @param rangesMax ranges that fit the message (count); messages that do not fit are sent again, as duplicates
    */
   claim(rangesMax: number): { readonly held: SeqRange[]; readonly done: SeqRange[] } {
     const held = new RangeSet();
@@ -165,7 +169,7 @@ export class Window<P> {
     return { held: claimed, done: this.#ledger.claim(rangesMax - claimed.length) };
   }
 
-  /** Takes one event into account; what is to be said afterwards is in `unsaidCount`. */
+  /** Applies one event. Afterwards `unsaidCount` is the number of messages to acknowledge. */
   step(event: WindowEvent<P>): void {
     switch (event.type) {
       case "opened":
@@ -182,7 +186,7 @@ export class Window<P> {
         this.#ledger.confirm(event.acks);
         return;
       case "order":
-        // What is done need not come first: should it come at all, it is only acknowledged.
+        // Nothing waits for messages that are done: if they are sent again, they are only acknowledged.
         this.#order.set(
           event.ordered,
           event.awaited.flatMap((range) => this.#ledger.gaps(range)),
@@ -216,10 +220,10 @@ export class Window<P> {
   }
 
   /**
-   * Hands the lowest messages to the application: a batch's, or one where it is guarded.
+   * Takes the lowest messages for delivery: those of one batch, or a single one if it is guarded.
    *
    * @param countMax most messages (count)
-   * @returns null when there are none, or a lower one is expected again first
+   * @returns null if there are none, a lower one is awaited first, or the window is saturated
    */
   next(countMax: number): WindowItem<P> | null {
     const lowest = this.#items.first;
@@ -232,22 +236,22 @@ export class Window<P> {
     return item;
   }
 
-  /** What of a range was rejected, and has to be rejected again should the sender ask. */
+  /** The rejected parts of a range: to be rejected again if the sender sends them again. */
   rejectedOf(first: number, last: number): SeqRange[] {
     return this.#rejected.parts(first, last);
   }
 
-  /** Whether the application still has the right to answer for a message. */
+  /** Whether a message is in flight and still leased, so that the application may settle it. */
   holds(seq: number): boolean {
     return this.#inHand.has(seq);
   }
 
-  /** The parts of a range that the application still has the right to answer for. */
+  /** The parts of a range that are in flight and still leased. */
   heldOf(first: number, last: number): SeqRange[] {
     return this.#inHand.parts(first, last);
   }
 
-  /** @returns everything that waits for the application, which gives it up */
+  /** Removes all messages that wait for the application. @returns their ranges */
   release(): SeqRange[] {
     const ranges = this.waiting();
     this.#items.clear();
@@ -255,7 +259,7 @@ export class Window<P> {
   }
 
   /**
-   * What is to be said in the session's next ack; then it counts as said.
+   * Takes the ranges of the session's next ack, which count as sent from now on.
    *
    * @param rangesMax ranges that fit the message (count)
    */
@@ -271,7 +275,7 @@ export class Window<P> {
     this.#ledger.open();
   }
 
-  /** From `seq` on the sender's history is another one: what is known there is not of its messages. */
+  /** The sender has another history from `seq` on: everything known there is about other messages, and invalidated. */
   #cut(seq: number): void {
     for (const set of [this.#inHand, this.#orphaned, this.#rejected]) {
       this.#void.addAll(set.delete(seq, Number.MAX_SAFE_INTEGER));
@@ -303,14 +307,14 @@ export class Window<P> {
     for (const part of unseen) this.#items.insert({ ...event, first: part.first, last: part.last });
   }
 
-  /** The application is not interested any more in what is no longer ours. */
+  /** The application gave up a range. Messages in it whose lease has ended are no longer in flight. */
   #giveUp({ first, last }: SeqRange): void {
     this.#orphaned.delete(first, last);
     this.#order.givenUp({ first, last });
   }
 
   #lose(ranges: readonly SeqRange[]): void {
-    // An ack that was refused does not become known: what it said must be remembered further.
+    // A refused ack is never confirmed as stored: its messages must be remembered further.
     this.#ledger.refuse(ranges);
     const before = this.#order.isOrdered ? rangeSet(this.waiting()) : null;
     this.#items.dropAll(ranges);
@@ -323,7 +327,7 @@ export class Window<P> {
     }
   }
 
-  /** Also what is no longer ours is remembered as done: should it come again, it has been done. */
+  /** Messages whose lease has ended are remembered as done too: if they are sent again, they are duplicates. */
   #finish({ first, last }: SeqRange): void {
     const held = this.#inHand.delete(first, last);
     this.#orphaned.delete(first, last);
