@@ -1,14 +1,14 @@
 import type { DispatcherAction } from "./dispatcher-events.ts";
 
 /**
- * What a step of the dispatcher finds to be done: actions, in order, and when the next step is due.
+ * The results of a step of the dispatcher: actions, in order, and when the next step is due.
  *
  * Pure.
  */
 export class Agenda {
-  /** The time of the step that is under way, or of the last one (ms). */
+  /** The time of the current step, or of the last one (ms). */
   nowMs: number;
-  /** Nothing rests, and no lease or grace ends, before this time; infinite where nothing waits for one (ms). */
+  /** No back-off, lease or grace period ends before this time; infinite where nothing waits for a time (ms). */
   dueMs: number = Number.POSITIVE_INFINITY;
   #actions: DispatcherAction[] = [];
 
@@ -24,7 +24,7 @@ export class Agenda {
     for (const action of actions) this.#actions.push(action);
   }
 
-  /** A step is due then, if not before (ms). */
+  /** A step is due at this time at the latest (ms). */
   dueAt(timeMs: number): void {
     if (timeMs < this.dueMs) this.dueMs = timeMs;
   }

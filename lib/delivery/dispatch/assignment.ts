@@ -3,18 +3,21 @@ import { type Consumer, creditOf, creditWhole, hasCredit } from "../consumers/co
 import type { SeqRange } from "../range/range.ts";
 import type { MessageTables } from "./message-tables.ts";
 
-/** Where much is remembered already, a receiver that holds so much gets nothing new (count). */
+/** Messages held from which on a receiver gets no fresh ones while the tables are full (count). */
 const HELD_FEW = 4_096;
 
-/** Ranges that are handed out in one step: each is a frame, and a receiver that keeps every second message needs thousands (count). */
+/**
+ * Ranges dispatched in one step (count): each is a frame, and a receiver that holds every second message needs
+ * thousands.
+ */
 export const HAND_OUTS_PER_STEP = 1_024;
 
-/** Hands a range, which is in no table any more, to a receiver. */
+/** Dispatches a range, already removed from its table, to a receiver. */
 export type HandOut = (link: Consumer, range: SeqRange, handed: Handed) => void;
 
 /**
- * Who gets which messages next: the lowest seqs first, to the receivers with credit, round-robin. Where there are
- * fewer batches than receivers, batches are cut into equal parts; else they stay whole.
+ * Assigns messages to receivers: the lowest seqs first, to the receivers with credit, round-robin. If there are fewer
+ * batches than receivers, batches are cut into equal parts; otherwise they stay whole.
  *
  * Pure.
  *
@@ -23,7 +26,7 @@ export type HandOut = (link: Consumer, range: SeqRange, handed: Handed) => void;
 export class Assignment {
   readonly #tables: MessageTables;
   readonly #handOut: HandOut;
-  /** Receivers with credit, in the order of their turns. */
+  /** Receivers that may get messages, in the order of their turns. */
   readonly #willing = new Set<Consumer>();
 
   constructor(tables: MessageTables, handOut: HandOut) {
@@ -36,12 +39,12 @@ export class Assignment {
     this.#willing.add(link);
   }
 
-  /** The receiver gets nothing more. */
+  /** The receiver gets no more messages. */
   remove(link: Consumer): void {
     this.#willing.delete(link);
   }
 
-  /** Hands out what is ready, as far as there is credit. @returns whether there may be more than one step is for */
+  /** Dispatches messages as far as there is credit. @returns whether it stopped at the limit of one step */
   run(): boolean {
     let left = 0;
     for (let count = 0; this.#willing.size > 0; count++) {
@@ -59,9 +62,9 @@ export class Assignment {
   }
 
   /**
-   * A receiver that keeps order can do nothing with what it holds before a lower message comes again: that one
-   * is sent beyond its credit, at most as much again. Only the lowest of all: with another below it that still rests
-   * it would wait too, and then that one would be beyond what the receiver has room for.
+   * A receiver that keeps order cannot deliver what it holds before a lower message is sent again: that message is
+   * sent beyond its credit, at most as much again. Only the lowest of all unsettled messages is: if a lower one were
+   * still in back-off, this one would have to wait too, and the receiver would have no room for the lower one.
    */
   runAwaited(link: Consumer): void {
     if (link.ordered !== true || link.graceEndMs !== null) return;
@@ -79,8 +82,8 @@ export class Assignment {
   }
 
   /**
-   * The table with the lowest seq that can be handed out; null where there is none. What a process before this
-   * one handed out waits until all before it is fed, so that the order of seqs is kept.
+   * The table with the lowest seq that can be dispatched; null where there is none. Messages that an earlier process
+   * dispatched wait until they and all lower ones are fed, so that the order of seqs is kept.
    */
   #lowest(): "ready" | "fresh" | null {
     const { ready, fresh, fed } = this.#tables;
@@ -107,15 +110,15 @@ export class Assignment {
     const { fresh } = this.#tables;
     const { first, last, value } = fresh.lowest!;
     const { bytesEach } = value;
-    // Who answers for every second message makes the tables long, and is to answer for the others first.
+    // A receiver that settles every second message makes the tables long, and has to settle the others first.
     if (link.leases.count >= HELD_FEW && this.#tables.isFull) return false;
     const credit = creditOf(link, bytesEach);
     if (credit <= 0) return false;
     let count = last - first + 1;
     if (fresh.size < shares) count = Math.ceil((count * fresh.size) / shares);
     if (count > credit) {
-      // Rather wait for more credit than cut a batch, unless little is to be gained by waiting, or the receiver
-      // waits for these before it goes on with what it holds, where order is kept.
+      // Waits for more credit rather than cut a batch, unless half of the whole credit is free, the receiver holds
+      // nothing, or it keeps order and needs these messages before those that it holds.
       const isAwaited = link.ordered === true && first < (link.leases.lowest?.first ?? 0);
       const isLittle = credit * 2 < creditWhole(link, bytesEach);
       if (isLittle && link.leases.count > 0 && !isAwaited) return false;

@@ -3,16 +3,16 @@ import { RangeMap, type Segment } from "../range/range-map.ts";
 import type { DeadLetterRecord } from "./dead-letter-record.ts";
 import { cutText, fairLength, isSameCause, mapTexts, textsOf } from "./reasons.ts";
 
-/** Ranges of dead letters that are kept, so that what is saved of them stays small (count). */
+/** Limit on ranges of dead letters, so that their saved state stays small (count). */
 export const DEAD_RANGES_MAX = 16_384;
 /**
- * Ranges beyond which neighbours that differ in their times alone become one, with the time of the last death, and without
- * that of the first attempt (count).
+ * Ranges from which on neighbours that differ only in the time of their death are merged, with the time of the last
+ * one, and new letters have no time of the first attempt (count).
  */
 const TIMED_RANGES_MAX = DEAD_RANGES_MAX * (3 / 4);
-/** All texts of reasons and errors together, each counted once; beyond, the longest are cut (bytes). */
+/** Limit on all texts of reasons and errors, each counted once; beyond it the longest are cut (bytes). */
 const TEXTS_BYTES_MAX = 2 ** 18;
-/** So much of it they take after a cut, so that not every further one means another (part of 1). */
+/** Share of that limit that the texts take after a cut, so that not every further text requires one (part of 1). */
 const TEXTS_PART = 3 / 4;
 
 /** A dead letter that was copied to the end of its journal. */
@@ -24,7 +24,7 @@ export interface Move {
   readonly epoch: number;
 }
 
-/** Where a dead letter is kept. */
+/** Where a dead letter is stored. */
 export interface DeadLetterLocation {
   readonly seq: number;
   /** The seq under which the journal has its bytes. */
@@ -34,12 +34,12 @@ export interface DeadLetterLocation {
 }
 
 /**
- * The dead letters of a stream, by the seq that they had, and where in the journal their bytes are now.
+ * The dead letters of a stream, by their original seq, and where in the journal their bytes are now.
  *
- * The texts of reasons and errors are kept whole as long as they fit `TEXTS_BYTES_MAX`, each once; then the longest are
- * cut, all to one length.
+ * The texts of reasons and errors are kept once each, and whole as long as they fit `TEXTS_BYTES_MAX`; beyond that the
+ * longest are cut, all to one length.
  *
- * Pure. Invariant: no two are kept at the same place.
+ * Pure. Invariant: no two letters are stored at the same place.
  */
 export class DeadLetterIndex implements Iterable<Segment<DeadLetterRecord>> {
   readonly #ranges = new RangeMap<DeadLetterRecord>(
@@ -53,7 +53,7 @@ export class DeadLetterIndex implements Iterable<Segment<DeadLetterRecord>> {
       (a.timeMs === b.timeMs || this.size >= TIMED_RANGES_MAX),
   );
 
-  /** Every text that a letter has, and some that letters had: equal ones are kept as one. */
+  /** The texts of all letters, each once, and possibly of some letters that were removed. */
   #texts = new Map<string, string>();
   /** All of these together (bytes). */
   #textBytes = 0;
@@ -78,14 +78,14 @@ export class DeadLetterIndex implements Iterable<Segment<DeadLetterRecord>> {
     return this.#ranges.size;
   }
 
-  /** The lowest seq under which the journal keeps one; infinite where there is none. */
+  /** The lowest seq under which the journal stores a dead letter; infinite where there is none. */
   get lowestAt(): number {
     let at = Number.POSITIVE_INFINITY;
     for (const { first, value } of this.#ranges) at = Math.min(at, first + value.offset);
     return at;
   }
 
-  /** About so much room those take that are kept up to `seq` (bytes). */
+  /** Approximate size of the letters stored up to `seq` (bytes). */
   bytesUpTo(seq: number): number {
     let bytes = 0;
     for (const { first, last, value } of this.#ranges) {
@@ -95,7 +95,7 @@ export class DeadLetterIndex implements Iterable<Segment<DeadLetterRecord>> {
     return bytes;
   }
 
-  /** Those that are kept up to `seq`, in the order in which the journal has them. */
+  /** The letters stored up to `seq`, in the order of the journal. */
   locationsUpTo(seq: number): DeadLetterLocation[] {
     const locations: DeadLetterLocation[] = [];
     for (const { first, last, value } of this.#ranges) {
@@ -107,13 +107,13 @@ export class DeadLetterIndex implements Iterable<Segment<DeadLetterRecord>> {
     return locations.sort((a, b) => a.at - b.at);
   }
 
-  /** Where a dead letter is kept; null where it is none. */
+  /** Where a dead letter is stored; null where the message is none. */
   locationOf(seq: number): DeadLetterLocation | null {
     const value = this.#ranges.get(seq);
     return value === undefined ? null : { seq, at: seq + value.offset, epoch: value.epoch };
   }
 
-  /** The parts of a range that are dead, in order. */
+  /** The parts of a range that are dead letters, in order. */
   parts(first: number, last: number): Segment<DeadLetterRecord>[] {
     return this.#ranges.parts(first, last);
   }
@@ -128,13 +128,13 @@ export class DeadLetterIndex implements Iterable<Segment<DeadLetterRecord>> {
     if (this.#textBytes > TEXTS_BYTES_MAX) this.#fitTexts();
   }
 
-  /** Forgets what there is of a range. */
+  /** Removes the letters of a range. */
   delete({ first, last }: SeqRange): void {
     this.#version += 1;
     this.#ranges.take(first, last);
   }
 
-  /** Those of `moves` that are still here are kept elsewhere now. */
+  /** The letters of `moves` that are still in the index are stored elsewhere now. */
   move(moves: readonly Move[]): void {
     this.#version += 1;
     for (const { seq, to, epoch } of moves) {
@@ -148,7 +148,7 @@ export class DeadLetterIndex implements Iterable<Segment<DeadLetterRecord>> {
     return this.#ranges[Symbol.iterator]();
   }
 
-  /** @returns the text that is kept */
+  /** @returns the instance of the text that is kept */
   #intern(text: string): string {
     const kept = this.#texts.get(text);
     if (kept !== undefined) return kept;
@@ -157,7 +157,7 @@ export class DeadLetterIndex implements Iterable<Segment<DeadLetterRecord>> {
     return text;
   }
 
-  /** Forgets texts that no letter has any more, and cuts the longest where there are still too many. */
+  /** Forgets texts that no letter has any more, and cuts the longest if they still exceed their share of the limit. */
   #fitTexts(): void {
     const lengths = new Map<string, number>();
     for (const { value } of this.#ranges) {

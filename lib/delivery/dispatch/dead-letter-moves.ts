@@ -3,10 +3,10 @@ import { DeadLetterIndex, type Move } from "./dead-letter-index.ts";
 import type { DispatcherState } from "./dispatcher-events.ts";
 
 /**
- * What a dispatcher's state will be when copies of dead letters are stored: to be saved with them, all or none.
+ * The state of a dispatcher once copies of dead letters are stored: to be saved together with them, atomically.
  * Pure.
  *
- * @param moves not empty; the copies lie one behind the other, behind all that there is
+ * @param moves not empty; the copies have consecutive seqs, after all existing messages
  */
 export function stateWithCopies(state: DispatcherState, moves: readonly Move[]): DispatcherState {
   const dead = new DeadLetterIndex(state.dead);
@@ -14,7 +14,7 @@ export function stateWithCopies(state: DispatcherState, moves: readonly Move[]):
   return { ...state, dead: [...dead], settled: [...state.settled, copiesOf(moves)] };
 }
 
-/** What a dispatcher's state will be when dead letters are forgotten. Pure. */
+/** The state of a dispatcher without some dead letters. Pure. */
 export function stateWithout(state: DispatcherState, ranges: readonly SeqRange[]): DispatcherState {
   const dead = new DeadLetterIndex(state.dead);
   for (const range of ranges) dead.delete(range);

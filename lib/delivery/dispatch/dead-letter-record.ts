@@ -1,21 +1,21 @@
 import type { HandlerError } from "../../handler-error.ts";
 
-/** What a message died of. */
+/** Why and when a message became a dead letter, and where it is stored. */
 export interface DeadLetterRecord {
-  /** How often a handler began it (count). */
+  /** Attempts (count). */
   readonly attempts: number;
-  /** How the last try ended. */
+  /** Why it was given up after the last attempt. */
   readonly reason: string;
-  /** What the handler said of the last try; null where it said nothing. */
+  /** The handler's error at the last attempt; null where none was reported. */
   readonly error: HandlerError | null;
-  /** When a handler began for the first time (ms since 1970); null where that is not known. */
+  /** When a handler began it for the first time (ms since 1970); null where this is not known. */
   readonly firstMs: number | null;
-  /** When (ms since 1970). */
+  /** When it became a dead letter (ms since 1970). */
   readonly timeMs: number;
-  /** Size of each; 0 where it is not known (bytes). */
+  /** Size of each message; 0 where it is not known (bytes). */
   readonly bytesEach: number;
-  /** How far behind its seq its bytes are kept, since it was copied there; 0: where it was (count of seqs). */
+  /** Distance from its seq to the seq of its copy in the journal; 0: it was not copied (count of seqs). */
   readonly offset: number;
-  /** The epoch in which it had its seq, where it was copied; else 0: its batch tells. */
+  /** The epoch in which it had its seq, if it was copied; otherwise 0: its batch contains the epoch. */
   readonly epoch: number;
 }

@@ -8,54 +8,54 @@ import type { Segment } from "../range/range-map.ts";
 import type { Move } from "./dead-letter-index.ts";
 import type { DeadLetterRecord } from "./dead-letter-record.ts";
 
-/** The sender's rules, resolved. */
+/** The sender's delivery options, with defaults filled in. */
 export interface DispatcherOptions extends BackOffLimits {
   /** How long a receiver may work on a message before it goes to another (milliseconds). */
   readonly leaseMs: number;
-  /** How long a receiver that lost its connection may take to come back for what it holds (milliseconds). */
+  /** How long a receiver that lost its connection may take to reconnect and claim its messages (milliseconds). */
   readonly graceMs: number;
-  /** Attempts that a handler began, after which a message is dead (count). */
+  /** Attempts begun by a handler, after which a message is dead-lettered (count). */
   readonly attemptsMax: number;
   /**
-   * `"perReceiver"`: a receiver that is alone gets retries before later messages. `"total"`: one receiver at a time gets
-   * messages, and those in order. `"none"`: neither.
+   * `"perReceiver"`: a receiver that is alone gets retries before later messages. `"total"`: one receiver at a time
+   * gets messages, in order. `"none"`: neither.
    */
   readonly order: "perReceiver" | "none" | "total";
-  /** Dead letters beyond which none is added: messages rest and are tried again (count). */
+  /** Limit on dead letters: beyond it, messages are retried after a back-off instead (count). */
   readonly deadLettersMax: number;
 }
 
-/** How a message rests, without a clock that ends with the process. */
+/** A message in back-off, independent of the clock of the process. */
 export interface SavedRest {
-  /** How often it was handed out (count). */
+  /** Attempts so far (count). */
   readonly attempts: number;
-  /** How long it has to rest yet (milliseconds). */
+  /** Remaining back-off (milliseconds). */
   readonly restMs: number;
 }
 
-/** What of a dispatcher must outlive the process: small, since it speaks of ranges. */
+/** The state of a dispatcher that must outlive the process: small, since it consists of ranges. */
 export interface DispatcherState {
   /** Every seq up to this one is settled. */
   readonly floor: number;
   /** Settled above the floor. */
   readonly settled: readonly SeqRange[];
-  /** Not settled, held by nobody, and begun so often before. */
+  /** Not settled, not leased, and dispatched before: attempts so far (count). */
   readonly attempts: readonly Segment<number>[];
-  /** Held by somebody, and begun so often, this time included, whether it has been begun this time or not. */
+  /** Leased: attempts including the current one, whether that has begun or not (count). */
   readonly leased: readonly Segment<number>[];
   readonly suspects: SuspectsState;
-  /** When handlers began for the first time with what is not settled, as far as that is known (ms since 1970). */
+  /** Times of the first attempts of unsettled messages, as far as known (ms since 1970). */
   readonly firsts: readonly Segment<number>[];
-  /** Not settled, and held by nobody before their rest is over. */
+  /** In back-off: not settled, and not leased before the back-off ends. */
   readonly rests: readonly Segment<SavedRest>[];
   readonly dead: Iterable<Segment<DeadLetterRecord>>;
-  /** Who may have held messages. */
+  /** Receivers that may have held messages. */
   readonly receivers: readonly string[];
 }
 
-/** What happens to a {@link Dispatcher}. `nowMs` is a clock that never goes back. */
+/** An input of a {@link Dispatcher}. */
 export type DispatcherEvent =
-  /** The next batch is stored and at hand. */
+  /** The next batch is stored and available for sending. */
   | {
       readonly type: "fed";
       readonly first: number;
@@ -63,22 +63,22 @@ export type DispatcherEvent =
       /** Length of the batch (bytes). */
       readonly bytes: number;
     }
-  /** A receiver came, and says what it still holds and what it has done meanwhile. */
+  /** A receiver connected, and claims the messages that it still holds and those that it has processed. */
   | {
       readonly type: "joined";
       readonly link: number;
       readonly receiver: string;
-      /** Which process of that name it is; empty where it does not say. */
+      /** Identifies the process among those with this name; empty where the receiver does not report it. */
       readonly incarnation: string;
       readonly prefetch: number;
       readonly prefetchBytesMax: number;
       readonly held: readonly SeqRange[];
       readonly done: readonly SeqRange[];
-      /** Whether much waits for its connection already, see `congested`; default false. */
+      /** Whether the output queue of its connection is long already, see `congested`; default false. */
       readonly congested?: boolean | undefined;
     }
   | { readonly type: "acked"; readonly link: number; readonly ranges: readonly SeqRange[] }
-  /** Its application has these in its hands, or takes them as soon as it hears that this is saved. */
+  /** The receiver's application has begun these, or, with `wantsGo`, begins them once it learns that this is saved. */
   | {
       readonly type: "begun";
       readonly link: number;
@@ -91,9 +91,9 @@ export type DispatcherEvent =
       readonly type: "nacked";
       readonly link: number;
       readonly ranges: readonly SeqRange[];
-      /** Rest before the next try; null: the dispatcher's own back-off. */
+      /** Delay before the next attempt; null: the dispatcher's own back-off. */
       readonly delayMs: number | null;
-      /** What the handler failed with; null where it does not say. */
+      /** The handler's error; null where none is reported. */
       readonly error: HandlerError | null;
     }
   | {
@@ -109,80 +109,80 @@ export type DispatcherEvent =
       readonly ranges: readonly SeqRange[];
       readonly leaseMs: number;
     }
-  /** The connection is gone; the receiver may come back. */
+  /** The connection is lost; the receiver may reconnect. */
   | { readonly type: "lost"; readonly link: number }
-  /** The connection is there, and the receiver says nothing. */
+  /** The connection is up, but the receiver sends nothing. */
   | { readonly type: "silent"; readonly link: number }
-  /** Much of what the link was handed out waits for its connection: it gets nothing more, whatever it gives back. */
+  /** The output queue of the link's connection is long: the link gets nothing more, whatever it gives back. */
   | { readonly type: "congested"; readonly link: number }
-  /** Little of it does. */
+  /** The output queue is short again. */
   | { readonly type: "relieved"; readonly link: number }
-  /** The receiver has said good-bye. */
+  /** The receiver has sent its bye. */
   | { readonly type: "left"; readonly link: number }
   /** Time has passed. */
   | { readonly type: "tick" }
-  /** Give up the oldest messages that nobody works on. */
+  /** Drop the oldest messages that no receiver holds. */
   | { readonly type: "drop"; readonly count: number }
-  /** Messages are not in the journal any more, or damaged there: nobody gets them. */
+  /** Messages are no longer in the journal, or are damaged there: they cannot be sent. */
   | {
       readonly type: "missing";
       readonly first: number;
       readonly last: number;
-      /** Who was to get them; null: they came to be read for the first time. */
+      /** The link that they were to be sent to; null: they were read for the first time, not yet dispatched. */
       readonly link: number | null;
     }
   /** Forget dead letters. */
   | { readonly type: "purged"; readonly ranges: readonly SeqRange[] }
-  /** Copies of dead letters are on their way into the journal: nobody is to get them. */
+  /** Copies of dead letters are being written to the journal under these seqs, which must not be dispatched. */
   | { readonly type: "copying"; readonly first: number; readonly last: number }
-  /** They could not be stored: their seqs are given anew. */
+  /** The copies could not be stored: their seqs will belong to other messages. */
   | { readonly type: "notCopied"; readonly first: number; readonly last: number }
-  /** They are stored, one behind the other, and take the place of the originals. */
+  /** The copies are stored, with consecutive seqs, and replace the originals. */
   | { readonly type: "copied"; readonly moves: readonly Move[] };
 
-/** What became of a message; a copy is one of a dead letter, which was settled before. */
+/** The outcome of a message. `copy`: it is the copy of a dead letter, which was settled before. */
 export type Outcome = "processed" | "dead" | "dropped" | "lost" | "copy";
 
-/** What a {@link Dispatcher} wants done, in this order. */
+/** An action that a {@link Dispatcher} requests. */
 export type DispatcherAction =
-  /** Send the range; it lies within one batch or follows `attempt` times before. */
+  /** Send the range. If it was never dispatched before, it lies within one batch; otherwise it may span several. */
   | {
       readonly type: "send";
       readonly link: number;
       readonly first: number;
       readonly last: number;
       readonly attempt: number;
-      /** Whether they are to be begun alone, and not before a `go`. */
+      /** Whether the receiver must begin them alone, and only after a `go`. */
       readonly guarded: boolean;
     }
-  /** That these are begun is to be saved; then the link may begin them. */
+  /** Save that these messages are begun; then permit the link to begin them. */
   | { readonly type: "go"; readonly link: number; readonly ranges: readonly SeqRange[] }
-  /** Will never be sent again. */
+  /** These messages will never be sent again. */
   | {
       readonly type: "settled";
       readonly outcome: Outcome;
       readonly first: number;
       readonly last: number;
     }
-  /** The link had, or has, no right to these. */
+  /** The link has no lease of these messages, or no longer. */
   | { readonly type: "lost"; readonly link: number; readonly ranges: readonly SeqRange[] }
-  /** The link gave these back, and they will not come again: it need not wait for them. */
+  /** These messages will not be sent again: the link need not wait for them. */
   | { readonly type: "gone"; readonly link: number; readonly ranges: readonly SeqRange[] }
-  /** Whether the link must keep order has changed, and what it then has to wait for. */
+  /** Whether the link must keep order has changed; `awaited` are the messages that it then has to wait for. */
   | {
       readonly type: "order";
       readonly link: number;
       readonly ordered: boolean;
       readonly awaited: readonly SeqRange[];
     }
-  /** So many dead letters are kept that this one had to go on living. */
+  /** The limit of dead letters is reached: these messages will be retried instead. */
   | { readonly type: "deadLettersFull"; readonly first: number; readonly last: number };
 
 /**
- * What a receiver's word of messages means to the dispatcher. Pure.
+ * Translates a receiver's link message about messages into an event of the dispatcher. Pure.
  *
  * @param link the dispatcher's number of the session
- * @returns null: it is not a word of messages
+ * @returns null: the link message is not about messages
  */
 export function dispatcherEvent(link: number, message: LinkMessage): DispatcherEvent | null {
   const { ranges, word, text } = message;

@@ -1,15 +1,15 @@
 import { SUSPECTS_EMPTY } from "../attempts/suspects.ts";
 import type { DispatcherState } from "./dispatcher-events.ts";
 
-/** Where a dispatcher starts, and what it cannot know by itself. */
+/** The initial state of a dispatcher, and its sources of time and randomness. */
 export interface DispatcherStart extends RetrySources {
   readonly state: DispatcherState;
-  /** The last seq that a process before this one can have sent. */
+  /** The last seq that an earlier process can have sent. */
   readonly seqBefore: number;
   readonly nowMs: number;
 }
 
-/** The state of a stream of which nothing was ever sent. */
+/** The state of a new stream, before anything was sent. */
 export const DISPATCHER_STATE_EMPTY: DispatcherState = Object.freeze({
   floor: 0,
   settled: [],
@@ -22,10 +22,10 @@ export const DISPATCHER_STATE_EMPTY: DispatcherState = Object.freeze({
   receivers: [],
 });
 
-/** The sources of time and chance of {@link Retries}. */
+/** The sources of time and randomness of {@link Retries}. */
 export interface RetrySources {
   /** From 0 up to, not including, 1. */
   readonly random: () => number;
-  /** Now (ms since 1970), for people to read. */
+  /** Wall-clock time (ms since 1970), shown to people. */
   readonly timeMs: () => number;
 }

@@ -24,15 +24,15 @@ import { Retries } from "./retries.ts";
 import { Settlement } from "./settlement.ts";
 
 /**
- * Decides who gets which messages, and when again.
+ * Decides which receiver is sent which messages, and when they are retried.
  *
- * A message is fresh -> leased -> settled; or leased -> resting -> leased again; or leased -> dead. Each of
- * these is a table of ranges, so that a step costs as much as it has ranges, not messages: those of a receiver
- * are its `Leases`, the rest are the `MessageTables`.
+ * A message is fresh -> leased -> settled; or leased -> in back-off -> leased again; or leased -> dead. Each of
+ * these states is a table of ranges, so that the cost of a step depends on the number of ranges, not of messages:
+ * the leased messages of a receiver are its `Leases`, all others are in the `MessageTables`.
  *
- * Pure but for the given randomness: no clock, no socket, no disk. Invariants: a seq is in at most one
- * table; a link never holds more than its credit, but for what it claimed and what it needs for order;
- * what was settled is never sent again.
+ * Pure except for the given sources of randomness and wall-clock time: no socket, no disk. Invariants: a seq is
+ * in at most one table; a link never holds more than its credit, except for messages that it claimed or that it
+ * needs for order; a settled message is never sent again.
  *
  * @see docs/decisions/0041-dispatcher.md
  */
@@ -44,9 +44,9 @@ export class Dispatcher {
   readonly #roster: Roster;
   readonly #settlement: Settlement;
   readonly #membership: Membership;
-  /** Whether it is clear what nobody claims of what a process before this one handed out. */
+  /** Whether messages that an earlier process dispatched, and that no receiver claimed, have been taken back. */
   #isStarted = false;
-  /** Whether a receiver has lived to answer for what this process handed out. */
+  /** Whether a receiver has survived and settled or returned a message that this process dispatched. */
   #isAnswered = false;
 
   constructor(options: DispatcherOptions, start: DispatcherStart) {
@@ -74,12 +74,12 @@ export class Dispatcher {
     return this.#tables.floor;
   }
 
-  /** All that will not be sent again, dead letters included (count). */
+  /** Messages that will not be sent again, dead letters included (count). */
   get settledCount(): number {
     return this.#tables.settledCount;
   }
 
-  /** Receivers that were given up since the start, so that a restart need not wait for them (count). */
+  /** Receivers removed since the start, so that a restart need not wait for them (count). */
   get forgotten(): number {
     return this.#roster.forgotten;
   }
@@ -89,7 +89,7 @@ export class Dispatcher {
     return this.#tables.fed;
   }
 
-  /** The lowest seq that was fed and never handed out; behind the last one where there is none. */
+  /** The lowest seq that was fed and never dispatched; the seq after the last one fed where there is none. */
   get freshFirst(): number {
     return this.#tables.fresh.lowest?.first ?? this.#tables.fed + 1;
   }
@@ -99,61 +99,62 @@ export class Dispatcher {
     return this.#tables.dead;
   }
 
-  /** Whether what is handed out is to be saved first: it may be what kills both sides, see 0041. */
+  /** Whether leases have to be saved before their messages are sent: a message may kill both processes, see 0041. */
   get savesBeforeSending(): boolean {
     return !this.#isAnswered || this.#tables.savesBeforeSending;
   }
 
-  /** Whether a receiver died and it is not clear of which message: they are to say soon what they begin. */
+  /** Whether a receiver died of an unknown message: receivers then have to report soon which messages they begin. */
   get isWatching(): boolean {
     return this.#tables.suspects.isWatching;
   }
 
-  /** When `tick` is due at the latest (ms); infinite where nothing waits for a time. */
+  /** When the next `tick` is due at the latest (ms); infinite where nothing waits for a time. */
   get deadlineMs(): number {
     return this.#agenda.dueMs;
   }
 
-  /** The parts of a range to which the link still has the right. */
+  /** The parts of a range that the link holds a lease of. */
   heldOf(link: number, range: SeqRange): SeqRange[] {
     return this.#roster.heldOf(link, range);
   }
 
-  /** What a link was sent is larger (bytes each) than the average of its batch: that is what it holds. */
+  /** Corrects the size of messages sent to a link that are larger (bytes each) than the average of their batch. */
   weigh(link: number, range: SeqRange, bytesEach: number): void {
     this.#roster.weigh(link, range, bytesEach);
   }
 
-  /** Whether the link holds anything. */
+  /** Whether the link holds any leases. */
   holds(link: number): boolean {
     return (this.#roster.get(link)?.leases.count ?? 0) > 0;
   }
 
-  /** What became of a message; null while it may still be sent. */
+  /** The outcome of a message; null while it may still be sent. */
   outcomeOf(seq: number): Outcome | null {
     if (this.#tables.dead.locationOf(seq) !== null) return "dead";
     return this.#tables.settledOf({ first: seq, last: seq }).length > 0 ? "processed" : null;
   }
 
-  /** Whether nobody has the oldest message that is not settled. */
+  /** Whether no receiver holds the oldest unsettled message. */
   get isOldestFree(): boolean {
     return this.#tables.isOldestFree;
   }
 
-  /** What a message died of; null where it is no dead letter. */
+  /** Why and when a message became a dead letter; null where it is none. */
   deathOf(seq: number): DeadLetterRecord | null {
     return this.#tables.dead.parts(seq, seq)[0]?.value ?? null;
   }
 
-  /** Ranges that `state` has to go through, about (count). */
+  /** Approximate number of ranges that `state` has to visit (count). */
   get ranges(): number {
     return this.#tables.size + this.#roster.leaseRanges;
   }
 
   /**
-   * What must be saved so that nothing settled is sent again after a restart. The dead are to be read at once.
+   * The state to save, so that nothing settled is sent again after a restart. Its dead letters are a live view, to be
+   * read immediately.
    *
-   * @param nowMs for how long what rests has to rest yet; default the time of the last step
+   * @param nowMs the time to which the remaining back-offs refer; default: the time of the last step
    */
   state(nowMs: number = this.#agenda.nowMs): DispatcherState {
     const roster = this.#roster;
@@ -162,10 +163,10 @@ export class Dispatcher {
   }
 
   /**
-   * Takes one event into account.
+   * Applies one event.
    *
-   * @param nowMs by a clock that never goes back
-   * @returns what is to be done, in order; the caller owns the array
+   * @param nowMs by a monotonic clock
+   * @returns the actions to execute, in order; the caller owns the array
    */
   step(event: DispatcherEvent, nowMs: number): DispatcherAction[] {
     const agenda = this.#agenda;
@@ -223,7 +224,7 @@ export class Dispatcher {
     }
   }
 
-  /** Handlers have begun messages, or will as soon as that is known. */
+  /** Handlers have begun messages, or will as soon as that is saved. */
   #begin(event: Extract<DispatcherEvent, { readonly type: "begun" }>): void {
     const refused: SeqRange[] = [];
     const begun: SeqRange[] = [];
@@ -243,7 +244,7 @@ export class Dispatcher {
     if (refused.length > 0) this.#agenda.add({ type: "lost", link, ranges: refused });
   }
 
-  /** Who asks has nothing in hand but what it asks for: what it had asked for before, it has not begun. */
+  /** A request for `go` names everything in flight at its receiver: messages requested earlier were not begun. */
   #keepBegun(id: number, kept: readonly SeqRange[]): void {
     const begun = rangeSet(kept);
     for (const part of this.#roster.get(id)?.leases ?? []) {
@@ -253,7 +254,7 @@ export class Dispatcher {
     }
   }
 
-  /** What others hold they have, and may answer for. */
+  /** Messages that other receivers hold are not affected: these have them, and may settle them. */
   #miss(event: Extract<DispatcherEvent, { readonly type: "missing" }>): void {
     const link = event.link === null ? undefined : this.#roster.get(event.link);
     const held = link?.leases.take(event.first, event.last) ?? [];
@@ -263,7 +264,7 @@ export class Dispatcher {
     if (link !== undefined) this.#membership.offer(link);
   }
 
-  /** What a receiver says of messages counts as far as it holds them. */
+  /** Applies a receiver's report to the messages that it holds, and refuses it for other unsettled ones. */
   #answered(
     event: Exclude<
       Extract<DispatcherEvent, { readonly ranges: readonly SeqRange[]; readonly link: number }>,
@@ -290,11 +291,11 @@ export class Dispatcher {
     if (refused.length > 0) this.#agenda.add({ type: "lost", link: event.link, ranges: refused });
   }
 
-  /** Rests, leases and grace periods that are over; and when the next one is. */
+  /** Ends back-offs, leases and grace periods that are over, and computes when the next one ends. */
   #passTime(): void {
     const { nowMs } = this.#agenda;
     const dueMs = this.#membership.passTime();
-    // Last, since what was given back just now may rest too.
+    // Last, since messages given back just now may be in back-off too.
     this.#agenda.dueMs = Math.min(dueMs, this.#tables.wake(nowMs));
   }
 
@@ -305,7 +306,7 @@ export class Dispatcher {
     if (this.#order.keeps(this.#roster.size)) {
       for (const link of this.#roster) this.#assignment.runAwaited(link);
     }
-    // The rest is for the next step, which is due at once.
+    // Remaining messages are sent by the next step, which is due at once.
     if (this.#assignment.run()) this.#agenda.dueAt(this.#agenda.nowMs);
   }
 

@@ -22,10 +22,10 @@ export interface MembershipParts {
 }
 
 /**
- * How receivers come, fall silent, lose their leases, and go, and what becomes then of what they hold.
+ * Handles receivers that join, fall silent, lose their leases, and leave, and the messages that they hold.
  *
- * Pure. Invariant: only who is connected, has credit, is neither silent nor congested, and may get messages by the
- * rules of order, has a turn in the assignment.
+ * Pure. Invariant: only receivers that are connected, have credit, are neither silent nor congested, and may get
+ * messages by the rules of order, have a turn in the assignment.
  *
  * @see docs/decisions/0041-dispatcher.md
  */
@@ -38,13 +38,13 @@ export class Membership {
     this.#options = options;
   }
 
-  /** A receiver came, or came back. */
+  /** A receiver connected or reconnected. */
   join(event: Extract<DispatcherEvent, { readonly type: "joined" }>): void {
     const { tables, roster, order, assignment, settlement, agenda } = this.#parts;
     const { receiver, incarnation, held, done } = event;
     const link = newLink(event.link, event);
     const before = roster.of(receiver);
-    // What was in the memory of a process ended with it; another one of that name can only have done it.
+    // Held messages are lost with their process: another process of the same name can only have processed them.
     const same = before.filter((other) => incarnation !== "" && other.incarnation === incarnation);
     const isKnown = roster.wasThere(receiver);
     const refusals = new Refusals(tables);
@@ -61,7 +61,7 @@ export class Membership {
     }
     const displaced = order.joined(link, before);
     if (displaced !== null) assignment.remove(displaced);
-    // What the same process does not claim never came to it.
+    // Messages that the same process does not claim never reached it.
     for (const other of before) this.#forget(other, same.includes(other) ? "left" : "died");
     roster.add(link);
     this.offer(link);
@@ -69,7 +69,7 @@ export class Membership {
     agenda.addAll(refusals.actions(link.id));
   }
 
-  /** The connection of a receiver is gone: where it holds messages, it has a while to come back for them. */
+  /** The connection of a receiver is lost. If it holds messages, it has a grace period to come back for them. */
   lose(link: Consumer | undefined): void {
     if (link === undefined || link.graceEndMs !== null) return;
     const { assignment, agenda } = this.#parts;
@@ -82,7 +82,7 @@ export class Membership {
     }
   }
 
-  /** A receiver is gone for good: everything that it holds goes back. */
+  /** A receiver is gone for good: everything that it holds is given back. */
   leave(link: Consumer | undefined, how: "died" | "left"): void {
     if (link === undefined) return;
     const { order, roster } = this.#parts;
@@ -92,7 +92,7 @@ export class Membership {
     this.#noteOrder();
   }
 
-  /** It keeps what it holds, and gets no more until it speaks. */
+  /** The receiver keeps what it holds, and gets no more until it sends a report or a heartbeat. */
   pause(link: Consumer | undefined): void {
     if (link === undefined) return;
     link.silent = true;
@@ -100,9 +100,10 @@ export class Membership {
   }
 
   /**
-   * It said something of messages.
+   * The receiver sent a report or a heartbeat.
    *
-   * @param isLeaving whether it gives back what it has not looked at: sent again before its bye, that would count as tried
+   * @param isLeaving whether it releases messages that it has not read: they must not be sent to it again before its
+   *   bye, where they would count as attempted
    */
   heard(link: Consumer, isLeaving: boolean): void {
     link.silent = isLeaving;
@@ -110,7 +111,10 @@ export class Membership {
     this.offer(link);
   }
 
-  /** What is given back before it has left takes memory still, so its credit is no measure of what it has. */
+  /**
+   * The output queue of the link has become long or short. Messages that the receiver gave back stay in memory until
+   * they have left that queue, so its credit alone does not bound it.
+   */
   congest(link: Consumer | undefined, congested: boolean): void {
     if (link === undefined) return;
     link.congested = congested;
@@ -118,7 +122,7 @@ export class Membership {
     else this.offer(link);
   }
 
-  /** A receiver may have room: then it gets a turn. */
+  /** A receiver may have room: if so, it gets a turn. */
   offer(link: Consumer): void {
     if (link.graceEndMs !== null || link.silent || link.congested || !hasCredit(link)) return;
     if (this.#parts.order.admits(link)) this.#parts.assignment.add(link);
@@ -131,8 +135,10 @@ export class Membership {
   }
 
   /**
-   * A receiver asks to have what it held of a range for `wishMs` from now on. A right that was given for longer stays: it
-   * may count on it, and be without a connection.
+   * A receiver requests that its lease of a range lasts `wishMs` from now on. A longer lease is not shortened: the
+   * receiver may rely on it while it has no connection.
+   *
+   * @param part a lease that was just taken from the link
    */
   extend(link: Consumer, part: Segment<Lease>, wishMs: number): void {
     const longestMs = Math.max(EXTENSION_MS_MAX, this.#options.leaseMs);
@@ -141,13 +147,13 @@ export class Membership {
     this.#hold(link, part, { ...part.value, endMs });
   }
 
-  /** Leases and graces that are over. @returns when the next one is (ms) */
+  /** Ends leases and grace periods that are over. @returns when the next one ends (ms) */
   passTime(): number {
     const { roster, agenda } = this.#parts;
     const { nowMs } = agenda;
     let dueMs = roster.await(nowMs);
     for (const link of [...roster]) {
-      // Without a connection a receiver can neither ask for longer nor hear that its lease ended.
+      // Without a connection a receiver can neither request an extension nor learn that its lease has ended.
       if (link.graceEndMs === null) dueMs = Math.min(dueMs, this.#endLeases(link));
       else if (link.graceEndMs <= nowMs) this.leave(link, "died");
       else dueMs = Math.min(dueMs, link.graceEndMs);
@@ -162,9 +168,9 @@ export class Membership {
     if (ended.length === 0) return nextMs;
     this.pause(link);
     const ranges = ended.map(({ first, last }) => ({ first, last }));
-    // Before what becomes of them: the receiver may then be told that they will not come again.
+    // Before the outcome of the messages, which may include that they will not be sent again (`gone`).
     agenda.add({ type: "lost", link: link.id, ranges });
-    // What is not begun has its lease extended by every heartbeat: where that ends, the receiver hangs.
+    // Heartbeats extend the leases of messages that are not begun: if such a lease ends, the receiver hangs.
     const isHanging = ended.some(
       (part) => countAll(tables.suspects.begunOf(part)) < countAll([part]),
     );
@@ -175,7 +181,7 @@ export class Membership {
     return nextMs;
   }
 
-  /** Everything that the link holds goes back. */
+  /** Removes a link, and gives back everything that it holds. */
   #forget(link: Consumer, how: "died" | "left"): void {
     const { roster, assignment, settlement } = this.#parts;
     roster.delete(link);

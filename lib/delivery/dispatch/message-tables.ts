@@ -20,25 +20,25 @@ import type { DispatcherStart } from "./dispatcher-start.ts";
 const NONE: Segment<number>[] = [];
 
 /**
- * The messages of a stream that no receiver has, by what is to become of them: tables of ranges, so that a
- * step costs as much as it has ranges, not messages.
+ * The messages of a stream that no receiver holds, by their state: tables of ranges, so that the cost of a
+ * step depends on the number of ranges, not of messages.
  *
- * Pure. Invariants: a seq is in at most one of fresh, ready, resting and settled; nothing at or below
- * `floor` is in any table but that of the dead; what is dead is settled too.
+ * Pure except for the clock that it is given. Invariants: a seq is in at most one of fresh, ready, resting and settled;
+ * nothing at or below `floor` is in any table except that of the dead letters; a dead letter is settled too.
  */
 export class MessageTables {
-  /** Fed and never handed out. */
+  /** Fed and never dispatched. */
   readonly fresh: RangeMap<Unheld>;
-  /** To be handed out again. */
+  /** To be dispatched again. */
   readonly ready: RangeMap<Unheld>;
   readonly dead: DeadLetterIndex;
-  /** What may kill receivers. */
+  /** Messages that may kill receivers. */
   readonly suspects: Suspects;
-  /** When what is not settled was begun for the first time. */
+  /** Times of the first attempts of unsettled messages. */
   readonly firsts: FirstAttempts;
   readonly #unheld = new UnheldMessages();
   readonly #settled: SettledSet;
-  /** Beyond what was fed, and dealt with already: by a claim, or as a copy of a dead letter. */
+  /** Not fed yet, and not to become fresh: in another table already, claimed, or the copy of a dead letter. */
   readonly #ahead = new RangeSet();
   readonly #claims: RestartClaims;
   #fed: number;
@@ -68,7 +68,7 @@ export class MessageTables {
     for (const segment of state.leased) {
       for (const part of this.#settled.gaps(segment)) {
         this.#claims.restore(part, true);
-        // What was not begun yet has not been tried.
+        // A message that was not begun has had no attempt.
         for (const { range, isInside } of cutAt(part, this.suspects.begunOf(part))) {
           this.#restore(range, isInside ? segment.value : segment.value - 1);
         }
@@ -79,7 +79,7 @@ export class MessageTables {
       for (const range of this.#settled.gaps(segment)) {
         this.#unheld.restore(range, { attempts, bytesEach: 0, dueMs: nowMs + restMs });
         this.#ahead.add(range.first, range.last);
-        // Its rest may have been over, and it sent again, before that was saved.
+        // Its back-off may have ended, and it may have been sent again, after this was saved.
         this.#claims.restore(range, false);
       }
     }
@@ -90,7 +90,7 @@ export class MessageTables {
     return this.#settled.floor;
   }
 
-  /** All that will not be sent again (count). */
+  /** Messages that will not be sent again (count). */
   get settledCount(): number {
     return this.#settled.count;
   }
@@ -101,27 +101,28 @@ export class MessageTables {
   }
 
   /**
-   * Whether messages that a process before this one had handed out when it died have had no answer since: one of
-   * them may be why it died.
+   * Whether some messages that were leased when an earlier process ended have not been settled or returned since: one
+   * of them may be the reason why it ended.
    */
   get savesBeforeSending(): boolean {
     return this.#claims.isUnheard;
   }
 
-  /** Whether so much is remembered that who holds much already may get nothing new. */
+  /** Whether the tables are so long that receivers holding many messages already must get no fresh ones. */
   get isFull(): boolean {
     return this.#settled.size > TABLE_RANGES_MAX || this.ready.size > TABLE_RANGES_MAX;
   }
 
-  /** Ranges that are gone through where all is saved (count). */
+  /** Ranges that {@link state} visits, except those of the dead letters (count). */
   get size(): number {
     return this.#settled.size + this.#unheld.size + this.firsts.size;
   }
 
   /**
-   * What of the tables must outlive the process. The dead are those of the table itself, to be read at once.
+   * The state of the tables that must outlive the process. Its dead letters are the table itself, to be read
+   * immediately.
    *
-   * @param leased what is handed out, in order
+   * @param leased leased ranges with their attempts, in order
    */
   state(leased: readonly Segment<number>[], nowMs: number): Omit<DispatcherState, "receivers"> {
     const attempts = [...this.ready].flatMap(({ value, ...part }) =>
@@ -146,10 +147,10 @@ export class MessageTables {
   }
 
   /**
-   * The next batch is at hand.
+   * The next batch is available.
    *
    * @param bytes its length
-   * @returns the part of it that was dealt with before, and the size of its messages (bytes)
+   * @returns the parts of it that do not become fresh, with the size of their messages (bytes)
    */
   feed({ first, last }: SeqRange, bytes: number): Segment<number>[] {
     this.#fed = last;
@@ -166,7 +167,7 @@ export class MessageTables {
     });
   }
 
-  /** A range that was taken out of its table will never be sent again. */
+  /** A range, already removed from its table, will never be sent again. */
   settle({ first, last }: SeqRange): void {
     this.answered({ first, last });
     this.suspects.answered({ first, last });
@@ -174,39 +175,39 @@ export class MessageTables {
     this.#settled.add({ first, last });
   }
 
-  /** Handlers have begun what was handed out. */
+  /** Handlers have begun leased messages. */
   begin(parts: readonly Segment<Handed>[]): void {
     for (const part of parts) this.firsts.begin(part, this.suspects.begunOf(part));
     this.suspects.begin(parts);
   }
 
-  /** Of what is handed out, what was said to be begun is not begun after all. */
+  /** Leased messages that were reported as begun are not begun after all. */
   takeBack({ value, ...part }: Segment<Handed>): void {
     for (const range of this.suspects.ended(part)) {
       if (value.attempt <= 1) this.firsts.forget(range);
     }
   }
 
-  /** The handler of a range gave an answer: whatever it said before, it had begun. */
+  /** A handler failed with or rejected a range, so it had begun, whether this was reported before or not. */
   tried(part: Segment<Handed>): void {
     this.firsts.begin(part, this.suspects.begunOf(part));
     this.answered(part);
     this.suspects.answered(part);
   }
 
-  /** A receiver said something of a range, and lived. */
+  /** A receiver settled or returned a range, so it has survived it. */
   answered({ first, last }: SeqRange): void {
     this.#claims.heard({ first, last });
   }
 
-  /** Dead letters are forgotten; or copies of some come into the journal, or do not after all. */
+  /** Dead letters are purged, or copies of some are being written to the journal, or could not be stored. */
   note(event: Extract<DispatcherEvent, { type: "purged" | "copying" | "notCopied" }>): void {
     if (event.type === "purged") for (const range of event.ranges) this.dead.delete(range);
     else if (event.type === "copying") this.#ahead.add(event.first, event.last);
     else this.#ahead.delete(event.first, event.last);
   }
 
-  /** The parts of `range` beside `held` that somebody may still process. */
+  /** The unsettled parts of `range` that are not in `held`. */
   unsettled(range: SeqRange, held: readonly SeqRange[]): SeqRange[] {
     const { first, last } = range;
     return rangeSet(held)
@@ -220,9 +221,9 @@ export class MessageTables {
   }
 
   /**
-   * Takes out what a process before this one may have handed out, and this one has not.
+   * Removes the messages of a range that an earlier process may have dispatched, and this one has not.
    *
-   * @returns what may be claimed
+   * @returns the parts granted to the receiver that claims them
    */
   takeClaimed(range: SeqRange): Segment<Handed>[] {
     const granted: Segment<Handed>[] = [];
@@ -240,7 +241,7 @@ export class MessageTables {
     return granted;
   }
 
-  /** What was in somebody's hands when a process before this one died, and may yet be claimed: how often begun. */
+  /** Messages leased when an earlier process ended that may still be claimed, with their attempts (count). */
   unclaimed(): Segment<number>[] {
     return [...this.#claims.leased]
       .flatMap(({ first, last }) => this.ready.parts(first, last))
@@ -249,9 +250,9 @@ export class MessageTables {
   }
 
   /**
-   * Takes out, once, what was in somebody's hands when a process before this one died, and nobody claimed.
+   * Removes, once, the messages leased when an earlier process ended that no receiver has claimed.
    *
-   * @returns it as it was held
+   * @returns their leases
    */
   takeUnclaimed(): Segment<Lease>[] {
     return this.#claims
@@ -261,32 +262,32 @@ export class MessageTables {
       .map(({ value, ...range }) => ({ ...range, value: { ...value, endMs: 0 } }));
   }
 
-  /** A range is handed out again: nobody may claim it from before any more. */
+  /** A range is dispatched again: it can no longer be claimed by receivers of an earlier process. */
   handedOut(range: SeqRange): void {
     this.#claims.handedOut(range);
   }
 
-  /** A range may be tried again at `dueMs`; where too many rest, the rests that end first end now. */
+  /** A range is in back-off until `dueMs`. If there are too many such ranges, the back-offs that end first end now. */
   rest(range: SeqRange, rest: Rest): void {
     this.#unheld.rest(range, rest);
   }
 
-  /** Makes ready what has rested long enough. @returns when the next rest ends (ms) */
+  /** Makes messages ready whose back-off has ended. @returns when the next back-off ends (ms) */
   wake(nowMs: number): number {
     return this.#unheld.wake(nowMs);
   }
 
-  /** Whether nobody has the lowest message that is not settled. */
+  /** Whether no receiver holds the lowest unsettled message. */
   get isOldestFree(): boolean {
     return this.#unheld.first === this.floor + 1;
   }
 
-  /** Takes out the oldest messages of those that nobody has. @returns at most `count` of them */
+  /** Removes the oldest messages that no receiver holds. @returns at most `count` of them */
   takeOldest(count: number): SeqRange[] {
     return this.#unheld.takeOldest(count);
   }
 
-  /** Takes out what nobody holds of a range that cannot be read; where it was to be fed next, it counts as fed. */
+  /** Removes the unheld messages of a range that cannot be read. If the range was to be fed next, it counts as fed. */
   takeMissing({ first, last }: SeqRange): SeqRange[] {
     const taken = this.#unheld.take({ first, last });
     if (first > this.#fed + 1 || last <= this.#fed) return taken;
@@ -299,7 +300,7 @@ export class MessageTables {
     return taken;
   }
 
-  /** What is still to be handed out up to `highest`, and what is to be handed out again. */
+  /** Messages up to `highest` that are to be dispatched for the first time, and all that are to be dispatched again. */
   outstanding(highest: number): SeqRange[] {
     const outstanding = rangeSet(this.#unheld.upTo(highest));
     if (highest > this.#fed) {
@@ -308,18 +309,18 @@ export class MessageTables {
     return [...outstanding];
   }
 
-  /** What was handed out before, and is begun no more often than that, or not begun yet. */
+  /** A range that an earlier process dispatched, with the attempts it has had (count). */
   #restore({ first, last }: SeqRange, attempts: number): void {
     this.ready.set(first, last, { attempts, bytesEach: 0 });
     this.#ahead.add(first, last);
   }
 
-  /** The parts of a range that is not fed yet with which nothing was done. */
+  /** The parts of a range not fed yet that are neither settled nor in `#ahead`. */
   #open(range: SeqRange): SeqRange[] {
     return this.#settled.gaps(range).flatMap(({ first, last }) => this.#ahead.gaps(first, last));
   }
 
-  /** What was counted as begun already is not counted again. */
+  /** Messages as leases that continue their attempt: those that had begun are not counted once more. */
   #claimed(again: Segment<Unheld>): Segment<Handed>[] {
     const { attempts, bytesEach } = again.value;
     return cutAt(again, this.suspects.begunOf(again)).map(({ range, isInside }) => {
@@ -328,7 +329,7 @@ export class MessageTables {
   }
 }
 
-/** Messages as they are when they have been handed out once more. */
+/** Messages as they are when dispatched once more. */
 function handed({ first, last, value }: Segment<Unheld>): Segment<Handed> {
   const { attempts, bytesEach } = value;
   return { first, last, value: { attempt: attempts + 1, bytesEach } };

@@ -5,8 +5,8 @@ import type { DispatcherAction, DispatcherOptions } from "./dispatcher-events.ts
 import type { MessageTables } from "./message-tables.ts";
 
 /**
- * Who keeps the order of seqs through all retries: a receiver that is alone, unless nobody wants that, or with order `"total"` the active
- * one, while the others stand by.
+ * Decides which receiver keeps the order of seqs through all retries: with order `"perReceiver"` a receiver that is
+ * alone, with `"total"` the active one, while the others stand by, with `"none"` no receiver.
  *
  * Pure. Invariant: with order `"total"`, at most one receiver is active, and no other gets messages.
  */
@@ -20,7 +20,7 @@ export class Order {
     this.#isKeptAlone = order === "perReceiver";
   }
 
-  /** Whether one of so many receivers (count) keeps order. */
+  /** Whether one of `count` receivers keeps order. */
   keeps(count: number): boolean {
     return this.#isTotal || (this.#isKeptAlone && count === 1);
   }
@@ -31,10 +31,10 @@ export class Order {
   }
 
   /**
-   * A receiver came.
+   * A receiver connected or reconnected.
    *
-   * @param before its earlier links, which it takes the place of
-   * @returns who is not active any more; null: nobody
+   * @param before its earlier links, which it replaces
+   * @returns the receiver that is no longer active; null: none
    */
   joined(link: Consumer, before: readonly Consumer[]): Consumer | null {
     if (!this.#isTotal) return null;
@@ -44,12 +44,12 @@ export class Order {
       return null;
     }
     if (link.leases.count === 0 || active.leases.count > 0) return null;
-    // Who was active before a restart goes on with what it holds.
+    // The receiver that was active before a restart continues with what it holds.
     this.#active = link;
     return active;
   }
 
-  /** A receiver is gone for good. @returns who is active in its place; null: nothing changes */
+  /** A receiver is gone for good. @returns the one that is active in its place; null: none */
   left(link: Consumer, others: Iterable<Consumer>): Consumer | null {
     if (this.#active !== link) return null;
     this.#active = null;
@@ -61,7 +61,11 @@ export class Order {
     return null;
   }
 
-  /** A receiver let leases end. When it holds none any more another goes on. @returns who is active in its place; null: nothing changes */
+  /**
+   * A receiver let leases end. Once it holds none any more, another becomes active.
+   *
+   * @returns the one that is active in its place; null: nothing changes
+   */
   fellSilent(link: Consumer, others: Iterable<Consumer>): Consumer | null {
     if (this.#active !== link || link.leases.count > 0) return null;
     for (const other of others) {
@@ -72,21 +76,21 @@ export class Order {
     return null;
   }
 
-  /** A range will not be sent again: who keeps order, but for `by`, need not wait for it. */
+  /** A range will not be sent again: receivers that keep order, except `by`, need not wait for it. */
   gone(range: SeqRange, by: Consumer | null, links: Roster): DispatcherAction[] {
     return [...links]
       .filter((link) => link !== by && link.ordered === true)
       .map((link) => ({ type: "gone", link: link.id, ranges: [range] }));
   }
 
-  /** What the receivers have to be told, and have not been. */
+  /** Notifies the receivers for which it has changed whether they keep order. */
   changes(links: Roster, tables: MessageTables): DispatcherAction[] {
     const actions: DispatcherAction[] = [];
     for (const link of links) {
       const ordered = this.#isTotal ? link === this.#active : this.keeps(links.size);
       if (link.ordered === ordered) continue;
       link.ordered = ordered;
-      // What comes to it before, or between, what it holds.
+      // Messages that it will be sent before, or between, those that it holds.
       const highest = link.leases.highest?.last ?? 0;
       const awaited = ordered ? tables.outstanding(highest) : [];
       actions.push({ type: "order", link: link.id, ordered, awaited });

@@ -1,18 +1,18 @@
 import type { DeadLetterRecord } from "./dead-letter-record.ts";
 
-/** What a letter died of, in texts. */
+/** Why a message became a dead letter, as texts. */
 type Cause = Pick<DeadLetterRecord, "reason" | "error">;
 
-/** Stands where the rest of a reason was. */
+/** Replaces the rest of a text that was cut. */
 const ELLIPSIS = "…";
 const ELLIPSIS_BYTES = 3;
 
 /**
- * The longest that texts may be so that all of them fit together: short ones stay whole, and the long ones share what
- * those leave. Pure.
+ * The maximum length of texts with which all of them fit together: short texts stay whole, and the long ones share the
+ * remaining room equally. Pure.
  *
  * @param lengths of the texts (bytes)
- * @returns the length beyond which a text is to be cut (bytes); infinite where all fit whole
+ * @returns the length to which longer texts must be cut (bytes); infinite if all fit whole
  */
 export function fairLength(lengths: Iterable<number>, bytesMax: number): number {
   const sorted = [...lengths].sort((a, b) => a - b);
@@ -25,7 +25,7 @@ export function fairLength(lengths: Iterable<number>, bytesMax: number): number 
   return Number.POSITIVE_INFINITY;
 }
 
-/** Pure. @returns the text, or as much of its beginning as fits, with an ellipsis behind it */
+/** Pure. @returns the text, or as much of its beginning as fits, followed by an ellipsis */
 export function cutText(text: string, bytesMax: number): string {
   // A UTF-16 unit has three bytes at most.
   if (text.length * 3 <= bytesMax) return text;
@@ -37,7 +37,7 @@ export function cutText(text: string, bytesMax: number): string {
   return bytes.toString("utf8", 0, end) + ELLIPSIS;
 }
 
-/** Whether two died of the same. Pure. */
+/** Whether two dead letters have the same cause. Pure. */
 export function isSameCause(a: Cause, b: Cause): boolean {
   if (a.reason !== b.reason) return false;
   if (a.error === b.error) return true;
@@ -53,7 +53,7 @@ export function textsOf({ reason, error }: Cause): string[] {
   return code === null ? [reason, name, message] : [reason, name, message, code];
 }
 
-/** A cause with other texts. Pure but for `change`. */
+/** A cause with each text replaced by `change`. Pure except for `change`. */
 export function mapTexts({ reason, error }: Cause, change: (text: string) => string): Cause {
   if (error === null) return { reason: change(reason), error };
   const { name, message, code } = error;

@@ -3,7 +3,7 @@ import { RangeSet } from "../range/range-set.ts";
 import type { DispatcherAction } from "./dispatcher-events.ts";
 import type { MessageTables } from "./message-tables.ts";
 
-/** What a receiver claims when it comes back, and does not get. Pure. */
+/** The ranges that a receiver claims when it comes back, and that are not granted. Pure. */
 export class Refusals {
   readonly #tables: MessageTables;
   readonly #lost = new RangeSet();
@@ -19,11 +19,11 @@ export class Refusals {
     how: { readonly granted: readonly SeqRange[]; readonly isDone: boolean },
   ): void {
     this.#lost.addAll(this.#tables.unsettled(range, how.granted));
-    // What others have settled meanwhile is not its own either, and does not come again.
+    // The receiver has no lease of messages settled in the meantime either, and they will not be sent again.
     if (!how.isDone) this.#gone.addAll(this.#tables.settledOf(range));
   }
 
-  /** What the receiver is told, in order of seq. */
+  /** The actions that notify the receiver, with ranges in order of seq. */
   actions(link: number): DispatcherAction[] {
     this.#lost.addAll(this.#gone);
     const sets = [

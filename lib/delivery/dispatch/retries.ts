@@ -10,34 +10,34 @@ import type { DispatcherOptions } from "./dispatcher-events.ts";
 import type { RetrySources } from "./dispatcher-start.ts";
 import type { MessageTables } from "./message-tables.ts";
 
-/** How a try ended that was not processed. */
+/** How an attempt ended without the message being processed. */
 export type TryEnd =
-  /** Given back untouched, or never begun: it does not count as a try. */
+  /** Given back unread, or never begun: it does not count as an attempt. */
   | { readonly type: "released" }
-  /** The receiver failed; `delayMs` null: it rests as long as the back-off says. */
+  /** The handler failed. `delayMs`: time until the next attempt; null: the back-off's. */
   | {
       readonly type: "nacked";
       readonly delayMs: number | null;
       readonly error: HandlerError | null;
     }
-  /** The receiver says that there is no hope. */
+  /** The handler rejected the message: it must not be retried. */
   | { readonly type: "rejected"; readonly reason: string; readonly error: HandlerError | null }
   /**
-   * It was begun, and the receiver said nothing: its lease ended, or it is gone. `isBeside`: the receiver died, and not
-   * surely of this one, which others may have been begun beside.
+   * It was begun, and the receiver reported no outcome: the lease ended, or the receiver is gone. `isBeside`: the
+   * receiver died, but this message is not certainly the cause, since others may have been in flight beside it.
    */
   | { readonly type: "lost"; readonly isBeside: boolean };
 
-/** Reasons of deaths that no receiver names. */
+/** Reasons of dead letters for which no receiver gives one. */
 const FAILED = "all attempts failed";
 const LOST = "the lease ended, or the receiver was lost";
-/** A long rest ends with others, up to so much of it later (part of 1): who looks for what is due looks less often. */
+/** A back-off is extended by up to this share, so that several end together and fewer steps are due (part of 1). */
 const LATER_PART = 1 / 64;
 
-/** What became of a message: another try, death, or another try since there is no room among the dead. */
+/** `again`: the message is retried; `dead`: it is a dead letter; `full`: retried since there are too many of those. */
 export interface TryOutcome {
   readonly type: "again" | "dead" | "full";
-  /** When it may be tried again, if not at once (ms). */
+  /** When it may be retried (ms); infinite: at once, or never. */
   readonly dueMs: number;
 }
 
@@ -45,7 +45,8 @@ const AT_ONCE: TryOutcome = Object.freeze({ type: "again", dueMs: Number.POSITIV
 const DEAD: TryOutcome = Object.freeze({ type: "dead", dueMs: Number.POSITIVE_INFINITY });
 
 /**
- * Decides what becomes of messages whose try ended: ready again, resting, or dead. Pure but for the sources.
+ * Decides the next state of messages whose attempt ended: ready again, in back-off, or dead. Pure except for the
+ * sources.
  *
  * @see docs/decisions/0041-dispatcher.md
  */
@@ -60,7 +61,7 @@ export class Retries {
     this.#sources = sources;
   }
 
-  /** Takes out what a process before this one tried for the last time: the last try of those ended with it. */
+  /** Removes the ready messages that have had all attempts: the last one ended together with an earlier process. */
   takeExhausted(): Segment<Lease>[] {
     const { ready } = this.#tables;
     const ranges = [...ready].filter(({ value }) => value.attempts >= this.#options.attemptsMax);
@@ -71,7 +72,7 @@ export class Retries {
     });
   }
 
-  /** A range, which is in no table, was not processed: puts it into the one where it belongs now. */
+  /** A range, which is in no table, was not processed: adds it to the table of its next state. */
   end(part: Segment<Lease>, how: TryEnd, nowMs: number): TryOutcome {
     const { attempt, bytesEach } = part.value;
     const { attemptsMax } = this.#options;
@@ -83,7 +84,7 @@ export class Retries {
       case "lost":
         if (attempt < attemptsMax)
           return this.#again(part, { attempts: attempt, bytesEach, dueMs: nowMs }, nowMs);
-        // The last attempt is made once more, alone: it may have ended by the deed of another. Who wants one attempt gets one.
+        // The last attempt is repeated, alone: another message may have ended it. A limit of one attempt is kept.
         if (how.isBeside && attemptsMax > 1)
           return this.#again(part, { attempts: attempt - 1, bytesEach, dueMs: nowMs }, nowMs);
         return this.#toDeadLetter(part, { reason: LOST, error: null }, nowMs);

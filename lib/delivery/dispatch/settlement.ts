@@ -25,9 +25,9 @@ export interface SettlementParts {
 }
 
 /**
- * What becomes of messages that a receiver has no more: they are settled, or tried again, at once or after a rest.
+ * Settles messages that a receiver no longer holds, or schedules them for a retry, at once or after a back-off.
  *
- * Pure. Every range that comes here was taken out of its table, or from its receiver, before.
+ * Pure. Every range passed in was removed from its table, or from its receiver's leases, before.
  *
  * @see docs/decisions/0048-an-attempt-begins-when-a-handler-begins.md
  */
@@ -42,17 +42,17 @@ export class Settlement {
     this.#isTotal = order === "total";
   }
 
-  /** A range will never be sent again. @param by who did it; it need not be told */
+  /** A range will never be sent again. @param by the receiver that settled it, which need not be notified */
   settle({ first, last }: SeqRange, outcome: Outcome, by: Consumer | null = null): void {
     const { agenda, order, roster } = this.#parts;
     this.#tables.settle({ first, last });
     agenda.add({ type: "settled", outcome, first, last });
-    // With round-robin the one that did it knows; there is no other that waits for it.
+    // Unless order is total, the receiver that processed it knows this, and no other waits for it.
     if (outcome === "copy" || (outcome === "processed" && !this.#isTotal)) return;
     agenda.addAll(order.gone({ first, last }, by, roster));
   }
 
-  /** A try ended, and the message is not processed. */
+  /** An attempt ended without the message being processed. */
   endTry(part: Segment<Lease>, how: TryEnd): void {
     const { agenda, retries } = this.#parts;
     const { first, last } = part;
@@ -64,20 +64,20 @@ export class Settlement {
     else if (type === "full") agenda.add({ type: "deadLettersFull", first, last });
   }
 
-  /** A receiver gives messages back that it has not looked at. */
+  /** A receiver gives back messages that it has not read. */
   release(part: Segment<Lease>): void {
     this.#tables.answered(part);
     this.#tables.suspects.ended(part);
     this.endTry(part, UNTOUCHED);
   }
 
-  /** Messages come back without a word: only what was begun has been tried. */
+  /** Messages come back without a report of their outcome: only those that were begun count as attempted. */
   giveBack(parts: readonly Segment<Lease>[], how: "died" | "left"): void {
     const { suspects } = this.#tables;
     const isDead = how === "died";
-    // What was begun alone is the reason; of the others any may be.
+    // A message begun alone is the cause of the death; otherwise it may be any of those begun.
     const alone = isDead ? parts.flatMap((part) => suspects.guardedOf(part)) : [];
-    // As sets: there may be thousands of each, and every part is cut at them.
+    // As sets: there may be thousands of ranges, and every part is cut at them.
     const begun = rangeSet(
       isDead ? suspects.died(parts) : parts.flatMap((part) => suspects.ended(part)),
     );
@@ -90,14 +90,14 @@ export class Settlement {
     }
   }
 
-  /** Nobody comes any more for what a process before this one handed out: whoever held it died with it. */
+  /** No receiver will claim the remaining messages that an earlier process dispatched: they are given back. */
   giveBackUnclaimed(): void {
     const { retries, roster } = this.#parts;
     this.giveBack(this.#tables.takeUnclaimed(), roster.isMissing ? "died" : "left");
     for (const part of retries.takeExhausted()) this.endTry(part, LOST);
   }
 
-  /** Begun messages come back without a word; some of them had others beside them when the receiver died. */
+  /** Begun messages come back without a report of their outcome. @param beside begun together with others at a death */
   #endLost({ value, ...part }: Segment<Lease>, beside: RangeSet): void {
     for (const { range, isInside } of cutAt(part, beside)) {
       this.endTry({ ...range, value }, isInside ? LOST_BESIDE : LOST);
