@@ -113,7 +113,7 @@ export class MessageTables {
     return this.#settled.size > TABLE_RANGES_MAX || this.ready.size > TABLE_RANGES_MAX;
   }
 
-  /** Ranges that {@link state} visits, except those of the dead letters (count). */
+  /** Ranges that `state` visits, except those of the dead letters (count). */
   get size(): number {
     return this.#settled.size + this.#unheld.size + this.firsts.size;
   }

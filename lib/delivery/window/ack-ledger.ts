@@ -6,8 +6,8 @@ import { UnconfirmedAcks } from "./unconfirmed-acks.ts";
  * The messages of a stream that are done, those of them that are still to be acknowledged, and the acks that the
  * sender has not yet reported as stored.
  *
- * The memory is exact: a message is forgotten only when the sender has reported that it has stored the ack, and so
- * will never send the message again.
+ * The memory is exact: a message is forgotten only when the sender has reported that it has stored the ack, or settled
+ * everything up to a floor that includes the message, and so will never send it again.
  *
  * Pure. Invariants: nothing at or below `floor` is remembered; a message to acknowledge is done, or at or below the
  * floor.
@@ -57,7 +57,7 @@ export class AckLedger {
     return this.#done.gaps(first, last);
   }
 
-  /** A session begins: its acks are counted from 1 again, and a claim reports what is done to its sender. */
+  /** A session begins: its acks are counted from 1 again, and a claim reports all done messages to its sender. */
   open(): void {
     this.#acks.clear();
     this.#unsaid.clear();

@@ -16,8 +16,8 @@ const NOTHING: BatchMeasure<unknown> = { keyOf: () => 0, bytesOf: () => 0 };
  * The messages of one stream at a receiver: waiting for the application, in flight, and done.
  *
  * The memory of done messages is exact: a message is forgotten only when the sender has reported that it has
- * stored the ack, and so will never send the message again. A duplicate therefore never reaches the
- * application, and is acknowledged at once.
+ * stored the ack, or settled everything up to a floor that includes the message, and so will never send it again. A
+ * duplicate therefore never reaches the application, and is acknowledged at once.
  *
  * Pure: no clock, no socket, no disk. Invariants: a seq is waiting, in flight, or done, never two of them;
  * items are delivered in order of seq; while `ordered`, no message is delivered before a lower one that was
@@ -64,7 +64,7 @@ export class Window<P> {
     return this.#items.bytes;
   }
 
-  /** Messages in flight: delivered to the application and not yet settled by it (count). */
+  /** Messages in flight and still leased (count). */
   get inHandCount(): number {
     return this.#inHand.count;
   }
@@ -148,7 +148,7 @@ export class Window<P> {
     return this.#items.ranges();
   }
 
-  /** Messages in flight. */
+  /** Messages in flight and still leased. */
   inHand(): SeqRange[] {
     return [...this.#inHand];
   }
