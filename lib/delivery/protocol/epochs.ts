@@ -1,33 +1,33 @@
-/** A place from which what was known in older epochs does not hold. */
+/** The start of an epoch: from this seq on, everything known in older epochs is invalidated. */
 export interface EpochStart {
   readonly epoch: number;
   readonly seqFirst: number;
 }
 
 /**
- * A life of a stream: from one opening by its sender to the next. Two lives never share an id, so that lists of
- * them tell where two histories of a stream part, whatever was copied, restored, or lost with a disk's cache.
+ * A life of a stream: from one opening by its sender to the next. Two lives never share an id, so lists of lives
+ * show where two histories of a stream diverge, whatever was copied, restored, or lost with a disk's cache.
  *
  * @see docs/decisions/0044-lives-of-a-stream.md
  */
 export interface Epoch extends EpochStart {
-  /** Random (32 hex digits); empty where a sender of another make says none. */
+  /** Random (32 hex digits); empty where a sender of another implementation sends none. */
   readonly id: string;
 }
 
-/** Starts that are remembered one by one (count). */
+/** Limit on starts remembered one by one (count). */
 const STARTS_MAX = 16;
-/** Epochs that a sender tells of, the newest not counted (count). */
+/** Limit on epochs that a sender reports, without the newest (count). */
 export const EPOCHS_BEFORE_MAX = 32;
-/** So much of an epoch's id is in the ids of its messages (hex digits): the rest is known to its peers alone. */
+/** Length of the part of an epoch's id in the ids of its messages (hex digits): only peers know the rest. */
 const TAG_DIGITS = 8;
-/** So much of the first epoch's id is in the name of a history (hex digits). */
+/** Length of the part of the first epoch's id in the name of a history (hex digits). */
 const KEY_DIGITS = 16;
 const HEX_128 = /^[0-9a-f]{32}$/;
 
 /**
- * Remembers another start. Pure. Of many the oldest are joined with their next, which voids more than it must,
- * never less.
+ * Adds a start. Pure. If there are too many, the oldest are merged with their successors, which invalidates more than
+ * necessary, never less.
  *
  * @param starts oldest first
  */
@@ -41,9 +41,9 @@ export function withStart(starts: readonly EpochStart[], start: EpochStart): rea
 }
 
 /**
- * The first seq of which what was known in `epoch` does not hold any more; infinite where all holds. Pure.
+ * The first seq from which on everything known in `epoch` is invalidated; infinite if nothing is. Pure.
  *
- * Whole epochs may have been missed: it is the lowest start of all that came since.
+ * Whole epochs may have been missed, so it is the lowest start of all epochs since.
  */
 export function voidFrom(starts: readonly EpochStart[], epoch: number): number {
   let seq = Number.POSITIVE_INFINITY;
@@ -52,12 +52,12 @@ export function voidFrom(starts: readonly EpochStart[], epoch: number): number {
 }
 
 /**
- * A stream's history with another life. Pure. The first life stays, since it is what tells streams apart. Lives
- * that own no seq in this history are left out; of many the oldest are joined with their next, which voids more
- * than it must, never less.
+ * A stream's history with another life. Pure. The first life is always kept, since it distinguishes streams. Lives
+ * that own no seq in this history are left out; if there are too many, the oldest are merged with their successors,
+ * which invalidates more than necessary, never less.
  *
  * @param epochs oldest first
- * @param next its `seqFirst`: nothing from there on is stored
+ * @param next the new life; nothing from its `seqFirst` on is stored
  */
 export function withEpoch(epochs: readonly Epoch[], next: Epoch): readonly Epoch[] {
   const [root, ...later] = epochs;
@@ -71,11 +71,11 @@ export function withEpoch(epochs: readonly Epoch[], next: Epoch): readonly Epoch
 }
 
 /**
- * The first seq that may mean different messages in two histories of a stream; infinite where one of them is not
+ * The first seq that may identify different messages in two histories of a stream; infinite if one of them is not
  * known yet, or they are the same. Pure.
  *
- * A life that both know has the same past in both: what differs began behind the newest such one. A life that only
- * one of them knows may have given every seq from its first on.
+ * A life in both histories has the same past in both, so all differences began after the newest common life. A life in
+ * only one of them may have assigned every seq from its first on.
  */
 export function partingSeq(ours: readonly Epoch[], theirs: readonly Epoch[]): number {
   if (ours.length === 0 || theirs.length === 0) return Number.POSITIVE_INFINITY;
@@ -96,14 +96,14 @@ export function isSameLife(ours: readonly Epoch[], theirs: readonly Epoch[]): bo
   return our.id !== "" && keyOf(our) === keyOf(their);
 }
 
-/** The name of a stream's history: two that have no life in common are two, though they have one stream id. Pure. */
+/** The name of a stream's history: it differs for histories of one stream id that have no common life. Pure. */
 export function historyKey(stream: string, epochs: readonly Epoch[]): string {
   const root = epochs[0]?.id ?? "";
   return root === "" ? stream : `${stream}-${root.slice(0, KEY_DIGITS)}`;
 }
 
 /**
- * The id of a message, which no other message has: the seq alone is given anew where history parts. Pure.
+ * The id of a message, which no other message has: the seq alone is reused where histories diverge. Pure.
  *
  * @param epochs the history of its stream, oldest first
  */
@@ -115,16 +115,16 @@ export function messageId(stream: string, epochs: readonly Epoch[], seq: number)
   return `${stream}-${tag}-${seq}`;
 }
 
-/** A life for people: its number and the part of its id that is no secret. Pure. */
+/** The newest life as a text for people: its number and the part of its id that is not secret. Pure. */
 export function nameOf(epochs: readonly Epoch[]): string {
   const { epoch, id } = epochs.at(-1) ?? { epoch: 0, id: "" };
   return id === "" ? `epoch ${epoch}` : `epoch ${epoch}, ${id.slice(0, TAG_DIGITS)}`;
 }
 
 /**
- * Reads a list of epochs. Pure.
+ * Validates a list of epochs. Pure.
  *
- * @returns null where `value` is none: numbers must rise, and there are at most `EPOCHS_BEFORE_MAX` and one more
+ * @returns null if `value` is no such list: numbers must rise, and there are at most `EPOCHS_BEFORE_MAX + 1`
  */
 export function parseEpochs(value: unknown): readonly Epoch[] | null {
   if (!Array.isArray(value) || value.length > EPOCHS_BEFORE_MAX + 1) return null;
@@ -139,7 +139,7 @@ export function parseEpochs(value: unknown): readonly Epoch[] | null {
   return epochs;
 }
 
-/** Whether a value is the id of an epoch, or says that there is none. Pure. */
+/** Whether a value is an id of 32 hex digits, or the empty text, which stands for none. Pure. */
 export function isEpochId(value: unknown): value is string {
   return value === "" || (typeof value === "string" && HEX_128.test(value));
 }

@@ -2,32 +2,32 @@ import type { HandlerError } from "../../handler-error.ts";
 import { peerMessage, peerText } from "../../peer-text.ts";
 import { type LinkMessage, REJECT_FLAG, TEXT_BYTES_MAX } from "./link-message.ts";
 
-/** Longest text of a reason or an error that is said (characters). */
+/** Longest text of a reason or an error in a link message (characters). */
 export const SAID_LENGTH_MAX = 1_000;
 
-/** Why a receiver never wants to see a message again. */
+/** Why a receiver rejected a message. */
 export interface Rejection {
   readonly reason: string;
-  /** What its handler had failed with; null where it says none. */
+  /** The handler's error; null where none is reported. */
   readonly error: HandlerError | null;
 }
 
-/** The text of a nack: JSON `{ name, message, code }`; texts are shortened until it fits. Pure. */
+/** Encodes the text of a nack: JSON `{ name, message, code }`; its texts are shortened until it fits. Pure. */
 export function encodeError(error: HandlerError): string {
   return fitting((lengthMax) => shortened(error, lengthMax));
 }
 
 /**
- * Reads the text of a nack, fit for a log. Pure; never throws.
+ * Decodes the text of a nack, made safe for a log. Pure; never throws.
  *
- * @returns null where there is none; a text that is no JSON of an object is a message
+ * @returns null if the text is empty; a text that is not a JSON object is used as the error's message
  */
 export function decodeError(text: string): HandlerError | null {
   if (text === "") return null;
   return errorOf(parse(text)) ?? { name: "Error", message: peerMessage(text), code: null };
 }
 
-/** The text of a reject: the reason; with an error, and a flag, JSON `{ reason, error }`. Pure. */
+/** Encodes the text of a reject: the reason alone, or, with a flag, JSON `{ reason, error }`. Pure. */
 export function encodeRejection({ reason, error }: Rejection): { text: string; flags: number } {
   if (error === null) return { text: reason, flags: 0 };
   const text = fitting((lengthMax) => {
@@ -36,20 +36,20 @@ export function encodeRejection({ reason, error }: Rejection): { text: string; f
   return { text, flags: REJECT_FLAG.error };
 }
 
-/** Reads the text of a reject, fit for a log. Pure; never throws. */
+/** Decodes the text of a reject, made safe for a log. Pure; never throws. */
 export function decodeRejection({ text, flags }: Pick<LinkMessage, "text" | "flags">): Rejection {
   const said = (flags & REJECT_FLAG.error) === 0 ? null : parse(text);
   if (typeof said?.reason !== "string") return { reason: peerMessage(text), error: null };
   return { reason: peerMessage(said.reason), error: errorOf(said.error) };
 }
 
-/** An error in one line, as Node shows one: `Error [ENOENT]: no such file`. */
+/** An error in one line, in the format of Node: `Error [ENOENT]: no such file`. */
 function errorText({ name, message, code }: HandlerError): string {
   const head = code === null ? name : `${name} [${code}]`;
   return message === "" ? head : `${head}: ${message}`;
 }
 
-/** Why a message is dead, in one line. Pure. */
+/** Why a message is a dead letter, in one line. Pure. */
 export function deathText({ reason, error }: Rejection): string {
   if (error === null) return reason;
   return error.message === reason ? errorText(error) : `${reason}: ${errorText(error)}`;
@@ -80,7 +80,7 @@ function shortened({ name, message, code }: HandlerError, lengthMax: number): Ha
   return { name: cut(name), message: cut(message), code: code === null ? null : cut(code) };
 }
 
-/** The first that fits the text of a link message, as JSON, of what `make` makes with shorter and shorter texts. */
+/** Calls `make` with shorter and shorter lengths until its result, as JSON, fits the text of a link message. */
 function fitting(make: (lengthMax: number) => object): string {
   for (let lengthMax = SAID_LENGTH_MAX; ; lengthMax >>= 1) {
     const text = JSON.stringify(make(lengthMax));

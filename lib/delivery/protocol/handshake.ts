@@ -2,39 +2,39 @@ import { describe } from "../../options.ts";
 import { peerName, peerText } from "../../peer-text.ts";
 import { type Epoch, isEpochId, parseEpochs } from "./epochs.ts";
 
-/** What a receiver says of itself when it opens a session. */
+/** The fields with which a receiver opens a session. */
 export interface Hello {
-  /** Who it is across connections, and with an inbox across restarts (32 hex digits). */
+  /** Identifies the receiver across connections, and with an inbox across restarts (32 hex digits). */
   readonly receiver: string;
-  /** Which process of that name it is: random at each opening (32 hex digits); empty where it does not say. */
+  /** Identifies its process: random at each opening (32 hex digits); empty where it is not sent. */
   readonly incarnation: string;
   /** Name of its codec. */
   readonly codec: string;
-  /** Messages it will hold and not yet have answered for (count). */
+  /** Limit on messages that are sent to it and not settled (count). */
   readonly prefetch: number;
-  /** All of these together (bytes); a longer message comes alone. */
+  /** Limit on all of these together (bytes); a longer message is sent alone. */
   readonly prefetchBytesMax: number;
   /** Longest message that it accepts (bytes). */
   readonly messageBytesMax: number;
-  /** How it calls itself, for people: a claim. Fit to be shown where it was parsed. */
+  /** The name that it gives itself, shown to people and not verified. Safe to show if it was parsed. */
   readonly name?: string | undefined;
 }
 
-/** What a sender says of itself: in an offer, and when it accepts a session. */
+/** The fields that a sender sends in an offer, and when it accepts a session. */
 export interface Welcome {
   /** Id of its stream (32 hex digits). */
   readonly stream: string;
-  /** Its lives, oldest first; the last one is this. */
+  /** The lives of the stream, oldest first; the last one is the current one. */
   readonly epochs: readonly Epoch[];
   /** Every seq up to this one is settled, and will never be sent again. */
   readonly floor: number;
   readonly codec: string;
   readonly leaseMs: number;
-  /** How long a receiver without a connection may keep what it holds (milliseconds). */
+  /** How long a receiver without a connection may keep its leases (milliseconds). */
   readonly graceMs: number;
-  /** The sender is gone after three times so long a silence (milliseconds). */
+  /** Interval of heartbeats; the sender counts as lost after a silence of three intervals (milliseconds). */
   readonly heartbeatMs: number;
-  /** Whether the stream ends with the sender's process: it is in memory alone. Where it is not said: no. */
+  /** Whether the stream is in memory only, and ends with the sender's process; default false. */
   readonly transient?: boolean;
   /** As in a {@link Hello}. */
   readonly name?: string | undefined;
@@ -66,15 +66,15 @@ const WELCOME_KEYS = {
   name,
 } as const;
 
-/** What a peer of another make may leave out, and what that means. */
+/** Fields that a peer of another implementation may omit, with their defaults. */
 const OPTIONAL: Readonly<Record<string, unknown>> = { incarnation: "", epochId: "", name: "" };
 
-/** A hello as it is written; an empty name is none. */
+/** A hello as it is encoded; an empty name stands for none. */
 interface HelloFields extends Omit<Hello, "name"> {
   readonly name: string;
 }
 
-/** A welcome as it is written. */
+/** A welcome as it is encoded. */
 interface WelcomeFields extends Omit<Welcome, "epochs" | "name"> {
   readonly name: string;
   readonly epoch: number;
@@ -83,7 +83,7 @@ interface WelcomeFields extends Omit<Welcome, "epochs" | "name"> {
   readonly epochsBefore: unknown;
 }
 
-/** Pure. @returns the fields, or in words what is wrong with them */
+/** Pure. @returns the fields, or a text describing what is wrong with them */
 export function parseHello(text: string): Hello | string {
   const fields = parse<HelloFields>(text, HELLO_KEYS);
   if (typeof fields === "string") return fields;
@@ -91,14 +91,14 @@ export function parseHello(text: string): Hello | string {
   return { ...rest, ...named(name) };
 }
 
-/** Pure. @returns its text */
+/** Pure. @returns the text of the link message */
 export function encodeWelcome({ stream, epochs, ...rest }: Welcome): string {
   const { epoch, seqFirst: epochSeqFirst, id: epochId } = epochs.at(-1)!;
   const fields = { stream, epoch, epochSeqFirst, epochId, epochsBefore: epochs.slice(0, -1) };
   return JSON.stringify({ ...fields, ...rest });
 }
 
-/** Pure. @returns the fields, or in words what is wrong with them */
+/** Pure. @returns the fields, or a text describing what is wrong with them */
 export function parseWelcome(text: string): Welcome | string {
   const fields = parse<WelcomeFields>(text, WELCOME_KEYS);
   if (typeof fields === "string") return fields;
@@ -113,7 +113,7 @@ export function parseWelcome(text: string): Welcome | string {
 /**
  * Whether a sender can serve a receiver. Pure.
  *
- * @returns null, or in words why not
+ * @returns null, or a text with the reason why not
  */
 export function mismatch(
   sender: { readonly codec: string; readonly messageBytesMax: number },
@@ -130,7 +130,7 @@ export function mismatch(
   return `messages may have ${messageBytesMax} bytes at the sender, and ${hello.messageBytesMax} at the receiver`;
 }
 
-/** Fields that are unknown are left alone, so that a later version may add some. */
+/** Unknown fields are ignored, so that a later version may add some. */
 function parse<T extends object>(
   text: string,
   keys: { readonly [K in keyof T]: (value: unknown) => boolean },
@@ -163,7 +163,7 @@ function name(value: unknown): boolean {
   return typeof value === "string";
 }
 
-/** A name that a peer has said, as a field; none where it has said none. */
+/** The name that a peer sent, as a field; no field where it sent none. */
 function named(said: string): { readonly name?: string } {
   const name = peerName(said);
   return name === null ? {} : { name };

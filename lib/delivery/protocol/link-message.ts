@@ -2,30 +2,31 @@ import { getU16, getU32, getU64, putU16, putU32, putU64 } from "../../batch/layo
 import type { SeqRange } from "../range/range.ts";
 
 /**
- * What reliable peers say to each other. R is the receiver's word, S the sender's.
+ * The messages between reliable peers. R: sent by the receiver, S: by the sender, *: by either.
  *
  * | type | by | meaning                                                                                  |
  * |------|----|------------------------------------------------------------------------------------------|
- * | 1  offer   | S | "I send; say hello." Where the sender connects, and so speaks first. Text: JSON      |
- * | 2  hello   | R | opens a session, which the receiver names. Text: JSON                                |
- * | 3  welcome | S | accepts it. Text: JSON                                                               |
- * | 4  refuse  | * | the session is not, or no longer, wanted. Text: why. word 1: another has what is asked for |
- * | 5  claim   | R | answers a welcome: ranges still held, then (from index `word` on) ranges processed   |
- * | 6  data    | S | a batch follows as the next frame. word: attempt; number: acks known durably; flags: 1: a receipt is wanted; 2: guarded; 4: watched |
- * | 7  ack     | R | ranges processed. number: counts the acks of the session, from 1                     |
- * | 8  nack    | R | ranges to be tried again. word: after so many ms, or `WORD_NONE`. Text: the error, JSON |
- * | 9  reject  | R | ranges never to be tried again. Text: why; flag 1: JSON, with the error              |
- * | 10 release | R | ranges given back untouched: not counted as an attempt                               |
- * | 11 extend  | R | the lease of the ranges lasts at least `word` ms from now. Without ranges: only a sign of life |
+ * | 1  offer   | S | asks for a hello. Sent if the sender connects, and so sends first. Text: JSON        |
+ * | 2  hello   | R | opens a session, whose number the receiver chooses. Text: JSON                       |
+ * | 3  welcome | S | accepts the session. Text: JSON                                                      |
+ * | 4  refuse  | * | refuses or ends the session. Text: reason. word 1: a rival has the stream or name    |
+ * | 5  claim   | R | reply to a welcome: ranges still held, then (from index `word` on) ranges processed  |
+ * | 6  data    | S | a batch is the next frame. word: attempt; number: acks stored;                       |
+ * |            |   | flags: 1: requests a receipt; 2: guarded; 4: watched                                 |
+ * | 7  ack     | R | ranges processed. number: that of the ack in the session, from 1                     |
+ * | 8  nack    | R | ranges to retry. word: after so many ms, or `WORD_NONE`. Text: the error, JSON       |
+ * | 9  reject  | R | ranges never to be retried. Text: reason; flag 1: JSON, with the error               |
+ * | 10 release | R | ranges given back unread: not counted as an attempt                                  |
+ * | 11 extend  | R | the lease of the ranges lasts at least `word` ms from now. No ranges: only a heartbeat |
  * | 12 receipt | R | ranges held                                                                          |
- * | 13 news    | S | number as with data. Range: 1 to the settled floor. Also a sign of life              |
- * | 14 lost    | S | the lease of the ranges is over: what was said of them does not count                |
- * | 15 gone    | S | ranges that will not come again                                                      |
- * | 16 bye     | * | the session ends. By S, word 1: its stream too, and it will never be continued       |
- * | 17 order   | S | word 1: keep the order of seqs, and wait for the ranges, which come again; 0: no need |
- * | 18 diverged | R | what was known of the ranges is of another history of the stream                    |
- * | 19 begun   | R | ranges that the application has in its hands. word 1: or takes after a go, and nothing else |
- * | 20 go      | S | what was said up to a begun of word 1 is saved; what of its ranges is the receiver's  |
+ * | 13 news    | S | number as with data. Range: 1 to the settled floor. Also a heartbeat                 |
+ * | 14 lost    | S | the lease of the ranges has ended: reports about them are not applied                |
+ * | 15 gone    | S | ranges that will not be sent again                                                   |
+ * | 16 bye     | * | ends the session. By S, word 1: ends its stream too, which is never continued        |
+ * | 17 order   | S | word 1: keep the order of seqs, and wait for the ranges, which are sent again; 0: do not |
+ * | 18 diverged | R | the ranges known to the receiver belong to another history of the stream            |
+ * | 19 begun   | R | ranges begun by the application. word 1: everything in flight, or to begin after a go |
+ * | 20 go      | S | all reports up to a begun of word 1 are saved. Ranges: those of it that R holds      |
  */
 export const LINK_MESSAGES = [
   "offer",
@@ -71,7 +72,7 @@ export type LinkMessageType = (typeof LINK_MESSAGES)[number];
  */
 export interface LinkMessage {
   readonly type: LinkMessageType;
-  /** A random number that the receiver chose; 1 to 2^53 - 1, or 0 in an offer. */
+  /** A random number chosen by the receiver; 1 to 2^53 - 1, or 0 in an offer. */
   readonly session: number;
   readonly word: number;
   readonly number: number;
@@ -80,21 +81,21 @@ export interface LinkMessage {
   readonly ranges: readonly SeqRange[];
 }
 
-/** The link protocol's only version; another one is refused. */
+/** The link protocol's only version; others are refused. */
 export const LINK_VERSION = 1;
-/** "No number": the peer decides. */
+/** Word of a nack without a delay: the sender's back-off applies. */
 export const WORD_NONE = 0xffff_ffff;
-/** Of a begun: the receiver waits for a go. */
+/** Word of a begun: the receiver waits for a go. */
 export const WORD_GO = 1;
-/** Of a sender's bye: its stream ends. */
+/** Word of a sender's bye: its stream ends. */
 export const WORD_STREAM_ENDS = 1;
-/** Flags of data. `watched`: a receiver died of nobody knows which message; what is begun is to be said soon. */
+/** Flags of data. `watched`: a receiver died of an unknown message, so messages begun have to be reported soon. */
 export const LINK_FLAG = { receipt: 1, guarded: 2, watched: 4 } as const;
-/** Flags of a reject. `error`: the text is JSON, which has an error too. */
+/** Flags of a reject. `error`: the text is JSON, which contains an error too. */
 export const REJECT_FLAG = { error: 1 } as const;
-/** Words of a refusal. `rival`: somebody else is there who has what is asked for. */
+/** Words of a refuse. `rival`: another connected peer has the stream or the receiver's name. */
 export const REFUSED = { rival: 1 } as const;
-/** Ranges of one message; more are split over several (count). */
+/** Limit on ranges of one message; more are split over several (count). */
 export const RANGES_MAX = 8_192;
 /** Longest text (bytes). */
 export const TEXT_BYTES_MAX = 4_096;
@@ -105,7 +106,7 @@ const RANGE_BYTES = 16;
 const NO_RANGES: readonly SeqRange[] = Object.freeze([]);
 const NUMBERS = new Map(LINK_MESSAGES.map((type, index) => [type, index + 1]));
 
-/** What a caller of {@link encodeLinkMessage} says; what is left out is 0 or empty. */
+/** The argument of {@link encodeLinkMessage}; omitted fields are 0 or empty. */
 export type LinkMessageInput = Pick<LinkMessage, "type" | "session"> & Partial<LinkMessage>;
 
 /**
@@ -140,16 +141,16 @@ export function encodeLinkMessage(message: LinkMessageInput): Buffer {
   return bytes;
 }
 
-/** Why bytes are no message of this protocol. */
+/** Why bytes are not a message of this protocol. */
 export interface LinkFault {
   readonly fault: string;
-  /** The peer's version where it speaks another one, so that the refusal can say so. */
+  /** The version of the peer's protocol if it is another one, so that the refusal can name it. */
   readonly version: number | null;
 }
 
 /**
- * Reads what a peer sent. Pure; never throws; allocates nothing that the bytes do not pay for. Ranges are
- * sorted, disjoint, and within 1 to 2^53 - 1, or the message is refused (a claim has two such lists).
+ * Decodes bytes from a peer. Pure; never throws; allocates no more than in proportion to the bytes. Ranges must be
+ * sorted, disjoint, and within 1 to 2^53 - 1, otherwise the message is refused (a claim has two such lists).
  */
 export function decodeLinkMessage(bytes: Uint8Array): LinkMessage | LinkFault {
   if (bytes.length < 4 || getU16(bytes, 0) !== MAGIC) return faulty("it does not start like one");

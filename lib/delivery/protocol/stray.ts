@@ -3,14 +3,14 @@ import { peerText } from "../../peer-text.ts";
 import { parseHello, parseWelcome } from "./handshake.ts";
 import { decodeLinkMessage, encodeLinkMessage, type LinkMessage } from "./link-message.ts";
 
-/** The first byte of every message of the link protocol: what does not begin so is not looked at. */
+/** The first byte of every message of the link protocol: frames that begin otherwise are not examined. */
 export const STRAY_FIRST_BYTE = 0x42;
 
-/** What a reliable peer said to a plain socket. */
+/** A message from a reliable peer to a plain socket. */
 export interface Stray {
-  /** Who it is and what to do, for an `error` event; fit for a log. */
+  /** The kind of peer and the remedy, for an `error` event; safe for a log. */
   readonly text: string;
-  /** What tells the peer that it is wrong here, a message of its protocol; null where it knows. */
+  /** The reply that informs the peer, a message of its protocol; null if the peer has refused this side already. */
   readonly refusal: Buffer | null;
 }
 
@@ -19,9 +19,9 @@ const REMEDY =
 const REFUSED = "the other side is a plain socket: a reliable Push needs a reliable Pull";
 
 /**
- * Recognizes what a reliable peer says first, or to something that it does not understand: a whole offer, hello or
- * refusal, with each field as it must be. Anything else that begins with the same bytes is left alone, for it may be a
- * message: to MessagePack these bytes are small integers. Pure; never throws.
+ * Recognizes the first message of a reliable peer, or its reply to something that it does not understand: a complete
+ * offer, hello or refuse, with every field valid. Anything else that begins with the same bytes may be an application
+ * message and is ignored: in MessagePack these bytes are small integers. Pure; never throws.
  *
  * @param frame the only frame of its message, or the one where the body is expected
  * @returns null for a frame that is not certainly one of these
@@ -44,7 +44,7 @@ export function strayOf(frame: Uint8Array): Stray | null {
   }
 }
 
-/** @param said what a peer says of itself; a text where that is not as it must be */
+/** @param said the parsed fields of the peer's message; a text if they are invalid */
 function met(
   role: "Push" | "Pull",
   { session }: LinkMessage,
