@@ -1,32 +1,35 @@
 import { Leases } from "../attempts/leases.ts";
 
-/** How much a receiver may hold. */
+/** The credit of a receiver: limits on its leases. */
 export interface Credit {
   /** Messages (count). */
   readonly prefetch: number;
-  /** All of them together (bytes); a longer message goes alone. */
+  /** All of them together (bytes); a longer message is sent alone. */
   readonly prefetchBytesMax: number;
 }
 
-/** A receiver as the dispatcher sees it. */
+/** One link to a receiver, in the dispatcher. */
 export interface Consumer extends Credit {
   readonly id: number;
-  /** Who it is across connections. */
+  /** Identifies the receiver across connections. */
   readonly receiver: string;
-  /** Which process of that name it is; empty where it does not say. */
+  /** Identifies its process; empty where the receiver does not report it. */
   readonly incarnation: string;
   readonly leases: Leases;
   /** When its grace period ends; null while it is connected. */
   graceEndMs: number | null;
-  /** Whether it keeps order; null: it has not been told yet. */
+  /** Whether it keeps order; null: not sent to it yet. */
   ordered: boolean | null;
-  /** Nothing was heard of it since a lease ended, or for some heartbeats: it gets nothing until it speaks. */
+  /**
+   * It has sent nothing since a lease ended, or for some heartbeats, or has released messages: it gets nothing until it
+   * sends another report or a heartbeat.
+   */
   silent: boolean;
-  /** What it was handed out waits for its connection: it gets nothing until that has left. */
+  /** The output queue of its connection is long: it gets nothing until the queue is short. */
   congested: boolean;
 }
 
-/** @returns a receiver that holds nothing yet */
+/** @returns a link of a receiver that holds nothing yet */
 export function newLink(
   id: number,
   who: Credit & {
@@ -41,20 +44,20 @@ export function newLink(
   return { id, receiver, incarnation, ...credit, leases: new Leases(), ...state };
 }
 
-/** Whether it may get messages now, if they are short enough. */
+/** Whether the link has credit for a message now, if it is short enough. */
 export function hasCredit({ leases, prefetch, prefetchBytesMax }: Consumer): boolean {
   if (leases.count === 0) return true;
   return leases.count < prefetch && leases.bytes < prefetchBytesMax;
 }
 
-/** Messages of a size that it may get now (count): one at least where it holds none. */
+/** Messages of a size for which the link has credit now (count): at least one if it holds none. */
 export function creditOf(link: Consumer, bytesEach: number): number {
   const { leases, prefetch } = link;
   const inBytes = fitting(link, bytesEach, leases.bytes);
   return leases.count === 0 ? Math.max(1, inBytes) : Math.min(prefetch - leases.count, inBytes);
 }
 
-/** Messages of a size that fit into the credit of a receiver that holds nothing (count), one at least. */
+/** Messages of a size that fit the whole credit of the link (count), at least one. */
 export function creditWhole(link: Consumer, bytesEach: number): number {
   return Math.max(1, fitting(link, bytesEach, 0));
 }
@@ -69,8 +72,8 @@ function fitting(
 }
 
 /**
- * The size of a message, as the credit counts it: the average of its batch, headers included, rounded up by at
- * most a sixteenth, so that ranges of messages that are much alike stay one range.
+ * The size of a message for the credit: the average of its batch, headers included, rounded up by at most a
+ * sixteenth, so that ranges of messages of similar size stay one range.
  *
  * Pure.
  *

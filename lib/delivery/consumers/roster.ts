@@ -3,21 +3,22 @@ import type { SeqRange } from "../range/range.ts";
 import { RangeMap, type Segment } from "../range/range-map.ts";
 import type { Consumer } from "./consumer.ts";
 
-/** Receivers that a restart waits for (count). */
+/** Limit on receivers that a restart waits for (count). */
 const RECEIVERS_MAX = 4_096;
 
 /**
- * The receivers that are there, those that may come back within their grace, and those of the process before
- * this one that may still claim what they hold.
+ * The connected receivers, those that may reconnect within their grace period, and those of an earlier process of
+ * the sender that may still claim their messages.
  *
  * Pure.
  */
 export class Roster implements Iterable<Consumer> {
   readonly #links = new Map<number, Consumer>();
-  /** Those of the process before this one that may hold messages, or have done some. */
+  /** Receivers of the earlier process that may hold messages, or have processed some. */
   readonly #before: ReadonlySet<string>;
+  /** Those of them that have not come back yet. */
   readonly #awaited: Set<string>;
-  /** When those of the process before are waited for no longer (ms). */
+  /** When the wait for receivers of the earlier process ends (ms). */
   readonly #awaitedUntilMs: number;
 
   #isMissing: boolean;
@@ -30,22 +31,22 @@ export class Roster implements Iterable<Consumer> {
     this.#awaitedUntilMs = awaitedUntilMs;
   }
 
-  /** Receivers, those in their grace included (count). */
+  /** Receivers, those in their grace period included (count). */
   get size(): number {
     return this.#links.size;
   }
 
-  /** Whether nothing may be handed out, since somebody may hold it. */
+  /** Whether nothing may be dispatched, since a receiver of the earlier process may hold it. */
   get isAwaiting(): boolean {
     return this.#awaited.size > 0;
   }
 
-  /** Whether some of those that held messages of the process before did not come back, or with empty hands. */
+  /** Whether a receiver of the earlier process did not come back, or holds nothing; or none was saved. */
   get isMissing(): boolean {
     return this.#isMissing;
   }
 
-  /** Receivers that were given up since the start, so that a restart need not wait for them (count). */
+  /** Receivers removed since the start, so that a restart need not wait for them (count). */
   get forgotten(): number {
     return this.#forgotten;
   }
@@ -54,7 +55,7 @@ export class Roster implements Iterable<Consumer> {
     return this.#links.get(id);
   }
 
-  /** A receiver came, or came back. */
+  /** A receiver connected or reconnected. */
   add(link: Consumer): void {
     if (this.#awaited.delete(link.receiver)) this.#isMissing ||= link.leases.count === 0;
     this.#links.set(link.id, link);
@@ -64,37 +65,37 @@ export class Roster implements Iterable<Consumer> {
     if (this.#links.delete(link.id)) this.#forgotten += 1;
   }
 
-  /** Whether a receiver can have got anything from the process before this one: it was saved first who is there. */
+  /** Whether a receiver can have got messages from the earlier process, which saved its receivers before it sent. */
   wasThere(receiver: string): boolean {
     return this.#before.has(receiver);
   }
 
-  /** The links of a receiver, of which it has come back over another. */
+  /** The links of a receiver: it may have earlier ones when it comes back over another connection. */
   of(receiver: string): Consumer[] {
     return [...this.#links.values()].filter((link) => link.receiver === receiver);
   }
 
-  /** Sizes of messages (bytes) that were claimed before they were at hand are known now. */
+  /** Sets the sizes (bytes) of messages that were claimed before they were fed. */
   sized(parts: readonly Segment<number>[]): void {
     for (const { first, last, value } of parts) {
       for (const { leases } of this.#links.values()) leases.size({ first, last }, value);
     }
   }
 
-  /** What a link was sent is larger (bytes each) than the average of its batch, which was counted. */
+  /** Corrects the size of messages sent to a link that are larger (bytes each) than the average of their batch. */
   weigh(id: number, range: SeqRange, bytesEach: number): void {
     this.#links.get(id)?.leases.weigh(range, bytesEach);
   }
 
-  /** The parts of a range to which the link still has the right. */
+  /** The parts of a range that the link holds a lease of. */
   heldOf(id: number, { first, last }: SeqRange): Segment<Lease>[] {
     return this.#links.get(id)?.leases.parts(first, last) ?? [];
   }
 
   /**
-   * What is handed out, and how often it has been begun, this time included.
+   * All leased ranges, with the number of the current attempt, in order.
    *
-   * @param unclaimed the same of what a process before this one handed out
+   * @param unclaimed the same for messages of the earlier process that may still be claimed
    */
   leased(unclaimed: readonly Segment<number>[]): Segment<number>[] {
     const leases = [...this.#links.values()]
@@ -109,21 +110,25 @@ export class Roster implements Iterable<Consumer> {
     return [...leased];
   }
 
-  /** Ranges of what is handed out (count). */
+  /** Leased ranges (count). */
   get leaseRanges(): number {
     let count = 0;
     for (const { leases } of this.#links.values()) count += leases.ranges;
     return count;
   }
 
-  /** Who may hold messages now or soon, or is waited for: a restart has to wait for them. */
+  /** The receivers that a restart has to wait for: those of all links, and those still waited for. */
   receivers(): string[] {
     const receivers = new Set(this.#awaited);
     for (const { receiver } of this.#links.values()) receivers.add(receiver);
     return [...receivers].slice(0, RECEIVERS_MAX);
   }
 
-  /** @returns until when somebody of the process before is waited for (ms); infinite where nobody is */
+  /**
+   * Ends the wait for receivers of the earlier process if its time is over.
+   *
+   * @returns when the wait ends (ms); infinite if no receiver is waited for
+   */
   await(nowMs: number): number {
     if (this.#awaitedUntilMs <= nowMs) {
       this.#isMissing ||= this.#awaited.size > 0;
@@ -138,7 +143,7 @@ export class Roster implements Iterable<Consumer> {
   }
 }
 
-/** Takes what the receiver's own earlier links hold of a range. Pure. */
+/** Removes the leases that the given links hold of a range, and returns them. Pure. */
 export function takeHeld(links: readonly Consumer[], { first, last }: SeqRange): Segment<Handed>[] {
   return links.flatMap((link) => link.leases.take(first, last));
 }
