@@ -1,19 +1,19 @@
-/** How long a message rests before it is tried again. */
+/** Limits of the time before a failed message is retried. */
 export interface BackOffLimits {
-  /** Longest rest after the first failure (milliseconds). */
+  /** Longest back-off after the first failure (milliseconds). */
   readonly retryMs: number;
-  /** Longest rest after any (milliseconds). */
+  /** Longest back-off after any failure (milliseconds). */
   readonly retryMsMax: number;
 }
 
 /**
- * Exponential back-off with full jitter: between nothing and `min(retryMsMax, retryMs * 2^(attempt-1))`.
+ * Exponential back-off with full jitter: between 0 and `min(retryMsMax, retryMs * 2^(attempt-1))`.
  *
  * Pure.
  *
  * @param attempt how often the message has failed, from 1 (count)
  * @param random from 0 up to, not including, 1
- * @returns the rest (whole milliseconds)
+ * @returns the back-off (whole milliseconds)
  * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
 export function backOffMs(limits: BackOffLimits, attempt: number, random: number): number {

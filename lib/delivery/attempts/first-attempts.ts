@@ -3,16 +3,16 @@ import { RangeMap, type Segment } from "../range/range-map.ts";
 import { without } from "../range/range-set.ts";
 import type { Handed } from "./leases.ts";
 
-/** Ranges beyond which the times of further messages are not noted (count). */
+/** Limit on ranges: beyond it the times of further messages are not recorded (count). */
 const RANGES_MAX = 16_384;
-/** Ranges that are saved (count). */
+/** Limit on ranges that are saved (count). */
 const SAVED_MAX = 4_096;
 
 /**
- * When handlers began for the first time with messages that are not settled: for people, should they be given up.
+ * The times of the first attempts of unsettled messages: shown to people if a message becomes a dead letter.
  *
- * Pure but for the clock. A time that is not known is not made up: it is missing where the message was begun before
- * this was noted, or there was no room.
+ * Pure except for the clock. An unknown time is never estimated: it is missing if the sender ended before it was saved,
+ * or there was no room.
  *
  * @see docs/decisions/0066-first-attempts.md
  */
@@ -25,25 +25,25 @@ export class FirstAttempts {
     this.#timeMs = timeMs;
   }
 
-  /** Ranges of them (count). */
+  /** Ranges (count). */
   get size(): number {
     return this.#times.size;
   }
 
-  /** What must outlive the process: times (ms since 1970). */
+  /** The times that must outlive the process (ms since 1970). */
   state(): Segment<number>[] {
     return [...this.#times].slice(0, SAVED_MAX);
   }
 
-  /** A process before this one knew of a range. */
+  /** Restores a time that an earlier process saved. */
   restore({ first, last }: SeqRange, timeMs: number): void {
     this.#times.set(first, last, timeMs);
   }
 
   /**
-   * Handlers have begun what was handed out.
+   * Handlers have begun a leased range. The time is recorded only for a first attempt.
    *
-   * @param known the parts of which that was known before
+   * @param known the parts that were known to be begun before
    */
   begin({ first, last, value }: Segment<Handed>, known: readonly SeqRange[]): void {
     if (value.attempt > 1) return;
@@ -56,12 +56,12 @@ export class FirstAttempts {
     }
   }
 
-  /** A range is settled, or was not begun after all. */
+  /** Removes the times of a range that is settled, or was not begun after all. */
   forget({ first, last }: SeqRange): void {
     if (this.#times.size > 0) this.#times.take(first, last);
   }
 
-  /** A range in parts, in order, each with its time; null where it is not known. */
+  /** The parts of a range with their times, in order; null where the time is not known. */
   timesOf({ first, last }: SeqRange): Segment<number | null>[] {
     const unknown = this.#times.gaps(first, last).map((gap) => ({ ...gap, value: null }));
     return [...this.#times.parts(first, last), ...unknown].sort((a, b) => a.first - b.first);

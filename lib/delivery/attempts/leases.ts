@@ -1,24 +1,24 @@
 import type { SeqRange } from "../range/range.ts";
 import { RangeMap, type Segment } from "../range/range-map.ts";
 
-/** A receiver may have a lease lengthened to so much at a time, unless `leaseMs` is more (milliseconds): a day. */
+/** Longest extension of a lease at a time, unless `leaseMs` is longer (milliseconds): a day. */
 export const EXTENSION_MS_MAX = 86_400_000;
 
-/** Messages that were handed out. */
+/** Properties of dispatched messages. */
 export interface Handed {
-  /** How often it was begun, with this time, if it is begun this time (count). */
+  /** Number of the current attempt, from 1, whether it has begun or not. */
   readonly attempt: number;
-  /** Size of each; 0 where it is not known yet. */
+  /** Size of each message (bytes); 0 where it is not known yet. */
   readonly bytesEach: number;
 }
 
-/** The right to work on messages for a limited time. */
+/** A receiver's right to process messages for a limited time. */
 export interface Lease extends Handed {
   readonly endMs: number;
 }
 
 /**
- * What a receiver holds, in messages and in bytes.
+ * The leases of a receiver, counted in messages and in bytes.
  *
  * Pure. Invariant: `bytes` is the sum over all leases. Costs are those of `RangeMap`.
  */
@@ -37,7 +37,7 @@ export class Leases implements Iterable<Segment<Lease>> {
     return this.#bytes;
   }
 
-  /** What they are kept in (count). */
+  /** Ranges (count). */
   get ranges(): number {
     return this.#ranges.size;
   }
@@ -52,25 +52,25 @@ export class Leases implements Iterable<Segment<Lease>> {
     return this.#ranges.highest;
   }
 
-  /** Adds a range of which nothing is held. */
+  /** Adds a range of which no part is held yet. */
   add({ first, last }: SeqRange, lease: Lease): void {
     this.#ranges.set(first, last, lease);
     this.#bytes += (last - first + 1) * lease.bytesEach;
   }
 
-  /** Takes out what is held of a range. @returns it, in order */
+  /** Removes the held parts of a range. @returns them, in order */
   take(first: number, last: number): Segment<Lease>[] {
     const taken = this.#ranges.take(first, last);
     for (const part of taken) this.#bytes -= (part.last - part.first + 1) * part.value.bytesEach;
     return taken;
   }
 
-  /** What is held of a range, in order. */
+  /** The held parts of a range, in order. */
   parts(first: number, last: number): Segment<Lease>[] {
     return this.#ranges.parts(first, last);
   }
 
-  /** The sizes of messages that were claimed before they were at hand are known now. */
+  /** Sets the size (bytes) of messages that were claimed before they were fed; others keep theirs. */
   size({ first, last }: SeqRange, bytesEach: number): void {
     for (const part of this.#ranges.parts(first, last)) {
       if (part.value.bytesEach !== 0) continue;
@@ -79,12 +79,12 @@ export class Leases implements Iterable<Segment<Lease>> {
     }
   }
 
-  /** What is held of a range turned out to be larger than it was taken for. */
+  /** Corrects the size (bytes) of the held parts of a range. */
   weigh({ first, last }: SeqRange, bytesEach: number): void {
     for (const part of this.take(first, last)) this.add(part, { ...part.value, bytesEach });
   }
 
-  /** Takes out the leases that have ended. @returns them, in order, and when the next one ends (ms) */
+  /** Removes the leases that have ended. @returns them, in order, and when the next one ends (ms) */
   takeEnded(nowMs: number): {
     readonly ended: readonly Segment<Lease>[];
     readonly nextMs: number;

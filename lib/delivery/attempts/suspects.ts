@@ -1,19 +1,19 @@
 import type { SeqRange } from "../range/range.ts";
 import { RangeSet, rangeSet } from "../range/range-set.ts";
 
-/** What of {@link Suspects} must outlive the process. */
+/** The state of {@link Suspects} that must outlive the process. */
 export interface SuspectsState {
-  /** In the hands of applications, as receivers said. */
+  /** Begun by applications, as their receivers reported. */
   readonly begun: readonly SeqRange[];
   /** To be begun alone. */
   readonly guarded: readonly SeqRange[];
-  /** Were with receivers that died, and may have been begun without a word. */
+  /** Held by receivers that died, and possibly begun without a report. */
   readonly exposed: readonly SeqRange[];
-  /** Deaths of receivers, one after the other, that no message has explained (count). */
+  /** Consecutive deaths of receivers that no message has explained (count). */
   readonly deaths: number;
 }
 
-/** Nobody is suspected of anything. */
+/** No message is suspected. */
 export const SUSPECTS_EMPTY: SuspectsState = Object.freeze({
   begun: [],
   guarded: [],
@@ -22,21 +22,21 @@ export const SUSPECTS_EMPTY: SuspectsState = Object.freeze({
 });
 
 /**
- * How many of those that may have been begun are tried alone after the first, second, and every further death
- * (count): while anything is exposed, a receiver says within `WATCHED_UNSAID_MAX` messages what it has begun.
+ * How many of the messages that may have been begun are guarded after the first, second, and every further death
+ * (count). While any message is exposed, a receiver reports begun messages after `WATCHED_UNSAID_MAX` at the latest.
  */
 const GUARDED_COUNTS: readonly number[] = [1, 32, 1_024];
-/** Of those that were begun, the lowest that are guarded after a death: each is a round trip and a save (count). */
+/** Limit on begun messages, the lowest, that are guarded after a death: each costs a round trip and a save (count). */
 const GUARDED_MAX = 1_024;
-/** Ranges of each kind that are saved (count). */
+/** Limit on saved ranges of each kind (count). */
 const SAVED_MAX = 4_096;
 
 /**
- * Which messages may have killed their receiver: those that it had begun, as it said; and, since what it said last
- * may have died with it, the lowest ones of which it had said nothing. They are guarded: begun alone, and not
- * before their sender has saved that they are. So whatever happens then is the deed of one message.
+ * The messages that may have killed their receiver: those that it had reported as begun, and the lowest of those that
+ * it had not, since its last report may have been lost when it died. They are guarded: begun alone, and not before
+ * their sender has saved that they are begun. So another death in that time has one message as its cause.
  *
- * Pure. Costs are those of `RangeSet`; nothing for each message where nobody dies.
+ * Pure. Costs are those of `RangeSet`; no cost per message while no receiver dies.
  *
  * @see docs/decisions/0048-an-attempt-begins-when-a-handler-begins.md
  */
@@ -53,12 +53,12 @@ export class Suspects {
     this.#deaths = deaths;
   }
 
-  /** Whether a death is not explained: receivers are to say soon what they begin. */
+  /** Whether a death is not explained: receivers then have to report soon which messages they begin. */
   get isWatching(): boolean {
     return this.#exposed.size > 0;
   }
 
-  /** What must outlive the process. */
+  /** The state that must outlive the process. */
   state(): SuspectsState {
     const [begun, guarded, exposed] = [this.#begun, this.#guarded, this.#exposed].map((set) =>
       [...set].slice(0, SAVED_MAX).map(plain),
@@ -66,12 +66,12 @@ export class Suspects {
     return { begun, guarded, exposed, deaths: this.#deaths };
   }
 
-  /** Applications have these in their hands. */
+  /** Applications have begun these ranges. */
   begin(ranges: readonly SeqRange[]): void {
     for (const { first, last } of ranges) this.#begun.add(first, last);
   }
 
-  /** The parts of a range that applications have in their hands, or had when a process before this one ended. */
+  /** The parts of a range that applications have begun, also if this was when an earlier process ended. */
   begunOf({ first, last }: SeqRange): SeqRange[] {
     return this.#begun.size === 0 ? [] : this.#begun.parts(first, last);
   }
@@ -81,7 +81,7 @@ export class Suspects {
     return this.#guarded.size === 0 ? [] : this.#guarded.parts(first, last);
   }
 
-  /** A receiver gave an answer for a range, and lived. */
+  /** A receiver has survived a range, and reported its outcome: it is no longer suspected. */
   answered({ first, last }: SeqRange): void {
     if (this.#begun.size > 0) this.#begun.delete(first, last);
     if (this.#guarded.size > 0) this.#guarded.delete(first, last);
@@ -90,7 +90,7 @@ export class Suspects {
     if (this.#exposed.size === 0) this.#deaths = 0;
   }
 
-  /** A range comes back and its receiver did not die of it. @returns what of it had been begun */
+  /** A range comes back, and its receiver did not die. @returns the parts that had been begun */
   ended({ first, last }: SeqRange): SeqRange[] {
     return this.#begun.size === 0 ? [] : this.#begun.delete(first, last);
   }
@@ -98,15 +98,15 @@ export class Suspects {
   /**
    * A receiver died, or hangs.
    *
-   * @param held all that comes back from it, in order
-   * @returns what of that it had begun
+   * @param held all ranges that come back from it, in order
+   * @returns the parts that it had begun
    */
   died(held: readonly SeqRange[]): SeqRange[] {
     const begun = held.flatMap((range) => this.ended(range));
     const isExplained = begun.some((range) => this.guardedOf(range).length > 0);
     this.#guard(begun, GUARDED_MAX);
     if (isExplained) {
-      // It had nothing else in its hands.
+      // Nothing else was in flight at that receiver.
       this.#exposed.clear();
       this.#deaths = 0;
     } else {
@@ -119,7 +119,7 @@ export class Suspects {
     return begun;
   }
 
-  /** Who kills again and again is among those that were there each time. */
+  /** Exposes messages. The cause of several deaths in a row is among the messages that were present at each of them. */
   #expose(unsaid: readonly SeqRange[]): void {
     const again = unsaid.flatMap(({ first, last }) => this.#exposed.parts(first, last));
     this.#deaths = again.length > 0 ? this.#deaths + 1 : 1;
@@ -128,7 +128,7 @@ export class Suspects {
     this.#guard(again.length > 0 ? again : unsaid, count);
   }
 
-  /** The lowest of some are to be begun alone. */
+  /** Guards the lowest `count` messages of the ranges. */
   #guard(ranges: readonly SeqRange[], count: number): void {
     let left = count;
     for (const { first, last } of ranges) {
@@ -141,7 +141,7 @@ export class Suspects {
 }
 
 /**
- * A range cut at the ends of `inside`; many ranges are cut at those of one set, which is made once. Pure.
+ * Cuts a range at the ends of `inside`. If many ranges are cut at the same ones, pass them as a set made once. Pure.
  *
  * @returns its parts in order, and which of them are inside
  */

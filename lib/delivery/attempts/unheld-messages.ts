@@ -1,33 +1,33 @@
 import type { SeqRange } from "../range/range.ts";
 import { RangeMap, type Segment } from "../range/range-map.ts";
 
-/** Ranges that a table has room for, so that memory is bounded; see `isFull` and `rest` (count). */
+/** Limit on the ranges of a table, so that memory is bounded; see `isFull` and `rest` (count). */
 export const TABLE_RANGES_MAX = 16_384;
-/** Where too many rest, so large a part of them is woken early (part of 1). */
+/** Share of the ranges in back-off that become ready early if there are too many (part of 1). */
 const WOKEN_PART = 1 / 16;
 
-/** Messages that nobody holds. */
+/** Properties of messages that no receiver holds. */
 export interface Unheld {
-  /** How often they have been begun (count). */
+  /** Attempts so far (count). */
   readonly attempts: number;
-  /** Size of each; 0 where it is not known yet. */
+  /** Size of each message (bytes); 0 where it is not known yet. */
   readonly bytesEach: number;
 }
 
-/** Given back, and resting until a time. */
+/** Given back, and in back-off until `dueMs`. */
 export interface Rest extends Unheld {
   readonly dueMs: number;
 }
 
 /**
- * The messages of a stream that are still to be handed out: for the first time, again, or again after a rest.
+ * The messages of a stream that are still to be dispatched: for the first time, again, or again after a back-off.
  *
  * Pure. Invariant: a seq is in at most one of the three tables.
  */
 export class UnheldMessages {
-  /** Never handed out; each batch has a value of its own. */
+  /** Never dispatched. Each batch has a value of its own, so that batches are not merged. */
   readonly fresh: RangeMap<Unheld> = new RangeMap();
-  /** To be handed out again. */
+  /** To be dispatched again. */
   readonly ready: RangeMap<Unheld> = new RangeMap(
     (a, b) => a.attempts === b.attempts && a.bytesEach === b.bytesEach,
   );
@@ -35,7 +35,7 @@ export class UnheldMessages {
     (a, b) => a.attempts === b.attempts && a.dueMs === b.dueMs && a.bytesEach === b.bytesEach,
   );
 
-  /** Ranges of what was handed out before (count). */
+  /** Ranges to be dispatched again, those in back-off included (count). */
   get size(): number {
     return this.ready.size + this.#resting.size;
   }
@@ -46,17 +46,17 @@ export class UnheldMessages {
     return Math.min(...tables.map((table) => table.lowest?.first ?? Number.POSITIVE_INFINITY));
   }
 
-  /** What rests, in order. */
+  /** The ranges in back-off, in order. */
   resting(): Segment<Rest>[] {
     return [...this.#resting];
   }
 
-  /** A range rested when the process before this one saved that. */
+  /** Restores a range that was in back-off when an earlier process saved its state. */
   restore({ first, last }: SeqRange, rest: Rest): void {
     this.#resting.set(first, last, rest);
   }
 
-  /** A range may be tried again at `dueMs`; where too many rest, the rests that end first end now. */
+  /** A range is in back-off until `dueMs`. If there are too many such ranges, the back-offs that end first end now. */
   rest(range: SeqRange, rest: Rest): void {
     this.#resting.set(range.first, range.last, rest);
     if (this.#resting.size <= TABLE_RANGES_MAX) return;
@@ -66,7 +66,7 @@ export class UnheldMessages {
     this.wake(dues[Math.floor(TABLE_RANGES_MAX * WOKEN_PART)]!);
   }
 
-  /** Makes ready what has rested long enough. @returns when the next rest ends (ms) */
+  /** Makes messages ready whose back-off has ended. @returns when the next back-off ends (ms) */
   wake(nowMs: number): number {
     let nextMs = Number.POSITIVE_INFINITY;
     for (const { first, last, value } of this.resting()) {
@@ -80,23 +80,23 @@ export class UnheldMessages {
     return nextMs;
   }
 
-  /** The size of messages that were dealt with before they were at hand is known now. */
+  /** Sets the size (bytes) of messages that were restored before they were fed. */
   sized(range: SeqRange, bytesEach: number): void {
     setSize(this.ready, range, bytesEach);
     setSize(this.#resting, range, bytesEach);
   }
 
-  /** Takes out what is to be handed out again of a range, those that rest last. */
+  /** Removes the parts of a range that are to be dispatched again. @returns those ready, then those in back-off */
   takeAgain({ first, last }: SeqRange): Segment<Unheld>[] {
     return [...this.ready.take(first, last), ...this.#resting.take(first, last)];
   }
 
-  /** Takes out all of a range. */
+  /** Removes a range from all tables. */
   take({ first, last }: SeqRange): SeqRange[] {
     return [...this.takeAgain({ first, last }), ...this.fresh.take(first, last)];
   }
 
-  /** Takes out the oldest messages. @returns at most `count` of them */
+  /** Removes the oldest messages. @returns at most `count` of them */
   takeOldest(count: number): SeqRange[] {
     const taken: SeqRange[] = [];
     for (let left = count; left > 0; ) {
@@ -113,7 +113,7 @@ export class UnheldMessages {
     return taken;
   }
 
-  /** What is to be handed out again, and for the first time up to `highest`; in no order. */
+  /** All messages to be dispatched again, and those to be dispatched for the first time up to `highest`; unordered. */
   upTo(highest: number): SeqRange[] {
     return [...this.ready, ...this.#resting, ...this.fresh.parts(1, highest)];
   }
