@@ -1,20 +1,20 @@
 import type { WindowState } from "../window/window-events.ts";
 import { decodeWindowState, encodeWindowState } from "./saved-state.ts";
 
-/** Streams that an inbox remembers (count). */
+/** Limit on streams that an inbox remembers (count). */
 export const INBOX_STREAMS_MAX = 8_192;
-/** What it remembers of streams, beyond which no further ones are accepted: of the 1 MiB that a journal has (bytes). */
+/** Size of all slots from which on no further stream is accepted, of the 1 MiB for a journal's named values (bytes). */
 export const INBOX_BYTES_MAX: number = 768 * 2 ** 10;
-/** A stream that was not heard of for so long may be forgotten at the bound (seconds): a week. */
+/** A stream without news for this long may be forgotten at the limits (seconds): a week. */
 export const INBOX_AWAY_S: number = 7 * 24 * 3_600;
-/** In front of a slot's number: the named values of an inbox. */
+/** Prefix of a slot's number in the name of its value. */
 const NAME = "in-";
 const VERSION = 2;
 const TRANSIENT = 1;
 const HEADER_BYTES = 3;
 const TIME_BYTES = 4;
 
-/** What an inbox says of one stream. */
+/** The memory of one stream in an inbox. */
 export interface Remembered {
   /** The name of the stream's history. */
   readonly key: string;
@@ -26,7 +26,7 @@ export interface Remembered {
 }
 
 /**
- * Encodes what an inbox says of one stream. Pure.
+ * Encodes the memory of one stream in an inbox. Pure.
  *
  * | at | bytes | field                                     |
  * |----|-------|-------------------------------------------|
@@ -47,7 +47,7 @@ export function encodeRemembered({ key, isTransient, timeS, state }: Remembered)
   return Buffer.concat([head, encodeWindowState(state)]);
 }
 
-/** Pure. @returns null where the bytes are none that {@link encodeRemembered} made */
+/** Decodes the output of {@link encodeRemembered}. Pure. @returns null if the bytes are no such output */
 export function decodeRemembered(given: Uint8Array): Remembered | null {
   const bytes = Buffer.from(given.buffer, given.byteOffset, given.length);
   if (bytes.length < HEADER_BYTES || bytes[0] !== VERSION || bytes[1]! > TRANSIENT) return null;
@@ -59,27 +59,27 @@ export function decodeRemembered(given: Uint8Array): Remembered | null {
   return { key, isTransient: bytes[1] === TRANSIENT, timeS: bytes.readUInt32LE(end), state };
 }
 
-/** Where an inbox remembers one stream. */
+/** The place of one stream in an inbox. */
 export interface InboxSlot {
-  /** Of the named value. */
+  /** Name of the value. */
   readonly name: string;
   /** The name of the stream's history. */
   readonly key: string;
   /** Whether the stream ends with its sender's process. */
   readonly isTransient: boolean;
-  /** Whether it says that nothing is done of which the sender may not know: all that is lost with it is history. */
+  /** Whether no message is done whose ack the sender may not have stored: only a floor and the lives would be lost. */
   isFloor: boolean;
   /** When it was written (seconds since 1970). */
   timeS: number;
-  /** Name and value (bytes). */
+  /** Length of name and value together (bytes). */
   bytes: number;
 }
 
 /**
- * Which streams an inbox remembers, and under which names: a limited number, so that they can all be found again,
- * and used anew.
+ * The streams that an inbox remembers, and the names of their slots. There is a fixed set of names, so that all slots
+ * can be found after a restart, and reused.
  *
- * Pure. Invariant: a stream has one slot at most; the slots are in the order in which they were written last.
+ * Pure. Invariant: a stream has at most one slot; the slots are in the order in which they were last written.
  */
 export class InboxSlots {
   readonly #slots = new Map<string, InboxSlot>();
@@ -87,7 +87,7 @@ export class InboxSlots {
   #made = 0;
   #bytes = 0;
 
-  /** All names that slots can have. */
+  /** All possible names of slots. */
   static *names(): Iterable<string> {
     for (let number = 0; number < INBOX_STREAMS_MAX; number++) yield `${NAME}${number}`;
   }
@@ -97,7 +97,7 @@ export class InboxSlots {
     return this.#slots.size;
   }
 
-  /** Names and values (bytes). */
+  /** Length of all names and values (bytes). */
   get bytes(): number {
     return this.#bytes;
   }
@@ -111,7 +111,7 @@ export class InboxSlots {
     return this.#slots.get(key);
   }
 
-  /** What was found in the inbox; the oldest first. */
+  /** Restores the slots found in the inbox, given oldest first. */
   restore(
     found: readonly {
       readonly name: string;
@@ -138,7 +138,7 @@ export class InboxSlots {
     return { name, key, isTransient, isFloor: false, timeS: 0, bytes: 0 };
   }
 
-  /** A value is written into a slot (bytes): it is the newest now. */
+  /** A value of this length (bytes) is written into a slot, which becomes the newest. */
   write(slot: InboxSlot, valueBytes: number): void {
     this.#bytes -= slot.bytes;
     slot.bytes = slot.name.length + valueBytes;
@@ -147,7 +147,7 @@ export class InboxSlots {
     this.#slots.set(slot.key, slot);
   }
 
-  /** A stream is forgotten, and its slot may be another's. @returns the slot's name; null where it had none */
+  /** Forgets a stream, whose slot may then be reused. @returns the slot's name; null where the stream had none */
   free(key: string): string | null {
     const slot = this.#slots.get(key);
     if (slot === undefined) return null;
@@ -158,8 +158,10 @@ export class InboxSlots {
   }
 
   /**
-   * The stream that is to be forgotten first: the oldest of those with only a floor; else of those that end with
-   * their sender; else the oldest of all, where nothing was heard of it since `awayS`.
+   * The stream to forget first, among those that are not live: the oldest with only a floor; otherwise the oldest that
+   * ends with its sender; otherwise the oldest, if it was written before `awayS`. Null where there is none.
+   *
+   * @param awayS seconds since 1970
    */
   expendable(isLive: (key: string) => boolean, awayS: number): InboxSlot | null {
     let transient: InboxSlot | null = null;

@@ -4,43 +4,44 @@ import { cutText, fairLength, isSameCause, textsOf } from "../dispatch/reasons.t
 import { NumberReader, NumberWriter } from "../numbers.ts";
 import type { Segment } from "../range/range-map.ts";
 
-/** The version of what {@link encodeDead} makes; it is the first number of it. */
+/** The version of the output of {@link encodeDead}, of which it is the first number. */
 export const DEAD_VERSION = 3;
-/** The last time that a `Date` can be (ms since 1970). */
+/** The latest time that a `Date` can represent (ms since 1970). */
 const TIME_MS_MAX = 8.64e15;
-/** In place of the index of a text: there is none. */
+/** Stands for the index of a text where there is none. */
 const NONE = 0;
 
-/** Reasons and errors, each once, and the texts that they are made of, each once. */
+/** Reasons and errors, each once, and their texts, each once. */
 interface Causes {
   readonly texts: readonly string[];
   readonly encoded: Buffer;
-  /** Which one each of the letters has. */
+  /** The index of the cause of each range of letters. */
   readonly indexes: readonly number[];
 }
 
 /**
- * Encodes dead letters, as they are kept beside their journal. Pure. Numbers as in the rest of the state.
+ * Encodes dead letters, which are stored separately from the rest of the sender's state. Pure. All numbers are of
+ * variable length ({@link NumberWriter}).
  *
  * | part                                                                                                       |
  * |------------------------------------------------------------------------------------------------------------|
  * | version 3                                                                                                  |
  * | count; texts, each once: length (bytes), UTF-8                                                             |
  * | count; causes, each once: texts of the reason, and of the error its name, message and code. A text is its   |
- * | index from 1; 0: none. Without a name there is no error, and nothing behind that                           |
- * | time of the first death (ms since 1970)                                                                    |
- * | count; ranges: distance from the end of the one before, length, attempts, index of the cause, time since    |
- * | the first, how long before its death it was begun for the first time (ms, and 1; 0: not known), size of     |
- * | each message, offset, epoch                                                                                |
+ * | index from 1; 0: none. If the name is none there is no error, and message and code are omitted             |
+ * | time of the earliest death (ms since 1970)                                                                 |
+ * | count; ranges: distance from the end of the one before, length - 1, attempts, index of the cause from 0,    |
+ * | time of death since the earliest (ms), time from the first attempt to the death + 1 (ms; 0: not known),     |
+ * | size of each message (bytes), offset, epoch                                                                |
  *
- * @param bytesMax texts are cut, each to a fair share, so that no more is needed; the letters themselves never are
+ * @param bytesMax texts are cut, each to a fair share, until all fits; letters are never left out, even if it does not
  */
 export function encodeDead(dead: Iterable<Segment<DeadLetterRecord>>, bytesMax: number): Buffer {
   const segments = [...dead];
   const { texts, encoded, indexes } = causesOf(segments);
   const letters = encodeLetters(segments, indexes);
   const lengths = texts.map((text) => Buffer.byteLength(text));
-  // Each has its length before it.
+  // Each text is preceded by its length.
   const used = encoded.length + letters.length + 2 * lengths.length + 16;
   const lengthMax = fairLength(lengths, Math.max(0, bytesMax - used));
   const head = new NumberWriter();
@@ -96,7 +97,7 @@ function encodeLetters(
     numbers.add(value.attempts);
     numbers.add(causes[index]!);
     numbers.add(value.timeMs - startMs);
-    // A clock that was set back makes no time negative.
+    // Not negative, even if the clock was set back.
     numbers.add(value.firstMs === null ? 0 : 1 + Math.max(0, value.timeMs - value.firstMs));
     numbers.add(value.bytesEach);
     numbers.add(value.offset);
@@ -106,7 +107,7 @@ function encodeLetters(
   return numbers.take();
 }
 
-/** Pure. @returns null where the bytes are none that {@link encodeDead} made */
+/** Decodes the output of {@link encodeDead}. Pure. @returns null if the bytes are no such output */
 export function decodeDead(bytes: Uint8Array): Segment<DeadLetterRecord>[] | null {
   const numbers = new NumberReader(bytes);
   if (numbers.next() !== DEAD_VERSION) return null;
@@ -132,7 +133,7 @@ export function decodeDead(bytes: Uint8Array): Segment<DeadLetterRecord>[] | nul
   return numbers.isBad || numbers.at !== bytes.length ? null : dead;
 }
 
-/** @param ms so long before, and 1; 0: null */
+/** @param ms the time before `timeMs`, plus 1; 0: not known */
 function timeBefore(timeMs: number, ms: number): number | null {
   return ms === 0 ? null : timeMs - (ms - 1);
 }

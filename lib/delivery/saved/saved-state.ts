@@ -5,35 +5,35 @@ import { type Epoch, parseEpochs } from "../protocol/epochs.ts";
 import { countOf, type SeqRange } from "../range/range.ts";
 import type { WindowState } from "../window/window-events.ts";
 
-/** What a sender keeps beside its journal and its dead letters, which are kept by themselves: they change less often. */
+/** The saved state of a sender, without its dead letters, which are saved separately since they change less often. */
 export interface SenderState extends Omit<DispatcherState, "dead"> {
-  /** When it was saved (ms since 1970): rests go on while no process runs. */
+  /** When it was saved (ms since 1970): back-offs continue while no process runs. */
   readonly timeMs: number;
 }
 
-/** The version of what {@link encodeSenderState} makes; it is the first number of it. */
+/** The version of the output of {@link encodeSenderState}, of which it is the first number. */
 export const SENDER_STATE_VERSION = 6;
 const WINDOW_VERSION = 2;
-/** What is more is no version, but damage. */
+/** A greater number is not a version, but damage. */
 const VERSION_MAX = 99;
-/** Bytes of an epoch's id. */
+/** Length of an epoch's id (bytes). */
 const ID_BYTES = 16;
 
 /**
- * Encodes what a sender has to know again after a restart. Pure. All numbers are of variable length, and
- * ranges are distances, so that most take two or three bytes.
+ * Encodes the state that a sender needs after a restart. Pure. All numbers are of variable length, and ranges are
+ * encoded as distances, so that most take two or three bytes.
  *
  * | part                                                                        |
  * |-----------------------------------------------------------------------------|
  * | version 6, time (ms since 1970), floor                                      |
- * | count; settled ranges: distance from the end of the one before, length      |
- * | count; the same of messages begun before, then how often                    |
- * | count; the same of messages that are handed out; settled ones may lie in it |
- * | count; the same of messages that rest, then for how long yet (ms)           |
+ * | count; settled ranges: distance from the end of the one before, length - 1  |
+ * | count; the same of messages dispatched before, attempts; then of leased     |
+ * | messages. Both may include settled ones                                     |
+ * | count; the same of messages in back-off, attempts, remaining back-off (ms)  |
  * | three times: count; ranges that are begun, guarded, exposed. Deaths         |
- * | count; the same of messages begun, then how long before the time that was   |
- * | for the first time (ms)                                                     |
- * | receivers, as JSON                                                          |
+ * | count; the same of messages begun, then the time since their first attempt  |
+ * | (ms)                                                                        |
+ * | receivers, as JSON; nothing where there are none                            |
  */
 export function encodeSenderState(state: SenderState): Buffer {
   const numbers = new NumberWriter();
@@ -47,18 +47,18 @@ export function encodeSenderState(state: SenderState): Buffer {
   const { begun, guarded, exposed, deaths } = state.suspects;
   for (const ranges of [begun, guarded, exposed]) putRanges(numbers, ranges);
   numbers.add(deaths);
-  // A clock that was set back makes no time negative.
+  // Not negative, even if the clock was set back.
   putRanges(numbers, state.firsts, ({ value }) => [Math.max(0, state.timeMs - value)]);
   const text = state.receivers.length === 0 ? "" : JSON.stringify(state.receivers);
   return Buffer.concat([numbers.take(), Buffer.from(text)]);
 }
 
 /**
- * Encodes a state so that it fits. Where it does not, what costs least is left out first: of each table the shortest
- * ranges, halved until it fits. What is left out is sent again, or counted less, after a restart. Before that, the
- * times of first attempts are left out, which nothing depends on. Pure.
+ * Encodes a state so that it fits. If it is too long, the times of first attempts are left out, on which no delivery
+ * depends. If that is not enough, the limit on the entries of each table is halved until the state fits, and the
+ * shortest ranges are left out first. Their messages are sent again, or have fewer attempts, after a restart. Pure.
  *
- * @returns the bytes, and whether something but times was left out
+ * @returns the bytes, and whether nothing but times was left out
  */
 export function encodeWithin(
   whole: SenderState,
@@ -94,14 +94,14 @@ export function encodeWithin(
   return { bytes, isWhole };
 }
 
-/** Pure. @returns the version of a state, of whatever version it is; 0 where the bytes are none */
+/** Pure. @returns the version of a saved state, known or not; 0 if the bytes are no state */
 export function versionOfState(bytes: Uint8Array): number {
   const numbers = new NumberReader(bytes);
   const version = numbers.next();
   return numbers.isBad || version > VERSION_MAX ? 0 : version;
 }
 
-/** Pure. @returns null where the bytes are none that {@link encodeSenderState} made */
+/** Decodes the output of {@link encodeSenderState}. Pure. @returns null if the bytes are no such output */
 export function decodeSenderState(bytes: Uint8Array): SenderState | null {
   const numbers = new NumberReader(bytes);
   if (numbers.next() !== SENDER_STATE_VERSION) return null;
@@ -120,12 +120,12 @@ export function decodeSenderState(bytes: Uint8Array): SenderState | null {
 }
 
 /**
- * What a receiver remembers of one stream. Pure.
+ * Encodes the memory of one stream at a receiver. Pure.
  *
  * | part                                                                        |
  * |-----------------------------------------------------------------------------|
  * | version 2, floor                                                            |
- * | count; ranges done: distance from the end of the one before, length         |
+ * | count; ranges done: distance from the end of the one before, length - 1     |
  * | count; epochs of the stream: number, first seq, 1 where there is an id      |
  * | the ids, 16 bytes each                                                      |
  */
@@ -141,7 +141,7 @@ export function encodeWindowState({ epochs, floor, done }: WindowState): Buffer 
   return Buffer.concat([numbers.take(), Buffer.from(epochs.map(({ id }) => id).join(""), "hex")]);
 }
 
-/** Pure. @returns null where the bytes are none that {@link encodeWindowState} made */
+/** Decodes the output of {@link encodeWindowState}. Pure. @returns null if the bytes are no such output */
 export function decodeWindowState(bytes: Uint8Array): WindowState | null {
   const numbers = new NumberReader(bytes);
   if (numbers.next() !== WINDOW_VERSION) return null;
@@ -182,7 +182,7 @@ function parseReceivers(text: string): string[] | null {
   }
 }
 
-/** @returns the longest of the ranges, in order */
+/** @returns the longest `count` ranges, in order of seq */
 function longest<R extends SeqRange>(ranges: readonly R[], count: number): R[] {
   if (ranges.length <= count) return [...ranges];
   const chosen = [...ranges].sort((a, b) => countOf(b) - countOf(a)).slice(0, count);
