@@ -1,4 +1,4 @@
-/** Numbers as in MessagePack's cousins: seven bits a byte, low ones first; at most eight bytes. */
+/** Numbers are unsigned LEB128: seven bits a byte, low ones first; at most eight bytes. */
 const NUMBER_BYTES_MAX = 8;
 
 /** Writes whole numbers from 0 to 2^53 - 1, each in as many bytes as it needs. */
@@ -16,7 +16,7 @@ export class NumberWriter {
     this.#bytes[this.#end++] = left;
   }
 
-  /** Bytes, with their length before them. */
+  /** Writes the length of the bytes, then the bytes. */
   addBytes(bytes: Uint8Array): void {
     this.add(bytes.length);
     this.#room(bytes.length);
@@ -38,7 +38,7 @@ export class NumberWriter {
   }
 }
 
-/** Reads what a {@link NumberWriter} wrote; `isBad` from the first thing on that it did not write. */
+/** Reads the output of a {@link NumberWriter}; `isBad` is set at the first invalid number or length, and stays set. */
 export class NumberReader {
   readonly #bytes: Uint8Array;
   at = 0;

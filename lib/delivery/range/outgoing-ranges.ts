@@ -1,19 +1,19 @@
-/** A range on its way to a receiver. */
+/** A range that is to be sent to a receiver. */
 export interface Outgoing {
   readonly first: number;
   readonly last: number;
   readonly attempt: number;
-  /** Whether they are to be begun alone, and not before a `go`. */
+  /** Whether the receiver must begin the messages alone, and only after a `go`. */
   readonly guarded: boolean;
 }
 
-/** Ranges that were sent are cut off when there are more of them than this, and than those that wait (count). */
+/** Sent ranges are removed from the array once there are more of them than this, and than unsent ones (count). */
 const SENT_MAX = 64;
 
-/** The ranges that are to be sent to one receiver, in order. Adding and taking cost the same however many wait. Pure. */
+/** The queue of ranges to be sent to one receiver, in order. Adding and removing take constant time. Pure. */
 export class OutgoingRanges {
   #ranges: Outgoing[] = [];
-  /** Where the first one is. */
+  /** Index of the first range that is not sent yet. */
   #head = 0;
 
   /** Ranges (count). */
@@ -21,12 +21,12 @@ export class OutgoingRanges {
     return this.#ranges.length - this.#head;
   }
 
-  /** What is to be sent next; null where there is nothing. */
+  /** The range to be sent next; null where there is none. */
   get next(): Outgoing | null {
     return this.#ranges[this.#head] ?? null;
   }
 
-  /** The lowest seq of all; infinite where there is none. */
+  /** The lowest seq of all ranges; infinite where there is none. */
   get seqLowest(): number {
     let seq = Number.POSITIVE_INFINITY;
     for (let at = this.#head; at < this.#ranges.length; at++) {
@@ -39,7 +39,7 @@ export class OutgoingRanges {
     this.#ranges.push(range);
   }
 
-  /** What is before `seq` in the next range is sent, or need not be. */
+  /** The part of the next range below `seq` is sent, or need not be sent. */
   passBefore(seq: number): void {
     const { next } = this;
     if (next === null || seq <= next.first) return;

@@ -1,37 +1,37 @@
 import type { SeqRange } from "./range.ts";
 
-/** Seqs that share a value. */
+/** A range of seqs that share a value. */
 export interface Segment<V> extends SeqRange {
   readonly value: V;
 }
 
-/** Segments of one chunk, unless another is said: what a change in the middle moves at most (count). */
+/** Default limit on the segments of a chunk, and so on those that a change in the middle moves (count). */
 const CHUNK_MAX = 512;
 
 /**
- * Values for ranges of seqs, in order of seq: what is true of a thousand messages costs as much as what
- * is true of one.
+ * Maps ranges of seqs to values, in order of seq: a value of a thousand messages costs as much as a value
+ * of one.
  *
  * Pure. Invariant: segments are not empty, do not overlap, and are sorted; neighbours with equal values
- * are one segment. Adding at the end and removing at the front, which is what a fast consumer does, take
- * constant time; elsewhere the time is that of moving the segments of a chunk, and the chunks, behind.
+ * are one segment. Adding at the end and removing at the front, the operations of a fast consumer, take
+ * constant time; elsewhere the time is that of moving the later segments of the chunk, and the later chunks.
  */
 export class RangeMap<V> implements Iterable<Segment<V>> {
-  /** In order; one at least, and none is empty where there are several. */
+  /** In order; at least one, and none is empty if there are several. */
   #chunks: Segment<V>[][] = [[]];
-  /** Where the first chunk begins. */
+  /** Index of the first segment in the first chunk; earlier entries were removed. */
   #head = 0;
   #size = 0;
   #count = 0;
-  /** Where the last search ended: the chunk, and the place in it. */
+  /** The result of the last search: the index of the chunk, and the index in it. */
   #chunkAt = 0;
   #at = 0;
   readonly #equal: (a: V, b: V) => boolean;
   readonly #chunkMax: number;
 
   /**
-   * @param equal whether neighbours with such values may become one segment
-   * @param chunkMax segments that are moved together at most (count)
+   * @param equal whether neighbours with these values are merged into one segment
+   * @param chunkMax limit on the segments of a chunk (count)
    */
   constructor(equal: (a: V, b: V) => boolean = Object.is, chunkMax: number = CHUNK_MAX) {
     this.#equal = equal;
@@ -72,7 +72,7 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
     return segment !== undefined && segment.first <= seq;
   }
 
-  /** Gives a range a value, whatever it had before. */
+  /** Sets the value of a range, and replaces all previous values in it. */
   set(first: number, last: number, value: V): void {
     const { highest } = this;
     if (highest !== null && first <= highest.last) this.take(first, last);
@@ -96,9 +96,9 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
   }
 
   /**
-   * Takes out what there is of a range.
+   * Removes a range.
    *
-   * @returns the parts that were there, with their values, in order
+   * @returns the parts of it that had values, in order
    */
   take(first: number, last: number): Segment<V>[] {
     const taken: Segment<V>[] = [];
@@ -128,7 +128,7 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
     return taken;
   }
 
-  /** The parts of a range that are there, in order. */
+  /** The parts of a range that have values, in order. */
   parts(first: number, last: number): Segment<V>[] {
     const found: Segment<V>[] = [];
     this.#find(first);
@@ -146,7 +146,7 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
     return found;
   }
 
-  /** The parts of a range that are not there, in order. */
+  /** The parts of a range that have no value, in order. */
   gaps(first: number, last: number): SeqRange[] {
     const gaps: SeqRange[] = [];
     let next = first;
@@ -176,7 +176,7 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
     return chunkAt === 0 ? this.#head : 0;
   }
 
-  /** Finds the first segment that ends at or after `seq`; where there is none, the end of the last chunk. */
+  /** Finds the first segment that ends at or after `seq`; if there is none, the end of the last chunk. */
   #find(seq: number): void {
     const chunks = this.#chunks;
     let chunkAt = 0;
@@ -198,12 +198,12 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
     this.#size += 1;
     if (at < chunk.length) chunk.splice(at, 0, segment);
     else if (at - this.#startOf(chunkAt) < this.#chunkMax) chunk.push(segment);
-    // A place behind all: the chunks before stay full.
+    // The end of the last chunk, which stays full: a new one begins.
     else this.#chunks.push([segment]);
     this.#split(chunkAt);
   }
 
-  /** Puts others, two at most, into the place of some segments of a chunk. @returns whether the chunk is gone */
+  /** Replaces some segments of a chunk by at most two others. @returns whether the chunk was removed */
   #replace(chunkAt: number, { start, end, left }: Replaced<V>): boolean {
     const chunk = this.#chunks[chunkAt]!;
     const head = this.#startOf(chunkAt);
@@ -223,7 +223,7 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
     return false;
   }
 
-  /** A chunk that became too long becomes two. */
+  /** Splits a chunk that has become too long. */
   #split(chunkAt: number): void {
     if (this.#chunks[chunkAt]!.length - this.#startOf(chunkAt) <= this.#chunkMax) return;
     if (chunkAt === 0) this.#cutHead();
@@ -239,7 +239,7 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
 
 interface Replaced<V> {
   readonly start: number;
-  /** Behind the last one. */
+  /** Exclusive. */
   readonly end: number;
   readonly left: readonly Segment<V>[];
 }

@@ -39,7 +39,7 @@ export class RangeSet implements Iterable<SeqRange> {
     for (const range of ranges) this.#map.set(range.first, range.last, true);
   }
 
-  /** @returns the parts that were there, in order */
+  /** Removes a range. @returns the parts of it that were in the set, in order */
   delete(first: number, last: number): SeqRange[] {
     return this.#map.take(first, last);
   }
@@ -70,7 +70,7 @@ export function rangeSet(ranges: Iterable<SeqRange>): RangeSet {
   return set;
 }
 
-/** Pure. @returns what is in `ranges` and in none of `others`, in order */
+/** Pure. @returns the parts of `ranges` that are in none of `others`, in the order of `ranges` */
 export function without(ranges: readonly SeqRange[], others: readonly SeqRange[]): SeqRange[] {
   const known = rangeSet(others);
   return ranges.flatMap(({ first, last }) => known.gaps(first, last));

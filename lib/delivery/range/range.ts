@@ -4,12 +4,12 @@ export interface SeqRange {
   readonly last: number;
 }
 
-/** @returns how many seqs are in it (count) */
+/** @returns the number of seqs in the range (count) */
 export function countOf(range: SeqRange): number {
   return range.last - range.first + 1;
 }
 
-/** @returns how many seqs are in all of them, which do not overlap (count) */
+/** @returns the number of seqs in all ranges, which must not overlap (count) */
 export function countAll(ranges: readonly SeqRange[]): number {
   let count = 0;
   for (const range of ranges) count += range.last - range.first + 1;

@@ -3,9 +3,9 @@ import type { Segment } from "./range-map.ts";
 import { RangeSet } from "./range-set.ts";
 
 /**
- * The seqs of a stream that are settled: all up to a floor, which rises by itself, and some above it.
+ * The settled seqs of a stream: all up to a floor, which rises automatically, and some above it.
  *
- * Pure. Invariant: the floor is followed by one that is not settled, so the set is as short as it can be.
+ * Pure. Invariant: the seq after the floor is not settled, so the set is as short as possible.
  */
 export class SettledSet {
   #floor: number;
@@ -58,7 +58,10 @@ export class SettledSet {
     return this.#above.gaps(Math.max(first, this.#floor + 1), last);
   }
 
-  /** Ranges with equal values between which all is settled, as one: so what is acknowledged here and there costs nothing. */
+  /**
+   * Merges neighbouring ranges with equal values if every seq between them is settled, so that scattered acks do not
+   * make the saved state longer.
+   */
   join(ranges: readonly Segment<number>[]): Segment<number>[] {
     const joined: Segment<number>[] = [];
     for (const range of ranges) {
