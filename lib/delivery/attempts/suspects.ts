@@ -23,7 +23,7 @@ export const SUSPECTS_EMPTY: SuspectsState = Object.freeze({
 
 /**
  * How many of the messages that may have been begun are guarded after the first, second, and every further death
- * (count). While any message is exposed, a receiver reports begun messages after `WATCHED_UNSAID_MAX` at the latest.
+ * (count). While any message is exposed, receivers report begun messages soon after `WATCHED_UNSAID_MAX` of them.
  */
 const GUARDED_COUNTS: readonly number[] = [1, 32, 1_024];
 /** Limit on begun messages, the lowest, that are guarded after a death: each costs a round trip and a save (count). */
@@ -66,7 +66,7 @@ export class Suspects {
     return { begun, guarded, exposed, deaths: this.#deaths };
   }
 
-  /** Applications have begun these ranges. */
+  /** Applications have begun these ranges, or will begin them after a go. */
   begin(ranges: readonly SeqRange[]): void {
     for (const { first, last } of ranges) this.#begun.add(first, last);
   }

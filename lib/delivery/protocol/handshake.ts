@@ -32,7 +32,7 @@ export interface Welcome {
   readonly leaseMs: number;
   /** How long a receiver without a connection may keep its leases (milliseconds). */
   readonly graceMs: number;
-  /** Interval of heartbeats; the sender counts as lost after a silence of three intervals (milliseconds). */
+  /** Interval of heartbeats (milliseconds). A sender of which nothing is held is lost after three silent intervals. */
   readonly heartbeatMs: number;
   /** Whether the stream is in memory only, and ends with the sender's process; default false. */
   readonly transient?: boolean;
