@@ -1,7 +1,9 @@
 import type { SeqRange } from "../delivery/range/range.ts";
 import type { Journal } from "../journal/journal.ts";
 
-/** What the entries of a range take in a journal, as far as it keeps them: as much for each (bytes). */
+/**
+ * Estimates the size of a range in a journal, as far as the journal still has it: the mean size for each entry (bytes).
+ */
 export function bytesOf(
   journal: Pick<Journal, "seqFirst" | "stats">,
   { first, last }: SeqRange,

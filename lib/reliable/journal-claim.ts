@@ -2,12 +2,12 @@ import type { Endpoints } from "../core/typed-socket.ts";
 import { BrokerlessError } from "../errors.ts";
 import type { Journal } from "../journal/journal.ts";
 
-/** Who uses each journal of this thread now, in words. */
+/** The current user of each journal of this thread, as text for errors. */
 const users = new WeakMap<Journal, string>();
 
 /**
- * A journal's being one socket's, from the socket's construction to the end of its `close`: two that
- * share one would settle each other's messages, and send what the other has stored.
+ * Exclusive use of a journal by one socket, from the socket's construction to the end of its `close`. Two sockets on
+ * one journal would settle each other's messages, and send what the other has stored.
  *
  * @see docs/decisions/0028-the-lock.md
  */
@@ -15,9 +15,9 @@ export class JournalClaim {
   readonly #journal: Journal | null;
 
   /**
-   * @param journal `null` for none: then there is nothing to claim
+   * @param journal `null` for a socket without a journal: nothing is claimed
    * @param user such as `the journal of a Push`
-   * @throws BrokerlessError BROKERLESS_LOCKED naming both
+   * @throws BrokerlessError BROKERLESS_LOCKED naming both users
    */
   constructor(journal: Journal | null, user: string) {
     this.#journal = journal;
@@ -31,9 +31,9 @@ export class JournalClaim {
   }
 
   /**
-   * Makes what uses the journal; where that fails, the journal is free.
+   * Creates the user of the journal; if that fails, the journal is released.
    *
-   * @throws what `make` does
+   * @throws what `make` throws
    */
   make<T>(make: () => T): T {
     try {
@@ -44,7 +44,7 @@ export class JournalClaim {
     }
   }
 
-  /** Opens the socket's endpoints; when they are closed, or cannot be opened, the journal is free. */
+  /** Opens the socket's endpoints. The journal is released when they are closed, or cannot be opened. */
   hold(open: () => Endpoints): Endpoints {
     const endpoints = this.make(open);
     return {

@@ -4,9 +4,9 @@ import { deathText } from "../delivery/protocol/error-words.ts";
 import { BrokerlessError, RemoteError } from "../errors.ts";
 
 /**
- * What those hear who wait for their message to be processed; null: it was.
+ * The error for callers that wait for their message to be processed; null if it was processed.
  *
- * @param death of what; null where that is not known, or forgotten
+ * @param death cause of a dead letter; null if it is unknown, or no longer stored
  */
 export function outcomeError(
   outcome: Outcome,

@@ -1,18 +1,18 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { type Clock, systemClock } from "../clock.ts";
 
-/** Time and chance as the reliable sockets see them: ports, so that tests play them. */
+/** Time and randomness for the reliable sockets. Ports, so that tests can replace them. */
 export interface ReliablePorts {
   readonly clock: Clock;
-  /** From 0 up to, not including, 1. */
+  /** A random number from 0 (inclusive) to 1 (exclusive). */
   readonly random: () => number;
-  /** A whole number from 1 to 2^53 - 1 that nobody guesses: the number of a session. */
+  /** An unpredictable integer from 1 to 2^53 - 1: the number of a session. */
   readonly session: () => number;
-  /** An id that nobody else has (32 hex digits). */
+  /** A unique id (32 hex digits). */
   readonly id: () => string;
 }
 
-/** The time and the chance that everybody has. */
+/** The clock and the random numbers of the system. */
 export const systemPorts: ReliablePorts = {
   clock: systemClock,
   random: () => randomInt(2 ** 32) / 2 ** 32,

@@ -3,37 +3,39 @@ import type { Journal } from "../journal/journal.ts";
 import { MemoryJournal } from "../journal/memory-journal.ts";
 import { boolean, expected, integer, oneOf, type Rule, type Rules } from "../options.ts";
 
-/** What makes a socket reliable, in memory. */
+/** The option that makes a socket reliable, with its messages in memory. */
 export interface Acknowledged {
   /** Acknowledgements, redelivery and flow control. */
   readonly reliable: true;
 }
 
-/** What makes a reliable sender that outlives its process. */
+/** The options of a reliable sender whose messages survive its process. */
 export interface Journaled {
-  /** Where messages are kept until they are processed. */
+  /** Stores messages until they are processed. */
   readonly journal: Journal;
-  /** A journal implies it. */
+  /** Implied by a journal. */
   readonly reliable?: true | undefined;
 }
 
-/** What makes a reliable receiver that remembers across restarts. */
+/** The options of a reliable receiver that remembers across restarts which messages it has processed. */
 export interface Remembering {
-  /** Where it is remembered what was processed. */
+  /** Stores which messages were processed. */
   readonly inbox: Journal;
-  /** An inbox implies it. */
+  /** Implied by an inbox. */
   readonly reliable?: true | undefined;
 }
 
 /** Options of a reliable sender. */
 export interface ReliableSendOptions {
   /**
-   * Acknowledgements, redelivery and flow control; without a journal the messages live in memory.
+   * Acknowledgements, redelivery and flow control. Without a journal the messages are in memory.
    *
    * @defaultValue false
    */
   readonly reliable?: boolean | undefined;
-  /** Where messages are kept until they are processed; implies `reliable`. The socket is its only writer, and does not close it. */
+  /**
+   * Stores messages until they are processed; implies `reliable`. The socket is its only writer, and does not close it.
+   */
   readonly journal?: Journal | undefined;
   /**
    * The level at which `send` resolves.
@@ -42,63 +44,65 @@ export interface ReliableSendOptions {
    */
   readonly confirm?: ConfirmLevel | undefined;
   /**
-   * How long a receiver may be silent about a message before another gets it (milliseconds).
+   * Lease: how long a receiver may be silent about a message before another gets it (milliseconds).
    *
    * @defaultValue 30,000
    */
   readonly leaseMs?: number | undefined;
   /**
-   * How long a receiver that lost its connection may take to come back for what it holds (milliseconds).
+   * How long a receiver that lost its connection may take to reconnect and claim the messages it holds (milliseconds).
    *
    * @defaultValue 3,000
    */
   readonly graceMs?: number | undefined;
   /**
-   * Attempts begun by a handler after which a message becomes a dead letter (count).
+   * Attempts (messages begun by a handler) after which a message becomes a dead letter (count).
    *
    * @defaultValue 20
    */
   readonly attemptsMax?: number | undefined;
   /**
-   * Rest before a message is tried again: at most this after the first failure, doubled each time (milliseconds).
+   * Upper limit of the back-off after the first failure; doubled with each further failure (milliseconds).
    *
    * @defaultValue 100
    */
   readonly retryMs?: number | undefined;
   /**
-   * Longest rest (milliseconds).
+   * Longest back-off (milliseconds).
    *
    * @defaultValue 30,000
    */
   readonly retryMsMax?: number | undefined;
   /**
-   * `"perReceiver"`: a receiver that is alone gets messages in order, retries included, so that a message in back-off
-   * holds back those behind it. `"none"`: it holds back none. `"total"`: one receiver at a time gets messages, in
-   * order, retries included, while the others stand by (single active consumer). Default `"perReceiver"`.
+   * `"perReceiver"`: a receiver that is alone gets messages in order, retries included, so a message in back-off holds
+   * back the messages behind it. `"none"`: a message in back-off holds back no others. `"total"`: one receiver at a
+   * time gets messages, in order, retries included, while the others stand by (single active consumer). Default
+   * `"perReceiver"`.
    */
   readonly order?: "perReceiver" | "none" | "total" | undefined;
   /**
-   * What `send` does when there is no room: wait, fail with `BROKERLESS_FULL`, or give up the oldest messages.
+   * What `send` does when there is no room: wait, fail with `BROKERLESS_FULL`, or drop the oldest messages.
    *
    * @defaultValue `"block"`
    */
   readonly overflow?: "block" | "reject" | "dropOldest" | undefined;
-  /** Messages that are not yet processed (bytes). Default: `queueBytesMax` in memory, 1 TiB with a journal. */
+  /** Limit on messages that are not yet processed (bytes). Default: `queueBytesMax` in memory, 1 TiB with a journal. */
   readonly backlogBytesMax?: number | undefined;
   /**
-   * Messages that are not yet processed (count).
+   * Limit on messages that are not yet processed (count).
    *
    * @defaultValue 2^48
    */
   readonly backlogMessagesMax?: number | undefined;
   /**
-   * Dead letters beyond which none is added: messages are tried on, every `retryMsMax`, with an `error` event (count).
+   * Limit on dead letters (count). At the limit no more are added: messages are retried every `retryMsMax`, with an
+   * `error` event.
    *
    * @defaultValue 10,000
    */
   readonly deadLettersMax?: number | undefined;
   /**
-   * At least so many of the newest deduplication ids are remembered, those of dropped messages aside (count).
+   * Deduplication ids that are remembered at least, newest first, not counting those of dropped messages (count).
    *
    * @defaultValue 8,192
    */
@@ -132,18 +136,19 @@ export interface ReliableReceiveOptions {
    */
   readonly reliable?: boolean | undefined;
   /**
-   * Messages that a sender may have here unprocessed (count). Less is fairer among slow receivers, and slower.
+   * Unprocessed messages that one sender may have at this receiver (count). A lower value distributes more evenly among
+   * slow receivers, and is slower.
    *
    * @defaultValue 65,536
    */
   readonly prefetch?: number | undefined;
   /**
-   * The same in bytes; a longer message comes alone. `prefetch` messages of 512 bytes.
+   * The same limit in bytes; a longer message is sent alone. The default is `prefetch` messages of 512 bytes.
    *
    * @defaultValue 32 MiB
    */
   readonly prefetchBytesMax?: number | undefined;
-  /** Where it is remembered, across restarts, what was processed; implies `reliable`. Of this socket alone. */
+  /** Stores across restarts which messages were processed; implies `reliable`. This socket must be its only user. */
   readonly inbox?: Journal | undefined;
 }
 
@@ -188,8 +193,8 @@ export const RELIABLE_SEND_RULES: Rules<ResolvedReliableSend> = {
 };
 
 /**
- * `queueBytesMax` of a sender with acknowledgements that is given none (bytes): it holds what is on its way until it
- * is processed, and what has left this memory is read from the journal again.
+ * Default of `queueBytesMax` for a sender with acknowledgements (bytes). This memory holds messages until they are
+ * processed; a message that is no longer in it is read from the journal again.
  */
 export const RELIABLE_QUEUE_BYTES_MAX: number = 16 * 2 ** 20;
 
@@ -228,9 +233,9 @@ export const RELIABLE_RECEIVE_DEFAULTS: ResolvedReliableReceive = Object.freeze(
 });
 
 /**
- * Options that mean nothing without the ack layer must not be given without it.
+ * Checks that options that have no effect without the ack layer are not given without it.
  *
- * @param keeper what else makes the socket reliable
+ * @param keeper the other option that makes the socket reliable
  * @throws TypeError naming the first such option
  */
 export function assertNeedless(
@@ -246,9 +251,9 @@ export function assertNeedless(
 }
 
 /**
- * A plain sender confirms at `queued` alone.
+ * Checks the confirm level of a plain sender, which supports `queued` only.
  *
- * @throws TypeError for a level that only the ack layer has
+ * @throws TypeError for a level that needs the ack layer
  */
 export function assertPlainLevel(owner: string, level: ConfirmLevel | null): void {
   if (level === null || level === "queued") return;
@@ -258,7 +263,7 @@ export function assertPlainLevel(owner: string, level: ConfirmLevel | null): voi
 }
 
 /**
- * What makes a socket reliable must not stand beside `reliable: false`.
+ * Checks that an option that makes a socket reliable is not combined with `reliable: false`.
  *
  * @throws TypeError naming both options
  */

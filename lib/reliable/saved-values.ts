@@ -14,34 +14,34 @@ import { BrokerlessError } from "../errors.ts";
 import type { Journal, Values } from "../journal/journal.ts";
 import type { SenderEpochs } from "./sender-epochs.ts";
 
-/** The name under which a journal keeps what its sender knows of acknowledgements. */
+/** Name of the value in which a journal stores the acknowledgement state of its sender. */
 export const STATE_NAME = "delivery";
-/** The name of its dead letters; written only when they have changed. */
+/** Name of the value with its dead letters; written only when they have changed. */
 export const DEAD_NAME = "delivery-dead";
 
-/** Most bytes of the first. A journal's named values hold 1 MiB: a quarter is for deduplication ids. */
+/** Limit on the first value (bytes). A journal's named values hold 1 MiB: a quarter of it is for deduplication ids. */
 const STATE_BYTES_MAX = 2 ** 18;
-/** Most bytes of the second, as far as texts can be cut. */
+/** Limit on the second value, as far as texts can be cut (bytes). */
 const DEAD_BYTES_MAX = 2 ** 18 + 2 ** 17;
-/** Going through a range of the tables costs as much as writing so many bytes. */
+/** Cost of iterating over one range of the tables, as bytes written. */
 const RANGE_COST_BYTES = 16;
-/** Where others have taken the room, it is tried with less and less, down to this part of it. */
+/** If other values take up the room, the limits are reduced step by step, down to this part of them. */
 const SCALE_MIN = 1 / 64;
 
-/** What is to be stored. */
+/** Values to be stored. */
 export interface SavedValues {
   readonly values: Values;
-  /** What it costs to make and to store them, as if it were all bytes to be written. */
+  /** Cost of encoding and storing them, as bytes written. */
   readonly costBytes: number;
-  /** Whether nothing had to be left out. */
+  /** Whether nothing was left out. */
   readonly isWhole: boolean;
-  /** Tells that they are stored. */
+  /** To be called when the values are stored. */
   readonly onStored: () => void;
 }
 
 /**
- * Makes named values of what a sender knows, within bounds: what changes often is one value, and the dead letters are
- * another, both stored together or not at all.
+ * Encodes the state of a sender as named values of bounded size: one value for what changes often, another for the dead
+ * letters. Both are stored together or not at all.
  *
  * @see docs/decisions/0046-bounds-of-what-a-sender-saves.md
  */
@@ -56,7 +56,7 @@ export class ValuesOfSender {
     this.#dispatcher = dispatcher;
   }
 
-  /** There was no room for what was made last: the next is smaller. @returns false: it cannot be made smaller */
+  /** There was no room for the last values: the next ones are smaller. @returns false if they cannot be made smaller */
   shrink(): boolean {
     if (this.#scale <= SCALE_MIN) return false;
     this.#deadStored = null;
@@ -64,13 +64,13 @@ export class ValuesOfSender {
     return true;
   }
 
-  /** There may be room again. */
+  /** There may be room again: back to the full limits. */
   grow(): void {
     this.#deadStored = null;
     this.#scale = 1;
   }
 
-  /** @param change what the state will be when the values are stored */
+  /** @param change gives the state that will be current when the values are stored */
   make(
     times: { readonly nowMs: number; readonly timeMs: number },
     change: (state: DispatcherState) => DispatcherState,
@@ -91,7 +91,7 @@ export class ValuesOfSender {
       },
       costBytes: bytes.length + (deadBytes?.length ?? 0) + dispatcher.ranges * RANGE_COST_BYTES,
       isWhole,
-      // Where the change is another, the dispatcher is told of it now, and has a new version.
+      // If `change` changed the dead letters, the dispatcher is told so now, and its `dead` gets a new version.
       onStored: () => {
         this.#epochs.stored();
         if (dead === before.dead) this.#deadStored = version;
@@ -100,14 +100,14 @@ export class ValuesOfSender {
   }
 }
 
-/** What a sender had stored. */
+/** The stored state of a sender. */
 export interface StoredState extends SenderState {
   readonly dead: readonly Segment<DeadLetterRecord>[];
 }
 
 /**
- * @returns what is stored; null where nothing is, undefined where it is unreadable
- * @throws BrokerlessError `BROKERLESS_VERSION` where another version of this package wrote it
+ * @returns the stored state; null if there is none, undefined if it is unreadable
+ * @throws BrokerlessError `BROKERLESS_VERSION` if another version of this package wrote it
  */
 export function readState(journal: Pick<Journal, "get">): StoredState | null | undefined {
   const bytes = journal.get(STATE_NAME);

@@ -6,29 +6,28 @@ import type { Journal, Values } from "../journal/journal.ts";
 const NOTHING: Values = Object.freeze({});
 
 /**
- * The lives of a sender's stream, of which this process is the newest.
+ * The epochs of a sender's stream; this process is the newest.
  *
- * The list is the first thing that this life writes: what is left of its messages after whatever loss is in the list.
- * Where the life before has written no message its list is as good, until this one writes something: starts on a full
- * disk, one after the other, take nothing of what little room there is.
- * Where the list is lost (a disk that forgets, a restored backup), the next life has another id, so receivers see where
- * history parted.
+ * An epoch writes the list before anything else, so the list tells which of its messages remain after any loss. If the
+ * previous epoch has written no message, its stored list is good enough until this epoch writes something: so repeated
+ * starts on a full disk do not use up the little room there is. If the list is lost (a disk that loses writes, a
+ * restored backup), the next epoch has another id, so receivers see where the histories diverge.
  *
  * @see docs/decisions/0044-lives-of-a-stream.md
  */
 export class SenderEpochs {
-  /** Oldest first; the last one is this life. */
+  /** Oldest first; the last is the current one. */
   readonly all: readonly Epoch[];
-  /** What is wrong with the list that was found; null when nothing is. */
+  /** The error if the stored list was unreadable; null otherwise. */
   readonly fault: BrokerlessError | null;
   readonly #journal: Journal;
-  /** The newest life that is stored owns no message: this one takes its place when it has something to write. */
+  /** The newest stored epoch has no messages: the current one replaces it as soon as something is written. */
   readonly #isLate: boolean;
-  /** Being written, ahead of whatever is appended from now on. */
+  /** The list is being written, ahead of everything appended from now on. */
   #isBegun = false;
   #isStored = false;
 
-  /** @param id of this life: random (32 hex digits) */
+  /** @param id of the current epoch: random (32 hex digits) */
   constructor(journal: Journal, id: string) {
     this.#journal = journal;
     const bytes = journal.get(VALUE_EPOCHS);
@@ -36,12 +35,12 @@ export class SenderEpochs {
     const message = "the journal's list of its stream's epochs is unreadable: a new one begins";
     this.fault = known === null ? new BrokerlessError("BROKERLESS_CORRUPT", message) : null;
     this.#isLate = known?.at(-1)?.seqFirst === journal.seqStored + 1;
-    // Not below the journal's own number, which is in its batches.
+    // Not below the journal's own epoch number, which is in its batches.
     const epoch = Math.max((known?.at(-1)?.epoch ?? 0) + 1, journal.epoch);
     this.all = withEpoch(known ?? [], { epoch, id, seqFirst: journal.seqStored + 1 });
   }
 
-  /** Writes the list. Where that fails, the next that is saved or sent has it. */
+  /** Writes the list. If that fails, the next save of state or append of messages contains it. */
   begin(): void {
     if (this.#isLate) return;
     this.#isBegun = true;
@@ -53,23 +52,26 @@ export class SenderEpochs {
     );
   }
 
-  /** What is to be stored with messages: the list, unless it is on its way; then what fails takes all behind it along. */
+  /**
+   * The values to store with messages: the list, unless its write is in progress; if that write fails, all writes
+   * behind it fail too.
+   */
   valuesOfMessages(): Values | null {
     return this.#isBegun || this.#isStored ? null : this.values();
   }
 
-  /** What is to be stored with the state: the list until it is stored, then nothing. */
+  /** The values to store with the state: the list until it is stored, then nothing. */
   values(): Values {
     return this.#isStored ? NOTHING : { [VALUE_EPOCHS]: encodeEpochs(this.all) };
   }
 
-  /** What `values` gave is stored. */
+  /** The result of `values` is stored. */
   stored(): void {
     this.#isStored = true;
   }
 }
 
-/** The lives that a journal's sender has written down; empty where none has. */
+/** The epochs in a journal, as its sender stored them; empty if there are none. */
 export function readEpochs(journal: Pick<Journal, "get">): readonly Epoch[] {
   const bytes = journal.get(VALUE_EPOCHS);
   return (bytes === null ? null : decodeEpochs(bytes)) ?? [];

@@ -3,32 +3,32 @@ import type { Clock } from "../clock.ts";
 import { BrokerlessError } from "../errors.ts";
 import type { Journal, JournalReader, MissingEntries } from "../journal/journal.ts";
 
-/** Readers that are kept open: one for each place at which somebody reads on (count). */
+/** Limit on open readers: one for each position at which reading continues (count). */
 const READERS_MAX = 4;
-/** What lies so close ahead is reached by reading on; further away a new reader is faster (count of seqs). */
+/** A message at most this far ahead is reached by reading on; beyond, a new reader is faster (count of seqs). */
 const SKIP_MAX = 4_096;
-/** A reader that nobody reads on with is closed, since it keeps a file open (milliseconds). */
+/** An unused reader is closed after this time, since it keeps a file open (milliseconds). */
 const IDLE_MS = 1_000;
 
-/** A reader, and where it stands. */
+/** A reader and its position. */
 interface OpenRead {
   readonly reader: JournalReader;
   readonly batches: AsyncIterator<Batch>;
-  /** The seq behind the last batch that it gave. */
+  /** The seq after the last batch that was read. */
   seqNext: number;
   usedMs: number;
-  /** What it stepped over last. */
+  /** The last entries that it skipped as missing. */
   missing: MissingEntries | null;
 }
 
 /**
- * Reads batches back one at a time, at the cost of reading in a row where they are asked for in a row: a reader is
- * kept open between two calls, since opening one means opening a file and reading a chunk of it.
+ * Reads single batches from a journal. Successive calls for successive batches cost no more than sequential reading: a
+ * reader is kept open between two calls, since opening one means opening a file and reading a chunk of it.
  */
 export class SequentialReads {
   readonly #journal: Journal;
   readonly #clock: Clock;
-  /** Those that nobody uses at the moment. */
+  /** Readers not in use at the moment. */
   readonly #idle: OpenRead[] = [];
   #cancel: (() => void) | null = null;
   #closed = false;
@@ -39,14 +39,14 @@ export class SequentialReads {
     this.#clock = clock;
   }
 
-  /** Readers that were opened (count): a measure of cost. */
+  /** Readers opened so far (count): a measure of cost. */
   get opened(): number {
     return this.#opened;
   }
 
   /**
-   * @returns the batch that holds `seq`; what lies before `seq` may be cut off
-   * @throws BrokerlessError as the journal's reader does; `BROKERLESS_GAP` where nothing is behind `seq`
+   * @returns the batch that contains `seq`; messages before `seq` may be cut off
+   * @throws BrokerlessError as the journal's reader does; `BROKERLESS_GAP` if there is nothing at or after `seq`
    */
   async load(seq: number): Promise<Batch> {
     const found = await this.find(seq);
@@ -54,10 +54,10 @@ export class SequentialReads {
     return found;
   }
 
-  /** As `load`; where the message is missing in the journal, what is missing from it on. */
+  /** As `load`; but if the message is missing in the journal, returns the missing entries from `seq` on. */
   async find(seq: number): Promise<Batch | MissingEntries> {
     const kept = this.#takeIdle(seq);
-    // What was kept may have been opened before all was stored that is there now, or stand where it was freed since.
+    // A kept reader may have been opened before the newest batches were stored, or be at a place that was freed since.
     const batch = kept === null ? null : await this.#next(kept, seq).catch(() => null);
     const found = batch ?? (await this.#next(this.#open(seq), seq));
     if (found !== null) return found;
@@ -70,7 +70,7 @@ export class SequentialReads {
     for (const { reader } of this.#idle.splice(0)) void reader.close();
   }
 
-  /** The reader that reaches `seq` soonest. */
+  /** The idle reader that reaches `seq` soonest. */
   #takeIdle(seq: number): OpenRead | null {
     let best = -1;
     for (const [index, { seqNext }] of this.#idle.entries()) {
@@ -101,7 +101,7 @@ export class SequentialReads {
     return { reader, batches: reader.batches() };
   }
 
-  /** @returns null where the reader has come to its end */
+  /** @returns null at the end of the reader */
   async #next(read: OpenRead, seq: number): Promise<Batch | MissingEntries | null> {
     try {
       for (;;) {
