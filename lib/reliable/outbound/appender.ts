@@ -23,7 +23,7 @@ import type { DurableOutboundOptions } from "./durable-outbound-options.ts";
 import { type AddOptions, confirmed, OpenBatch } from "./open-batch.ts";
 import type { KnownId, Pending } from "./pending.ts";
 
-/** What a call of `send` asks for. */
+/** The terms of one call of `send`. */
 export interface SendTerms {
   readonly level: ConfirmLevel;
   readonly deduplicationId: string | undefined;
@@ -31,19 +31,19 @@ export interface SendTerms {
   readonly headers: Buffer | null;
 }
 
-/** Told how an {@link Appender} gets on. */
+/** Notified of the progress of an {@link Appender}. */
 export interface AppenderListener {
-  /** A batch is on its way into the journal: there is less room. */
+  /** A batch is being appended to the journal: there is less room. */
   readonly onAppended: () => void;
-  /** A batch is stored, or could not be: there may be more. */
+  /** A batch is stored, or its append failed: there may be more room. */
   readonly onDone: () => void;
 }
 
 /**
- * The way of messages into the journal, batch by batch, and of what becomes of them back to those who wait.
+ * Appends messages to the journal, batch by batch, and reports their outcome to the callers that wait for it.
  *
- * A batch is closed when it is full, when the turn ends while the journal is idle, or when the journal has
- * stored the ones before it: so a lone message leaves at once, and under load a batch takes all that came
+ * A batch is closed when it is full, when the turn ends while the journal is idle, or when the journal has stored the
+ * batches before it. So a single message is appended at once, and under load a batch takes all messages that arrived
  * while the disk was busy. The draft that is appended is the batch that is sent.
  */
 export class Appender {
@@ -54,7 +54,7 @@ export class Appender {
   readonly #listener: AppenderListener;
   readonly #delivered = new Confirmations();
   readonly #processed = new Confirmations();
-  /** Null until an id is given, where none is remembered. */
+  /** Null until a deduplication id is given, if none is stored. */
   #deduplication: Deduplicator | null = null;
   #isSavingIds = false;
   #appending = 0;
@@ -73,7 +73,7 @@ export class Appender {
     if (hasDeduplicationIds(this.#journal)) this.#deduplication = this.#newDeduplication();
   }
 
-  /** What is not appended yet, and the counters of what was. */
+  /** Size of the open batch, and counters of the batches appended. */
   get counts(): {
     readonly openMessages: number;
     readonly openBytes: number;
@@ -95,18 +95,18 @@ export class Appender {
     return this.#open.count;
   }
 
-  /** All of these together (bytes). */
+  /** Size of these messages (bytes). */
   get openBytes(): number {
-    // An empty batch has a header already.
+    // Even an empty batch has a header.
     return this.#open.count === 0 ? 0 : this.#open.bytes;
   }
 
-  /** Messages that a batch may have (count). */
+  /** Limit on messages in a batch (count). */
   get batchCountMax(): number {
     return this.#open.countMax;
   }
 
-  /** Calls of `send` that wait to hear that a receiver holds their message (count). */
+  /** Whether a call of `send` waits for a receiver to hold its message. */
   get waitsForReceipts(): boolean {
     return this.#delivered.count > 0;
   }
@@ -117,10 +117,10 @@ export class Appender {
   }
 
   /**
-   * Encodes the message behind what is open.
+   * Adds a message at the end of the open batch.
    *
-   * @param codec `ENCODED` for a message that is encoded already
-   * @returns resolves at its level
+   * @param codec `ENCODED` for a message that is already encoded
+   * @returns resolves at the confirm level
    * @throws BrokerlessError `BROKERLESS_CODEC`, `_TOO_LARGE`
    */
   add(
@@ -134,12 +134,12 @@ export class Appender {
     return this.#addOnce(value, { level, id: deduplicationId, headers }, codec);
   }
 
-  /** Whether a message with this deduplication id would add nothing. */
+  /** Whether this deduplication id is known, so that a message with it would not be added. */
   knows(id: string): boolean {
     return this.#deduplication !== null && this.#deduplication.find(id) !== null;
   }
 
-  /** Appends now what waits for more to come. */
+  /** Appends the open batch now, without waiting for more messages. */
   flush(): void {
     const { count } = this.#open;
     if (count === 0) return;
@@ -162,10 +162,10 @@ export class Appender {
   }
 
   /**
-   * Sends messages that were sent before anew, encoded already, and stores values with them, all or none. Their
-   * deduplication ids go with them.
+   * Appends already encoded messages that were sent before, and stores values with them, all or none. The messages keep
+   * their deduplication ids.
    *
-   * @param from what they were
+   * @param from the former messages
    * @throws BrokerlessError as the journal's append does
    */
   async append(draft: BatchDraft, values: Values, from: readonly FormerMessage[]): Promise<void> {
@@ -199,7 +199,7 @@ export class Appender {
     this.#processed.settle(first, last, error);
   }
 
-  /** Messages ended, and their deduplication ids are free: stored soon. */
+  /** Messages were dropped or lost, and their deduplication ids are free again: stored soon. */
   ended(range: SeqRange, end: "dropped" | "lost"): void {
     if (this.#deduplication?.ended(range, end) !== true || this.#isSavingIds) return;
     this.#isSavingIds = true;
@@ -208,13 +208,13 @@ export class Appender {
     });
   }
 
-  /** Stores what `ended` was told, before anything that is stored later. */
+  /** Stores the changes made by `ended`, before anything that is stored later. */
   saveIds(): void {
     this.#isSavingIds = false;
     void this.#deduplication?.save();
   }
 
-  /** Dead letters are about to be forgotten. @returns what their deduplication ids have to say; null: nothing */
+  /** Dead letters are about to be purged. @returns the change of their deduplication ids; null: none */
   purged(ranges: readonly SeqRange[]): IdChange | null {
     return this.#deduplication?.purged(ranges) ?? null;
   }
@@ -224,7 +224,7 @@ export class Appender {
     this.#delivered.settle(first, last, null);
   }
 
-  /** Appends what is open; every wait for more than that rejects. */
+  /** Appends the open batch; all calls that wait for a higher level than `stored` reject. */
   close(): void {
     this.flush();
     this.#closed = true;
@@ -238,7 +238,7 @@ export class Appender {
 
   #newDeduplication(): Deduplicator {
     const made = new Deduplicator(this.#journal, this.#options.rules.deduplicationIdsMax);
-    // Ids whose messages the journal has lost are cleared before others get their seqs.
+    // Clears the ids of messages that the journal has lost, before other messages get their seqs.
     void made.save();
     return made;
   }
@@ -256,7 +256,7 @@ export class Appender {
     return confirmed ?? ACCEPTED;
   }
 
-  /** What was sent with the id before is not sent again. */
+  /** Adds a message unless one with the same id was sent before. */
   #addOnce(
     value: unknown,
     {
@@ -281,7 +281,7 @@ export class Appender {
     }
   }
 
-  /** Resolves, or rejects, at the level that is asked for, with what becomes of the first message of an id. */
+  /** Resolves, or rejects, at the given level, with the outcome of the first message of an id. */
   #again({ seq, end, first }: KnownId, level: ConfirmLevel): Promise<void> {
     if (level === "queued") return ACCEPTED;
     if (first !== null) return confirmed(first.pending, first.index, level);
@@ -295,7 +295,7 @@ export class Appender {
     return error === null ? ACCEPTED : quiet(Promise.reject(error));
   }
 
-  /** A loop that awaits every send never leaves its turn otherwise, and starves everything else. */
+  /** Lets a loop that awaits every send leave its turn from time to time; otherwise it would starve everything else. */
   #endTurn(): Promise<void> {
     const nowMs = this.#options.clock.nowMs();
     if (this.#turnStartMs === 0) {

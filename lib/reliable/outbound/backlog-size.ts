@@ -1,32 +1,33 @@
 import type { SeqRange } from "../../delivery/range/range.ts";
 import { BatchRuns, type BatchSize } from "./batch-runs.ts";
 
-/** Messages of a process before this one whose batches have not been read yet. */
+/** Messages of an earlier process whose batches have not been read yet. */
 interface Unread extends SeqRange {
-  /** What they take at most, about. */
+  /** Their approximate upper size. */
   readonly bytes: number;
 }
 
 /**
- * How much of a journal is appended and not settled. Messages are settled in any order, bytes run by run: the
- * bytes said are those of the backlog and at most 0.1 % more.
+ * The size of the part of a journal that is appended and not settled. Messages are settled in any order, bytes run by
+ * run: the reported bytes are those of the backlog, and at most 0.1 % more.
  *
- * What a process before this one has left is estimated until its batches are read: as what there is for it in all, or as
- * those that are read, whichever is less. Nobody is to wait, and nothing dropped, for what is not there.
+ * The messages left by an earlier process are estimated until their batches are read: from the journal's total, or from
+ * the mean of the batches already read, whichever is less. So no call waits, and no message is dropped, because of
+ * bytes that do not exist.
  *
- * Invariant: the memory it takes grows with the logarithm of the backlog. Where every seq is settled, it has no bytes.
+ * Invariant: memory grows with the logarithm of the backlog. When every seq is settled, the size is 0 bytes.
  */
 export class BacklogSize {
-  /** Batches that were left, as far as they have been read. */
+  /** Batches of an earlier process, as far as they have been read. */
   readonly #read = new BatchRuns();
   readonly #appended = new BatchRuns();
   #unread: Unread | null = null;
-  /** What was read of it. */
+  /** Totals of the batches read. */
   #readBytes = 0;
   #readCount = 0;
   #count = 0;
 
-  /** Bytes of the batches of which something may be needed. */
+  /** Size of all batches that may still be needed in part (bytes). */
   get bytes(): number {
     return this.#read.bytes + this.#unreadBytes + this.#appended.bytes;
   }
@@ -36,15 +37,15 @@ export class BacklogSize {
     return this.#count;
   }
 
-  /** What the sizes are kept in (count): a measure of memory. */
+  /** Runs of sizes (count): a measure of memory. */
   get runs(): number {
     return this.#read.size + this.#appended.size;
   }
 
   /**
-   * What a process before this one has left; before anything else.
+   * Adds what an earlier process has left; to be called before anything else.
    *
-   * @param left from the first message that is not settled to the last one, and what these take, about (bytes)
+   * @param left from the first message that is not settled to the last one, with their approximate size (bytes)
    * @param count those of them that are not settled
    */
   restored(left: SeqRange & { readonly bytes: number }, count: number): void {
@@ -53,14 +54,14 @@ export class BacklogSize {
   }
 
   /**
-   * A batch was read: where a process before this one has left it, its bytes are known from now on.
+   * A batch was read: if an earlier process has left it, its size is known from now on.
    *
-   * @returns whether that is so
+   * @returns whether an earlier process has left it
    */
   read({ first, last }: SeqRange, bytes: number): boolean {
     const unread = this.#unread;
     if (unread === null || last < unread.first || last > unread.last) return false;
-    // What of the first batch was settled before is not needed.
+    // The messages of the first batch that were settled before do not count.
     const count = last + 1 - Math.max(first, unread.first);
     const needed = Math.round((bytes * count) / (last - first + 1));
     this.#read.push(last, needed);
@@ -71,13 +72,13 @@ export class BacklogSize {
     return true;
   }
 
-  /** A batch was appended, behind all others. @returns what `failed` wants where it could not be stored */
+  /** A batch was appended, behind all others. @returns the argument for `failed` if it cannot be stored */
   appended(last: number, bytes: number, count: number): BatchSize {
     this.#count += count;
     return this.#appended.push(last, bytes);
   }
 
-  /** A batch could not be stored, and so none behind it. */
+  /** A batch could not be stored, nor any batch behind it. */
   failed(batch: BatchSize, count: number): void {
     this.#count -= count;
     this.#appended.remove(batch);
@@ -88,7 +89,7 @@ export class BacklogSize {
     this.#count -= count;
   }
 
-  /** Every seq up to this one is settled. @returns bytes that nobody needs any more */
+  /** Every seq up to this one is settled. @returns bytes that are no longer needed */
   free(floor: number): number {
     const before = this.bytes;
     this.#read.free(floor);
@@ -105,7 +106,7 @@ export class BacklogSize {
     return Math.min(bytes, Math.round((last - first + 1) * meanBytes));
   }
 
-  /** Settled unread: dropped, or claimed by a receiver. */
+  /** Settled without being read: dropped, or claimed by a receiver. */
   #freeUnread({ first, last, bytes }: Unread, floor: number): void {
     const part = (last - floor) / (last - first + 1);
     this.#keepUnread({ first: floor + 1, last, bytes: Math.round(bytes * part) });

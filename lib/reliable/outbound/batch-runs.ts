@@ -1,28 +1,28 @@
-/** Batches in a row that are counted together. */
+/** Consecutive batches that are counted together. */
 interface Run {
   /** The last seq of the last batch. */
   last: number;
   bytes: number;
 }
 
-/** A batch as {@link BatchRuns} counted it. */
+/** The entry of a batch in {@link BatchRuns}. */
 export interface BatchSize {
   readonly run: Run;
   readonly bytes: number;
-  /** The last seq of the batch before it in its run; 0 where there is none. */
+  /** The last seq of the previous batch in its run; 0 if there is none. */
   readonly lastBefore: number;
 }
 
 /**
- * Batches join the one before while together they are at most so small a part of all bytes: a journal with
- * ten million batches of one message must not cost an object for each in memory.
+ * A batch joins the previous run while together they are at most this part of all bytes: a journal with ten million
+ * batches of one message must not cost one object in memory for each.
  */
 const RUN_PART = 1 / 1_024;
 
 /**
- * The sizes of batches in a row, of which the first ones are taken off.
+ * The sizes of consecutive batches; removed from the front.
  *
- * Invariant: the memory it takes grows with the logarithm of the bytes.
+ * Invariant: memory grows with the logarithm of the bytes.
  */
 export class BatchRuns {
   /** In order of seq. */
@@ -34,12 +34,12 @@ export class BatchRuns {
     return this.#bytes;
   }
 
-  /** What the sizes are kept in (count): a measure of memory. */
+  /** Runs (count): a measure of memory. */
   get size(): number {
     return this.#runs.length - this.#head;
   }
 
-  /** Another batch, behind all others. @returns what `remove` wants */
+  /** Adds a batch behind all others. @returns the argument for `remove` */
   push(last: number, bytes: number): BatchSize {
     this.#bytes += bytes;
     const newest = this.#head < this.#runs.length ? this.#runs.at(-1)! : null;
@@ -54,14 +54,14 @@ export class BatchRuns {
     return { run: newest, bytes, lastBefore };
   }
 
-  /** A batch is not there, and so none behind it. */
+  /** Removes a batch that was not stored; none behind it was stored either. */
   remove({ run, bytes, lastBefore }: BatchSize): void {
     this.#bytes -= bytes;
     run.bytes -= bytes;
     run.last = Math.min(run.last, lastBefore);
   }
 
-  /** Takes off the runs that end at `seq` or before. */
+  /** Removes the runs that end at `seq` or before. */
   free(seq: number): void {
     while (this.#head < this.#runs.length && this.#runs[this.#head]!.last <= seq) {
       this.#bytes -= this.#runs[this.#head]!.bytes;

@@ -4,12 +4,12 @@ import type { Settle } from "../../wait.ts";
 export class Confirmations {
   readonly #waiters = new Map<number, Settle<void>>();
 
-  /** Messages that are waited for (count). */
+  /** Messages with waiting calls (count). */
   get count(): number {
     return this.#waiters.size;
   }
 
-  /** Several calls may wait for one message. @param settle told what becomes of it */
+  /** Several calls may wait for one message. @param settle notified of its outcome */
   wait(seq: number, settle: Settle<void>): void {
     const before = this.#waiters.get(seq);
     this.#waiters.set(seq, before === undefined ? settle : both(before, settle));
@@ -34,7 +34,7 @@ export class Confirmations {
     else waiter.reject(error);
   }
 
-  /** Ends every wait. */
+  /** Rejects every waiting call. */
   close(error: Error): void {
     for (const seq of [...this.#waiters.keys()]) this.#end(seq, error);
   }

@@ -8,39 +8,38 @@ import { decodeIdKey } from "./id-key.ts";
 import { decodeIdPage, encodeIdPage, ID_BYTES } from "./id-page.ts";
 import type { KnownId } from "./pending.ts";
 
-/** Ids of one page; a page is stored as a whole whenever one is added (count). */
+/** Ids of one page; a page is stored as a whole whenever an id is added to it (count). */
 const PAGE_IDS = 256;
 /**
- * Places of pages among the named values, whatever `deduplicationIdsMax` is: so another one at a restart finds
- * every page, and keeps the newest (count).
+ * Places for pages among the named values, independent of `deduplicationIdsMax`: so a restart with another limit finds
+ * every page, and keeps the newest ones (count).
  */
 const PLACES = 66;
 /** Longest id (bytes of UTF-8). */
 const ID_TEXT_BYTES_MAX = 512;
-/** A message that is sent anew. */
+/** A message that is sent again as a new one. */
 export interface FormerMessage {
-  /** The seq that it had. */
+  /** Its former seq. */
   readonly seq: number;
-  /** Its entry's key: there its deduplication id is, also where that is forgotten. */
+  /** Its entry's key, which contains its deduplication id even if the id is no longer remembered. */
   readonly key: string | undefined;
 }
 
-/** What is remembered otherwise from now on. */
+/** A change of the remembered ids. */
 export interface IdChange {
-  /** To be stored together with what changes it. */
+  /** To be stored together with the cause of the change. */
   readonly values: Values;
-  /** That could not be stored: puts it back. */
+  /** Reverts the change if it could not be stored. */
   readonly undo: () => void;
 }
 
-/** Ends of messages that nobody has got, and nobody keeps: a repeated call sends its message. */
+/** Ends of messages that no receiver got and that are not kept: a repeated call sends its message. */
 const FREE_ENDS: ReadonlySet<KnownId["end"]> = new Set(["dropped", "lost"]);
 
 /**
- * The newest deduplication ids, remembered beside the journal together with the messages that had them: the
- * seq of each, so that a repeated id tells what became of the first message. The id of a message that was dropped for
- * room, or is lost in the journal, is free again; on its page it stays, as that, so that a restart sends that message
- * no more.
+ * The newest deduplication ids, stored beside the journal with the seq of the message of each, so that a repeated id
+ * leads to the outcome of the first message. The id of a message that was dropped for room, or is lost in the journal,
+ * is free again; it stays on its page with that mark, so that the message is not sent after a restart.
  *
  * Pages of 256 ids are named values in a ring: an append stores the open page with it, all or none.
  *
@@ -48,21 +47,21 @@ const FREE_ENDS: ReadonlySet<KnownId["end"]> = new Set(["dropped", "lost"]);
  */
 export class Deduplicator {
   readonly #journal: Journal;
-  /** By number, oldest first; the numbers count on for ever, a page's place in the ring is the rest. */
+  /** By page number, oldest first. The numbers increase without end; the remainder is the page's place in the ring. */
   readonly #pages = new Map<number, KnownId[]>();
   readonly #pagesMax: number;
   readonly #known = new Map<string, KnownId>();
   readonly #bySeq = new Map<number, KnownId>();
-  /** Pages of which something has changed that is not stored yet. */
+  /** Pages with changes that are not stored yet. */
   readonly #dirty = new Set<number>();
-  /** Places of pages that are forgotten, to be cleared with the next append. */
+  /** Places of evicted pages, to be cleared with the next append. */
   readonly #cleared = new Set<number>();
-  /** Number of the page that ids are added to. */
+  /** Number of the page to which ids are added. */
   #page: number;
 
   /**
-   * @param idsMax ids that are remembered at least (count)
-   * @throws BrokerlessError `BROKERLESS_VERSION` where another version of this package wrote the pages
+   * @param idsMax ids to remember at least (count)
+   * @throws BrokerlessError `BROKERLESS_VERSION` if another version of this package wrote the pages
    */
   constructor(journal: Journal, idsMax: number) {
     this.#journal = journal;
@@ -71,12 +70,12 @@ export class Deduplicator {
     this.#evict();
   }
 
-  /** What is known of an id; null when it was never sent, or is forgotten. */
+  /** Looks up an id; null if it was never sent, or is no longer remembered. */
   find(id: string): KnownId | null {
     return this.#known.get(hashOf(id)) ?? null;
   }
 
-  /** Remembers an id that is not known. Its seq is told by `placed`. */
+  /** Remembers a new id. Its seq follows with `placed`. */
   add(id: string): KnownId {
     const known = newId(hashOf(id));
     this.#known.set(known.hash, known);
@@ -92,7 +91,7 @@ export class Deduplicator {
     this.#open.push(known);
   }
 
-  /** Forgets an id again: its message could not be stored. */
+  /** Removes an id: its message could not be stored. */
   remove(known: KnownId): void {
     this.#forget(known);
     this.#unplace(known);
@@ -105,9 +104,9 @@ export class Deduplicator {
   }
 
   /**
-   * Messages will not be sent again, and their ids are free: kept with these.
+   * Messages will not be sent again, and their ids are free; this is recorded with the ids.
    *
-   * @returns whether there is something to be stored
+   * @returns whether there is something to store
    */
   ended(range: SeqRange, end: "dropped" | "lost"): boolean {
     for (const { known, page } of this.#openOf(range)) {
@@ -119,9 +118,10 @@ export class Deduplicator {
   }
 
   /**
-   * Dead letters are about to be forgotten, and then nothing else remembers how their messages ended: kept with their ids.
+   * Dead letters are about to be purged, after which nothing else records how their messages ended: it is recorded with
+   * their ids.
    *
-   * @returns what is to be stored together with that; null where none has an id
+   * @returns the change to store together with the purge; null if none of them has an id
    */
   purged(ranges: readonly SeqRange[]): IdChange | null {
     const dead = ranges.flatMap((range) => this.#openOf(range));
@@ -130,17 +130,17 @@ export class Deduplicator {
     const pages = dead.map(({ page }) => page);
     const undo = (): void => {
       for (const { known } of dead) known.end = null;
-      // Stored meanwhile with others of their pages, perhaps.
+      // The pages may have been stored meanwhile, because of other ids on them.
       for (const page of pages) this.#dirty.add(page);
     };
     return { values: this.#valuesOf([...new Set(pages)]), undo };
   }
 
   /**
-   * Messages are sent anew, in a row: their ids are the newest, those too that were forgotten.
+   * Consecutive messages are sent again as new ones: their ids become the newest, even ids no longer remembered.
    *
-   * @param to the first of the seqs that they get
-   * @returns what is to be stored together with them; null where none has an id
+   * @param to the first of their new seqs
+   * @returns the change to store together with them; null if none of them has an id
    */
   moved(from: readonly FormerMessage[], to: number): IdChange | null {
     const moves = from.flatMap(({ seq, key }, index) => {
@@ -168,20 +168,20 @@ export class Deduplicator {
       values: this.#take([...this.#dirty, ...pages]),
       undo: () => {
         for (const one of undo.reverse()) one();
-        // Stored meanwhile with others of their pages, perhaps.
+        // The pages may have been stored meanwhile, because of other ids on them.
         for (const page of pages) if (this.#pages.has(page)) this.#dirty.add(page);
       },
     };
   }
 
-  /** What has to be stored together with the messages; a full page is closed then. */
+  /** The values to store together with the messages; a full page is closed afterwards. */
   values(): Values {
     const values = this.#take([...this.#dirty, this.#page]);
     this.#turnPage();
     return values;
   }
 
-  /** Stores what `ended` has told; where that fails it is tried with the next. */
+  /** Stores the changes made by `ended`; if that fails, they are stored with the next values. */
   async save(): Promise<void> {
     const pages = [...this.#dirty];
     if (pages.length === 0) return;
@@ -202,7 +202,7 @@ export class Deduplicator {
     return page;
   }
 
-  /** Pages to be stored, and places to be cleared, which are forgotten. */
+  /** Encodes pages to be stored, and places to be cleared; the latter are then forgotten. */
   #take(pages: readonly number[]): Values {
     const places = [...this.#cleared].map((place) => [nameOf(place), null] as const);
     this.#cleared.clear();
@@ -224,7 +224,7 @@ export class Deduplicator {
     return values;
   }
 
-  /** The ids on pages, of messages in a range, of which it is not kept how these ended. */
+  /** The ids on pages of the messages in a range whose end is not recorded. */
   #openOf({ first, last }: SeqRange): { readonly known: KnownId; readonly page: number }[] {
     const seqs = last - first < this.#bySeq.size ? seqsOf(first, last) : [...this.#bySeq.keys()];
     return seqs.flatMap((seq) => {
@@ -234,7 +234,7 @@ export class Deduplicator {
     });
   }
 
-  /** The oldest pages make room. */
+  /** Removes the oldest pages beyond the limit. */
   #evict(): void {
     for (const [page, ids] of this.#pages) {
       if (page > this.#page - this.#pagesMax) continue;
@@ -258,7 +258,7 @@ export class Deduplicator {
       if (bytes === null) continue;
       const page = decodeIdPage(bytes);
       if (page === null) throw versionError(nameOf(place));
-      // A seq that the journal does not have will be another message's.
+      // A seq that the journal does not have will be given to another message.
       const ids = page.ids.filter(({ seq }) => seq < this.#journal.seqNext);
       if (ids.length < page.ids.length) this.#dirty.add(page.number);
       pages.push([page.number, ids]);
@@ -268,7 +268,7 @@ export class Deduplicator {
       this.#pages.set(number, ids);
       for (const known of ids) {
         if (FREE_ENDS.has(known.end)) {
-          // What it was before, as a letter that was sent anew, it is no more.
+          // An older page may have the same id, from before its message was sent again; that entry is out of date.
           this.#known.delete(known.hash);
           continue;
         }
@@ -281,8 +281,8 @@ export class Deduplicator {
 }
 
 /**
- * @throws TypeError for what is not a text of 1 to 512 bytes, or has half of a surrogate pair: it is
- *   the same id as another one when it has become bytes
+ * @throws TypeError unless the id is a text of 1 to 512 bytes without half of a surrogate pair, which would be equal to
+ *   other ids once encoded as bytes
  */
 export function checkDeduplicationId(id: unknown): void {
   const isText = typeof id === "string" && id !== "" && isWellFormed(id);
@@ -291,7 +291,7 @@ export function checkDeduplicationId(id: unknown): void {
   throw expected("deduplicationId", wanted, id);
 }
 
-/** Whether a journal has deduplication ids of a process before this one. */
+/** Whether a journal has deduplication ids of an earlier process. */
 export function hasDeduplicationIds(journal: Journal): boolean {
   for (let place = 0; place < PLACES; place++) {
     if (journal.get(nameOf(place)) !== null) return true;
@@ -300,8 +300,8 @@ export function hasDeduplicationIds(journal: Journal): boolean {
 }
 
 /**
- * Messages that were dropped or lost, and whose ids are free again: settled, also where that was not saved any more, or
- * a message could be sent beside the one that was sent in its place.
+ * Messages that were dropped or lost, and whose ids are free again. They are settled even if their settlement was not
+ * saved; otherwise such a message could be sent in addition to the one sent later with the same id.
  */
 export function goneBefore(journal: Pick<Journal, "get">): SeqRange[] {
   const gone: SeqRange[] = [];

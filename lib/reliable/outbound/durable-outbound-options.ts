@@ -17,23 +17,23 @@ export interface DurableOutboundOptions {
   readonly codec: Codec<unknown>;
   readonly schema: Schema | null;
   readonly journal: Journal;
-  /** Their list is stored before any message of the newest, or with it. */
+  /** The list of epochs is stored before any message of the newest one, or with it. */
   readonly epochs: Pick<SenderEpochs, "valuesOfMessages" | "stored">;
   readonly clock: Clock;
   readonly rules: ResolvedReliableSend;
-  /** Messages beyond which there is no room (bytes). */
+  /** Size of the backlog at which it is full (bytes). */
   readonly backlogBytesMax: number;
-  /** The level of a `send` that names none. */
+  /** The level of a `send` without `confirm`. */
   readonly confirm: ConfirmLevel;
-  /** A batch is stored, and may go to receivers. */
+  /** A batch is stored, and may be sent to receivers. */
   readonly onStored: (batch: Batch) => void;
-  /** Give up the oldest messages that nobody works on (count). */
+  /** Drops the oldest messages that no receiver works on (count). */
   readonly onDrop: (count: number) => void;
-  /** Whether nobody works on the oldest message of all: bytes are freed from there on, and nowhere else. */
+  /** Whether no receiver works on the oldest message of all: only from there on can bytes be freed. */
   readonly isOldestFree: () => boolean;
-  /** What became of a stored message; null while it may still be sent. */
+  /** The outcome of a stored message; null while it may still be sent. */
   readonly outcomeOf: (seq: number) => Outcome | null;
-  /** What a dead letter died of; null where it is none, or forgotten. */
+  /** The cause of a dead letter; null if the message is none, or its record is no longer kept. */
   readonly deathOf: (seq: number) => DeadLetterRecord | null;
   /** Messages were accepted and could not be stored. */
   readonly onFailed: (error: BrokerlessError, count: number) => void;

@@ -25,13 +25,13 @@ import { checkDeduplicationId, type FormerMessage, type IdChange } from "./dedup
 import type { DurableOutboundOptions } from "./durable-outbound-options.ts";
 import { ENCODED } from "./open-batch.ts";
 
-/** Messages wait for the disk in so much memory at most: more gains nothing, and makes turns longer (bytes). */
+/** Limit on memory for messages that wait for the disk: more gains nothing, and makes turns longer (bytes). */
 const UNSTORED_BYTES_MAX = 4 * 2 ** 20;
-/** What is in the open batch counts too where it could be more of a bound than this (part of 1). */
+/** The open batch counts as backlog too if it could be more than this part of a limit (part of 1). */
 const BATCH_PART = 1 / 16;
 
 /**
- * The way out of a reliable socket, in order: schema, codec, batch, journal. What is stored goes on to the
+ * The outbound path of a reliable socket, in order: schema, codec, batch, journal. Stored batches go on to the
  * receivers; see `DispatchDriver`.
  *
  * Invariant: messages get their seq in the order in which their `send` was called.
@@ -43,25 +43,27 @@ export class DurableOutbound {
   readonly #journal: Journal;
   readonly #admission: Admission<SendTerms>;
   readonly #appender: Appender;
-  /** What a call without options asks for. */
+  /** The terms of a call without options. */
   readonly #terms: SendTerms;
-  /** Whether what is in the open batch counts before it is appended. */
+  /** Whether the open batch counts as backlog before it is appended. */
   readonly #countsOpen: boolean;
   #isFull = false;
-  /** Of what is not processed there is as much as may be. */
+  /** The backlog has reached one of its limits. */
   #isBacklogFull = false;
-  /** It is as much as may be in bytes. */
+  /** The backlog has reached its limit in bytes. */
   #isFullOfBytes = false;
   #closed = false;
-  /** Whether what was there at the start may still be of another codec: messages wait, or they would mix. */
+  /**
+   * Whether the messages left at the start may still be of another codec: new messages wait, or both codecs would mix.
+   */
   #isUnread: boolean;
   #floor: number;
   #settledCount = 0;
   #lost = 0;
-  /** Messages that made room for newer ones (count). */
+  /** Messages dropped to make room for newer ones (count). */
   #dropped = 0;
 
-  /** @param start every seq up to `floor` is settled, and so many are in all */
+  /** @param start every seq up to `floor` is settled, and `settledCount` in total */
   constructor(
     options: DurableOutboundOptions,
     { floor, settledCount }: { readonly floor: number; readonly settledCount: number },
@@ -95,15 +97,14 @@ export class DurableOutbound {
     this.#checkFull();
   }
 
-  /** Calls of `send` that wait to hear that a receiver holds their message (count). */
+  /** Whether a call of `send` waits for a receiver to hold its message. */
   get waitsForReceipts(): boolean {
     return this.#appender.waitsForReceipts;
   }
 
   /**
-   * @returns resolves at the level that is asked for; rejects with `BROKERLESS_CODEC`, `_SCHEMA`,
-   * `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT`, `_FULL`, `_NO_SPACE`, `_JOURNAL_FAILED`, `_DEAD_LETTER`,
-   * `_DROPPED` or the signal's reason
+   * @returns resolves at the requested level; rejects with `BROKERLESS_CODEC`, `_SCHEMA`, `_TOO_LARGE`, `_CLOSED`,
+   *   `_TIMEOUT`, `_FULL`, `_NO_SPACE`, `_JOURNAL_FAILED`, `_DEAD_LETTER`, `_DROPPED` or the signal's reason
    */
   send(value: unknown, _key: null, options: SendOptions | undefined): Promise<void> {
     try {
@@ -118,7 +119,7 @@ export class DurableOutbound {
   }
 
   /**
-   * Accepts the message in memory, as `queued`.
+   * Accepts a message in memory, at level `queued`.
    *
    * @returns false when there is no room
    */
@@ -129,15 +130,15 @@ export class DurableOutbound {
     return true;
   }
 
-  /** Appends now what waits for more to come. */
+  /** Appends the open batch now, without waiting for more messages. */
   flush(): void {
     this.#appender.flush();
   }
 
   /**
-   * Appends messages that are encoded already, and stores values with them, all or none.
+   * Appends messages that are already encoded, and stores values with them, all or none.
    *
-   * @param from what they were before
+   * @param from the former messages
    * @throws BrokerlessError as the journal's append does
    */
   async requeue(draft: BatchDraft, values: Values, from: readonly FormerMessage[]): Promise<void> {
@@ -149,29 +150,29 @@ export class DurableOutbound {
     }
   }
 
-  /** A batch was read back: how much of what a process before this one has left is known now. */
+  /** A batch was read back: the size of the messages left by an earlier process is known more exactly now. */
   read(range: SeqRange, bytes: number): void {
     if (!this.#size.read(range, bytes)) return;
     this.#checkFull();
-    // It may be less than it was taken for.
+    // The actual size may be below the estimate.
     if (!this.#isFull && this.#admission.waiting > 0) this.#admission.admit();
   }
 
-  /** Stores what became of deduplication ids, before anything that is stored later. */
+  /** Stores changes of deduplication ids, before anything that is stored later. */
   saveIds(): void {
     this.#appender.saveIds();
   }
 
   /**
-   * Dead letters are about to be forgotten; their deduplication ids are not.
+   * Dead letters are about to be purged; their deduplication ids stay remembered.
    *
-   * @returns what is to be stored together with that; null: nothing
+   * @returns the change to store together with the purge; null: none
    */
   purged(ranges: readonly SeqRange[]): IdChange | null {
     return this.#appender.purged(ranges);
   }
 
-  /** A range will not be sent again. @param death what all of it died of, where it did */
+  /** A range will not be sent again. @param death the cause, if the whole range became dead letters */
   settled(
     { first, last }: SeqRange,
     outcome: Outcome,
@@ -184,7 +185,7 @@ export class DurableOutbound {
     this.#appender.settled(first, last, outcomeError(outcome, death));
   }
 
-  /** Every seq up to this one is settled: there may be room again. @returns bytes that it freed */
+  /** Every seq up to this one is settled: there may be room again. @returns bytes freed */
   floor(seq: number): number {
     const freedBytes = this.#size.free(seq);
     this.#floor = seq;
@@ -192,7 +193,7 @@ export class DurableOutbound {
     return freedBytes;
   }
 
-  /** There may be messages that nobody works on, where there were none: room for who waits. */
+  /** There may be messages that no receiver works on, after there were none: waiting calls may get room by a drop. */
   droppable(): void {
     if (this.#admission.waiting > 0) this.#admit();
   }
@@ -217,13 +218,13 @@ export class DurableOutbound {
     if (!isSettled) await this.#journal.sync();
   }
 
-  /** Messages need not wait any more for what there was at the start. */
+  /** New messages no longer need to wait for the check of those left at the start. */
   checked(): void {
     this.#isUnread = false;
     this.#admit();
   }
 
-  /** Takes no more messages: calls are rejected. Dead letters may still be sent anew. */
+  /** Accepts no more messages: calls are rejected. Dead letters may still be requeued. */
   refuse(error: () => BrokerlessError): void {
     this.#admission.close(error);
   }
@@ -268,14 +269,14 @@ export class DurableOutbound {
   }
 
   /**
-   * Gives up the oldest, unless it is the disk that is waited for, or what a receiver has.
+   * Drops the oldest messages, unless the limit is the disk's, or the oldest is at a receiver.
    *
    * @returns whether there is room now
    */
   #makeRoom(): boolean {
     const { onDrop, isOldestFree } = this.#options;
     for (let tries = 0; this.#isBacklogFull && tries < 64; tries++) {
-      // What is dropped behind a message that somebody has would be lost for nothing.
+      // Dropping behind a message that a receiver has frees no bytes: those messages would be lost for nothing.
       if (this.#isFullOfBytes && !isOldestFree()) break;
       const before = this.#size.count;
       onDrop(Math.max(1, this.#appender.batchCountMax === 1 ? 1 : Math.ceil(before / 64)));
@@ -310,7 +311,7 @@ export class DurableOutbound {
   }
 }
 
-/** Whether a bound of the backlog is so small that the open batch counts. */
+/** Whether a limit of the backlog is so small that the open batch counts. */
 function countsOpen({ common, rules, backlogBytesMax }: DurableOutboundOptions): boolean {
   if (common.batch === false) return false;
   const { batchBytesMax, batchCountMax } = common.batch;

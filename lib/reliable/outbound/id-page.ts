@@ -1,6 +1,6 @@
 import type { KnownId } from "./pending.ts";
 
-/** Of each id's SHA-256, so much is remembered (bytes). */
+/** Length of the stored part of each id's SHA-256 (bytes). */
 export const ID_BYTES = 10;
 
 /** "BKID", and a version. */
@@ -35,7 +35,7 @@ export function encodeIdPage(number: number, ids: readonly KnownId[]): Buffer {
   return bytes;
 }
 
-/** Pure. @returns null where the bytes are none that {@link encodeIdPage} made */
+/** Pure. @returns null if the bytes were not made by {@link encodeIdPage} */
 export function decodeIdPage(
   value: Uint8Array,
 ): { readonly number: number; readonly ids: KnownId[] } | null {

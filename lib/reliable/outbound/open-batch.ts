@@ -11,22 +11,22 @@ import { codecNumberOf } from "./codec-numbers.ts";
 import { encodeIdKey } from "./id-key.ts";
 import type { KnownId, Pending } from "./pending.ts";
 
-/** Deduplication ids of one batch (count). */
+/** Limit on deduplication ids in one batch (count). */
 const IDS_MAX = 256;
 
-/** For what {@link OpenBatch.encode} has encoded. */
+/** The codec for messages encoded by {@link OpenBatch.encode}. */
 export const ENCODED: Codec<unknown> = raw() as Codec<unknown>;
 
-/** What becomes of a message. */
+/** Options of one message. */
 export interface AddOptions {
   readonly level: ConfirmLevel;
-  /** Its deduplication id, where it has one. */
+  /** Its deduplication id; null for none. */
   readonly known: KnownId | null;
   /** Encoded; null for none. */
   readonly headers: Buffer | null;
 }
 
-/** The batch that messages are encoded into, and those who wait for them. */
+/** The batch into which messages are encoded, and the calls that wait for them. */
 export class OpenBatch {
   readonly #encoder: BatchEncoder;
   readonly #codec: Codec<unknown>;
@@ -35,7 +35,7 @@ export class OpenBatch {
   readonly #limits: EncodeLimits;
   readonly #onFull: () => void;
   #pending: Pending = newPending();
-  /** Where messages are encoded that have to wait; null before the first. */
+  /** Buffer for encoded messages that have to wait; null before the first. */
   #aside: ByteWriter | null = null;
 
   /** @param onFull the next message does not fit: the batch has to be taken */
@@ -58,7 +58,7 @@ export class OpenBatch {
     return this.#encoder.count;
   }
 
-  /** Messages that a batch may have (count). */
+  /** Limit on messages in a batch (count). */
   get countMax(): number {
     return this.#countMax;
   }
@@ -70,7 +70,7 @@ export class OpenBatch {
   }
 
   /**
-   * Encodes a message that cannot be added yet: its owner may change it meanwhile.
+   * Encodes a message that cannot be added yet, because its owner may change it meanwhile.
    *
    * @returns what `add` takes with {@link ENCODED}
    * @throws BrokerlessError as `add`
@@ -88,9 +88,9 @@ export class OpenBatch {
   }
 
   /**
-   * Encodes a message behind the others.
+   * Encodes a message at the end of the batch.
    *
-   * @returns resolves at its level; null where there is nothing to wait for
+   * @returns resolves at the confirm level; null if there is nothing to wait for
    * @throws BrokerlessError `BROKERLESS_CODEC`, `_TOO_LARGE`: nothing is added
    */
   add(
@@ -103,7 +103,7 @@ export class OpenBatch {
     const before = encoder.bytes;
     this.#encode(value, codec, options);
     if (encoder.bytes > this.#bytesMax && encoder.count > 1) {
-      // It goes alone, into the next batch.
+      // The message goes into the next batch instead.
       encoder.rewind({ bytes: before, count: encoder.count - 1 });
       this.#onFull();
       this.#encode(value, codec, options);
@@ -137,7 +137,7 @@ export class OpenBatch {
     encoder.finish();
   }
 
-  /** Leaves it to the caller to take back what it wrote before it throws. */
+  /** If it throws, the caller has to remove what was written. */
   #write(value: unknown, writer: ByteWriter, codec: Codec<unknown>): void {
     const before = writer.length;
     try {
@@ -156,14 +156,14 @@ export class OpenBatch {
   }
 }
 
-/** One more call that waits for a message of a batch. @returns resolves at the level */
+/** Adds a call that waits for a message of a batch. @returns resolves at the level */
 export function confirmed(pending: Pending, index: number, level: ConfirmLevel): Promise<void> {
   if (level !== "stored") return confirmedLater(pending, index, level);
   pending.stored ??= deferred();
   return pending.stored.promise;
 }
 
-/** Apart from `confirmed`, which would make a closure's context for each message. */
+/** Separate from `confirmed`, which otherwise would allocate a closure context for each message. */
 function confirmedLater(pending: Pending, index: number, level: ConfirmLevel): Promise<void> {
   return quiet(
     new Promise((resolve, reject) => {
