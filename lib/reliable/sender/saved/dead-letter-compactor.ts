@@ -13,50 +13,55 @@ export interface DeadLetterCompactorOptions {
   readonly journal: Journal;
   readonly dispatcher: Pick<Dispatcher, "dead" | "floor">;
   readonly step: (event: DispatcherEvent) => void;
-  /** The batch that holds a seq. @throws BrokerlessError as the journal's reader does */
+  /** Loads the batch that contains a seq. @throws BrokerlessError as the journal's reader does */
   readonly load: (seq: number) => Promise<Batch>;
-  /** Gives the journal what waits for more to come, so that its next seq is free. */
+  /** Appends the open batch to the journal, so that the journal's next seq is free for the copies. */
   readonly flush: () => void;
-  /** So many bytes are stored as a batch, which nobody is to get. */
+  /** Copies are stored as a batch of this size (bytes), which no receiver gets. */
   readonly onStored: (range: SeqRange, bytes: number) => void;
   readonly freeing: Freeing;
 }
 
-/** When it is worth its cost to free what is settled. */
+/** When freeing settled messages is worth its cost. */
 export interface Freeing {
   /** Settled messages that are freed together (bytes). */
   readonly bytes: number;
   /**
-   * Dead letters may hold back so many times their own size before they are copied out of the way: so copies are
-   * at most one in so many of the bytes that are settled (count).
+   * Dead letters may hold back this many times their own size before they are copied out of the way: so the bytes
+   * copied are at most this fraction (1 in `heldTimes`) of the bytes settled (count).
    */
   readonly heldTimes: number;
-  /** Copies of one append; a longer letter goes alone (bytes). */
+  /** Limit on copies in one append; a longer letter is appended alone (bytes). */
   readonly copyBytes: number;
 }
 
-/** Less than this of a journal is not worth freeing by copies (part of 1). */
+/** A smaller part of a journal than this is not worth freeing by copies (part of 1). */
 const HELD_PART = 1 / 8;
 
-/** On a full disk they are copied where they hold back so many times their own size: less would make no room (count). */
+/**
+ * On a full disk, letters are copied if they hold back this many times their own size: less would make no room (count).
+ */
 const HELD_TIMES_SHORT = 2;
-/** A full disk has refused copies so often before it counts: entries may have been refused with them (count). */
+/**
+ * Attempts to append copies before a full disk counts: they may have been refused only because of entries before them
+ * (count).
+ */
 const TRIES = 3;
 
-/** In a journal of applications. */
+/** The values for journals of applications. */
 export const FREEING: Freeing = Object.freeze({ bytes: 2 ** 20, heldTimes: 8, copyBytes: 2 ** 16 });
 
 /**
- * Copies dead letters to the end of the journal where they hold back so much that is settled that it is worth
- * it. A copy and the state that says where its letter is now are stored together, all or none.
+ * Copies dead letters to the end of the journal if they hold back enough settled messages to be worth it. A copy and
+ * the state with the new place of its letter are stored together, all or none.
  *
- * What is copied each time is at most an eighth (`heldTimes`) of what was settled since.
+ * The bytes copied are at most an eighth (`heldTimes`) of those settled since the last copies.
  *
  * @see docs/decisions/0042-acknowledgements.md
  */
 export class DeadLetterCompactor {
   readonly #options: DeadLetterCompactorOptions;
-  /** After a failure more has to be held back before it is tried again (bytes). */
+  /** After a failure, this much has to be held back before the next attempt (bytes). */
   #leastBytes = 0;
 
   constructor(options: DeadLetterCompactorOptions) {
@@ -69,12 +74,12 @@ export class DeadLetterCompactor {
   }
 
   /**
-   * Copies all that hold something back. Nothing else may save the state meanwhile.
+   * Copies all letters that hold something back. Nothing else may save the state meanwhile.
    *
    * @param values the state with these moves, to be stored with the copies
-   * @param onMoved what lay before the letters that are left may be freed; awaited after each append, since the next may
+   * @param onMoved what lay before the remaining letters may be freed; awaited after each append, since the next may
    *   need the room
-   * @throws BrokerlessError as the journal does; what was copied before counts
+   * @throws BrokerlessError as the journal does; earlier copies of this run stay valid
    */
   async run(
     values: (moves: readonly Move[]) => Values,
@@ -85,7 +90,7 @@ export class DeadLetterCompactor {
       await this.#run(values, onMoved);
       this.#leastBytes = 0;
     } catch (error) {
-      // That passes, and with a full disk nothing more is held back.
+      // A full disk is temporary, and nothing more can be held back while it lasts.
       this.#leastBytes = isNoSpace(error) ? 0 : leastBytes;
       throw error;
     }
@@ -108,7 +113,7 @@ export class DeadLetterCompactor {
     }
   }
 
-  /** What is settled and cannot be freed, about (bytes). */
+  /** Estimated size of what is settled and cannot be freed (bytes). */
   get #heldBytes(): number {
     const { journal, dispatcher } = this.#options;
     const { dead, floor } = dispatcher;
@@ -180,7 +185,7 @@ export class DeadLetterCompactor {
   }
 }
 
-/** Whether it is a disk that is full, which may pass. Pure. */
+/** Whether the error is a full disk, which is temporary. Pure. */
 export function isNoSpace(error: unknown): boolean {
   return error instanceof BrokerlessError && error.code === "BROKERLESS_NO_SPACE";
 }

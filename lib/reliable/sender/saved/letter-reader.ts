@@ -3,23 +3,23 @@ import { type BatchDraft, BatchEncoder } from "../../../batch/batch-encoder.ts";
 import type { Entry } from "../../../batch/entry.ts";
 import type { DeadLetterLocation } from "../../../delivery/dispatch/dead-letter-index.ts";
 
-/** Letters of one append (count). */
+/** Limit on letters in one append (count). */
 const LETTERS_MAX = 1_024;
 
-/** A dead letter that was read from its journal. */
+/** A dead letter read from its journal. */
 export interface ReadLetter {
   readonly location: DeadLetterLocation;
   readonly entry: Entry;
   readonly codec: number;
 }
 
-/** Reads dead letters; those that lie in a row cost what reading in a row costs. */
+/** Reads dead letters; consecutive ones at the cost of sequential reading. */
 export class LetterReader {
   readonly #load: (seq: number) => Promise<Batch>;
   #batch: Batch | null = null;
   #cursor: EntryCursor | null = null;
 
-  /** @param load the batch that holds a seq; it throws as the journal's reader does */
+  /** @param load loads the batch that contains a seq; throws as the journal's reader does */
   constructor(load: (seq: number) => Promise<Batch>) {
     this.#load = load;
   }
@@ -45,7 +45,7 @@ export class LetterReader {
   /**
    * Reads the first of some letters, as many as fit one append; at least one.
    *
-   * @param bytesMax of their values together; a longer letter goes alone
+   * @param bytesMax limit on their values together; a longer letter is read alone
    */
   async readSome(
     locations: readonly DeadLetterLocation[],

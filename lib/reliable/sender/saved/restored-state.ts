@@ -14,10 +14,10 @@ import { goneBefore } from "../../outbound/deduplicator.ts";
 import { readState, STATE_NAME, type StoredState } from "../../saved-values.ts";
 
 /**
- * The dispatcher of a journal's messages, as the sender before this one left it.
+ * Restores the dispatcher of a journal's messages, as the previous sender left it.
  *
- * @param senderSeqFirst where the first life of a sender of this journal began
- * @returns it; what is wrong with what was found, null when nothing is; and whether what it knows is surely saved
+ * @param senderSeqFirst start of the first epoch of a sender of this journal
+ * @returns the dispatcher; a fault of the stored state, or null; and whether all of its state is known to be saved
  */
 export function restoreDispatcher(
   journal: Journal,
@@ -31,7 +31,7 @@ export function restoreDispatcher(
   const { state, fault } = restoreState(journal, { timeMs: clock.timeMs(), senderSeqFirst });
   const timeMs = (): number => clock.timeMs();
   const inside = { first: state.floor + 1, last: journal.seqStored };
-  // Settled, and so in none of the other tables.
+  // Settled messages, so they are in none of the other tables.
   const gone = within(goneBefore(journal), inside);
   const restored = { ...state, settled: [...state.settled, ...gone] };
   const seqBefore = journal.seqStored;
@@ -39,7 +39,7 @@ export function restoreDispatcher(
   return { dispatcher: new Dispatcher(rules, start), fault, isSaved: gone.length === 0 };
 }
 
-/** What a dispatcher goes by. */
+/** Dependencies of a dispatcher. */
 export interface DispatcherPorts {
   readonly rules: DispatcherOptions;
   readonly clock: Clock;
@@ -47,10 +47,10 @@ export interface DispatcherPorts {
 }
 
 /**
- * What a sender of a journal begins with: what the one before it had saved, as far as the journal has the messages.
+ * The initial state of a sender: the state saved by the previous one, as far as the journal has the messages.
  *
- * @param senderSeqFirst where the first life of a sender of this journal began
- * @returns it, and what is wrong with what was found; null when nothing is
+ * @param senderSeqFirst start of the first epoch of a sender of this journal
+ * @returns the state, and a fault of what was stored; null if there is none
  */
 function restoreState(
   journal: Journal,
@@ -59,12 +59,13 @@ function restoreState(
   const { seqFirst, seqStored } = journal;
   const saved = readState(journal);
   if (!saved) {
-    // A sender of this journal set its hold before its first message, and its own begin with its first life.
+    // A sender of this journal set its hold before its first message; without a hold, its messages begin with its first
+    // epoch.
     const held = journal.holds().get(STATE_NAME) ?? senderSeqFirst;
     const state = { ...DISPATCHER_STATE_EMPTY, floor: Math.min(held, seqFirst) - 1 };
     return { state, fault: saved === undefined ? unreadable() : null };
   }
-  // What was freed above the floor is missing: that is told when it comes to be read.
+  // Messages freed above the floor are missing; that is reported when they are to be read.
   return { state: stateOf(saved, { seqStored, timeMs }), fault: null };
 }
 
@@ -75,7 +76,7 @@ function stateOf(
   const { seqStored, timeMs } = at;
   const floor = Math.min(saved.floor, seqStored);
   const inside = { first: floor + 1, last: seqStored };
-  // A clock that was set back makes no rest longer.
+  // A clock that was set back does not lengthen a back-off.
   const pastMs = Math.max(0, timeMs - saved.timeMs);
   return {
     floor,
@@ -101,7 +102,7 @@ function isStored({ last, value }: Segment<DeadLetterRecord>, seqStored: number)
   return last + value.offset <= seqStored;
 }
 
-/** The parts of ranges that lie in another. */
+/** Cuts ranges to the part inside another range. */
 function within<R extends SeqRange>(ranges: readonly R[], { first, last }: SeqRange): R[] {
   return ranges
     .filter((range) => range.last >= first && range.first <= last)

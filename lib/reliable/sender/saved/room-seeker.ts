@@ -1,6 +1,6 @@
 import type { Clock } from "../../../clock.ts";
 
-/** Rest before room is looked for, doubled each time that none was made (milliseconds). */
+/** Pause before room is sought, doubled after each attempt that made none (milliseconds). */
 const PAUSE_MS = 100;
 const PAUSE_MS_MAX = 30_000;
 
@@ -12,8 +12,8 @@ export interface RoomSeekerOptions {
 }
 
 /**
- * Knows that a journal's disk is full, and has what can be freed freed, now and then: on a full disk nothing more is
- * settled that would be a reason to.
+ * Remembers that a journal's disk is full, and at intervals triggers freeing: on a full disk no further messages are
+ * settled that would trigger it.
  *
  * @see docs/decisions/0029-limits-of-a-disk.md
  */
@@ -28,17 +28,17 @@ export class RoomSeeker {
     this.#options = options;
   }
 
-  /** Whether the disk was full when it was last written to. */
+  /** Whether the disk was full at the last write. */
   get isShort(): boolean {
     return this.#isShort;
   }
 
-  /** Whether room is looked for soon. */
+  /** Whether an attempt to make room is scheduled. */
   get isWaiting(): boolean {
     return this.#cancel !== null;
   }
 
-  /** A full disk has refused something. */
+  /** A full disk has refused a write. */
   shortage(): void {
     this.#isShort = true;
     if (this.#stopped) return;
@@ -53,7 +53,7 @@ export class RoomSeeker {
 
   async #seek(): Promise<void> {
     this.#cancel = null;
-    // What is refused while it looks is a reason to look again.
+    // A write refused during the attempt schedules another one.
     this.#isShort = true;
     const hasMade = await this.#options.seek();
     this.#pauseMs = hasMade ? PAUSE_MS : Math.min(this.#pauseMs * 2, PAUSE_MS_MAX);

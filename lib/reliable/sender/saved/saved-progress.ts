@@ -1,8 +1,8 @@
-/** How far what is settled is saved. Its `SenderStateStore` alone writes it; others read it. */
+/** Progress of saving the settled messages. Written only by its `SenderStateStore`. */
 export class SavedProgress {
-  /** Every seq up to this one is known, across restarts, to be settled. */
+  /** Every seq up to this one is settled, and that survives restarts. */
   floor: number;
-  /** Whether the last save failed: who waits for one may wait for long. */
+  /** Whether the last save failed: a wait for the next save may be long. */
   isFailing = false;
 
   constructor(floor: number) {

@@ -11,13 +11,16 @@ import type { SavedProgress } from "./saved-progress.ts";
 import { SettledSpace } from "./settled-space.ts";
 import { type StateChange, StateWriter } from "./state-writer.ts";
 
-/** Acks are saved together, at most so long after the first (milliseconds): the tail that may be sent again. */
+/**
+ * Acks are saved together, at most this long after the first (milliseconds); later ones may be sent again after a
+ * crash.
+ */
 const SAVE_MS = 20;
-/** Where much is to be saved it is saved less often: so much cost for each millisecond in between (bytes). */
+/** A large state is saved less often: the pause has one millisecond for each of these units of cost (bytes). */
 const SAVE_BYTES_PER_MS = 4_096;
-/** More than this is not saved earlier because much was settled (bytes). */
+/** A state of at least this cost is not saved early when much was settled (bytes). */
 const SAVE_BYTES_FEW = 2 ** 16;
-/** Rest after a save that failed, doubled each time (milliseconds). */
+/** Pause after a failed save, doubled each time (milliseconds). */
 const RETRY_MS = 100;
 const RETRY_MS_MAX = 2_000;
 
@@ -27,11 +30,11 @@ export interface SenderStateStoreOptions {
   readonly clock: Clock;
   readonly dispatcher: Dispatcher;
   readonly progress: SavedProgress;
-  /** What is known now is about to be saved: remember which acks that covers. @returns called when it is saved */
+  /** The current state is about to be saved: takes note of the acks it covers. @returns called when it is saved */
   readonly onSave: () => () => void;
   /** Stores what has to be stored before the state. */
   readonly saveFirst: () => void;
-  /** Copies dead letters that hold back what is settled. */
+  /** Copies dead letters that hold back settled messages. */
   readonly compactor: DeadLetterCompactor;
   readonly freeing: Freeing;
   readonly epochs: SenderEpochs;
@@ -39,8 +42,8 @@ export interface SenderStateStoreOptions {
 }
 
 /**
- * Keeps what is settled beside the journal that holds the messages, and frees what nobody needs: says when, one save at
- * a time, and tries again what failed.
+ * Saves the settlement state beside the journal of the messages, and frees what is no longer needed: decides when, runs
+ * one save at a time, and retries failed ones.
  *
  * @see docs/decisions/0042-acknowledgements.md
  */
@@ -57,11 +60,11 @@ export class SenderStateStore {
   /** Nothing can be saved any more. */
   #failed = false;
   #retryMs = 0;
-  /** What was told of saves that fail: the same is told again when one has succeeded in between. */
+  /** Code of the last reported failure of a save; the same code is reported again only after a successful save. */
   #told: string | null = null;
   #isEnding = false;
   readonly #seeker: RoomSeeker;
-  /** What was told of moves that fail, as for saves. */
+  /** The same for failed moves of dead letters. */
   #toldOfMoves: string | null = null;
 
   constructor(options: SenderStateStoreOptions) {
@@ -73,12 +76,12 @@ export class SenderStateStore {
     void this.#hold();
   }
 
-  /** A full disk has refused messages: what can be freed is freed, though it is little. */
+  /** A full disk has refused messages: whatever can be freed is freed, even if it is little. */
   shortage(): void {
     this.#seeker.shortage();
   }
 
-  /** Every seq up to this one is known, across restarts, to be settled. */
+  /** Every seq up to this one is settled, and that survives restarts. */
   get floor(): number {
     return this.#progress.floor;
   }
@@ -86,10 +89,10 @@ export class SenderStateStore {
   /**
    * Stores something together with a changed state, while nothing else is saved: both or neither.
    *
-   * @param plan what is to be done, by what is true when its turn has come; null: nothing. `change` says what the state
-   *   will be then; the dispatcher is told by `store`, at once when it is stored
-   * @returns what the plan says
-   * @throws what `store` does
+   * @param plan called when its turn has come: returns the changes under the conditions of that moment; null: nothing
+   *   to store. `change` returns the future state; `store` notifies the dispatcher as soon as it is stored
+   * @returns the result of the plan
+   * @throws what `store` throws
    */
   async together<T>(plan: () => Together<T>): Promise<T> {
     while (this.#saving !== null) await this.#saving;
@@ -102,7 +105,7 @@ export class SenderStateStore {
     return stored;
   }
 
-  /** Something was settled (bytes), or has changed otherwise: it is saved soon. */
+  /** Messages were settled (bytes), or the state has changed otherwise: it is saved soon. */
   settled(bytes: number): void {
     this.#space.settled(bytes);
     this.#unsavedBytes += bytes;
@@ -113,14 +116,14 @@ export class SenderStateStore {
     else this.#saveLater();
   }
 
-  /** Saves at once, unless the last try failed, or the one that is going on does: however many are in a hurry. */
+  /** Saves at once, unless the last attempt failed, or the current one fails; any number of calls share one save. */
   async hurry(): Promise<void> {
     while (this.#saving !== null) await this.#saving;
     if (this.#retryMs > 0) this.#saveLater();
     else await this.save();
   }
 
-  /** Saves what is not saved. @returns resolves when all that is known at the call is saved; never rejects */
+  /** Saves unsaved changes. @returns resolves when the state at the call is saved; never rejects */
   async save(): Promise<void> {
     while (this.#saving !== null) await this.#saving;
     if (!this.#isDirty || this.#failed) return;
@@ -129,11 +132,14 @@ export class SenderStateStore {
     this.#saving = this.#save();
     await this.#saving;
     this.#saving = null;
-    // What was settled meanwhile is saved with the next, and what could not be saved later.
+    // Changes made meanwhile, and those that could not be saved, are saved with the next.
     if (this.#isDirty) this.settled(0);
   }
 
-  /** Saves for the last time, moves of dead letters included: that it ends in order is no failed try of what is handed out. */
+  /**
+   * Saves for the last time, with moves of dead letters: an orderly end does not count as a failed attempt of messages
+   * in flight.
+   */
   async end(): Promise<void> {
     this.#isEnding = true;
     this.#writer.end();
@@ -142,7 +148,7 @@ export class SenderStateStore {
     this.close();
   }
 
-  /** Saves no more. */
+  /** Ends all saving. */
   close(): void {
     this.#failed = true;
     this.#progress.isFailing = true;
@@ -161,7 +167,7 @@ export class SenderStateStore {
   }
 
   async #save(): Promise<void> {
-    // On a full disk each save would try in vain.
+    // On a full disk, moves would fail at each save.
     if (!this.#seeker.isWaiting || this.#isEnding) await this.#moveDead();
     this.#isDirty = false;
     this.#unsavedBytes = 0;
@@ -201,13 +207,13 @@ export class SenderStateStore {
     }
   }
 
-  /** Tried again with what is saved next. */
+  /** The next save tries again to set the hold. */
   #holdLater(error: BrokerlessError): void {
     this.#fail(error);
     if (this.#saving === null) this.#saveLater();
   }
 
-  /** What holds back the journal is copied to its end; where that fails it goes on holding it back. */
+  /** Copies letters that hold back the journal to its end; if that fails, they continue to hold it back. */
   async #moveDead(): Promise<void> {
     const { compactor, dispatcher, onFailed } = this.#options;
     if (!compactor.isDue(this.#seeker.isShort)) return;
@@ -239,7 +245,7 @@ export class SenderStateStore {
       await this.#space.free(this.#space.neededWith(this.#progress.floor), this.#seeker.isShort);
     };
     this.#saving = seek().catch((cause) => {
-      // A full disk is told by what it refuses.
+      // A full disk is reported with the writes that it refuses.
       if (!isNoSpace(cause)) onFailed(toError(cause, "cannot free what is processed"));
     });
     await this.#saving;
@@ -268,10 +274,10 @@ export class SenderStateStore {
   }
 }
 
-/** What is to be stored together with a changed state. */
+/** What to store together with a changed state. */
 export interface Together<T> {
   readonly change: StateChange;
-  /** Null: there is nothing to be stored. */
+  /** Null: there is nothing to store. */
   readonly store: ((values: Values) => PromiseLike<unknown>) | null;
   readonly result: T;
 }

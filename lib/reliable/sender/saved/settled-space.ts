@@ -14,15 +14,15 @@ export interface SettledSpaceOptions {
 }
 
 /**
- * The part of the journal that is settled and not freed yet: held until it is stored that it is settled, then freed,
- * less often where that costs a write.
+ * The part of the journal that is settled and not freed yet: held until its settlement is stored, then freed; less
+ * often if freeing costs a write.
  */
 export class SettledSpace {
   readonly #options: SettledSpaceOptions;
-  /** Settled and not freed, what a sender before this one has left so included (bytes). */
+  /** Settled and not freed, including what an earlier sender left in this state (bytes). */
   #unfreedBytes: number;
   #seqFreed: number;
-  /** Letters were moved since something was freed: what lay before them may be much. */
+  /** Letters were moved since the last freeing: much may lie before their former places. */
   #hasMoved = false;
   #lacksHold = false;
 
@@ -32,18 +32,18 @@ export class SettledSpace {
     this.#unfreedBytes = bytesOf(options.journal, { first: 1, last: options.progress.floor });
   }
 
-  /** It could not be stored that retention must keep what is not processed. */
+  /** The hold that keeps retention from freeing unprocessed messages could not be stored. */
   get lacksHold(): boolean {
     return this.#lacksHold;
   }
 
-  /** Something was settled (bytes). */
+  /** Messages were settled (bytes). */
   settled(bytes: number): void {
     this.#unfreedBytes += bytes;
   }
 
   /**
-   * Before the first message: no retention frees what is not processed.
+   * Sets the hold before the first message, so that no retention frees unprocessed messages.
    *
    * @throws BrokerlessError as the journal does; then `lacksHold` is true, and `holdAgain` tries again
    */
@@ -58,19 +58,19 @@ export class SettledSpace {
     }
   }
 
-  /** Where it could not be held before. @throws BrokerlessError as the journal does */
+  /** Retries a hold that failed. @throws BrokerlessError as the journal does */
   async holdAgain(): Promise<void> {
     const { journal, progress } = this.#options;
     await journal.hold(STATE_NAME, progress.floor + 1);
     this.#lacksHold = false;
   }
 
-  /** The lowest seq that may still be asked for, when everything up to `floor` is settled. */
+  /** The lowest seq that may still be read when everything up to `floor` is settled. */
   neededWith(floor: number): number {
     return Math.min(floor + 1, this.#options.dispatcher.dead.lowestAt);
   }
 
-  /** What lay before letters that were copied is freed before more are: on a full disk they need the room. */
+  /** Frees what lay before copied letters, before more are copied: on a full disk these need the room. */
   async freeMoved(floor: number): Promise<void> {
     this.#hasMoved = true;
     // The originals must not be freed before the copies are on the disk, whatever the sync level.
@@ -79,27 +79,30 @@ export class SettledSpace {
   }
 
   /**
-   * Frees what is settled for good, once it is stored that it is.
+   * Frees settled messages for good, once their settlement is stored.
    *
-   * @param isShort a full disk has refused entries: what can be freed is freed, though it is little
+   * @param isShort a full disk has refused entries: whatever can be freed is freed, even if it is little
    * @throws BrokerlessError as the journal does
    */
   async free(seqNeeded: number, isShort = false): Promise<void> {
     const { journal, freeing } = this.#options;
     if (seqNeeded <= this.#seqFreed) return;
     const bytes = this.#bytesBefore(seqNeeded);
-    // Where freeing costs a write, it is done less often.
+    // If freeing costs a write, it is done less often.
     const isWorth = bytes >= freeing.bytes || this.#hasMoved || isShort;
     if (!isWorth && journal.stats().bytesKept > freeing.bytes * 4) return;
     await journal.hold(STATE_NAME, seqNeeded);
     await journal.truncateBefore(seqNeeded);
-    // What a full disk has refused is freed by the next save, though nothing more was settled.
+    // Updated only after success, so that the next save retries what a full disk refused, even if nothing more was
+    // settled.
     this.#unfreedBytes -= bytes;
     this.#hasMoved = false;
     this.#seqFreed = seqNeeded;
   }
 
-  /** Of what is settled and not freed, the part that no dead letter holds back, as much for each message (bytes). */
+  /**
+   * The part of the settled and unfreed bytes that no dead letter holds back, with equal size for each message (bytes).
+   */
   #bytesBefore(seqNeeded: number): number {
     const seqSettled = Math.max(seqNeeded, this.#options.dispatcher.floor + 1);
     const part = (seqNeeded - this.#seqFreed) / (seqSettled - this.#seqFreed);
@@ -107,7 +110,7 @@ export class SettledSpace {
   }
 }
 
-/** What the sender before this one has freed. */
+/** The first seq that the previous sender did not free. */
 function freedBefore(journal: Journal): number {
   return Math.min(journal.seqFirst, journal.holds().get(STATE_NAME) ?? 0);
 }

@@ -6,10 +6,10 @@ import type { Journal, Values } from "../../../journal/journal.ts";
 import { type SavedValues, ValuesOfSender } from "../../saved-values.ts";
 import type { SenderEpochs } from "../../sender-epochs.ts";
 
-/** After so many saves it is tried whether there is room again for all that there is to say (count). */
+/** Saves with reduced limits before the full limits are tried again (count). */
 const SAVES_SMALL = 64;
 
-/** Makes of the dispatcher's state the one that is to be stored. */
+/** Converts the dispatcher's state to the one to be stored. */
 export type StateChange = (state: DispatcherState) => DispatcherState;
 
 /** Dependencies of {@link StateWriter}. */
@@ -24,10 +24,10 @@ export interface StateWriterOptions {
 }
 
 /**
- * Writes a sender's state beside its messages: as much of what there is to say as the journal has room for.
+ * Writes a sender's state beside its messages: as much of it as the journal has room for.
  *
- * The state is one named value, which a journal stores as a whole or not at all: a message that became a
- * dead letter is in it as settled and as dead, or as neither.
+ * The state is one named value, which a journal stores as a whole or not at all: a message that became a dead letter is
+ * stored as both settled and dead, or as neither.
  *
  * @see docs/decisions/0046-bounds-of-what-a-sender-saves.md
  */
@@ -35,7 +35,7 @@ export class StateWriter {
   readonly #options: StateWriterOptions;
   readonly #values: ValuesOfSender;
   #costBytes = 0;
-  /** Saves since there was no room for all that there is to say (count); null: there is. */
+  /** Saves since there was not enough room for the whole state (count); null: there is enough. */
   #smallSaves: number | null = null;
   #saysLeased = false;
   #isLast = false;
@@ -45,25 +45,25 @@ export class StateWriter {
     this.#values = new ValuesOfSender(options.epochs, options.dispatcher);
   }
 
-  /** What it cost to make and to store the newest state, as if it were all bytes to be written. */
+  /** Cost of encoding and storing the newest state, as bytes written. */
   get costBytes(): number {
     return this.#costBytes;
   }
 
-  /** Whether what was made last says that messages are handed out. */
+  /** Whether the last state made contains messages in flight. */
   get saysLeased(): boolean {
     return this.#saysLeased;
   }
 
-  /** From now on the state is that of a sender that has ended in order: nothing that is handed out has been tried. */
+  /** From now on the state is that of an orderly end: messages in flight do not count as attempted. */
   end(): void {
     this.#isLast = true;
   }
 
   /**
-   * Stores the state, smaller where there is no room for all of it.
+   * Stores the state; a smaller one if there is no room for all of it.
    *
-   * @param store what stores it; default: the state alone
+   * @param store stores the values; default: the state alone
    * @throws BrokerlessError as `store` does
    */
   async write(
@@ -87,12 +87,12 @@ export class StateWriter {
     }
   }
 
-  /** The state as it will be after a change, to be stored by the caller. */
+  /** The state after a change, to be stored by the caller. */
   values(change: StateChange): Values {
     return this.#make(change).values;
   }
 
-  /** Where a state was too large for the journal, the next is smaller. @returns whether it is */
+  /** If a state was too large for the journal, the next is smaller. @returns whether it is */
   shrink(error: unknown): boolean {
     return isTooLarge(error) && this.#values.shrink();
   }
@@ -108,7 +108,7 @@ export class StateWriter {
     });
   }
 
-  /** Not all that there is to say could be saved: told once, until it can. */
+  /** Not all of the state could be saved: reported once, until it can. */
   #noteSmall(): void {
     if (this.#smallSaves === null) {
       const message =
@@ -129,7 +129,7 @@ function isTooLarge(error: unknown): boolean {
   return error instanceof BrokerlessError && error.code === "BROKERLESS_TOO_LARGE";
 }
 
-/** A sender that ends in order has let nobody down: what is handed out has not been tried. Pure. */
+/** The state of an orderly end, in which messages in flight count as not attempted. Pure. */
 function stateAtEnd(state: DispatcherState): DispatcherState {
   const before = state.leased
     .filter(({ value }) => value > 1)
