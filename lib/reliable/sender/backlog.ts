@@ -7,50 +7,50 @@ import { SequentialReads } from "../sequential-reads.ts";
 import { BatchCache } from "./batch-cache.ts";
 import type { FormerCodec } from "./former-codec.ts";
 
-/** After a lack, such as of file descriptors, it is read again so much later (milliseconds). */
+/** Delay before reading again after a temporary lack, for example of file descriptors (milliseconds). */
 const AGAIN_MS = 500;
 
 /** Dependencies of {@link Backlog}. */
 export interface BacklogOptions {
   readonly journal: Journal;
   readonly clock: Clock;
-  /** Batches that are kept in memory (bytes). */
+  /** Limit on batches kept in memory (bytes). */
   readonly bytesMax: number;
-  /** What is read is handed out only where it says so; else nothing behind it is. */
+  /** Decides whether a batch that was read may be dispatched; if not, nothing behind it is dispatched either. */
   readonly formerCodec: Pick<FormerCodec, "takes" | "checked">;
-  /** The last seq that the dispatcher was given. */
+  /** The last seq that was fed to the dispatcher. */
   readonly fed: () => number;
-  /** The lowest seq that was given to it and never handed out. */
+  /** The lowest seq that was fed and never dispatched. */
   readonly freshFirst: () => number;
-  /** The lowest seq that was handed out and has not left for its receiver yet; infinite where there is none. */
+  /** The lowest seq that was dispatched and not yet sent to its receiver; infinite if there is none. */
   readonly unsentFirst: () => number;
-  /** Gives the dispatcher a batch, which is in memory from now on. */
+  /** Feeds a batch to the dispatcher; the batch is in memory from now on. */
   readonly feed: (
     batch: SeqRange & {
-      /** Its length (bytes). */
+      /** Its size (bytes). */
       readonly bytes: number;
     },
   ) => void;
   readonly onFailed: (error: BrokerlessError) => void;
-  /** What comes next is damaged, or not kept any more: nobody can get it. */
+  /** The next messages are damaged or no longer in the journal: no receiver can get them. */
   readonly onMissing: (missing: MissingEntries) => void;
 }
 
 /**
- * The stored messages on their way to the dispatcher: straight from the journal's hands while receivers
- * keep up, else read back from it as room appears. So memory is bounded however much the journal holds.
+ * Feeds stored messages to the dispatcher: directly as they are stored while receivers keep up, otherwise read back
+ * from the journal as room appears. So memory is bounded, whatever the size of the journal.
  */
 export class Backlog {
   readonly #options: BacklogOptions;
   readonly #retained = new BatchCache();
   readonly #reads: SequentialReads;
-  /** A batch that was read back to be sent again; it is not worth keeping for longer. */
+  /** A batch that was read back to be sent again; kept only until the next one. */
   #lent: Batch | null = null;
   #isReading = false;
   #wake: (() => void) | null = null;
   #reader: JournalReader | null = null;
   #closed = false;
-  /** Takes back that it is read again after a lack. */
+  /** Cancels the timer for reading again after a lack. */
   #cancel: (() => void) | null = null;
 
   constructor(options: BacklogOptions) {
@@ -58,7 +58,7 @@ export class Backlog {
     this.#reads = new SequentialReads(options.journal, options.clock);
   }
 
-  /** Batches in memory (bytes). */
+  /** Size of the batches in memory (bytes). */
   get bytes(): number {
     return this.#retained.bytes;
   }
@@ -70,14 +70,14 @@ export class Backlog {
     else this.fill();
   }
 
-  /** A batch was stored that nobody is to get: it need not be kept for anybody. */
+  /** A batch was stored that no receiver gets (copies of dead letters): it is fed, but not kept in memory. */
   passed({ first, last }: SeqRange, bytes: number): void {
     const isNext = first === this.#options.fed() + 1;
     if (isNext && !this.#isReading) this.#options.feed({ first, last, bytes });
     else this.fill();
   }
 
-  /** Reads on where the dispatcher has got less than there is, and there is room. */
+  /** Reads on if the dispatcher was fed less than is stored, and there is room. */
   fill(): void {
     this.#wake?.();
     const { journal, fed } = this.#options;
@@ -91,26 +91,26 @@ export class Backlog {
     this.fill();
   }
 
-  /** The batch that holds `seq`, if it is in memory. */
+  /** The batch that contains `seq`, if it is in memory. */
   find(seq: number): Batch | null {
     const lent = this.#lent;
     if (lent !== null && lent.seqFirst <= seq && seq <= lent.seqLast) return lent;
     return this.#retained.find(seq);
   }
 
-  /** Keeps a batch that was read back until the next one is. */
+  /** Keeps a batch that was read back, until the next call. */
   lend(batch: Batch): void {
     this.#lent = batch;
   }
 
-  /** Reads back a batch. @throws BrokerlessError as the journal's reader does */
+  /** Reads a batch back, if it is not in memory. @throws BrokerlessError as the journal's reader does */
   async load(seq: number): Promise<Batch> {
     const found = this.find(seq);
     if (found !== null) return found;
     return this.#reads.load(seq);
   }
 
-  /** As `load`; where the message is missing in the journal, what is missing from it on. */
+  /** As `load`; but if the message is missing in the journal, returns the missing entries from `seq` on. */
   async look(seq: number): Promise<Batch | MissingEntries> {
     return this.find(seq) ?? (await this.#reads.find(seq));
   }
@@ -123,7 +123,10 @@ export class Backlog {
     this.#reads.close();
   }
 
-  /** What is on its way to a receiver stays: read back, it would be behind what is fed meanwhile for ever. */
+  /**
+   * Does not evict messages that are still to be sent: reading them back would forever be behind the batches fed
+   * meanwhile.
+   */
   #hasRoom(): boolean {
     const { bytesMax, freshFirst, unsentFirst } = this.#options;
     if (this.#retained.bytes < bytesMax) return true;
@@ -155,7 +158,8 @@ export class Backlog {
     } catch (error) {
       if (this.#closed) return;
       onFailed(error as BrokerlessError);
-      // No file could be opened just now, say: without new messages nobody else would ask again.
+      // A temporary failure, for example no free file descriptor: without new messages nothing else would start another
+      // read.
       if ((error as BrokerlessError).retryable) this.#again();
     } finally {
       this.#isReading = false;
@@ -171,12 +175,15 @@ export class Backlog {
     });
   }
 
-  /** What was freed and not processed: by whoever released the sender's hold, or in a repair. */
+  /**
+   * Reports messages that were freed before they were processed: because the sender's hold was released, or by a
+   * repair.
+   */
   async #passFreed(): Promise<void> {
     const { journal, fed, onMissing } = this.#options;
     const [seqFirst, seqLast] = [fed() + 1, journal.seqFirst - 1];
     if (seqLast < seqFirst) return;
-    // Not while the socket is being made.
+    // Not while the socket is being constructed.
     await null;
     const message = `messages ${seqFirst} to ${seqLast} were freed before they were processed`;
     if (!this.#closed) {

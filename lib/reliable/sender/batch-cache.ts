@@ -1,7 +1,7 @@
 import type { Batch } from "../../batch/batch.ts";
 
 /**
- * Stored batches that are kept in memory, to be sent and sent again: the very bytes that the journal holds.
+ * Stored batches kept in memory, to be sent and sent again: the same bytes that the journal holds.
  *
  * Invariant: sorted by seq, without overlap.
  */
@@ -10,18 +10,18 @@ export class BatchCache {
   #head = 0;
   #bytes = 0;
 
-  /** Bytes of all batches. */
+  /** Size of all batches (bytes). */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Adds a batch that lies behind all others. */
+  /** Adds a batch behind all others. */
   push(batch: Batch): void {
     this.#batches.push(batch);
     this.#bytes += batch.bytes.length;
   }
 
-  /** The batch that holds `seq`; null when it is not kept. */
+  /** The batch that contains `seq`; null if it is not cached. */
   find(seq: number): Batch | null {
     const batches = this.#batches;
     let low = this.#head;
@@ -35,7 +35,7 @@ export class BatchCache {
     return batch !== undefined && batch.seqFirst <= seq ? batch : null;
   }
 
-  /** Forgets every batch that ends before `seq`. */
+  /** Removes every batch that ends before `seq`. */
   dropBefore(seq: number): void {
     while (this.#head < this.#batches.length && this.#batches[this.#head]!.seqLast < seq) {
       this.#shift();
@@ -43,7 +43,7 @@ export class BatchCache {
     this.#trim();
   }
 
-  /** Forgets the oldest batches that end before `seq`, until no more than `bytesMax` are kept. */
+  /** Removes the oldest batches that end before `seq`, until at most `bytesMax` are left. */
   evict(seq: number, bytesMax: number): void {
     while (
       this.#bytes > bytesMax &&
@@ -60,7 +60,7 @@ export class BatchCache {
     this.#head += 1;
   }
 
-  /** The array is cut now and then; meanwhile it must not keep what was forgotten for long. */
+  /** Cuts the array now and then, so that it does not keep removed batches in memory for long. */
   #trim(): void {
     if (this.#head === this.#batches.length) this.#batches = [];
     else if (this.#head > 32 && this.#head * 2 > this.#batches.length) {

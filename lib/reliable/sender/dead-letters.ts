@@ -14,43 +14,43 @@ import type { FormerMessage, IdChange } from "../outbound/deduplicator.ts";
 import { draftOf, LetterReader, type ReadLetter } from "./saved/letter-reader.ts";
 import type { SenderStateStore } from "./saved/sender-state-store.ts";
 
-/** Letters that are sent anew in one append (bytes); a longer one goes alone. */
+/** Limit on letters requeued in one append (bytes); a longer one is appended alone. */
 const REQUEUE_BYTES = 2 ** 16;
 
-/** A message that was given up: rejected, or tried too often. */
+/** A message that was rejected, or failed too often. */
 export interface DeadLetter<T> extends WhyDead {
-  /** The `id` of its deliveries, by which logs of its handlers tell of it. Sent anew it is another message. */
+  /** The `id` of its deliveries, as in the logs of its handlers. A requeued letter is a new message with another id. */
   readonly id: string;
-  /** Its number in the stream, by which `requeue` and `purge` name it. */
+  /** Its number in the stream, used by `requeue` and `purge`. */
   readonly seq: number;
-  /** The message; undefined where there is a `valueError`. */
+  /** The message; undefined if there is a `valueError`. */
   readonly value: T | undefined;
   /**
-   * Why the message cannot be shown: `BROKERLESS_CODEC` where the codec cannot read it, `BROKERLESS_CORRUPT` or
-   * `BROKERLESS_GAP` where the journal cannot. It can be purged; one that only the codec cannot read can be sent anew too.
-   * Missing where there is a value.
+   * Why the message cannot be shown: `BROKERLESS_CODEC` if the codec cannot decode it, `BROKERLESS_CORRUPT` or
+   * `BROKERLESS_GAP` if the journal cannot read it. It can be purged; one that only the codec cannot decode can be
+   * requeued too. Absent if there is a value.
    */
   readonly valueError?: BrokerlessError;
-  /** Names to texts, as they were sent; empty where there were none, or the journal cannot read them. */
+  /** Names to texts, as they were sent; empty if there were none, or the journal cannot read them. */
   readonly headers: MessageHeaders;
 }
 
-/** What of a letter is in the journal. */
+/** The part of a letter that is in the journal. */
 type LetterContent<T> = Pick<DeadLetter<T>, "value" | "valueError" | "headers">;
 
 /** Dependencies of {@link DeadLetters}. */
 export interface DeadLettersOptions {
   readonly codec: Codec<unknown>;
-  /** The id of a message, by its seq. */
+  /** The id of the message with a seq. */
   readonly idOf: (seq: number) => string;
   readonly dispatcher: Pick<Dispatcher, "dead">;
   readonly stateStore: Pick<SenderStateStore, "together">;
-  /** The batch that holds a seq. @throws BrokerlessError as the journal's reader does */
+  /** Loads the batch that contains a seq. @throws BrokerlessError as the journal's reader does */
   readonly load: (seq: number) => Promise<Batch>;
   /**
    * Appends messages as new ones, with values, all or none.
    *
-   * @param from what they were
+   * @param from the former messages
    * @throws BrokerlessError as the journal's append does
    */
   readonly append: (
@@ -60,19 +60,19 @@ export interface DeadLettersOptions {
   ) => Promise<void>;
   /** Stores values alone. @throws BrokerlessError as the journal does */
   readonly set: (values: Values) => PromiseLike<unknown>;
-  /** @throws BrokerlessError `BROKERLESS_CLOSED` where the socket is closed: nothing is changed any more */
+  /** @throws BrokerlessError `BROKERLESS_CLOSED` if the socket is closed: nothing is changed any more */
   readonly checkOpen: () => void;
-  /** Letters are about to be forgotten for good. @returns what is to be stored together with that; null: nothing */
+  /** Letters are about to be purged. @returns the change to store together with the purge; null: none */
   readonly onPurge: (ranges: readonly SeqRange[]) => IdChange | null;
-  /** Letters are no dead letters any more, and that is stored. */
+  /** Letters are no longer dead letters, and that is stored. */
   readonly onGone: (ranges: readonly SeqRange[]) => void;
 }
 
 /**
- * The dead letters of a reliable sender, in the journal of its messages, where they are kept until purged.
+ * The dead letters of a reliable sender. They stay in the journal of its messages until they are purged.
  *
- * What is chosen for a call is looked at again when its turn has come to change anything: what another call has sent anew
- * or purged meanwhile is left out, and not counted.
+ * The letters chosen for a call are checked again when its turn to change anything has come: letters that another call
+ * has requeued or purged meanwhile are left out, and not counted.
  *
  * @see docs/decisions/0047-dead-letters-move-once.md
  */
@@ -83,16 +83,16 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
     this.#options = options;
   }
 
-  /** How many there are (count). */
+  /** Number of dead letters (count). */
   get count(): number {
     return this.#dead.count;
   }
 
   /**
-   * Browses those that there are at the start, oldest message first, but for those that are gone when they are reached.
-   * One that cannot be read hides none behind it.
+   * Iterates over the letters that exist at the start, oldest message first, except those that are gone when they are
+   * reached. An unreadable letter does not hide those behind it.
    *
-   * @throws BrokerlessError as the journal's reader does, but for `BROKERLESS_CORRUPT` and `_GAP`
+   * @throws BrokerlessError as the journal's reader does, except `BROKERLESS_CORRUPT` and `_GAP`
    */
   async *[Symbol.asyncIterator](): AsyncIterator<DeadLetter<T>> {
     const { idOf, load } = this.#options;
@@ -106,12 +106,13 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
   }
 
   /**
-   * Sends them anew, as new messages with a count of attempts of their own. Each is sent anew once, whoever calls how
-   * often at the same time, and is then no dead letter any more: both or neither, whatever happens to the process.
+   * Requeues letters as new messages, with new counts of attempts. Each is requeued once, however many calls run at the
+   * same time, and is then no longer a dead letter: both or neither, even if the process ends.
    *
-   * @param seqs those to send; default all
-   * @returns how many were sent (count)
-   * @throws TypeError when one of them is no dead letter, or they are no array; BrokerlessError as the journal's append does
+   * @param seqs the letters to requeue; default all
+   * @returns letters requeued (count)
+   * @throws TypeError when one of them is no dead letter, or they are no array; BrokerlessError as the journal's append
+   *   does
    */
   async requeue(seqs?: readonly number[]): Promise<number> {
     const reader = new LetterReader(this.#options.load);
@@ -127,11 +128,12 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
   }
 
   /**
-   * Forgets them for good.
+   * Removes letters for good.
    *
-   * @param seqs those to forget; default all
-   * @returns how many were forgotten (count), once it is stored that they are
-   * @throws TypeError when one of them is no dead letter, or they are no array; BrokerlessError as the journal's `set` does: then they are kept
+   * @param seqs the letters to purge; default all
+   * @returns letters purged (count), once that is stored
+   * @throws TypeError when one of them is no dead letter, or they are no array; BrokerlessError as the journal's `set`
+   *   does: then they are kept
    */
   async purge(seqs?: readonly number[]): Promise<number> {
     const { stateStore, checkOpen, onGone } = this.#options;
@@ -152,7 +154,7 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
     });
   }
 
-  /** That letters are forgotten, and what their ids say from then on: both or neither. */
+  /** Stores the purge, and the change of the letters' deduplication ids: both or neither. */
   async #storePurge(there: readonly SeqRange[], values: Values): Promise<void> {
     const { set, onPurge } = this.#options;
     const ids = onPurge(there);
@@ -168,7 +170,7 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
     return this.#options.dispatcher.dead;
   }
 
-  /** @returns null where it is no dead letter any more */
+  /** @returns null if it is no longer a dead letter */
   async #contentOf(seq: number, reader: LetterReader): Promise<LetterContent<T> | null> {
     try {
       const found = await this.#readOne(seq, reader);
@@ -224,7 +226,7 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
     return [...new Set(seqs)].sort((a, b) => a - b).map((seq) => ({ first: seq, last: seq }));
   }
 
-  /** Reads the first of the letters as far as they fit one append; none where none of them is one any more. */
+  /** Reads the first of the letters, as many as fit one append; none if none of them is a dead letter any more. */
   async #readSome(seqs: readonly number[], reader: LetterReader): Promise<ReadLetter[]> {
     for (;;) {
       const locations = seqs.flatMap((seq) => this.#dead.locationOf(seq) ?? []);
@@ -232,20 +234,20 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
       try {
         return await reader.readSome(locations, REQUEUE_BYTES);
       } catch (error) {
-        // Some may have been copied elsewhere, and freed where they were, while they were looked for.
+        // While they were read, some may have been copied elsewhere, and freed at their former place.
         if (locations.every(({ seq, at }) => this.#dead.locationOf(seq)?.at === at)) throw error;
       }
     }
   }
 
-  /** Reads a letter where it is now. @returns null where it is none any more */
+  /** Reads a letter at its current place. @returns null if it is no longer a dead letter */
   async #readOne(seq: number, reader: LetterReader): Promise<ReadLetter | null> {
     const [letter] = await this.#readSome([seq], reader);
     return letter ?? null;
   }
 }
 
-/** The journal has the letter no more, or cannot read it; others it may. */
+/** Whether the journal no longer has this letter, or cannot read it, while others may be readable. */
 function isDamage(error: unknown): error is BrokerlessError {
   if (!(error instanceof BrokerlessError)) return false;
   return error.code === "BROKERLESS_CORRUPT" || error.code === "BROKERLESS_GAP";

@@ -13,7 +13,7 @@ import type { Freeing } from "./saved/dead-letter-compactor.ts";
 /** Dependencies of `DispatchDriver`. */
 export interface DispatchDriverOptions {
   readonly journal: Journal;
-  /** The lives of its stream. */
+  /** The epochs of its stream. */
   readonly epochs: SenderEpochs;
   /** Whether the journal ends with the socket. */
   readonly isTransient: boolean;
@@ -24,23 +24,23 @@ export interface DispatchDriverOptions {
   readonly formerCodec: Pick<FormerCodec, "takes" | "checked">;
   /** Longest message (bytes). */
   readonly messageBytesMax: number;
-  /** Stored batches that are kept in memory for sending (bytes). */
+  /** Limit on stored batches kept in memory for sending (bytes). */
   readonly cacheBytesMax: number;
   readonly heartbeatMs: number;
-  /** How this sender is called; null: it has no name. */
+  /** Name of this sender; null if it has none. */
   readonly name: string | null;
-  /** The way of messages into the journal. */
+  /** The path of messages into the journal. */
   readonly outbound: Pick<
     DurableOutbound,
     "flush" | "delivered" | "read" | "saveIds" | "waitsForReceipts"
   >;
   readonly freeing: Freeing;
-  /** There may be messages to be dropped where there were none; null: none are ever. */
+  /** There may be messages that can be dropped, after there were none; null: messages are never dropped. */
   readonly onDroppable: (() => void) | null;
   readonly onSettled: (outcome: Outcome, range: SeqRange) => void;
   /** A session began or ended. */
   readonly onPeer: (type: "peer" | "peerLost", peer: Peer, peers: number) => void;
-  /** What a receiver knew of these was of another history of the stream. */
+  /** A receiver's state for these ranges belonged to another history of the stream. */
   readonly onDiverged: (ranges: readonly SeqRange[]) => void;
   readonly onProblem: (error: BrokerlessError) => void;
 }

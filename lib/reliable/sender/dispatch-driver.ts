@@ -14,7 +14,7 @@ import { SenderHandshake } from "./sender-handshake.ts";
 import type { SenderSession } from "./sender-session.ts";
 import type { SenderSessions } from "./sender-sessions.ts";
 
-/** What a receiver says and must outlive this process, as acknowledgements do: what it begins, and what it gives back. */
+/** Reports of receivers that must survive this process, as acknowledgements do: messages begun or given back. */
 const SAVED_SOON: ReadonlySet<DispatcherEvent["type"]> = new Set([
   "begun",
   "nacked",
@@ -22,7 +22,7 @@ const SAVED_SOON: ReadonlySet<DispatcherEvent["type"]> = new Set([
   "released",
 ]);
 /**
- * A sender's sessions: takes what receivers say to the dispatcher.
+ * The sessions of a sender: passes the reports of receivers to the dispatcher.
  *
  * @see docs/decisions/0040-link-protocol.md
  */
@@ -53,7 +53,7 @@ export class DispatchDriver {
     return this.#steps.dispatcher;
   }
 
-  /** What is stored, on its way to the dispatcher. */
+  /** The stored messages that are fed to the dispatcher. */
   get backlog(): Backlog {
     return this.#steps.backlog;
   }
@@ -72,18 +72,18 @@ export class DispatchDriver {
     return this.#sessions.liveCount;
   }
 
-  /** Gives up the oldest messages that nobody works on. */
+  /** Drops the oldest messages that no receiver works on. */
   drop(count: number): void {
     this.#steps.step({ type: "drop", count });
   }
 
-  /** Forgets dead letters. */
+  /** Removes dead letters. */
   purge(ranges: readonly SeqRange[]): void {
     this.#steps.step({ type: "purged", ranges });
     this.stateStore.settled(0);
   }
 
-  /** A connection of our making is up: we speak first. */
+  /** A connection initiated by this end is up: this end sends first. */
   onConnect(peer: LinkPeer): void {
     if (this.#steps.isClosed) return;
     this.#sessions.offer(peer);
@@ -129,24 +129,27 @@ export class DispatchDriver {
     peer.close();
   }
 
-  /** Somebody is gone: who, is seen by speaking to each. */
+  /** Some peer is gone: a send to each shows which one. */
   onSuspect(): void {
     for (const link of this.#sessions) this.#sessions.tell(link);
   }
 
-  /** Hears nothing more, and hands out nothing more; what is not settled stays in the journal. @see DispatchSteps.close */
+  /**
+   * Accepts no more reports, and dispatches nothing more; unsettled messages stay in the journal. @see
+   * DispatchSteps.close
+   */
   close(): void {
     if (!this.#steps.isClosed) this.#steps.close();
   }
 
   /**
-   * Says good-bye, and before it what is saved by now, so that receivers need not remember it for a sender that may
-   * never come back.
+   * Sends `bye`, and before it what is saved by now, so that receivers need not remember it for a sender that may never
+   * come back.
    *
    * @see docs/decisions/0056-what-is-said-at-the-end.md
    */
   leave(): void {
-    // In memory alone: with the journal of this socket ends its stream, and receivers need not remember it.
+    // A stream in memory ends with the journal of this socket, so receivers need not remember it.
     const word = this.#options.isTransient ? WORD_STREAM_ENDS : 0;
     for (const link of this.#sessions) {
       const { peer, session } = link;
@@ -155,7 +158,7 @@ export class DispatchDriver {
     }
   }
 
-  /** Stops as a process does that is killed: without a word, and without saving. */
+  /** Stops like a killed process: sends nothing, and saves nothing. */
   abandon(): void {
     this.#steps.abandon();
   }
@@ -174,7 +177,7 @@ export class DispatchDriver {
         return;
       case "bye":
         this.#steps.end(link, "left");
-        // It hears nothing from us any more, so nothing else would show that it can be forgotten.
+        // It reads nothing from this end any more, so nothing else would show that it can be forgotten.
         link.peer.close();
         return;
       case "ack":
@@ -188,7 +191,7 @@ export class DispatchDriver {
     const event = dispatcherEvent(link.id, message);
     if (event !== null) {
       this.#steps.step(event);
-      // What was given back, and how long it rests, must outlive this process as acknowledgements do.
+      // Messages given back, and their back-off, must survive this process as acknowledgements do.
       if (SAVED_SOON.has(event.type)) this.stateStore.settled(0);
     } else
       this.#handshake.refuse(link.peer, link.session, `a receiver does not say ${message.type}`);

@@ -18,27 +18,27 @@ import type { SenderSession } from "./sender-session.ts";
 import { SenderSessions } from "./sender-sessions.ts";
 import { Transmitter } from "./transmitter.ts";
 
-/** What is true of the journal whether receivers are there or not. */
+/** Events about the journal itself, which apply even without sessions. */
 const OF_JOURNAL: ReadonlySet<DispatcherEvent["type"]> = new Set([
   "purged",
   "copying",
   "notCopied",
   "copied",
 ]);
-/** Words of one receiver of which it wants to hear that they are saved (count). */
+/** Limit on `go` messages to one receiver that wait for a save (count). */
 const GOING_MAX = 64;
 
 /**
- * Tells the dispatcher what has happened, and carries out what it decides then: what is sent, told, saved and read back.
+ * Passes events to the dispatcher, and carries out the resulting actions: sends, reports, saves, and reads back.
  *
- * All effects of the sending side of delivery are here, or in what is made here: time, peers, and the journal.
+ * All effects of the sending side of delivery are here, or in the objects created here: time, peers, and the journal.
  *
  * @see docs/decisions/0041-dispatcher.md
  */
 export class DispatchSteps {
   readonly dispatcher: Dispatcher;
   readonly sessions: SenderSessions;
-  /** What is stored, on its way to the dispatcher. */
+  /** The stored messages that are fed to the dispatcher. */
   readonly backlog: Backlog;
   readonly stateStore: SenderStateStore;
   readonly #options: DispatchDriverOptions;
@@ -46,11 +46,11 @@ export class DispatchSteps {
   readonly #alarm: Alarm;
   readonly #clock: AttentiveClock;
   readonly #letterLimit: LetterLimit;
-  /** Who was handed out messages in this step. */
+  /** Sessions to which this step dispatched messages. */
   readonly #served = new Set<SenderSession>();
-  /** Receivers are neither heard nor told anything any more. */
+  /** No more messages from or to receivers. */
   #closed = false;
-  /** Nothing at all happens any more. */
+  /** No more steps at all. */
   #ended = false;
 
   constructor(options: DispatchDriverOptions) {
@@ -81,7 +81,7 @@ export class DispatchSteps {
       freshFirst: () => dispatcher.freshFirst,
       unsentFirst: () => (progress.isFailing ? Number.POSITIVE_INFINITY : sessions.unsentFirst),
       feed: (batch) => {
-        // First: nothing is dropped for what a batch was taken for.
+        // First, so that nothing is dropped because of an estimate of this batch's size.
         outbound.read(batch, batch.bytes);
         this.step({ type: "fed", ...batch });
       },
@@ -128,8 +128,8 @@ export class DispatchSteps {
   }
 
   /**
-   * Hands out nothing more. What is under way in the journal itself goes on: moves of dead letters, and the last save.
-   * `abandon` ends these too.
+   * Dispatches nothing more. Work in progress in the journal itself continues: moves of dead letters, and the last
+   * save. `abandon` ends these too.
    */
   close(): void {
     this.#closed = true;
@@ -138,7 +138,7 @@ export class DispatchSteps {
     this.backlog.close();
   }
 
-  /** Stops as a process does that is killed: without saving. */
+  /** Stops like a killed process: without saving. */
   abandon(): void {
     this.close();
     this.#ended = true;
@@ -146,17 +146,17 @@ export class DispatchSteps {
     this.stateStore.close();
   }
 
-  /** The session is over. */
+  /** The session has ended. */
   end(link: SenderSession, how: "lost" | "left"): void {
     if (!this.sessions.remove(link)) return;
     this.step({ type: how, link: link.id });
   }
 
-  /** Tells the dispatcher what has happened, and does what it wants. */
+  /** Passes an event to the dispatcher, and carries out its actions. */
   step(event: DispatcherEvent): void {
     if (this.#ended || (this.#closed && !OF_JOURNAL.has(event.type))) return;
     const { savesBeforeSending, forgotten } = this.dispatcher;
-    // Who is relieved goes on within what the turn has left: thousands may be at once.
+    // Relieved sessions share the rest of the current turn: thousands may be relieved at once.
     if (event.type !== "relieved") this.#transmitter.refresh();
     const actions = this.dispatcher.step(event, this.#clock.nowMs());
     let isSettled = false;
@@ -165,12 +165,13 @@ export class DispatchSteps {
       this.#act(action, savesBeforeSending);
     }
     if (this.#closed) return;
-    // Who may hold messages has changed: a restart has to wait for the right ones, on an idle queue too.
+    // The set of receivers that may hold messages has changed: a restart has to wait for the right ones, even when the
+    // queue is idle.
     if (this.dispatcher.forgotten > forgotten) this.stateStore.settled(0);
     if (isSettled) this.backlog.settled(this.dispatcher.floor);
     else if (event.type !== "fed" && actions.length > 0) this.backlog.fill();
     this.#alarm.set(this.dispatcher.deadlineMs);
-    // Fed, given back, or at the end of a lease or a grace.
+    // The event may have made messages droppable: fed, given back, or at the end of a lease or a grace.
     if (event.type !== "drop") this.#options.onDroppable?.();
     if (this.#served.size === 0) return;
     const served = [...this.#served];
@@ -179,8 +180,8 @@ export class DispatchSteps {
   }
 
   /**
-   * Who gives back what has not left yet has credit again, while that still waits in memory: so nobody is handed out
-   * more as long as much waits for its connection.
+   * Updates whether a session is congested. A receiver that gives back messages not yet sent to it gets credit again,
+   * while they still wait in memory: so no more are dispatched to it while messages wait for its connection.
    */
   noteCongestion(link: SenderSession): void {
     if (!this.sessions.has(link)) return;
@@ -191,13 +192,13 @@ export class DispatchSteps {
     this.step({ type: link.isCongested ? "congested" : "relieved", link: link.id });
   }
 
-  /** It is saved that a session is there. */
+  /** It is saved that the session exists. */
   #resume(link: SenderSession): void {
     this.#transmitter.resume(link);
     this.backlog.fill();
   }
 
-  /** Delivery goes on behind what is missing in the journal, which is told. */
+  /** Reports messages that are missing in the journal; delivery continues behind them. */
   #miss(link: number | null, { seqFirst, seqLast, error }: MissingEntries): void {
     if (this.#closed) return;
     const { settledCount } = this.dispatcher;
@@ -206,7 +207,7 @@ export class DispatchSteps {
     if (this.dispatcher.settledCount > settledCount) this.#options.onProblem(error);
   }
 
-  /** The hand-outs that may kill both sides are counted before they can. */
+  /** A dispatch that may end both processes is saved, and so counted, before it is sent. */
   #saveFirst(link: SenderSession): void {
     link.isKnown = false;
     link.handOuts += 1;
@@ -234,7 +235,7 @@ export class DispatchSteps {
         this.#served.add(link);
         return;
       case "go":
-        // A receiver waits for one before it says another.
+        // A receiver waits for one `go` before it asks for another.
         if (link.going.length < GOING_MAX) link.going.push(action.ranges.slice(0, RANGES_MAX));
         this.stateStore.settled(0);
         queueMicrotask(() => void this.stateStore.hurry());

@@ -5,22 +5,22 @@ import { codecNameOf, codecNumberOf } from "../outbound/codec-numbers.ts";
 
 /** Dependencies of {@link FormerCodec}. */
 export interface FormerCodecOptions {
-  /** The name of the sender's codec. */
+  /** Name of the sender's codec. */
   readonly codec: string;
-  /** The newest message that a sender before this one has left; what is behind it is not looked at. */
+  /** The newest message left by an earlier sender; messages behind it are not checked. */
   readonly seqBefore: number;
   readonly isSettled: (seq: number) => boolean;
-  /** It is known that the first message that is not settled may be handed out, or it could not be read. */
+  /** The first unsettled message was found to be of this codec, or could not be read. */
   readonly onChecked: () => void;
-  /** Messages are of another codec: neither they nor what is behind them is handed out. */
+  /** Messages are of another codec: neither they nor any messages behind them are dispatched. */
   readonly onRefused: (error: () => BrokerlessError, seqFirst: number) => void;
 }
 
 /**
- * Keeps back what a sender before this one has left in another codec: every receiver would reject it, and so a wrong
- * deployment would make dead letters of a whole backlog.
+ * Holds back messages that an earlier sender has left in another codec: every receiver would reject them, so a wrong
+ * deployment would turn a whole backlog into dead letters.
  *
- * The batches are looked at as they are read to be handed out, so that nothing is read for it.
+ * Batches are checked when they are read to be dispatched, so the check causes no reads.
  *
  * @see docs/decisions/0058-unheard-errors-and-codecs.md
  */
@@ -34,7 +34,7 @@ export class FormerCodec {
     this.#number = codecNumberOf(options.codec);
   }
 
-  /** Whether a batch that was read may be handed out. */
+  /** Whether a batch that was read may be dispatched. */
   takes(batch: Batch): boolean {
     if (batch.seqFirst <= this.#options.seqBefore && !this.#reads(batch.codec)) {
       const seq = this.#unsettledOf(batch);
@@ -47,14 +47,14 @@ export class FormerCodec {
     return true;
   }
 
-  /** Nothing more is read: also where that is a failure, there is nothing to wait for. */
+  /** No more reads are due. Even if that is because of a failure, there is nothing more to wait for. */
   checked(): void {
     if (this.#isChecked) return;
     this.#isChecked = true;
     this.#options.onChecked();
   }
 
-  /** Bytes of no particular format are what raw() takes. */
+  /** raw() accepts bytes of any unlisted format. */
   #reads(codec: number): boolean {
     return codec === this.#number || (codec === CODEC_BYTES && this.#options.codec === "raw");
   }

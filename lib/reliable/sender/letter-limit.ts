@@ -3,7 +3,7 @@ import { DEAD_RANGES_MAX } from "../../delivery/dispatch/dead-letter-index.ts";
 import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
 import { BrokerlessError } from "../../errors.ts";
 
-/** A state that lasts is told again after so long (milliseconds). */
+/** A lasting state is reported again after this time (milliseconds). */
 const FULL_TELL_MS = 1_000;
 
 /** Dependencies of {@link LetterLimit}. */
@@ -14,17 +14,20 @@ export interface LetterLimitOptions {
   readonly onProblem: (error: BrokerlessError) => void;
 }
 
-/** Tells that there is no room among the dead letters: now and then, since it is so for every one that would be one. */
+/**
+ * Reports that the limit of dead letters is reached; at intervals only, since it applies to every further message that
+ * would become one.
+ */
 export class LetterLimit {
   readonly #options: LetterLimitOptions;
-  /** Not told again before this time (ms). */
+  /** Earliest time of the next report (ms). */
   #tellMs = 0;
 
   constructor(options: LetterLimitOptions) {
     this.#options = options;
   }
 
-  /** @param seq a message that would be a dead letter now */
+  /** @param seq a message that would become a dead letter now */
   tell(seq: number): void {
     const { clock, dispatcher, rules, onProblem } = this.#options;
     const nowMs = clock.nowMs();

@@ -46,21 +46,21 @@ export interface ReliableSenderOptions {
   readonly freeing?: Freeing | undefined;
 }
 
-/** A journal's backlog where nothing is said (bytes). */
+/** Default limit of the backlog in a journal (bytes). */
 const JOURNAL_BYTES_MAX = 2 ** 40;
 
 /**
- * A sender with an ack layer: its journal, the way into it, and the sessions with receivers.
+ * A sender with an ack layer: its journal, the path into it, and the sessions with receivers.
  *
- * There is always a journal: without one given, messages are in a `MemoryJournal` bounded by the queue.
+ * There is always a journal: if none is given, messages are in a `MemoryJournal` bounded by the queue.
  *
  * @see docs/decisions/0040-link-protocol.md
  */
 export class ReliableSender<T> {
   readonly deadLetters: DeadLetters<T>;
-  /** The sessions with receivers: what the network has to say goes there. */
+  /** The sessions with receivers; gets all events of the network. */
   readonly links: DispatchDriver;
-  /** The lives of the stream, of which this is the newest. */
+  /** The epochs of the stream; this process is the newest. */
   readonly epochs: SenderEpochs;
   readonly #options: ReliableSenderOptions;
   readonly #dispatcher: Dispatcher;
@@ -166,12 +166,12 @@ export class ReliableSender<T> {
     }
   }
 
-  /** The level of a `send` that names none. */
+  /** The level of a `send` without `confirm`. */
   get confirm(): ConfirmLevel {
     return this.#options.rules.confirm ?? (this.#isOwn ? "queued" : "stored");
   }
 
-  /** What is from `seq` on is of another codec. Where nothing is before it, no receiver is heard either. */
+  /** The messages from `seq` on are of another codec. If there is nothing before them, the sessions are closed too. */
   #refuse(error: () => BrokerlessError, seq: number): void {
     this.#out.refuse(error);
     if (this.#dispatcher.floor + 1 >= seq) this.links.close();
@@ -200,7 +200,7 @@ export class ReliableSender<T> {
     return { stream: this.#stream, seqFirst: first, seqLast: last, ids, ...whyDead(value) };
   }
 
-  /** The sender's ways into the network. */
+  /** Opens the sender's endpoints. */
   open(options: ChannelOptions): Endpoints {
     return openLinkEndpoints(this.links, options, (hub) => {
       this.#closing ??= this.#end(hub);
@@ -220,21 +220,23 @@ export class ReliableSender<T> {
     return this.#out.stats();
   }
 
-  /** With a journal: all is stored. In memory alone: all is processed. */
+  /**
+   * With a journal: waits until all is stored, or settled for a level above `stored`. In memory: until all is settled.
+   */
   async drain(options: WaitOptions | undefined): Promise<void> {
     const level = this.confirm;
     await this.#out.drain(this.#isOwn || level === "processed" || level === "delivered", options);
     await this.links.stateStore.save();
   }
 
-  /** Ends what waits. The endpoints' `close` does the rest. */
+  /** Ends the waiting calls. The rest is done by the endpoints' `close`. */
   close(): void {
     this.#out.close();
   }
 
   async #end(hub: LinkHub): Promise<void> {
     this.#out.close();
-    // Nothing is handed out any more while what is under way in the journal ends.
+    // Nothing more is dispatched while work in progress in the journal ends.
     this.links.close();
     const saved = this.links.stateStore.end();
     await this.#patience(saved);
@@ -243,7 +245,7 @@ export class ReliableSender<T> {
     this.links.abandon();
   }
 
-  /** A disk that takes long does not keep receivers from hearing good-bye. */
+  /** Limits the wait, so that a slow disk does not keep the `bye` from receivers. */
   #patience(saved: Promise<void>): Promise<void> {
     return new Promise((resolve) => {
       const cancel = this.#clock.after(this.#options.common.lingerMs, resolve);

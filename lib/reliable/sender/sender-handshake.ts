@@ -22,8 +22,8 @@ export interface SenderHandshakeOptions {
 }
 
 /**
- * How sessions with receivers begin, and why they do not: a hello, a welcome, a claim; one session for each receiver,
- * whoever else says that it is the same.
+ * The start of sessions with receivers, and the reasons for refusing one: a hello, a welcome, a claim; one session for
+ * each receiver, even if another peer uses the same receiver id.
  *
  * @see docs/decisions/0040-link-protocol.md
  */
@@ -40,7 +40,7 @@ export class SenderHandshake {
     this.#refusals = options.refusals;
   }
 
-  /** A receiver wants a session, or a sign of life in the one that it has. */
+  /** A receiver asks for a session, or for a sign of life in its existing one. */
   hello(peer: LinkPeer, { session, text }: LinkMessage): void {
     const before = this.#sessions.of(peer);
     const isKnown = before?.session === session;
@@ -48,14 +48,14 @@ export class SenderHandshake {
     if (!this.#refusals.allows(peer)) return;
     const hello = this.#sessions.check(peer, text);
     if (typeof hello === "string") this.refuse(peer, session, hello);
-    // In an open session a hello asks for a heartbeat.
+    // In an open session, a hello asks for a heartbeat.
     else if (isKnown) this.#sessions.welcome(before);
     else this.#admit(peer, session, hello);
   }
 
   /**
-   * A peer that begins a session on a connection has ended the one before, whether it is given another or not. Under
-   * another receiver id nobody comes back for what the former holds, so there is no grace.
+   * A peer that begins a session on a connection has ended the previous one, whether it gets another or not. If its
+   * receiver id is different, no receiver will claim the messages of the previous session, so there is no grace.
    */
   #replace(before: SenderSession, text: string): void {
     const hello = parseHello(text);
@@ -63,7 +63,7 @@ export class SenderHandshake {
     this.#steps.end(before, isSame ? "lost" : "left");
   }
 
-  /** A receiver gets a session, unless another of its name is there. */
+  /** Gives a receiver a session, unless another process has one under the same receiver id. */
   #admit(peer: LinkPeer, session: number, hello: Hello): void {
     const rival = this.#sessions.rivalOf(hello);
     if (rival === null) {
@@ -88,13 +88,13 @@ export class SenderHandshake {
     peer.forget();
   }
 
-  /** A receiver says what it holds and what it has done: its session begins. */
+  /** A receiver reports the messages it holds and has done: its session begins. */
   claim(link: SenderSession, message: LinkMessage): void {
     if (link.isLive) {
       this.#sessions.answered(link);
       return;
     }
-    // Another one of its name may have been quicker.
+    // Another process with its receiver id may have been faster.
     const rival = this.#sessions.rivalOf(link);
     if (rival === null) {
       this.#join(link, message);
@@ -112,7 +112,7 @@ export class SenderHandshake {
     this.#sessions.activate(link);
     const { id, receiver, incarnation, prefetch, prefetchBytesMax } = link;
     const [held, done] = [ranges.slice(0, word), ranges.slice(word)];
-    // The connection may still have to take what sessions before this one were handed out.
+    // The connection may still be full of messages dispatched in earlier sessions.
     link.isCongested = link.peer.isFull;
     if (link.isCongested) link.peer.onRoom(() => this.#steps.noteCongestion(link));
     const who = {
@@ -126,7 +126,10 @@ export class SenderHandshake {
     this.#options.onPeer("peer", peerOf(link), this.#sessions.liveCount);
   }
 
-  /** What nobody has written nobody can have: the receiver is of another history, or lies. It gets nothing for it. */
+  /**
+   * Reports a claim of messages that were never written: the receiver is of another history of the stream, or lies. The
+   * claim has no effect on them.
+   */
   #checkHead({ receiver, peer }: SenderSession, ranges: readonly SeqRange[]): void {
     const head = this.#options.journal.seqNext - 1;
     const beyond = ranges.find(({ last }) => last > head);
@@ -135,14 +138,14 @@ export class SenderHandshake {
     this.#options.onProblem(new BrokerlessError("BROKERLESS_DIVERGED", message));
   }
 
-  /** A receiver refuses us. */
+  /** A receiver refuses this end. */
   refused(peer: LinkPeer, message: LinkMessage): void {
     const link = this.#sessions.of(peer);
     if (link !== undefined && link.session === message.session) this.#steps.end(link, "lost");
     this.#refusals.refused(peer, message);
   }
 
-  /** Says why, on both sides, and ends the session. */
+  /** Reports the reason on both sides, and ends the session. */
   refuse(peer: LinkPeer, session: number, text: string): void {
     const link = this.#sessions.of(peer);
     if (link !== undefined) this.#steps.end(link, "lost");

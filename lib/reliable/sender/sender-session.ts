@@ -4,61 +4,61 @@ import { OutgoingRanges } from "../../delivery/range/outgoing-ranges.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
 import type { LinkPeer } from "../../transport/link-peer.ts";
 
-/** One session with one receiver, as the sender keeps it. */
+/** The sender's state of one session with one receiver. */
 export interface SenderSession {
   readonly id: number;
   readonly peer: LinkPeer;
-  /** The number that the receiver gave it. */
+  /** The session number chosen by the receiver. */
   readonly session: number;
   readonly receiver: string;
-  /** Which process of that name it is; empty where it does not say. */
+  /** Identifies the process among those with this receiver id; empty if the receiver does not report one. */
   readonly incarnation: string;
   readonly prefetch: number;
   readonly prefetchBytesMax: number;
-  /** Between welcome and claim it gets nothing. */
+  /** False between welcome and claim: the receiver gets no messages yet. */
   isLive: boolean;
   /**
-   * Whether it is saved what it may hold: before, it gets none, since a restart would not wait for it, and give
-   * them to another, or not count that they were handed out.
+   * Whether the messages it may hold are saved. Until then it gets none: a restart would not wait for it, and would
+   * give them to another receiver, or would not count their dispatch.
    */
   isKnown: boolean;
-  /** Hand-outs that have to be saved first; what is saved covers those that there were when it began (count). */
+  /** Dispatches that have to be saved before they are sent (count). A save covers those before its start. */
   handOuts: number;
-  /** Guarded ranges that the receiver may begin as soon as it is saved that it does. */
+  /** Guarded ranges that the receiver may begin as soon as their begin is saved. */
   readonly going: (readonly SeqRange[])[];
   /** Ranges to be sent, in order. */
   readonly outgoing: OutgoingRanges;
-  /** The dispatcher knows that what it was handed out waits, and hands out nothing more. */
+  /** The dispatcher was notified that messages wait for the connection, and dispatches no more. */
   isCongested: boolean;
   /** A batch is being read back from the journal. */
   isLoading: boolean;
-  /** As much was sent as one turn of the event loop is for: the next one goes on. */
+  /** The limit of sends for one turn of the event loop was reached; the next turn continues. */
   isPausing: boolean;
-  /** Acks taken into account (count). */
+  /** Acks applied (count). */
   acks: number;
-  /** Of these, what survives a restart of ours (count). */
+  /** Applied acks that are saved, and so survive a restart of this sender (count). */
   acksDurable: number;
-  /** What of that the receiver has been told (count). */
+  /** Saved acks that were reported to the receiver (count). */
   acksTold: number;
-  /** When anything was heard of the receiver last (ms). */
+  /** When the last message of the receiver arrived (ms). */
   heardMs: number;
 }
 
-/** The receiver, for those who look at the sender. */
+/** The receiver as shown to the application of the sender. */
 export function peerOf({ peer, receiver }: SenderSession): Peer {
   return { address: peer.address, id: receiver, name: peer.name };
 }
 
-/** Messages that a receiver may have, whatever it asks for (count): as many as a `Pull` can ask for. */
+/** Limit on the messages in flight to one receiver, whatever prefetch it asks for (count): the maximum of a `Pull`. */
 const PREFETCH_MAX = 1_000_000;
-/** Bytes that every receiver may have, however little memory its sender has for batches (bytes). */
+/** Credit in bytes that every receiver may get, however little memory its sender has for batches (bytes). */
 const CREDIT_BYTES_LEAST = 2 ** 20;
 
-/** @returns a session that was just asked for; its credit is what the receiver asks for, and the sender can bear */
+/** @returns a new session; its credit is what the receiver asks for, within the limits of the sender */
 export function newSenderSession(
   id: number,
   from: {
-    /** Batches that the sender keeps in memory (bytes). */
+    /** Limit on batches that the sender keeps in memory (bytes). */
     readonly cacheBytesMax: number;
     readonly peer: LinkPeer;
     readonly session: number;

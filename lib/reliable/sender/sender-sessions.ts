@@ -23,13 +23,13 @@ export interface SenderSessionsOptions {
   readonly codec: string;
   /** Longest message (bytes). */
   readonly messageBytesMax: number;
-  /** Stored batches that are kept in memory for sending (bytes): bounds what one receiver may have. */
+  /** Limit on stored batches kept in memory for sending (bytes): also limits the credit of one receiver. */
   readonly cacheBytesMax: number;
   readonly heartbeatMs: number;
-  /** How this sender is called; null: it has no name. */
+  /** Name of this sender; null if it has none. */
   readonly name: string | null;
   readonly journal: Pick<Journal, "stream">;
-  /** The lives of its stream. */
+  /** The epochs of its stream. */
   readonly epochs: Pick<SenderEpochs, "all">;
   /** Whether the journal ends with the socket. */
   readonly isTransient: boolean;
@@ -37,22 +37,22 @@ export interface SenderSessionsOptions {
   readonly progress: Readonly<SavedProgress>;
   /** A session began or ended. */
   readonly onPeer: (type: "peer" | "peerLost", peer: Peer, peers: number) => void;
-  /** It is saved that a session is there. */
+  /** It is saved that a session exists. */
   readonly onKnown: (link: SenderSession) => void;
-  /** Whether a receiver holds messages: then their leases decide how long it may be silent. */
+  /** Whether a receiver holds messages: then their leases limit how long it may be silent. */
   readonly holds: (link: SenderSession) => boolean;
-  /** A session that holds messages is silent: it is to get no more before it speaks. */
+  /** A session that holds messages is silent: it gets no more until it sends something. */
   readonly onSilent: (link: SenderSession) => void;
-  /** A session that holds nothing was silent for too long. */
+  /** A session that holds no messages was silent for too long. */
   readonly onDead: (link: SenderSession) => void;
 }
 
-/** The sessions of a sender: who is there, under which number, and what each has been told. */
+/** The sessions of a sender, by number and by connection, with what was reported to each. */
 export class SenderSessions implements Iterable<SenderSession> {
   readonly #options: SenderSessionsOptions;
   readonly #links = new Map<number, SenderSession>();
   readonly #byPeer = new Map<LinkPeer, SenderSession>();
-  /** Receivers that say they are one that is there. */
+  /** Peers that use the receiver id of a session that exists already. */
   readonly #probes: Probes<SenderSession, LinkPeer>;
   #made = 0;
   #liveCount = 0;
@@ -72,12 +72,12 @@ export class SenderSessions implements Iterable<SenderSession> {
     return this.#liveCount;
   }
 
-  /** Who may get messages. */
+  /** The receivers that may get messages. */
   list(): Peer[] {
     return [...this.#links.values()].filter(({ isLive }) => isLive).map(peerOf);
   }
 
-  /** The lowest seq that waits to be sent to any of them; infinite where there is none. */
+  /** The lowest seq that waits to be sent to any receiver; infinite if there is none. */
   get unsentFirst(): number {
     let seq = Number.POSITIVE_INFINITY;
     for (const { outgoing } of this.#links.values()) {
@@ -95,7 +95,7 @@ export class SenderSessions implements Iterable<SenderSession> {
     return this.#byPeer.get(peer);
   }
 
-  /** Something was heard of the receiver. */
+  /** The receiver has sent something. */
   heard(link: SenderSession): void {
     link.heardMs = this.#options.clock.nowMs();
   }
@@ -108,7 +108,7 @@ export class SenderSessions implements Iterable<SenderSession> {
     return this.#links.values();
   }
 
-  /** A receiver wants a session. @returns what it said, or in words why it gets none */
+  /** Checks the hello of a receiver. @returns the hello, or as text why the receiver gets no session */
   check(peer: LinkPeer, text: string): Hello | string {
     const hello = parseHello(text);
     if (typeof hello === "string") return `hello: ${hello}`;
@@ -116,7 +116,7 @@ export class SenderSessions implements Iterable<SenderSession> {
     return mismatch(this.#options, hello) ?? hello;
   }
 
-  /** The session of another process that says it is the same receiver; null where there is none. */
+  /** The session of another process with the same receiver id; null if there is none. */
   rivalOf({
     receiver,
     incarnation,
@@ -128,12 +128,12 @@ export class SenderSessions implements Iterable<SenderSession> {
     return null;
   }
 
-  /** Asks the receiver of a session whether it is there. @param decide told that */
+  /** Asks the receiver of a session for a sign of life. @param decide called with the result */
   probe(link: SenderSession, challenger: LinkPeer, decide: (isThere: boolean) => void): void {
     this.#probes.add(link, challenger, decide);
   }
 
-  /** The receiver of a session has answered that it is there. */
+  /** The receiver of a session has answered a probe. */
   answered(link: SenderSession): void {
     this.#probes.answered(link);
   }
@@ -143,7 +143,7 @@ export class SenderSessions implements Iterable<SenderSession> {
     this.#probes.withdraw(peer);
   }
 
-  /** Opens a session, which gets messages when it has said what it holds. */
+  /** Opens a session, which gets messages after its claim. */
   open(peer: LinkPeer, session: number, hello: Hello): void {
     const id = ++this.#made;
     const { cacheBytesMax, clock } = this.#options;
@@ -154,19 +154,19 @@ export class SenderSessions implements Iterable<SenderSession> {
     this.welcome(link);
   }
 
-  /** Says that the session is accepted. */
+  /** Accepts the session. */
   welcome({ peer, session }: SenderSession): void {
     this.say(peer, { type: "welcome", session, text: this.#welcome() });
   }
 
-  /** A connection of our making is up: we speak first. */
+  /** A connection initiated by this end is up: this end sends first. */
   offer(peer: LinkPeer): void {
     this.say(peer, { type: "offer", session: 0, text: this.#welcome() });
   }
 
   /**
-   * The session may get messages from now on. A receiver has one session with us: an older one ended, though
-   * we may not have noticed.
+   * The session may get messages from now on. A receiver has one session with this sender: an older one has ended, even
+   * if that was not noticed.
    */
   activate(link: SenderSession): void {
     for (const other of [...this.#links.values()]) {
@@ -177,7 +177,7 @@ export class SenderSessions implements Iterable<SenderSession> {
     this.#liveCount += 1;
   }
 
-  /** @returns whether it was there */
+  /** @returns whether the session was there */
   remove(link: SenderSession): boolean {
     if (!this.#links.delete(link.id)) return false;
     this.#byPeer.delete(link.peer);
@@ -191,9 +191,9 @@ export class SenderSessions implements Iterable<SenderSession> {
   }
 
   /**
-   * What is about to be saved: acks that were taken into account, and who is there.
+   * Takes a snapshot of what is about to be saved: the acks applied, and the sessions that exist.
    *
-   * @returns marks it as saved, and tells of it
+   * @returns marks the snapshot as saved, and reports it to the receivers
    */
   snapshotForSave(): () => void {
     const live = [...this.#links.values()].filter(({ isLive }) => isLive);
@@ -215,16 +215,16 @@ export class SenderSessions implements Iterable<SenderSession> {
     };
   }
 
-  /** It is saved that guarded messages are begun. */
+  /** The begin of guarded messages is saved. */
   #letGo(link: SenderSession, ranges: readonly SeqRange[]): void {
     if (!this.#links.has(link.id)) return;
     const { peer, session } = link;
     this.say(peer, { type: "go", session, ranges });
   }
 
-  /** A heartbeat, with what the receiver need not remember any more. */
+  /** Sends a heartbeat, with the seqs and acks that the receiver need not remember any more. */
   tell(link: SenderSession): void {
-    // What a restart could forget must not be forgotten by the receiver: only the saved floor is told.
+    // Only the saved floor is reported: a receiver must not forget what a restart of this sender could forget.
     const { floor } = this.#options.progress;
     link.acksTold = link.acksDurable;
     this.say(link.peer, {
@@ -239,14 +239,14 @@ export class SenderSessions implements Iterable<SenderSession> {
     peer.send([encodeLinkMessage(message)]);
   }
 
-  /** No more heartbeats; and nothing more is let go, since what is saved at the end says that nothing is begun. */
+  /** Ends the heartbeats. No `go` is sent any more either, since the last save says that nothing was begun. */
   stop(): void {
     this.#heartbeat.stop();
     this.#probes.stop();
     for (const { going } of this.#links.values()) going.length = 0;
   }
 
-  /** What we say of ourselves, as JSON. */
+  /** The contents of a welcome, as JSON. */
   #welcome(): string {
     const { journal, epochs, rules, codec, heartbeatMs, name, isTransient, progress } =
       this.#options;
@@ -263,7 +263,7 @@ export class SenderSessions implements Iterable<SenderSession> {
     });
   }
 
-  /** Signs of life; who was silent is no longer waited for, or gets no more. */
+  /** Sends signs of life; silent sessions are ended, or get no more messages. */
   #beat(): void {
     const { heartbeatMs, clock } = this.#options;
     const silentSinceMs = clock.nowMs() - silenceMs(heartbeatMs);
@@ -274,10 +274,10 @@ export class SenderSessions implements Iterable<SenderSession> {
   }
 
   /**
-   * A receiver is silent. One that computes says nothing either, so as long as its connection is there, what it
-   * holds is its own until the leases end.
+   * A receiver is silent. A busy receiver sends nothing either, so while its connection is up, it keeps its messages
+   * until their leases end.
    *
-   * @returns whether the session goes on
+   * @returns whether the session continues
    */
   #toleratesSilence(link: SenderSession): boolean {
     const { holds, onSilent, onDead } = this.#options;

@@ -13,61 +13,66 @@ import type { SenderSession } from "./sender-session.ts";
 export interface TransmitterOptions {
   readonly backlog: Pick<Backlog, "find" | "look" | "lend">;
   readonly clock: Pick<Clock, "after">;
-  /** Whether receivers are asked to say that they hold what they got. */
+  /** Whether receivers are asked to confirm that they hold messages. */
   readonly wantsReceipts: () => boolean;
-  /** Whether receivers are asked to say soon what they begin. */
+  /** Whether receivers are asked to report soon which messages they begin. */
   readonly isWatching: () => boolean;
-  /** The parts of a range to which a session still has the right; none where it is over. */
+  /** The parts of a range still leased to a session; none if it has ended. */
   readonly held: (link: SenderSession, range: SeqRange) => readonly SeqRange[];
-  /** A piece of a batch is larger (bytes each) than the average of the batch, which the credit was counted by. */
+  /** A part of a batch has a larger mean message size (bytes) than the whole batch, by which the credit was counted. */
   readonly weigh: (link: SenderSession, range: SeqRange, bytesEach: number) => void;
-  /** What had to wait was sent, or waits for the connection now. */
+  /** Ranges that had to wait were sent, or wait for the connection now. */
   readonly onResumed: (link: SenderSession) => void;
-  /** What has to be sent is not in the journal any more, or damaged there. */
+  /** Messages to be sent are missing in the journal, or damaged. */
   readonly onMissing: (link: SenderSession, missing: MissingEntries) => void;
-  /** What has to be sent cannot be read back. */
+  /** Messages to be sent cannot be read back. */
   readonly onFailed: (link: SenderSession, error: unknown) => void;
 }
 
-/** Pieces that are sent in one turn of the event loop, whoever gets them, before others have theirs (count). */
+/** Limit on parts of batches sent in one turn of the event loop, to all receivers together (count). */
 export const SENDS_PER_TURN = 512;
-/** Of a range whose batch has to be read back, it is looked at so much a time what of it is still due (count). */
+/**
+ * If the batch of a range has to be read back, this many of its seqs at a time are checked for still being due (count).
+ */
 const LOOK_COUNT = 4_096;
 
 /**
- * Sends each receiver what is due to it, in order; what is not in memory is read back first.
+ * Sends each receiver the ranges due to it, in order; batches not in memory are read back first.
  *
- * A piece costs a frame, whatever is in it, and who gives back every second message is sent thousands. So what is sent
- * in one go is bounded, and of what had to wait each piece is looked at once, when its turn comes.
+ * Each part costs a frame, whatever its size, and a receiver that gives back every second message is sent thousands of
+ * parts. So the number sent at once is bounded, and ranges that had to wait are checked once, when their turn comes.
  *
  * @see docs/decisions/0051-what-a-link-keeps.md
  */
 export class Transmitter {
   readonly #options: TransmitterOptions;
-  /** Where the last piece of a batch ended: small pieces of a large one must not read it from its start each time. */
+  /**
+   * Where the last part cut from a batch ended, so that small parts of a large batch do not each scan it from its
+   * start.
+   */
   readonly #ends = new WeakMap<Batch, EntryEnd>();
-  /** Pieces that may be sent before a turn of the event loop (count). */
+  /** Parts that may be sent before the next turn of the event loop (count). */
   #left = SENDS_PER_TURN;
-  /** Who waits for a turn. */
+  /** Sessions that wait for the next turn. */
   #pausing = new Set<SenderSession>();
 
   constructor(options: TransmitterOptions) {
     this.#options = options;
   }
 
-  /** The event loop has turned, or the next of several peers is served, each of which is bounded by itself. */
+  /** A new turn of the event loop has begun, or the next of several peers is served, each with its own limit. */
   refresh(): void {
     this.#left = SENDS_PER_TURN;
   }
 
-  /** A range is due to a receiver, behind what was before. */
+  /** A range is due to a receiver, behind earlier ones. */
   add(link: SenderSession, range: Outgoing): void {
     link.outgoing.push(range);
-    // Behind others it waits for what they wait for.
+    // Behind other ranges, it waits for the same reason as they do.
     if (link.outgoing.size === 1) this.#run(link, false);
   }
 
-  /** Sends what had to wait. Leases may have ended meanwhile, or what was to be sent is settled by an earlier ack. */
+  /** Sends ranges that had to wait. Meanwhile their leases may have ended, or an earlier ack may have settled them. */
   resume(link: SenderSession): void {
     this.#run(link, true);
     this.#options.onResumed(link);
@@ -81,7 +86,7 @@ export class Transmitter {
     }
   }
 
-  /** Sends what is due of the next range and in the same batch, as far as one turn goes. */
+  /** Sends the due parts of the next range within one batch, up to the limit of the turn. */
   #sendNext(link: SenderSession, hasWaited: boolean): void {
     const { outgoing } = link;
     const { first, last, attempt, guarded } = outgoing.next!;
@@ -103,7 +108,7 @@ export class Transmitter {
       outgoing.passBefore(part.last + 1);
       this.#send(link, batch, { first: part.first, last: part.last, attempt, guarded });
     }
-    // Where something was sent, the next range may be another one.
+    // After a send, the next range may be another one.
     if (due.at(-1)?.last !== end) outgoing.passBefore(end + 1);
   }
 
@@ -113,7 +118,7 @@ export class Transmitter {
     if (this.#pausing.size === 1) this.#options.clock.after(0, () => this.#goOn());
   }
 
-  /** The event loop has turned: who waits gets an even share. */
+  /** A new turn of the event loop has begun: the waiting sessions share it evenly. */
   #goOn(): void {
     const pausing = this.#pausing;
     this.#pausing = new Set();
@@ -165,7 +170,7 @@ export class Transmitter {
   }
 }
 
-/** Ranges in order, where one follows the other as one. Pure. */
+/** Merges adjacent ranges of an ordered list. Pure. */
 function joined(ranges: readonly SeqRange[]): readonly SeqRange[] {
   if (ranges.length < 2) return ranges;
   const joined: SeqRange[] = [];
