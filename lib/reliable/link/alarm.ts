@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
 
-/** One timer for whatever is due next. */
+/** One timer for the next of several deadlines. */
 export class Alarm {
   readonly #clock: Clock;
   readonly #ring: () => void;
@@ -12,7 +12,7 @@ export class Alarm {
     this.#ring = ring;
   }
 
-  /** Rings at `dueMs`, unless it rings earlier: then whoever hears it sets it anew. Infinite: not at all. */
+  /** Rings at `dueMs`, unless it rings earlier; then the callee has to set it again. Infinite: not at all. */
   set(dueMs: number): void {
     if (dueMs >= this.#atMs) return;
     this.#cancel?.();
@@ -24,7 +24,7 @@ export class Alarm {
     });
   }
 
-  /** Does not ring any more. */
+  /** Cancels the timer. */
   stop(): void {
     this.#cancel?.();
   }

@@ -1,13 +1,13 @@
 import type { Clock } from "../../clock.ts";
 import type { LinkPeer } from "../../transport/link-peer.ts";
 
-/** Answers that a connection gets at once, and then per second (count). */
+/** Answers that a connection may cause at once, and then per second (count). */
 const BURST = 32;
 const PER_SECOND = 10;
 
 /**
- * What a peer makes us do and say by one message that costs it nothing, for each connection: sessions that are
- * opened, refusals, new tries. Beyond so many, the message counts for nothing: a peer that means it comes again.
+ * Limits for each connection what a peer can cause by a message that costs it nothing: opened sessions, refusals, new
+ * attempts. Beyond the limit a message is ignored: a well-behaved peer sends it again.
  */
 export class AnswerLimit {
   readonly #clock: Clock;

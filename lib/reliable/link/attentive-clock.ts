@@ -2,17 +2,17 @@ import type { Clock } from "../../clock.ts";
 
 const LOOK_MS_MIN = 20;
 const LOOK_MS_MAX = 1_000;
-/** A lease is so many looks long, so that most of it is left after a time that was missed (count). */
+/** Checks in the length of a lease, so that most of the lease is left after a missed time (count). */
 const LOOKS_PER_LEASE = 8;
-/** Looks in one period beyond which a process did not look, but was busy (count). */
+/** A check at least this many periods after the last one means that the process was busy in between (count). */
 const LATE_LOOKS = 2;
 
 /**
- * The time in which this process could hear its peers: it stands still while the process computes, or is
- * stopped. What peers said meanwhile waits to be read, so their silence, and the end of their leases, is judged by
- * this time.
+ * The time during which this process could read from its peers: it stands still while the process computes, or is
+ * stopped. Messages that peers sent meanwhile wait to be read, so their silence, and the end of their leases, is
+ * measured in this time.
  *
- * Invariant: it never goes back, and never goes faster than the clock that it is made of.
+ * Invariant: it never goes back, and never runs faster than the underlying clock.
  *
  * @see docs/decisions/0049-leases-while-the-connection-lives.md
  */
@@ -23,7 +23,7 @@ export class AttentiveClock implements Clock {
   #missedMs = 0;
   #cancel: () => void;
 
-  /** @param everyMs how often it looks whether the process is busy (milliseconds) */
+  /** @param everyMs period of the checks whether the process is busy (milliseconds) */
   constructor(clock: Clock, everyMs: number) {
     this.#clock = clock;
     this.#everyMs = everyMs;
@@ -49,7 +49,7 @@ export class AttentiveClock implements Clock {
     return this.#clock.after(delayMs, call);
   }
 
-  /** Looks no more. */
+  /** Ends the checks. */
   stop(): void {
     this.#cancel();
   }
@@ -61,7 +61,7 @@ export class AttentiveClock implements Clock {
   };
 }
 
-/** How often a side whose peers have leases of `leaseMs` looks whether it is busy (milliseconds). Pure. */
+/** Period of the busy checks for a side whose peers have leases of `leaseMs` (milliseconds). Pure. */
 export function lookMs(leaseMs: number): number {
   return Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, leaseMs / LOOKS_PER_LEASE));
 }

@@ -1,9 +1,11 @@
 import type { Clock } from "../../clock.ts";
 
-/** A peer that was silent for so many of its heartbeats is gone, where nothing is held of it or by it (count). */
+/**
+ * A peer that was silent for this many of its heartbeats is gone, if neither side holds messages of the other (count).
+ */
 const HEARTBEATS_MISSED_MAX = 3;
 
-/** How long a peer may be silent that beats so often (milliseconds); infinite for one that does not beat. Pure. */
+/** Longest silence of a peer with this heartbeat (milliseconds); infinite for one that sends none. Pure. */
 export function silenceMs(heartbeatMs: number): number {
   return heartbeatMs === 0 ? Number.POSITIVE_INFINITY : heartbeatMs * HEARTBEATS_MISSED_MAX;
 }
@@ -11,16 +13,16 @@ export function silenceMs(heartbeatMs: number): number {
 /** Dependencies of {@link Heartbeat}. */
 export interface HeartbeatOptions {
   readonly clock: Clock;
-  /** From one beat to the next, asked after each (milliseconds); infinite: there are none. */
+  /** Time to the next beat, asked after each (milliseconds); infinite: there are none. */
   readonly everyMs: () => number;
-  /** Says to all peers that this end is there, and looks which of them were silent for too long. */
+  /** Sends a sign of life to all peers, and checks which of them were silent for too long. */
   readonly beat: () => void;
 }
 
-/** The beat of one end of its links: each end shows the other that it is there, though it has nothing to say. */
+/** The heartbeat of one end of its links: a sign of life to the other ends, even without messages to send. */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
-  /** From the last beat to the next (milliseconds). */
+  /** Time between the last beat and the next (milliseconds). */
   #waitMs = 0;
   #cancel: (() => void) | null = null;
   #stopped = false;
@@ -31,8 +33,8 @@ export class Heartbeat {
   }
 
   /**
-   * A peer has come that has to hear of this end within `ms`. The next beat is put off only where a shorter time
-   * begins, so that no number of peers that come puts off what others hear.
+   * A new peer needs a heartbeat within `ms`. The next beat is rescheduled only for a shorter period, so that no number
+   * of new peers delays the beats for others.
    */
   within(ms: number): void {
     if (this.#stopped || ms >= this.#waitMs) return;
@@ -40,7 +42,7 @@ export class Heartbeat {
     this.#wait();
   }
 
-  /** Beats no more. */
+  /** Ends the heartbeat. */
   stop(): void {
     this.#stopped = true;
     this.#cancel?.();
@@ -52,7 +54,7 @@ export class Heartbeat {
     if (this.#waitMs === Number.POSITIVE_INFINITY) return;
     this.#cancel = clock.after(this.#waitMs, () => {
       this.#options.beat();
-      // A peer that is found to be gone may be a reason to stop.
+      // A peer found to be gone may cause `stop`.
       if (!this.#stopped) this.#wait();
     });
   }

@@ -3,19 +3,19 @@ import type { Endpoints } from "../../core/typed-socket.ts";
 import type { ChannelOptions } from "../../transport/channel.ts";
 import { LINK_PARTS_MAX, LinkHub, type LinkHubListener } from "../../transport/link-hub.ts";
 
-/** The sessions of one end: what the network has to say goes there. */
+/** The sessions of one end; gets the events of the network. */
 export interface LinkDriver
   extends Pick<LinkHubListener, "onConnect" | "onMessage" | "onGone" | "onSuspect"> {
-  /** Sessions that messages may go over (count). */
+  /** Sessions over which messages may be sent (count). */
   readonly peers: number;
   list(): readonly Peer[];
 }
 
-/** Frames that ZeroMQ may hold for a peer (count): our credit bounds what is in them. */
+/** Frames that ZeroMQ may queue for a peer (count); their contents are bounded by the credit. */
 const PEER_FRAMES = 1_000;
 
 /**
- * The ways of a reliable socket into the network, the same for both ends.
+ * Opens the endpoints of a reliable socket, the same for both ends.
  *
  * @param close ends the sessions, and then the hub
  */

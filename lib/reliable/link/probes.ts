@@ -1,25 +1,28 @@
 import type { Clock } from "../../clock.ts";
 
-/** A peer that has what another asks for must show within so long that it is there (milliseconds). */
+/** A peer that has what another asks for must answer within this time (milliseconds). */
 export const PROBE_MS = 2_000;
 
-/** The question is put again after so long without an answer (milliseconds). */
+/** The question is repeated after this time without an answer (milliseconds). */
 const ASK_MS = 500;
-/** A holder that has answered is there for so long: challengers do not make it answer without end (milliseconds). */
+/**
+ * After an answer, a holder counts as present for this time, so that challengers cannot cause endless answers
+ * (milliseconds).
+ */
 const FRESH_MS = 500;
 
 interface Probe<C> {
   readonly sinceMs: number;
   cancel: () => void;
-  /** Who waits, in the order of coming; each is told once. */
+  /** The waiting challengers, in order of arrival; each is called once. */
   readonly waiting: Map<C, (isThere: boolean) => void>;
 }
 
 /**
- * Holders of something of which there is one, and those that ask for it meanwhile: each waits until its holder has
- * answered, has gone, or has been silent for {@link PROBE_MS}.
+ * Decides about things that only one peer can have, such as a receiver id: challengers that ask for one in use wait
+ * until its holder has answered, has gone, or has been silent for {@link PROBE_MS}.
  *
- * Who comes second is never believed: a holder that is there keeps what it has.
+ * A challenger is never believed: a holder that answers keeps what it has.
  */
 export class Probes<H extends object, C> {
   readonly #clock: Clock;
@@ -28,8 +31,8 @@ export class Probes<H extends object, C> {
   readonly #probes = new Map<H, Probe<C>>();
 
   /**
-   * @param clock stands still while this process could not have heard an answer
-   * @param ask puts the question to a holder, whether it is there
+   * @param clock stands still while this process could not have read an answer
+   * @param ask asks a holder for a sign of life
    */
   constructor(clock: Clock, ask: (holder: H) => void) {
     this.#clock = clock;
@@ -37,10 +40,10 @@ export class Probes<H extends object, C> {
   }
 
   /**
-   * Lets a challenger wait for the holder, which is asked for a sign of life. One that waits already only waits for
-   * something else from now on.
+   * Lets a challenger wait for the holder, which is asked for a sign of life. A challenger that is already waiting
+   * changes to this wait.
    *
-   * @param decide told whether the holder is there
+   * @param decide called with whether the holder is there
    */
   add(holder: H, challenger: C, decide: (isThere: boolean) => void): void {
     this.withdraw(challenger);
@@ -67,12 +70,12 @@ export class Probes<H extends object, C> {
     this.#end(holder, true);
   }
 
-  /** A holder has let go. */
+  /** A holder has given up what it had. */
   gone(holder: H): void {
     this.#end(holder, false);
   }
 
-  /** A challenger is gone, or wants something else. */
+  /** A challenger is gone, or asks for something else. */
   withdraw(challenger: C): void {
     for (const [holder, { cancel, waiting }] of this.#probes) {
       if (!waiting.delete(challenger) || waiting.size > 0) continue;
@@ -81,7 +84,7 @@ export class Probes<H extends object, C> {
     }
   }
 
-  /** Tells nobody anything any more. */
+  /** Ends all probes without a result. */
   stop(): void {
     for (const { cancel } of this.#probes.values()) cancel();
     this.#probes.clear();

@@ -16,13 +16,13 @@ const COPY =
 /** Dependencies of {@link Refusals}. */
 export interface RefusalsOptions {
   readonly clock: Clock;
-  /** What peers are to this end. */
+  /** The role of the peers of this end. */
   readonly peers: "sender" | "receiver";
   readonly say: (peer: LinkPeer, message: LinkMessageInput) => void;
   readonly onProblem: (error: BrokerlessError) => void;
 }
 
-/** The messages of a link that end a session, or refuse one, and what each end tells of them. */
+/** The messages of a link that end a session, or refuse one, and the errors that each end reports. */
 export class Refusals {
   readonly #options: RefusalsOptions;
   readonly #answers: AnswerLimit;
@@ -37,28 +37,28 @@ export class Refusals {
     return this.#answers.allows(peer);
   }
 
-  /** Refuses what a peer says, and tells of it on both sides. */
+  /** Refuses a peer's message, and reports that on both sides. */
   refuse(peer: LinkPeer, session: number, text: string): void {
     if (this.allows(peer)) this.#options.say(peer, { type: "refuse", session, text });
     const message = `refused a peer (${peerLabel(peer)}): ${text}`;
     this.#options.onProblem(new BrokerlessError("BROKERLESS_PROTOCOL", message));
   }
 
-  /** Tells a peer that the session of its message is over. */
+  /** Tells a peer that the session of its message does not exist. */
   noSession(peer: LinkPeer, session: number): void {
     if (!this.allows(peer)) return;
     const text = "no such session: it has ended, or never was";
     this.#options.say(peer, { type: "refuse", session: session || 1, text });
   }
 
-  /** Refuses a peer that asks for what another has. */
+  /** Refuses a peer that asks for something another peer has. */
   refuseRival(peer: LinkPeer, session: number, text: string): void {
     const { peers, say, onProblem } = this.#options;
     say(peer, { type: "refuse", session, word: REFUSED.rival, text });
     onProblem(rivalError(peers, `refused a peer: ${text}`));
   }
 
-  /** A peer refuses us. @returns whether it is since another has what we ask for */
+  /** A peer refuses this end. @returns whether the reason is that another peer has what this end asks for */
   refused(peer: LinkPeer, { text, word }: LinkMessage): boolean {
     const { peers, onProblem } = this.#options;
     const message = `refused by a peer (${peerLabel(peer)}): ${peerText(text)}`;
@@ -72,10 +72,10 @@ export class Refusals {
 }
 
 /**
- * Reads the first frame of a message. Pure.
+ * Decodes the first frame of a message. Pure.
  *
- * @param partsMax frames that this end takes (count)
- * @returns the message, or what is wrong with it
+ * @param partsMax limit on the frames of a message (count)
+ * @returns the message, or as text what is wrong with it
  */
 export function readLinkMessage(parts: readonly Buffer[], partsMax: number): LinkMessage | string {
   const isFew = parts.length >= 1 && parts.length <= partsMax;
@@ -86,9 +86,9 @@ export function readLinkMessage(parts: readonly Buffer[], partsMax: number): Lin
 }
 
 /**
- * What both sides are told where a peer speaks as this end does: it has the same role, or is the socket itself. Pure.
+ * The error text for both sides if a peer has the same role as this end, or is the socket itself. Pure.
  *
- * @param both what each of them is
+ * @param both the role of both ends
  */
 export function sameRole(both: "sender" | "receiver"): string {
   const [own, wanted] =
@@ -99,9 +99,9 @@ export function sameRole(both: "sender" | "receiver"): string {
 }
 
 /**
- * What both sides are told when two of something of which there is one are there at the same time. Pure.
+ * The error for both sides if two peers exist where there can be only one. Pure.
  *
- * @param kind of which there are two
+ * @param kind role of the two
  * @param text names both
  */
 function rivalError(kind: "sender" | "receiver", text: string): BrokerlessError {
