@@ -6,15 +6,18 @@ import type { ReceiverStream } from "./receiver-stream.ts";
 
 /** Dependencies of {@link BatchIntake}. */
 export interface BatchIntakeOptions {
-  /** What this receiver grants its senders. */
+  /** The credit that this receiver grants its senders. */
   readonly hello: Pick<Hello, "prefetch" | "prefetchBytesMax">;
-  /** Bytes that may wait here of one stream. */
+  /** Limit on waiting messages of one stream (bytes). */
   readonly waitingBytesMax: number;
-  /** Headers that are decoded in one turn of the event loop, unless they are of one message (count). */
+  /** Limit on headers decoded in one turn of the event loop, except for a single message (count). */
   readonly headersMax: number;
 }
 
-/** Batches on their way into the windows: whole, of the session's stream, and no more than was granted. */
+/**
+ * Checks received batches and puts them into the windows: they must be complete, of the session's stream, and within
+ * the credit.
+ */
 export class BatchIntake {
   readonly #options: BatchIntakeOptions;
   #frames = 0;
@@ -24,21 +27,21 @@ export class BatchIntake {
     this.#options = options;
   }
 
-  /** Batches that were taken (count). */
+  /** Batches accepted (count). */
   get frames(): number {
     return this.#frames;
   }
 
-  /** Of these (bytes). */
+  /** Their size (bytes). */
   get bytes(): number {
     return this.#bytes;
   }
 
   /**
-   * Gives the window of a stream what its sender has sent.
+   * Puts a received batch into the window of its stream.
    *
    * @param message the header, of type `data`
-   * @returns the messages; or in words why none of them was taken
+   * @returns the batch; or as text why it was not accepted
    */
   take(stream: ReceiverStream, message: LinkMessage, bytes: Buffer): Batch | string {
     const fault = checkBatch(bytes);
@@ -64,7 +67,7 @@ export class BatchIntake {
     }
     const { window } = stream;
     const { prefetch, prefetchBytesMax } = this.#options.hello;
-    // Twice, since what we gave back and the sender has not heard of counts for us, not for it.
+    // Twice the prefetch, since the sender's count may differ by messages given back whose report it has not read yet.
     const room = prefetch * 2 + window.unsaidCount;
     if (window.waitingCount + window.inHandCount + batch.count > room) {
       return "more messages than the prefetch allows";

@@ -4,86 +4,90 @@ import type { ReceiverLink, ReceiverStream } from "./receiver-stream.ts";
 /** Dependencies of {@link Guard}. */
 export interface GuardOptions {
   readonly streams: () => Iterable<ReceiverStream>;
-  /** Says to the sender that messages are about to be begun; none: wants to hear that it has saved what was said before. */
+  /**
+   * Asks the sender to save that messages are about to begin; no ranges: asks for a `go` when it has saved earlier
+   * reports.
+   */
   readonly ask: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
-  /** Says what is done. @returns resolves when that is with the transport */
+  /** Sends the acks of processed messages. @returns resolves when the transport has them */
   readonly sayDone: (stream: ReceiverStream) => Promise<void>;
-  /** Messages may be handed out again. */
+  /** Messages may be delivered again. */
   readonly onFree: () => void;
 }
 
-/** A guarded message that its sender was asked for, and may have saved as begun. */
+/** A guarded message for whose begin its sender was asked, and that it may have saved as begun. */
 interface Asked {
   readonly stream: ReceiverStream;
   readonly seq: number;
-  /** The session over which it was asked; null: not over the one that there is. */
+  /** The session over which it was asked; null: not over the current one. */
   link: ReceiverLink | null;
-  /** Whether it is saved that it is begun. */
+  /** Whether its begin is saved. */
   isSaved: boolean;
 }
 
-/** What the sender has saved of what is begun may be no longer true: a guarded message was answered for, or is not next any more. */
+/** What the sender has saved as begun may be out of date: a guarded message was settled, or is no longer the next. */
 interface Leaving {
   readonly stream: ReceiverStream;
-  /** The session over which its sender is to hear of it; null: there is none. */
+  /** The session over which the report goes to its sender; null: there is none. */
   link: ReceiverLink | null;
-  /** Whether the answer is with the transport. */
+  /** Whether the transport has the report. */
   isSaid: boolean;
-  /** Whether the sender was asked to say when it has saved the answer. */
+  /** Whether the sender was asked for a `go` when it has saved the report. */
   isAsked: boolean;
 }
 
 /**
- * Lets a guarded message be begun alone: when nothing else is in the application's hands, and its sender has saved
- * that it is begun. From the question on, until the sender has saved the answer, nothing else is handed out. So when
- * this process dies meanwhile, no other message is suspected of it, and when another kills it afterwards, neither is
- * this one.
+ * Lets a guarded message begin alone: when no other message is in flight at the application, and its sender has saved
+ * that it begins. From the question until the sender has saved the outcome, no other message is delivered. So if this
+ * process dies in between, no other message is suspected, and if another message kills it afterwards, this one is not
+ * suspected.
  *
- * A `go` does not say what it answers, so a sender is asked one thing at a time.
+ * A `go` does not identify its question, so a sender is asked one question at a time.
  *
- * Costs nothing for each message where none is guarded.
+ * Costs nothing for each message if none is guarded.
  *
  * @see docs/decisions/0048-an-attempt-begins-when-a-handler-begins.md
  */
 export class Guard {
   readonly #options: GuardOptions;
-  /** The guarded message that is in the application's hands. */
+  /** The guarded message in flight at the application. */
   #alone: { readonly stream: ReceiverStream; readonly seq: number } | null = null;
   #asked: Asked | null = null;
   #leaving: Leaving | null = null;
-  /** Somebody waits until nothing is in the application's hands. */
+  /** A guarded message waits until no message is in flight at the application. */
   #isDraining = false;
 
   constructor(options: GuardOptions) {
     this.#options = options;
   }
 
-  /** Whether nothing of a stream may be handed out. */
+  /** Whether no message of a stream may be delivered. */
   isClosed(stream: ReceiverStream): boolean {
     if (this.#alone !== null) return true;
     this.#forgetGone();
     const asked = this.#asked;
     if (asked !== null) {
       if (asked.stream.window.guardedNext === asked.seq) return stream !== asked.stream;
-      // Another is next there: should that one kill, this one must not count as begun.
+      // Another message is the next of that stream: if it kills this process, the former must not count as begun.
       this.#asked = null;
       this.#leaving = { stream: asked.stream, link: null, isSaid: true, isAsked: false };
     }
     const leaving = this.#leaving;
     if (leaving === null) return false;
     const { link } = leaving.stream;
-    // What a lost session did not say is claimed by the next.
+    // Settlements that a lost session did not report are claimed in the next one.
     if (link !== leaving.link) leaving.isAsked = false;
     leaving.link = link;
     if (!leaving.isSaid || link === null || link.acks === 0) return true;
-    // What is said of another guarded one says that what was said before it is known.
+    // The `go` for another guarded message also confirms the reports before it.
     if (leaving.stream.window.guardedNext !== 0) return stream !== leaving.stream;
     if (!leaving.isAsked) leaving.isAsked = this.#ask(leaving.stream, 0);
     return true;
   }
 
   /**
-   * The next message of a stream is guarded: whether it can be handed out now; else whether others can meanwhile.
+   * The next message of a stream is guarded: whether it can be delivered now; if not, whether messages of other streams
+   * can be meanwhile.
    */
   next(stream: ReceiverStream, seq: number): "now" | "others" | "nothing" {
     const { link } = stream;
@@ -102,14 +106,14 @@ export class Guard {
     return asked.isSaved ? "now" : "nothing";
   }
 
-  /** A guarded message was handed out. */
+  /** A guarded message was delivered. */
   enter(stream: ReceiverStream, seq: number): void {
     this.#alone = { stream, seq };
     this.#asked = null;
     this.#leaving = null;
   }
 
-  /** The sender has saved that messages are begun, and what was said before that. */
+  /** The sender has saved that messages begin, and all earlier reports. */
   go(stream: ReceiverStream, ranges: readonly SeqRange[]): void {
     const { asksFor } = stream;
     stream.asksFor = null;
@@ -121,7 +125,7 @@ export class Guard {
     this.#options.onFree();
   }
 
-  /** Messages are no longer this receiver's: should they come again, the question is another one. */
+  /** Leases have ended: if these messages come again, the sender has to be asked again. */
   lost(stream: ReceiverStream, ranges: readonly SeqRange[]): void {
     const asked = this.#asked;
     const isLost = ({ first, last }: SeqRange): boolean =>
@@ -133,7 +137,7 @@ export class Guard {
     this.answered();
   }
 
-  /** Messages are no longer in the application's hands, or a session has ended. */
+  /** Messages are no longer in flight at the application, or a session has ended. */
   answered(): void {
     const alone = this.#alone;
     const isWaiting = this.#asked !== null || this.#leaving !== null || this.#isDraining;
@@ -145,20 +149,20 @@ export class Guard {
     this.#options.onFree();
   }
 
-  /** A sender did not come back. */
+  /** A sender did not come back within the grace. */
   forget(stream: ReceiverStream): void {
     if (this.#asked?.stream === stream) this.#asked = null;
     if (this.#leaving?.stream === stream) this.#leaving = null;
     this.answered();
   }
 
-  /** Nobody waits any more for a sender that has ended its stream. */
+  /** Ends the wait for senders that are gone for good. */
   #forgetGone(): void {
     if (this.#asked !== null && isGone(this.#asked.stream)) this.#asked = null;
     if (this.#leaving !== null && isGone(this.#leaving.stream)) this.#leaving = null;
   }
 
-  /** @returns whether it was asked: not before the answer to the last question is there */
+  /** @returns whether it was asked: only when there is no unanswered question */
   #ask(stream: ReceiverStream, seq: number): boolean {
     if (stream.asksFor !== null) return false;
     stream.asksFor = seq;

@@ -13,9 +13,9 @@ import type { ReceiverStream } from "./receiver-stream.ts";
 import type { ReceiverStreams } from "./receiver-streams.ts";
 import { ALL, Rejections } from "./rejections.ts";
 
-/** What is said of a message that is to be tried again. */
+/** The report of a message that is to be tried again. */
 export interface Nack {
-  /** After so many ms, or `WORD_NONE`. */
+  /** Delay before the next attempt (ms), or `WORD_NONE`. */
   readonly word: number;
   /** The handler's error, encoded; or empty. */
   readonly text: string;
@@ -27,29 +27,29 @@ export interface InFlightMessagesOptions {
   readonly streams: ReceiverStreams;
   readonly memory: InboxStore | null;
   readonly prefetch: number;
-  /** Messages of the application's that are not yet looked at. */
+  /** Messages that are decoded and not delivered to the application. */
   readonly untouched: () => readonly {
     readonly stream: ReceiverStream;
     readonly range: SeqRange;
   }[];
   /** Messages wait for the application. */
   readonly onWaiting: () => void;
-  /** The sender has given, or will give, these to others. */
+  /** The sender has given, or will give, these messages to other receivers. */
   readonly onLost: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
   readonly onProblem: (error: BrokerlessError) => void;
 }
 
 /**
- * The application's side of the windows: gives it what is next, and tells the senders what it has in its hands and
- * what became of it.
+ * The application's side of the windows: gets the next messages for it, and reports to the senders which are in flight,
+ * and how they were settled.
  */
 export class InFlightMessages {
   readonly #options: InFlightMessagesOptions;
-  /** What is done, and how the senders hear of it. */
+  /** Processed messages, and their acks to the senders. */
   readonly acks: ReceiverAcks;
   readonly #rejections: Rejections;
   readonly #guard: Guard;
-  /** Streams that have something for the application, in the order of their turns. */
+  /** Streams with messages for the application, in round-robin order. */
   readonly #waiting = new Set<ReceiverStream>();
 
   constructor(options: InFlightMessagesOptions) {
@@ -66,7 +66,9 @@ export class InFlightMessages {
     });
   }
 
-  /** Whether a sender wants to hear soon what is begun: one of its receivers died, and it does not know of what. */
+  /**
+   * Whether a sender asks to be told soon which messages begin: one of its receivers died, and the cause is unknown.
+   */
   get isWatched(): boolean {
     for (const { isWatched, link } of this.#options.streams) {
       if (isWatched && link !== null) return true;
@@ -74,7 +76,7 @@ export class InFlightMessages {
     return false;
   }
 
-  /** The next messages for the application, of the streams round-robin; null when there are none. */
+  /** The next messages for the application, from the streams in turn; null if there are none. */
   next(
     countMax: number,
   ): { readonly stream: ReceiverStream; readonly item: WindowItem<Batch> } | null {
@@ -97,12 +99,12 @@ export class InFlightMessages {
     return null;
   }
 
-  /** Of a range that the application was given, it has in its hands what it has not answered for. */
+  /** Reports which messages of a delivered range are in flight: those not settled yet. */
   begun(stream: ReceiverStream, { first, last }: SeqRange): void {
     this.#sayBegun(stream, stream.window.heldOf(first, last));
   }
 
-  /** The application has finished with messages. */
+  /** The application has processed messages. */
   done(stream: ReceiverStream, first: number, last: number): void {
     stream.window.step({ type: "done", first, last });
     if (!stream.isEnded) this.acks.done(stream);
@@ -110,14 +112,14 @@ export class InFlightMessages {
     this.#guard.answered();
   }
 
-  /** The application gives messages back. */
+  /** The application gives messages back, to be tried again. */
   nack(stream: ReceiverStream, range: SeqRange, said: Nack): void {
     this.#giveBack(stream, range, { type: "nack", ...said });
     if (stream.window.waitingCount > 0) this.#waiting.add(stream);
     this.#guard.answered();
   }
 
-  /** The application never wants to see a message again. */
+  /** The application rejects a message. */
   reject(stream: ReceiverStream, seq: number, rejection: Rejection): void {
     const isHeld = stream.window.holds(seq);
     stream.window.step({ type: "rejected", first: seq, last: seq });
@@ -128,26 +130,26 @@ export class InFlightMessages {
     this.#rejections.say(stream, { first: seq, last: seq });
   }
 
-  /** The application gives back what it has not looked at. */
+  /** Gives undelivered messages back. */
   release(stream: ReceiverStream, range: SeqRange): void {
     this.#giveBack(stream, range, { type: "release" });
   }
 
-  /** The application needs longer. */
+  /** The application needs more time. */
   extend(stream: ReceiverStream, seq: number, ms: number): void {
     if (!stream.window.holds(seq)) return;
     const ranges = [{ first: seq, last: seq }];
     this.#options.sessions.tell(stream, { type: "extend", word: ms, ranges });
   }
 
-  /** A batch of this range has come into the window. */
+  /** A batch of this range was put into the window. */
   arrived(stream: ReceiverStream, range: SeqRange): void {
     this.#rejections.say(stream, range);
     this.acks.soon(stream);
     this.#wake(stream);
   }
 
-  /** The window was told something by the sender. */
+  /** A message of the sender was applied to the window. */
   heard(stream: ReceiverStream, event: WindowEvent<Batch>): void {
     if (event.type === "go") this.#guard.go(stream, event.ranges);
     if (event.type === "news") this.#rejections.forget(stream);
@@ -157,7 +159,7 @@ export class InFlightMessages {
     } else this.#wake(stream);
   }
 
-  /** A session has begun: says what the sender may not have heard in the one before. */
+  /** A session has begun: repeats reports that the sender may not have got in the previous one. */
   resume(stream: ReceiverStream): void {
     this.#rejections.say(stream, ALL);
     const untouched = this.#options.untouched().filter((one) => one.stream === stream);
@@ -167,12 +169,12 @@ export class InFlightMessages {
     this.changed();
   }
 
-  /** Something is no longer in the application's hands, or a session has begun or ended. */
+  /** Messages are no longer in flight at the application, or a session has begun or ended. */
   changed(): void {
     this.#guard.answered();
   }
 
-  /** The sender has given to others by now what we did not come back for. */
+  /** The grace has ended: the sender has given the messages held here to other receivers. */
   expired(stream: ReceiverStream): void {
     const ranges = [...stream.window.release(), ...stream.window.inHand()];
     stream.window.step({ type: "lost", ranges });
@@ -182,7 +184,7 @@ export class InFlightMessages {
     this.#options.onWaiting();
   }
 
-  /** Hands out nothing more, and says nothing more. */
+  /** Ends deliveries and reports. */
   stop(): void {
     this.acks.close();
     this.#waiting.clear();

@@ -19,14 +19,14 @@ export interface Effect {
   readonly seq: number;
   /** The window's epoch in which the message has its seq. */
   readonly epoch: number;
-  /** The delivery's: the key of the entry. */
+  /** The id of the delivery: the key of the entry. */
   readonly id: string;
   readonly effect: Uint8Array;
 }
 
-/** Of who the receiver is: before its 16 bytes. */
+/** Format version of the receiver id, in front of its 16 bytes. */
 const RECEIVER_VERSION = 2;
-/** What a full disk, or a full table, says: it may have room again. */
+/** Errors of a full disk or table, which are temporary. */
 const PASSING: ReadonlySet<ErrorCode> = new Set([
   "BROKERLESS_NO_SPACE",
   "BROKERLESS_FULL",
@@ -34,13 +34,13 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /**
- * A receiver's memory across restarts: what it has done of each stream, and who it is, as named values of a
- * journal. An effect that goes with an acknowledgement is an entry of that journal, stored with both or not at all.
+ * A receiver's state across restarts: the processed messages of each stream, and its receiver id, as named values of a
+ * journal. An effect that is stored with an acknowledgement is an entry of that journal: both or neither.
  *
- * It is bounded. A stream of which nothing was done is not remembered, and one that has ended is forgotten. At the
- * bound those are forgotten whose senders know all that was done, then those of senders in memory that have left
- * without a word, then those of which nothing was heard for a week; a stream that is new and finds no room even so
- * is refused, while those that are known go on.
+ * The state is bounded. A stream without processed messages is not stored, and one that has ended is removed. At the
+ * limit, streams are removed in this order: those whose senders have saved all acks, those of in-memory senders that
+ * have disappeared without a `bye`, and those not heard of for a week. If there is still no room, a new stream is
+ * refused, while the stored ones continue.
  *
  * @see docs/decisions/0053-bounded-inbox.md
  */
@@ -50,21 +50,23 @@ export class InboxStore {
   readonly #slots = new InboxSlots();
   #fault: BrokerlessError | null = null;
 
-  /** @throws BrokerlessError BROKERLESS_CORRUPT: what is there is unreadable, and forgetting it would repeat effects */
+  /**
+   * @throws BrokerlessError BROKERLESS_CORRUPT if the stored state is unreadable: forgetting it would repeat effects
+   */
   constructor(journal: Journal, timeMs: () => number) {
     this.#journal = journal;
     this.#timeMs = timeMs;
     this.#slots.restore(found(journal));
   }
 
-  /** Why nothing can be remembered any more; null where it can, or may be again. */
+  /** Why nothing can be stored any more; null if it can, or may be possible again. */
   get fault(): BrokerlessError | null {
     return this.#fault;
   }
 
   /**
-   * @returns who this receiver has been since the inbox was made (32 hex digits)
-   * @throws BrokerlessError BROKERLESS_VERSION: the inbox is of an earlier version
+   * @returns the id of this receiver since the inbox was created (32 hex digits)
+   * @throws BrokerlessError BROKERLESS_VERSION if the inbox is of an earlier version
    */
   receiver(random: () => string): string {
     const known = this.#journal.get(VALUE_RECEIVER);
@@ -78,14 +80,14 @@ export class InboxStore {
     }
     const made = random();
     const value = Buffer.concat([Buffer.of(RECEIVER_VERSION), Buffer.from(made, "hex")]);
-    // Nothing is claimed under this name before something is remembered, and that comes later.
+    // A failure is harmless: nothing is claimed under this id before state is stored, which happens later.
     void this.#journal.set({ [VALUE_RECEIVER]: value }).catch(() => {});
     return made;
   }
 
   /**
    * @param key the name of the stream's history
-   * @returns what was done of it; null where nothing is known of it
+   * @returns its stored state; null if there is none
    */
   recall(key: string): WindowState | null {
     const slot = this.#slots.of(key);
@@ -93,15 +95,16 @@ export class InboxStore {
     return bytes === null ? null : (decodeRemembered(bytes)?.state ?? null);
   }
 
-  /** Whether a stream can be accepted: what is done of it can be remembered. */
+  /** Whether a stream can be accepted, because its state can be stored. */
   hasRoomFor(key: string): boolean {
     return this.#slots.hasRoom || this.#slots.of(key) !== undefined;
   }
 
   /**
-   * Forgets the stream that can best be spared.
+   * Removes the most expendable stream.
    *
-   * @returns it, and whether it is known that nothing of it can be done twice now; null where there is none to spare
+   * @returns the stream, and whether it is certain that none of its messages will be processed twice; null if none is
+   *   expendable
    */
   forgetOne(
     isLive: (key: string) => boolean,
@@ -112,32 +115,35 @@ export class InboxStore {
     return { key: slot.key, isExact: slot.isFloor };
   }
 
-  /** In words, how much is remembered. */
+  /** The amount stored, as text. */
   get fullness(): string {
     const { size, bytes } = this.#slots;
     return `it remembers ${size} streams in ${bytes} bytes, of at most ${INBOX_STREAMS_MAX} in ${INBOX_BYTES_MAX}`;
   }
 
-  /** Remembers what is done. @returns resolves when it is stored at the journal's sync level */
+  /** Stores the processed messages. @returns resolves when that is stored at the journal's sync level */
   async remember(stream: ReceiverStream): Promise<void> {
     const values = this.#valuesOf(stream);
     if (values !== undefined) await this.#guard(this.#journal.set(values));
   }
 
-  /** Appends an effect and remembers what is done, `storing` included. @returns resolves when it is stored */
+  /**
+   * Appends an effect, and stores the processed messages, including those in `storing`. @returns resolves when it is
+   * stored
+   */
   async store(stream: ReceiverStream, { id, effect }: Effect): Promise<void> {
     const values = this.#valuesOf(stream);
     await this.#guard(this.#journal.append({ key: id, value: effect }, { values }));
   }
 
-  /** A stream will not be continued, or nothing needs to be known of it. */
+  /** Removes a stream that will not be continued, or whose state is not needed. */
   forget(key: string): void {
     const name = this.#slots.free(key);
-    // Where that fails it is remembered for longer than it must be.
+    // After a failure it is only kept for longer than needed.
     if (name !== null) void this.#guard(this.#set({ [name]: null })).catch(() => {});
   }
 
-  /** A session has ended, and the sender knows all that was done: that is all that has to be remembered. */
+  /** A session has ended. If the sender has saved all acks, only that has to be stored. */
   rest(stream: ReceiverStream): void {
     const slot = this.#slots.of(stream.key);
     if (slot === undefined || slot.isFloor || stream.window.doneSize > 0) return;
@@ -168,10 +174,10 @@ export class InboxStore {
   }
 
   /**
-   * What is done, and what will be when the effects on their way are stored: a journal stores in order, and nothing
-   * behind what fails, so this never says more than the entries before it.
+   * The messages that are processed now, plus those that will be when the effects being stored are. A journal stores in
+   * order, and nothing behind a failed write, so this never claims more than the entries before it.
    *
-   * @returns nothing where nothing has to be remembered
+   * @returns undefined if nothing has to be stored
    */
   #valuesOf({ key, window, storing, isEnded, welcome }: ReceiverStream): Values | undefined {
     if (isEnded) return undefined;
@@ -201,7 +207,7 @@ export class InboxStore {
   }
 }
 
-/** What an inbox remembers; the oldest first. */
+/** The states found in an inbox, oldest first. */
 function found(journal: Journal): { name: string; value: Uint8Array; of: Remembered }[] {
   const all: { name: string; value: Uint8Array; of: Remembered }[] = [];
   for (const name of InboxSlots.names()) {

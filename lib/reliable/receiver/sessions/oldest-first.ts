@@ -1,15 +1,15 @@
 /**
- * A set of which the first that was added is found at once.
+ * A set that finds the element added first in constant time.
  *
- * A plain set is walked from its beginning for that, where the places of all that were deleted lately still are.
+ * A plain set would be iterated from its start each time, over the places of all recently deleted elements.
  */
 export class OldestFirst<T> {
   readonly #all = new Set<T>();
-  /** What it has passed is deleted, but for `#first`. */
+  /** All elements it has passed are deleted, except `#first`. */
   #walk: Iterator<T> = this.#all.values();
   #first: T | null = null;
 
-  /** The first of those added and not deleted since; null: there is none. */
+  /** The first of the elements added and not deleted since; null if there is none. */
   get first(): T | null {
     if (this.#first === null && this.#all.size > 0) {
       let next = this.#walk.next();
@@ -22,7 +22,7 @@ export class OldestFirst<T> {
     return this.#first;
   }
 
-  /** Adds one behind all others, unless it is there. */
+  /** Adds an element behind all others, unless it is present. */
   add(value: T): void {
     this.#all.add(value);
   }

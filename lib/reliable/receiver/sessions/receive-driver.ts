@@ -20,22 +20,24 @@ import { ReceiverStreams, type ReceiverStreamsOptions } from "./receiver-streams
 export interface ReceiveDriverOptions
   extends ReceiverSessionsOptions,
     Omit<ReceiverStreamsOptions, "onExpired" | "hello"> {
-  /** Headers that are decoded in one turn of the event loop (count). Default: no limit. */
+  /** Limit on headers decoded in one turn of the event loop (count). Default: no limit. */
   readonly headersMax?: number;
   /** Messages wait for the application. */
   readonly onWaiting: () => void;
-  /** The sender has given, or will give, these to others. */
+  /** The sender has given, or will give, these messages to other receivers. */
   readonly onLost: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
-  /** What was known of these is of another history of the stream: they mean other messages now. */
+  /**
+   * The receiver's state for these ranges belonged to another history of the stream: the seqs mean other messages now.
+   */
   readonly onDiverged: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
   readonly onProblem: (error: BrokerlessError) => void;
 }
 
 /**
- * A receiver's sessions: takes what senders send to the window of their stream, and tells them what became
- * of it.
+ * The sessions of a receiver: puts messages from senders into the window of their stream, and reports to the senders
+ * how they were settled.
  *
- * All effects of the receiving side of delivery are here: time, peers, and the memory in the inbox.
+ * All effects of the receiving side of delivery are here: time, peers, and the state in the inbox.
  *
  * @see docs/decisions/0040-link-protocol.md
  */
@@ -87,12 +89,12 @@ export class ReceiveDriver {
     this.#handshake = new ReceiverHandshake({ ...options, sessions, streams, inFlight, refusals });
   }
 
-  /** The senders of the sessions that messages may come over. */
+  /** The senders of the open sessions. */
   list(): readonly Peer[] {
     return this.#sessions.list();
   }
 
-  /** Sessions that messages may come over (count). */
+  /** Open sessions (count). */
   get peers(): number {
     return this.#sessions.openCount;
   }
@@ -109,7 +111,7 @@ export class ReceiveDriver {
     return { frames, framesRefused, bytes, duplicates, waiting };
   }
 
-  /** A connection of our making is up: we speak first. */
+  /** A connection initiated by this end is up: this end sends first. */
   onConnect(peer: LinkPeer): void {
     this.#sessions.ask(peer);
   }
@@ -143,7 +145,7 @@ export class ReceiveDriver {
       return;
     }
     if (link === undefined || link.session !== message.session) {
-      // What was on its way when the session ended; only a sender that does not know it is told.
+      // A message that was in transit when the session ended; only a sender without a session is answered.
       if (link !== undefined) return;
       this.#refusals.noSession(peer, message.session);
       peer.forget();
@@ -166,19 +168,19 @@ export class ReceiveDriver {
     peer.close();
   }
 
-  /** Somebody is gone: who, is seen by speaking to each. */
+  /** Some peer is gone: a send to each shows which one. */
   onSuspect(): void {
     for (const stream of this.#streams) this.#sessions.tell(stream, { type: "extend" });
   }
 
-  /** Says what is done now. @returns resolves when that is with the transport */
+  /** Sends the acks of processed messages now. @returns resolves when the transport has them */
   async flush(): Promise<void> {
     await this.inFlight.acks.flush([...this.#streams]);
   }
 
   /**
-   * Gives back what waits, and says good-bye. What the application still has in its hands goes to others with that: it
-   * is this receiver's no more, and an effect of it is not stored.
+   * Gives waiting messages back, and sends `bye`. With that, the messages still in flight at the application go to
+   * other receivers: this receiver no longer holds them, and stores no effects of them.
    */
   close(): void {
     if (this.#closed) return;
@@ -191,7 +193,7 @@ export class ReceiveDriver {
     this.abandon();
   }
 
-  /** Stops as a process does that is killed: without a word. */
+  /** Stops like a killed process: sends nothing. */
   abandon(): void {
     this.#closed = true;
     this.#sessions.stop();

@@ -10,22 +10,22 @@ import type { ReceiverStreams } from "./receiver-streams.ts";
 export interface ReceiverAcksOptions {
   readonly sessions: ReceiverSessions;
   readonly streams: Pick<ReceiverStreams, "makeRoom" | "review">;
-  /** Where it is remembered what was done; null: in memory alone. */
+  /** Stores the processed messages; null: they are in memory only. */
   readonly memory: InboxStore | null;
   readonly prefetch: number;
   readonly onProblem: (error: BrokerlessError) => void;
-  /** A message is not in the application's hands any more: it is stored that it is done. */
+  /** A message is no longer in flight at the application: it is stored as processed. */
   readonly onDone: () => void;
 }
 
-/** Acks are said at once when so much of the prefetch is unsaid, else at the end of the turn (part of 1). */
+/** Acks are sent at once when they reach this part of the prefetch, otherwise at the end of the turn (part of 1). */
 const ACK_SHARE = 0.25;
-/** An effect waits so many times for room that others then take, before it is refused (count). */
+/** How often an effect waits for room that others then take, before it is refused (count). */
 const ROOM_TRIES = 64;
 
 /**
- * A receiver's acks: what is done is remembered first, where there is an inbox, and then said, once in a
- * session; what could not be said is claimed in the next.
+ * A receiver's acks. Processed messages are stored first, if there is an inbox, and then acknowledged, once in a
+ * session; acks that could not be sent are claimed in the next session.
  */
 export class ReceiverAcks {
   readonly #options: ReceiverAcksOptions;
@@ -36,7 +36,7 @@ export class ReceiverAcks {
     this.#options = options;
   }
 
-  /** Something may have to be said: at the end of the turn, or when it is much. */
+  /** Sends due acks: at the end of the turn, or at once if there are many. */
   soon(stream: ReceiverStream): void {
     const { window } = stream;
     const { memory, prefetch } = this.#options;
@@ -54,18 +54,18 @@ export class ReceiverAcks {
     });
   }
 
-  /** The application has finished with messages. */
+  /** The application has processed messages. */
   done(stream: ReceiverStream): void {
     stream.isRemembered = false;
     this.soon(stream);
   }
 
-  /** Whether effects can be stored with what is done. */
+  /** Whether effects can be stored with acks. */
   get hasInbox(): boolean {
     return this.#options.memory !== null;
   }
 
-  /** Whether an effect is on its way to the inbox. */
+  /** Whether an effect is being stored in the inbox. */
   get isStoring(): boolean {
     return this.#storing.size > 0;
   }
@@ -77,16 +77,16 @@ export class ReceiverAcks {
 
   /** Resolves when there may be room for an effect. */
   async room(): Promise<void> {
-    // Others that waited may have taken it; of an inbox that has failed it is said again and again.
+    // Other waiting effects may have taken the room; and for a failed inbox, `room` resolves although there is none.
     for (let tries = 0; this.isFull && tries < ROOM_TRIES; tries++) {
       await this.#options.memory!.room();
     }
   }
 
   /**
-   * The application has finished with a message, and its effect is stored with that, or neither. There is an inbox.
+   * The application has processed a message; its effect is stored with that, or neither is. Requires an inbox.
    *
-   * @throws BrokerlessError as the inbox's `append` does: then it has not finished
+   * @throws BrokerlessError as the inbox's `append` does: then the message is not processed
    */
   async doneWith(stream: ReceiverStream, effect: Effect): Promise<void> {
     const memory = this.#options.memory!;
@@ -101,7 +101,7 @@ export class ReceiverAcks {
         this.#options.onDone();
       },
       (error: unknown) => {
-        // Nothing behind it was stored either: whatever is remembered next does not say that it is done.
+        // Nothing behind it was stored either: the next stored state does not contain this message as processed.
         stream.storing.delete(seq);
         stream.isRemembered = false;
         throw error;
@@ -114,13 +114,15 @@ export class ReceiverAcks {
     });
   }
 
-  /** Says what is done now. @returns resolves when it is with the transport, and no effect is on its way */
+  /** Sends due acks now. @returns resolves when the transport has them, after the effects that were being stored */
   async flush(streams: readonly ReceiverStream[]): Promise<void> {
     await Promise.allSettled(this.#storing);
     await Promise.all(streams.map((stream) => this.now(stream)));
   }
 
-  /** @returns resolves when what is done at the call is remembered, and said as far as there is a session */
+  /**
+   * @returns resolves when the messages processed before the call are stored, and acknowledged if there is a session
+   */
   async now(stream: ReceiverStream): Promise<void> {
     if (this.#options.memory === null) return this.#say(stream);
     if (stream.isEnded) return;
@@ -131,7 +133,7 @@ export class ReceiverAcks {
     await stream.acking;
   }
 
-  /** What is claimed as done must be remembered first, where there is an inbox. */
+  /** Claims messages in a new session. If there is an inbox, messages claimed as processed are stored first. */
   async claim(link: ReceiverLink, stream: ReceiverStream): Promise<void> {
     const { memory, sessions } = this.#options;
     const { floor, epochs } = stream.welcome;
@@ -145,12 +147,12 @@ export class ReceiverAcks {
     this.soon(stream);
   }
 
-  /** Says nothing more. */
+  /** Ends all sending. */
   close(): void {
     this.#closed = true;
   }
 
-  /** What is remembered is said, and nothing else; what cannot be said is remembered nevertheless. */
+  /** Acknowledges only what is stored; messages that cannot be acknowledged now are stored nevertheless. */
   async #sayRemembered(stream: ReceiverStream): Promise<void> {
     while (!this.#closed) {
       const { link, window } = stream;
@@ -175,7 +177,7 @@ export class ReceiverAcks {
     this.#options.sessions.say(peer, { type: "ack", session, number: link.acks, ranges });
   }
 
-  /** @returns whether what was done at the call is remembered; where not, the session has ended */
+  /** @returns whether the messages processed before the call are stored; if not, the session has ended */
   async #remember(stream: ReceiverStream): Promise<boolean> {
     stream.isRemembered = true;
     try {
@@ -201,7 +203,7 @@ export class ReceiverAcks {
     }
   }
 
-  /** Nothing may be said of what is done. It is told once, until something can be remembered again. */
+  /** Nothing may be acknowledged. The error is reported once, until storing succeeds again. */
   #unremembered({ link }: ReceiverStream, error: BrokerlessError): void {
     const { sessions, onProblem } = this.#options;
     if (link === null || link.postponed === 0) onProblem(error);

@@ -21,16 +21,18 @@ export interface ReceiverHandshakeOptions {
   readonly refusals: Refusals;
   /** A session began. */
   readonly onPeer: (type: "peer", peer: Peer, peers: number) => void;
-  /** The sender has given, or will give, these to others. */
+  /** The sender has given, or will give, these messages to other receivers. */
   readonly onLost: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
-  /** What was known of these is of another history of the stream: they mean other messages now. */
+  /**
+   * The receiver's state for these ranges belonged to another history of the stream: the seqs mean other messages now.
+   */
   readonly onDiverged: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
   readonly onProblem: (error: BrokerlessError) => void;
 }
 
 /**
- * How sessions with senders begin, and why they do not: an offer, a hello, a welcome, a claim; one sender for each
- * stream.
+ * The start of sessions with senders, and the reasons for refusing one: an offer, a hello, a welcome, a claim; one
+ * sender for each stream.
  *
  * @see docs/decisions/0040-link-protocol.md
  */
@@ -51,7 +53,7 @@ export class ReceiverHandshake {
     return this.#framesRefused;
   }
 
-  /** A sender speaks first: it wants to be asked for a session. */
+  /** A sender sends first: it offers a session, for which this receiver has to ask. */
   offered(peer: LinkPeer, { text }: LinkMessage): void {
     if (!this.#refusals.allows(peer)) return;
     const welcome = parseWelcome(text);
@@ -63,7 +65,7 @@ export class ReceiverHandshake {
     this.#sessions.ask(peer);
   }
 
-  /** A sender accepts: the session begins, where it can be borne and nobody else has the stream. */
+  /** A sender accepts: the session begins, if there is room for its stream and no other sender has it. */
   welcomed(link: ReceiverLink, { text }: LinkMessage): void {
     if (link.stream !== null) {
       this.#sessions.answered(link);
@@ -96,14 +98,14 @@ export class ReceiverHandshake {
       this.#sessions.tellRanges(stream, { type: "diverged" }, parted);
       this.#options.inFlight.resume(stream);
     });
-    // Where history parted seqs are given anew: the application's are not the sender's any more.
+    // Where histories diverge, seqs are reused: the messages held by the application are no longer the sender's.
     this.#options.onLost(stream, without(held, stream.window.inHand()));
     this.#options.inFlight.changed();
     if (parted.length > 0) this.#options.onDiverged(stream, parted);
     this.#options.onPeer("peer", senderOf(link, stream), this.#sessions.openCount);
   }
 
-  /** Another sender has the stream, and is there. */
+  /** Another sender has the stream, and is present. */
   #refuseRival(link: ReceiverLink, { stream, epochs }: Welcome, rival: ReceiverLink): void {
     const one = `${peerLabel(rival.peer)} (${nameOf(rival.stream?.welcome.epochs ?? [])})`;
     const other = `${peerLabel(link.peer)} (${nameOf(epochs)})`;
@@ -113,20 +115,20 @@ export class ReceiverHandshake {
     this.#sessions.requests.defer(link, stream);
   }
 
-  /** A sender refuses us. */
+  /** A sender refuses this end. */
   refused(link: ReceiverLink | undefined, message: LinkMessage): void {
     if (link === undefined || link.session !== message.session) return;
     const hadSession = link.stream !== null;
     this.#sessions.close(link);
     const isRival = this.#refusals.refused(link.peer, message);
-    // A session may end for many reasons; one that never began was refused for what we are.
+    // A session may end for many reasons; one that never began was refused because of what this end is.
     if (isRival) this.#sessions.requests.defer(link, "");
     else if (!hadSession) this.#sessions.forget(link);
     else if (this.#refusals.allows(link.peer)) this.#sessions.ask(link.peer);
     else this.#sessions.requests.askLater(link);
   }
 
-  /** Says why, on both sides, and ends the session. */
+  /** Reports the reason on both sides, and ends the session. */
   refuse(peer: LinkPeer, session: number, text: string): void {
     this.#framesRefused += 1;
     const link = this.#sessions.of(peer);

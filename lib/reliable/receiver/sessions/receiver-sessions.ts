@@ -20,12 +20,12 @@ import { SessionRequests } from "./session-requests.ts";
 /** Dependencies of {@link ReceiverSessions}. */
 export interface ReceiverSessionsOptions {
   readonly clock: Clock;
-  /** A random whole number from 1 to 2^53 - 1. */
+  /** A random integer from 1 to 2^53 - 1. */
   readonly session: () => number;
   readonly hello: Hello;
   readonly heartbeatMs: number;
   readonly memory: InboxStore | null;
-  /** Messages of the application's that are not yet looked at, to be kept for it. */
+  /** Messages that are decoded and not delivered to the application, whose leases are to be extended. */
   readonly untouched: () => readonly {
     readonly stream: ReceiverStream;
     readonly range: SeqRange;
@@ -33,22 +33,22 @@ export interface ReceiverSessionsOptions {
   readonly onPeer: (type: "peer" | "peerLost", peer: Peer, peers: number) => void;
 }
 
-/** A lease is so many heartbeats long (count). */
+/** Heartbeats in the length of a lease (count). */
 const BEATS_PER_LEASE = 3;
-/** Longest time from one heartbeat to the next (milliseconds). */
+/** Longest time between heartbeats (milliseconds). */
 const BEAT_MS_MAX = 1_000;
-/** How often a receiver looks whether it is busy (milliseconds). */
+/** Period of the checks whether the receiver is busy (milliseconds). */
 const LOOK_MS = 500;
-/** The sessions of a receiver, the streams that they carry, and the heartbeats on them. */
+/** The sessions of a receiver, their streams, and the heartbeats. */
 export class ReceiverSessions {
   readonly #options: ReceiverSessionsOptions;
   readonly #links = new Map<LinkPeer, ReceiverLink>();
   readonly #streams: ReceiverStreams;
-  /** Those that have a session, by their ids: one sender at a time. */
+  /** Sessions of streams, by stream id: one sender at a time. */
   readonly #holders = new Map<string, ReceiverLink>();
-  /** Senders that want a stream which another has. */
+  /** Senders that ask for a stream which another sender has. */
   readonly #probes: Probes<ReceiverLink, ReceiverLink>;
-  /** When it is asked for sessions. */
+  /** The hellos that ask for sessions. */
   readonly requests: SessionRequests;
   #openCount = 0;
   readonly #heartbeat: Heartbeat;
@@ -65,7 +65,7 @@ export class ReceiverSessions {
       onDue: ({ peer }) => this.ask(peer),
     });
     this.requests = requests;
-    // A hello of the session that there is asks for a sign of life.
+    // A hello of an open session asks for a sign of life.
     this.#probes = new Probes(this.#clock, (link) => requests.say(link));
     this.#heartbeat = new Heartbeat({
       clock: options.clock,
@@ -74,12 +74,12 @@ export class ReceiverSessions {
     });
   }
 
-  /** Sessions that messages may come over (count). */
+  /** Open sessions (count). */
   get openCount(): number {
     return this.#openCount;
   }
 
-  /** The senders of these. */
+  /** The senders of the open sessions. */
   list(): Peer[] {
     const senders: Peer[] = [];
     for (const link of this.#links.values()) {
@@ -88,7 +88,7 @@ export class ReceiverSessions {
     return senders;
   }
 
-  /** Something was heard of the sender. */
+  /** The sender has sent something. */
   heard(link: ReceiverLink): void {
     link.heardMs = this.#clock.nowMs();
   }
@@ -98,16 +98,16 @@ export class ReceiverSessions {
     return this.#links.get(peer);
   }
 
-  /** Asks for a session on a connection, again until there is an answer. */
+  /** Asks for a session on a connection, and repeats that until there is an answer. */
   ask(peer: LinkPeer): void {
     const link = this.#linkOf(peer);
-    // A connection that has a session: the sender has forgotten it.
+    // If the connection has a session, the sender no longer has it.
     this.close(link);
     this.#probes.withdraw(link);
     this.requests.ask(link);
   }
 
-  /** The sender accepts. @returns what it said, or in words why we do not */
+  /** Checks the welcome of a sender. @returns the welcome, or as text why it is not accepted */
   check(peer: LinkPeer, text: string): Welcome | string {
     const welcome = parseWelcome(text);
     if (typeof welcome === "string") return `welcome: ${welcome}`;
@@ -120,10 +120,10 @@ export class ReceiverSessions {
   }
 
   /**
-   * Finds out whether another sender holds a stream, and is there. One that comes back over another connection is no
-   * other.
+   * Finds out whether another sender has a stream, and is present. The same sender on another connection does not count
+   * as another.
    *
-   * @param decide told the session of the other; null: there is none, or it is over now
+   * @param decide called with the session of the other sender; null: there is none, or it has ended
    */
   seek(link: ReceiverLink, welcome: Welcome, decide: (rival: ReceiverLink | null) => void): void {
     this.requests.answered(link);
@@ -143,17 +143,17 @@ export class ReceiverSessions {
     });
   }
 
-  /** The sender of a session has answered that it is there; it may want to know the same. */
+  /** The sender of a session has answered a probe, or asks for a sign of life itself. */
   answered(link: ReceiverLink): void {
     this.#probes.answered(link);
     if (link.acks > 0) this.say(link.peer, { type: "claim", session: link.session });
   }
 
-  /** A session begins. @returns the stream that it carries */
+  /** A session begins. @returns its stream */
   open(link: ReceiverLink, welcome: Welcome): ReceiverStream {
     this.requests.begun(link);
     const stream = this.#streams.of(welcome, this.#links.size);
-    // The sender came over a new connection before the end of the old one was noticed.
+    // The sender has reconnected before the end of the old connection was noticed.
     const before = this.#holders.get(stream.id);
     if (before !== undefined) this.close(before);
     this.#holders.set(stream.id, link);
@@ -164,7 +164,7 @@ export class ReceiverSessions {
     return stream;
   }
 
-  /** The session is over; the connection may carry another. */
+  /** The session has ended; the connection may get another. */
   close(link: ReceiverLink): void {
     const { stream } = link;
     if (stream === null) return;
@@ -180,8 +180,8 @@ export class ReceiverSessions {
   }
 
   /**
-   * Ends the session, since nothing can be remembered, and says so; asks for another one after a rest, unless the
-   * inbox has failed for good.
+   * Ends the session because nothing can be stored, and reports that to the sender. Asks for another session after a
+   * pause, unless the inbox has failed for good.
    */
   postpone(link: ReceiverLink, text: string): void {
     const { peer, session } = link;
@@ -194,7 +194,7 @@ export class ReceiverSessions {
     this.requests.postpone(link);
   }
 
-  /** Drops the connection. */
+  /** Ends the session and removes the connection. */
   end(link: ReceiverLink): void {
     this.close(link);
     this.#probes.withdraw(link);
@@ -202,20 +202,20 @@ export class ReceiverSessions {
     this.#links.delete(link.peer);
   }
 
-  /** Drops a connection that is still there. */
+  /** Also closes a connection that is still open. */
   forget(link: ReceiverLink): void {
     this.end(link);
     link.peer.forget();
   }
 
-  /** Says something to the sender of a stream, where there is a session that has begun. */
+  /** Sends a message to the sender of a stream, if its session has begun. */
   tell(stream: ReceiverStream, message: Omit<LinkMessageInput, "session">): void {
     const { link } = stream;
     if (link === null || link.acks === 0) return;
     this.say(link.peer, { ...message, session: link.session });
   }
 
-  /** Says something of ranges, in as many messages as it takes. */
+  /** Sends ranges to the sender of a stream, in as many messages as necessary. */
   tellRanges(
     stream: ReceiverStream,
     message: Omit<LinkMessageInput, "session">,
@@ -230,7 +230,7 @@ export class ReceiverSessions {
     if (!this.#stopped) peer.send([encodeLinkMessage(message)]);
   }
 
-  /** Says nothing more. */
+  /** Ends all sending. */
   stop(): void {
     this.#stopped = true;
     this.#clock.stop();
@@ -252,7 +252,7 @@ export class ReceiverSessions {
     return link;
   }
 
-  /** From one heartbeat to the next (milliseconds): what waits here has leases. */
+  /** Time between heartbeats (milliseconds). They extend leases, so the shortest lease limits it. */
   get #beatMs(): number {
     const { heartbeatMs } = this.#options;
     let everyMs = heartbeatMs === 0 ? Number.POSITIVE_INFINITY : heartbeatMs;
@@ -262,7 +262,7 @@ export class ReceiverSessions {
     return Math.max(1, Math.min(everyMs, BEAT_MS_MAX));
   }
 
-  /** Signs of life, and of what waits here unspoilt: its lease goes on. */
+  /** Sends signs of life, and extends the leases of messages that wait here undelivered. */
   #beat(): void {
     const untouched = this.#options.untouched();
     for (const stream of this.#streams) this.#keep(stream, untouched);
@@ -289,8 +289,8 @@ export class ReceiverSessions {
 }
 
 /**
- * How long a sender may be silent while its connection is there (milliseconds). One that computes gives nothing to
- * others meanwhile: what is held of it stays as long as its leases.
+ * Longest silence of a sender while its connection is up (milliseconds). A busy sender gives no messages to other
+ * receivers, so messages of it stay here for as long as their leases.
  */
 function silenceMsOf({ window, welcome }: ReceiverStream): number {
   const { heartbeatMs, leaseMs } = welcome;

@@ -5,62 +5,68 @@ import type { Welcome } from "../../../delivery/protocol/handshake.ts";
 import type { Window } from "../../../delivery/window/window.ts";
 import type { LinkPeer } from "../../../transport/link-peer.ts";
 
-/** One session with one sender, as the receiver keeps it. */
+/** The receiver's state of one session with one sender. */
 export interface ReceiverLink {
   readonly peer: LinkPeer;
-  /** The number that we gave it. */
+  /** The session number chosen by this receiver. */
   session: number;
-  /** The stream that it carries; null before the sender's welcome. */
+  /** The stream of the session; null before the sender's welcome. */
   stream: ReceiverStream | null;
-  /** Acks said in this session, the claim included (count). */
+  /** Acks sent in this session, including the claim (count). */
   acks: number;
-  /** When anything was heard of the sender last (ms). */
+  /** When the last message of the sender arrived (ms). */
   heardMs: number;
-  /** Asks again where no answer comes. */
+  /** Cancels the timer for the next hello; null if there is none. */
   cancelRetry: (() => void) | null;
   /** Hellos without an answer (count). */
   hellos: number;
-  /** The stream that it was refused for, since another sender holds it; null: it was not. */
+  /** The stream for which it was refused because another sender has it; null: it was not. */
   rivalOf: string | null;
-  /** Sessions in a row that ended because nothing could be remembered (count). */
+  /** Consecutive sessions that ended because nothing could be stored (count). */
   postponed: number;
 }
 
 /** One stream, across its sessions. */
 export interface ReceiverStream {
-  /** The id, 32 hex digits. */
+  /** The stream id (32 hex digits). */
   readonly id: string;
-  /** The name of its history: streams with one id and no life in common are two. */
+  /** The name of its history: streams with one id but no common epoch are different streams. */
   readonly key: string;
   readonly window: Window<Batch>;
   welcome: Welcome;
   link: ReceiverLink | null;
-  /** Whether its sender has said that it will never be continued: nobody can ask what was done. */
+  /** Whether its sender has reported that it will never be continued: no acks are needed any more. */
   isEnded: boolean;
-  /** Gives up what waits when the sender has surely given it to others. */
+  /**
+   * Cancels the timer of the grace, after which the sender has given the messages to other receivers; null if there is
+   * none.
+   */
   cancelGrace: (() => void) | null;
-  /** Why messages were rejected, by seq, as long as the sender may ask again. */
+  /** Reasons of rejections, by seq, kept while the sender may send those messages again. */
   readonly rejections: Map<number, Rejection>;
-  /** What this session waits for a `go` for: a guarded message, or 0, that what was said is saved; null: nothing. */
+  /**
+   * The open question to the sender that a `go` will answer: a guarded message, or 0 for whether earlier reports are
+   * saved; null: none.
+   */
   asksFor: number | null;
-  /** Whether its sender wants to hear soon what is begun. */
+  /** Whether its sender asks to be told soon which messages begin. */
   isWatched: boolean;
   /** An ack is due at the end of this turn. */
   isAckDue: boolean;
-  /** Whether all that is done is in the inbox, or on its way there. */
+  /** Whether all processed messages are stored in the inbox, or being stored. */
   isRemembered: boolean;
-  /** Messages whose effects are on their way into the inbox: seqs, and the epochs in which they have them. */
+  /** Messages whose effects are being stored in the inbox: seqs, with their epochs. */
   readonly storing: Map<number, number>;
-  /** What is done is being stored in the inbox, and then said. */
+  /** Processed messages are being stored in the inbox, and then acknowledged. */
   acking: Promise<void> | null;
 }
 
-/** The sender of a stream, for those who look at the receiver. */
+/** The sender of a stream as shown to the application of the receiver. */
 export function senderOf({ peer }: ReceiverLink, { id }: ReceiverStream): Peer {
   return { address: peer.address, id, name: peer.name };
 }
 
-/** Whether a seq still is the message that was handed out. */
+/** Whether a seq still identifies the message that was delivered. */
 export function isSame(stream: ReceiverStream, seq: number, epoch: number): boolean {
   const { window } = stream;
   return epoch === window.epoch || window.valid({ first: seq, last: seq }, epoch) !== null;
@@ -70,9 +76,9 @@ export function isSame(stream: ReceiverStream, seq: number, epoch: number): bool
 export interface ReceiverCounts {
   readonly frames: number;
   readonly framesRefused: number;
-  /** Of the frames received. */
+  /** Size of these frames. */
   readonly bytes: number;
-  /** Messages that came again and were kept from the application (count). */
+  /** Messages that came again and were not delivered (count). */
   readonly duplicates: number;
   /** Messages that are received and not processed (count). */
   readonly waiting: number;

@@ -15,24 +15,24 @@ export interface ReceiverStreamsOptions {
   readonly clock: Clock;
   readonly hello: Pick<Hello, "prefetchBytesMax" | "messageBytesMax">;
   readonly memory: InboxStore | null;
-  /** The sender has given what we did not come back for to others by now. */
+  /** The grace has ended: the sender has given the messages held here to other receivers. */
   readonly onExpired: (stream: ReceiverStream) => void;
   readonly onProblem: (error: BrokerlessError) => void;
 }
 
-/** Streams that are kept in memory without a session. */
+/** Limits on the streams kept in memory without a session. */
 export interface StreamLimits {
-  /** Before some are forgotten of which nothing is to be remembered (count). */
+  /** Beyond this number, streams are removed if nothing has to be remembered of them (count). */
   readonly idleMax: number;
-  /** Whatever is to be remembered of them (count). */
+  /** Beyond this number, streams are removed in any case (count). */
   readonly restingMax: number;
 }
 
 const LIMITS: StreamLimits = Object.freeze({ idleMax: 1_024, restingMax: 16_384 });
 
 /**
- * The streams of a receiver, across their sessions: what waits of each, and what was done of it. Bounded, in memory and
- * in the inbox, by forgetting what can be spared.
+ * The streams of a receiver, across their sessions: the waiting and the processed messages of each. Bounded, in memory
+ * and in the inbox, by removing the most expendable streams.
  *
  * @see docs/decisions/0053-bounded-inbox.md
  */
@@ -40,7 +40,7 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
   readonly #options: ReceiverStreamsOptions;
   /** By the names of their histories. */
   readonly #streams = new Map<string, ReceiverStream>();
-  /** Those of them that have no session. */
+  /** The streams without a session. */
   readonly #resting = new RestingStreams((stream) => this.#isSpare(stream));
   readonly #limits: StreamLimits;
 
@@ -53,7 +53,7 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
     return this.#streams.values();
   }
 
-  /** The stream of a welcome. @param links connections that there are: so many more are kept (count) */
+  /** The stream of a welcome. @param links open connections, by which the limits are raised (count) */
   of(welcome: Welcome, links: number): ReceiverStream {
     const { stream: id, epochs } = welcome;
     const key = historyKey(id, epochs);
@@ -95,7 +95,7 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
     stream.welcome = welcome;
   }
 
-  /** The session is over: what waits is kept for as long as the sender keeps it for us. */
+  /** The session has ended: waiting messages are kept for as long as the sender keeps them for this receiver. */
   rest(stream: ReceiverStream): void {
     const { clock, memory, onExpired } = this.#options;
     stream.link = null;
@@ -119,8 +119,8 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
   }
 
   /**
-   * Something of a stream has changed by the application, by time, or in the inbox. Without a session nothing else tells
-   * what can be spared of it; one that has ended is forgotten when the application holds nothing of it any more.
+   * The application, time or the inbox has changed the state of a stream. Without a session, nothing else triggers a
+   * check whether it can be removed; one that has ended is removed when the application holds no more of its messages.
    */
   review(stream: ReceiverStream): void {
     if (stream.link !== null) return;
@@ -129,9 +129,9 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
   }
 
   /**
-   * Makes room for what is to be remembered in the inbox: forgets what can be spared.
+   * Makes room in the inbox by removing an expendable stream.
    *
-   * @returns whether anything was
+   * @returns whether one was removed
    */
   makeRoom(): boolean {
     const { memory, onProblem } = this.#options;
@@ -145,7 +145,7 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
     return true;
   }
 
-  /** Why no session can carry this stream now; null where one can. */
+  /** Why no session can carry this stream now; null if one can. */
   lackFor({ stream, epochs }: Welcome): string | null {
     const { memory } = this.#options;
     if (memory === null) return null;
@@ -159,30 +159,31 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
   }
 
   /**
-   * Bytes that may wait here of one stream. The sender counts what it has given and not heard back of, and so gives no
-   * more than `prefetchBytesMax` and the rest of a batch; twice, since what comes again and goes first may come beyond.
+   * Limit on waiting messages of one stream (bytes). The sender counts messages in flight, and so sends no more than
+   * `prefetchBytesMax` and the rest of a batch; the limit is twice that, since messages that are sent again and go
+   * first may exceed it.
    */
   get waitingBytesMax(): number {
     const { prefetchBytesMax, messageBytesMax } = this.#options.hello;
     return (prefetchBytesMax + messageBytesMax) * 2;
   }
 
-  /** No grace ends any more. */
+  /** Cancels all graces. */
   stop(): void {
     for (const stream of this.#streams.values()) stream.cancelGrace?.();
   }
 
-  /** What waits of streams without a session is together no more than what one with a session may have. */
+  /** Limits the waiting messages of all streams without a session to what one stream with a session may have. */
   #shedIdle(): void {
     while (this.#resting.waitingBytes > this.waitingBytesMax) {
       const stream = this.#resting.oldestWaiting!;
-      // Its sender has it too, and gives it to us again, or to others.
+      // The sender has these messages too, and will send them again, here or to other receivers.
       stream.window.release();
       this.#resting.review(stream);
     }
   }
 
-  /** Streams without a session are bounded too: of which nothing is to be remembered, they go first. */
+  /** Limits the streams without a session: those of which nothing has to be remembered are removed first. */
   #forgetIdle(links: number): void {
     const { idleMax, restingMax } = this.#limits;
     while (this.#streams.size > idleMax + links) {
@@ -191,7 +192,7 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
       this.#forget(spare);
     }
     if (this.#streams.size <= restingMax + links) return;
-    // One for each new one: where many have lost their sessions at once, most come back.
+    // One for each new stream: if many have lost their sessions at once, most will come back.
     const { oldest } = this.#resting;
     if (oldest === null) return;
     this.#giveUp(oldest);
@@ -199,7 +200,7 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
     this.#options.onProblem(forgottenError(text, oldest.id));
   }
 
-  /** Nobody waits for the sender any more. */
+  /** Removes a stream without waiting for its sender any longer. */
   #giveUp(stream: ReceiverStream): void {
     stream.cancelGrace?.();
     stream.cancelGrace = null;
@@ -217,7 +218,7 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
   }
 }
 
-/** Whether a stream has ended, and the application holds nothing of it any more. */
+/** Whether a stream has ended, and the application holds no more of its messages. */
 function isOver({ isEnded, storing, window, cancelGrace }: ReceiverStream): boolean {
   if (!isEnded || storing.size > 0) return false;
   return window.waitingCount + window.inHandCount === 0 || cancelGrace === null;
@@ -225,7 +226,10 @@ function isOver({ isEnded, storing, window, cancelGrace }: ReceiverStream): bool
 
 const MEASURE: BatchMeasure<Batch> = {
   keyOf: (batch) => batch.number,
-  /** Its messages. That it may have a header for each is bounded by their number. */
+  /**
+   * The size of its messages without the batch header. There may be one header per message, which is bounded by their
+   * number.
+   */
   bytesOf: ({ bytes }) => bytes.length - BATCH_HEADER_BYTES,
 };
 

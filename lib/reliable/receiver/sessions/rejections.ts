@@ -3,18 +3,18 @@ import type { SeqRange } from "../../../delivery/range/range.ts";
 import type { ReceiverSessions } from "./receiver-sessions.ts";
 import type { ReceiverStream } from "./receiver-stream.ts";
 
-/** What is said where the application said nothing, or it is forgotten. */
+/** The reason of a rejection if the application gave none, or it is no longer stored. */
 const NO_REASON = "rejected";
 const UNEXPLAINED: Rejection = Object.freeze({ reason: NO_REASON, error: null });
-/** Reasons of a stream that are remembered, to be said again (count). */
+/** Limit on the reasons of one stream that are kept to be sent again (count). */
 const REASONS_MAX = 1_024;
 
 /** Every seq. */
 export const ALL: SeqRange = Object.freeze({ first: 1, last: Number.MAX_SAFE_INTEGER });
 
 /**
- * What the application rejected: said at once, and again while the sender may not have heard of it, since a
- * word is lost with its connection.
+ * Rejections by the application: sent at once, and again while the sender may not have got them, since a message can be
+ * lost with its connection.
  */
 export class Rejections {
   readonly #sessions: ReceiverSessions;
@@ -23,13 +23,13 @@ export class Rejections {
     this.#sessions = sessions;
   }
 
-  /** The application rejected a message. Of many the oldest reasons are forgotten, which were said already. */
+  /** The application rejected a message. Beyond the limit the oldest reasons, which were sent already, are removed. */
   add({ rejections }: ReceiverStream, seq: number, { reason, error }: Rejection): void {
     rejections.set(seq, { reason: reason === "" ? NO_REASON : reason, error });
     if (rejections.size > REASONS_MAX) rejections.delete(rejections.keys().next().value!);
   }
 
-  /** Says what of a range was rejected, where there is a session. */
+  /** Sends the rejections in a range, if there is a session. */
   say(stream: ReceiverStream, { first, last }: SeqRange): void {
     if (stream.rejections.size === 0) return;
     for (const range of stream.window.rejectedOf(first, last)) {
@@ -41,7 +41,7 @@ export class Rejections {
     }
   }
 
-  /** The sender has settled messages: what it will never ask for again need not be known. */
+  /** The sender has settled messages: the reasons of those that it will never send again are removed. */
   forget(stream: ReceiverStream): void {
     if (stream.rejections.size === 0) return;
     for (const seq of [...stream.rejections.keys()]) {

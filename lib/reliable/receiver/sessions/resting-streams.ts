@@ -2,20 +2,20 @@ import { OldestFirst } from "./oldest-first.ts";
 import type { ReceiverStream } from "./receiver-stream.ts";
 
 /**
- * The streams without a session: which of them has had none for longest, which can be forgotten without loss, and what
- * waits of all. It looks at a stream when it is told that something of it has changed, and at no other then: what a new
- * stream costs does not depend on how many rest.
+ * The streams without a session: which of them has had none for longest, which can be removed without loss, and the
+ * size of all their waiting messages. A stream is checked only when a change of it is reported: so the cost of a new
+ * stream does not depend on the number of these streams.
  *
  * @see docs/decisions/0053-bounded-inbox.md
  */
 export class RestingStreams {
   readonly #isSpare: (stream: ReceiverStream) => boolean;
   readonly #all = new OldestFirst<ReceiverStream>();
-  /** Of which nothing had to be remembered when they were looked at. */
+  /** Streams of which nothing had to be remembered at the last check. */
   readonly #spare = new OldestFirst<ReceiverStream>();
-  /** Of which something waited when they were looked at. */
+  /** Streams with waiting messages at the last check. */
   readonly #waiting = new OldestFirst<ReceiverStream>();
-  /** What waited then of each of these (bytes). */
+  /** Size of their waiting messages at that time (bytes). */
   readonly #bytes = new Map<ReceiverStream, number>();
   #waitingBytes = 0;
 
@@ -29,30 +29,30 @@ export class RestingStreams {
     return this.#all.first;
   }
 
-  /** What waits of all together (bytes). */
+  /** Size of the waiting messages of all streams (bytes). */
   get waitingBytes(): number {
     return this.#waitingBytes;
   }
 
-  /** The stream that has had no session for longest, of those of which something waits; null: nothing does. */
+  /** Of the streams with waiting messages, the one without a session for longest; null: there are none. */
   get oldestWaiting(): ReceiverStream | null {
     return this.#waiting.first;
   }
 
-  /** A stream has no session now. */
+  /** A stream no longer has a session. */
   add(stream: ReceiverStream): void {
     this.#all.add(stream);
     this.review(stream);
   }
 
-  /** A stream has a session now, or is forgotten. */
+  /** A stream has a session again, or is removed. */
   delete(stream: ReceiverStream): void {
     this.#all.delete(stream);
     this.#spare.delete(stream);
     this.#setBytes(stream, 0);
   }
 
-  /** Something of a stream may have changed. Of one that is not here nothing is noted. */
+  /** A stream may have changed. Ignored for streams that are not in this collection. */
   review(stream: ReceiverStream): void {
     if (!this.#all.has(stream)) return;
     if (this.#isSpare(stream)) this.#spare.add(stream);
@@ -63,7 +63,7 @@ export class RestingStreams {
   /** A stream of which nothing has to be remembered; null: there is none. */
   spare(): ReceiverStream | null {
     for (let stream = this.#spare.first; stream !== null; stream = this.#spare.first) {
-      // What could not be stored since has to be remembered here.
+      // If its state could not be stored since the check, it has to be kept in memory.
       if (this.#isSpare(stream)) return stream;
       this.#spare.delete(stream);
     }

@@ -4,37 +4,37 @@ import type { LinkMessageInput } from "../../../delivery/protocol/link-message.t
 import type { LinkPeer } from "../../../transport/link-peer.ts";
 import type { ReceiverLink } from "./receiver-stream.ts";
 
-/** First wait for an answer to a hello; it doubles (milliseconds). */
+/** First wait for an answer to a hello; doubled each time (milliseconds). */
 const HELLO_MS = 1_000;
 const HELLO_MS_MAX = 30_000;
-/** A sender that was refused since another has its stream is asked again after so long (milliseconds). */
+/** A sender that was refused because another has its stream is asked again after this time (milliseconds). */
 const RIVAL_MS = 30_000;
-/** First rest before another session is asked for, where nothing could be remembered; it doubles (milliseconds). */
+/** First pause before asking for another session, if nothing could be stored; doubled each time (milliseconds). */
 const POSTPONE_MS = 200;
 const POSTPONE_MS_MAX = 10_000;
 
 /** Dependencies of {@link SessionRequests}. */
 export interface SessionRequestsOptions {
   readonly clock: Clock;
-  /** A random whole number from 1 to 2^53 - 1. */
+  /** A random integer from 1 to 2^53 - 1. */
   readonly session: () => number;
   readonly hello: Hello;
   readonly say: (peer: LinkPeer, message: LinkMessageInput) => void;
-  /** A rest is over: a session is to be asked for on this connection. */
+  /** A pause is over: a session is to be asked for on this connection. */
   readonly onDue: (link: ReceiverLink) => void;
 }
 
-/** Hellos: when a receiver asks for a session, how often, and how long it rests before it asks for another. */
+/** Hellos: when a receiver asks for a session, how often, and the pause before it asks for another. */
 export class SessionRequests {
   readonly #options: SessionRequestsOptions;
-  /** Connections whose senders were refused for another (count). */
+  /** Connections whose senders were refused because of another sender (count). */
   #rivals = 0;
 
   constructor(options: SessionRequestsOptions) {
     this.#options = options;
   }
 
-  /** Asks for a session under a new number, again until there is an answer. */
+  /** Asks for a session under a new number, and repeats that until there is an answer. */
   ask(link: ReceiverLink): void {
     this.withdraw(link);
     link.acks = 0;
@@ -42,31 +42,31 @@ export class SessionRequests {
     this.#ask(link);
   }
 
-  /** Asks in the session that there is: for a sign of life. */
+  /** Asks for a sign of life in the existing session. */
   say({ peer, session }: ReceiverLink): void {
     const { say, hello } = this.#options;
     say(peer, { type: "hello", session, text: JSON.stringify(hello) });
   }
 
-  /** Asks a little later on a connection whose last sessions ended too quickly one after the other. */
+  /** Asks after a short pause on a connection whose last sessions ended too quickly one after the other. */
   askLater(link: ReceiverLink): void {
     this.#askAfter(link, HELLO_MS);
   }
 
-  /** Nothing could be remembered: asks again after a rest. */
+  /** Nothing could be stored: asks again after a pause. */
   postpone(link: ReceiverLink): void {
     const restMs = Math.min(POSTPONE_MS * 2 ** Math.min(link.postponed, 10), POSTPONE_MS_MAX);
     link.postponed += 1;
     this.#askAfter(link, restMs);
   }
 
-  /** Another has the stream: the sender is asked again later, when that may be over. */
+  /** Another sender has the stream: asks this one again later, when that may have changed. */
   defer(link: ReceiverLink, stream: string): void {
     this.#setRival(link, stream);
     this.#askAfter(link, RIVAL_MS);
   }
 
-  /** A stream has no session any more. It may come back within its grace; then the others may have it. */
+  /** A stream has no session any more. Its sender may come back within the grace; then another sender may get it. */
   released(stream: string, graceMs: number, links: Iterable<ReceiverLink>): void {
     if (this.#rivals === 0) return;
     for (const link of links) {
@@ -74,7 +74,7 @@ export class SessionRequests {
     }
   }
 
-  /** There is an answer. */
+  /** An answer has arrived. */
   answered(link: ReceiverLink): void {
     link.cancelRetry?.();
     link.cancelRetry = null;
@@ -86,7 +86,7 @@ export class SessionRequests {
     link.hellos = 0;
   }
 
-  /** Asks no more on a connection. */
+  /** Ends the requests on a connection. */
   withdraw(link: ReceiverLink): void {
     link.cancelRetry?.();
     this.#setRival(link, null);
