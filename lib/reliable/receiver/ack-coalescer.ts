@@ -2,8 +2,8 @@ import type { InFlightMessages } from "./sessions/in-flight-messages.ts";
 import type { ReceiverStream } from "./sessions/receiver-stream.ts";
 
 /**
- * Messages that were processed one after another, told to the window together: at the end of the turn, or
- * when one comes that does not follow. So a fast consumer's acks cost nothing for each message.
+ * Reports consecutive processed messages to the window together: at the end of the turn, or when one does not follow
+ * the one before. So a fast consumer's acks cost nothing for each message.
  */
 export class AckCoalescer {
   #inFlight: InFlightMessages | null = null;
@@ -30,7 +30,7 @@ export class AckCoalescer {
     process.nextTick(this.#onTurn);
   }
 
-  /** Tells the window now. */
+  /** Reports to the window now. */
   flush(): void {
     const stream = this.#stream;
     if (stream === null) return;

@@ -9,39 +9,39 @@ import type { WindowItem } from "../../delivery/window/window-events.ts";
 import { BrokerlessError } from "../../errors.ts";
 import type { ReceiverStream } from "./sessions/receiver-stream.ts";
 
-/** Decoded messages of one batch, in order, and how far they are handed out. */
+/** Decoded messages of one batch, in order, with the position of the next to deliver. */
 export interface DecodedBatch<T> {
   readonly stream: ReceiverStream;
   readonly batch: Batch;
-  /** The window's, when it gave them out. */
+  /** The window's epoch when it dispatched the batch. */
   readonly epoch: number;
   readonly attempt: number;
   readonly guarded: boolean;
   readonly values: T[];
-  /** Seqs of the values where some of the batch are missing; null: from `first` on. */
+  /** Seqs of the values if some of the batch are missing; null: consecutive from `first` on. */
   readonly seqs: readonly number[] | null;
-  /** Headers by seq; null where no message has any. */
+  /** Headers by seq; null if no message has any. */
   readonly headers: ReadonlyMap<number, MessageHeaders> | null;
   readonly first: number;
   readonly last: number;
-  /** The next value to be handed out. */
+  /** Index of the next value to deliver. */
   index: number;
 }
 
-/** A message of a batch that the codec could not read. */
+/** A message of a batch that the codec could not decode. */
 export interface Unreadable {
   readonly seq: number;
-  /** What a plain socket reports of such a message. */
+  /** The error that a plain socket reports for such a message. */
   readonly error: BrokerlessError;
 }
 
-/** How large a message may be, beside its bytes. */
+/** Limits on a message, apart from its bytes. */
 export interface MessageLimits extends HeaderLimits {
-  /** Elements of a message (count). */
+  /** Limit on the elements of a message (count). */
   readonly messageElementsMax: number;
 }
 
-/** What {@link decodeItem} makes of a range. */
+/** The result of {@link decodeItem}. */
 export interface Decoded {
   readonly values: unknown[];
   readonly seqs: number[] | null;
@@ -50,8 +50,8 @@ export interface Decoded {
 }
 
 /**
- * Decodes what lies in an item's range of its batch. Values that cannot be read are left out, and named; so are those
- * of more elements or headers than the limits say.
+ * Decodes the messages in an item's range of its batch. Values that cannot be decoded are left out, and listed in
+ * `bad`; so are those with more elements or headers than the limits allow.
  */
 export function decodeItem(
   item: WindowItem<Batch>,
@@ -90,7 +90,7 @@ export function decodeItem(
   return { values, seqs, headers, bad };
 }
 
-/** Errors that say what is wrong already. */
+/** Whether the error already describes what is wrong. */
 function isOwn(error: unknown): error is BrokerlessError {
   if (!(error instanceof BrokerlessError)) return false;
   return error.code === "BROKERLESS_TOO_LARGE" || error.code === "BROKERLESS_PROTOCOL";
@@ -109,7 +109,7 @@ export function headersAt(
   return chunk.headers?.get(seq) ?? NO_HEADERS;
 }
 
-/** @returns what is still to be handed out of a chunk, as far as `keep` says so; it is asked in order */
+/** @returns the undelivered rest of a chunk, filtered by `keep`, which is called in order */
 export function keepDecoded<T>(
   chunk: DecodedBatch<T>,
   keep: (seq: number) => boolean,
@@ -125,7 +125,7 @@ export function keepDecoded<T>(
   return { ...chunk, values, seqs, index: 0 };
 }
 
-/** @returns the chunk with the values that fit the schema; `onRefused` is told of the others */
+/** @returns the chunk with the values that fit the schema; `onRefused` is called for the others */
 export async function checkDecoded<T>(
   schema: Schema,
   chunk: DecodedBatch<unknown>,

@@ -11,35 +11,37 @@ import { quiet } from "../../wait.ts";
 import type { InFlightMessages, Nack } from "./sessions/in-flight-messages.ts";
 import type { ReceiverStream } from "./sessions/receiver-stream.ts";
 
-/** What is known of a message beside its value. */
+/** The data of a message beside its value. */
 export interface Delivery {
-  /** How often the message was begun, this time included; without an ack layer always 1. */
+  /** Number of attempts, including this one; without an ack layer always 1. */
   readonly attempt: number;
-  /** Its place in its sender's stream, from 1; without an ack layer 0. */
+  /** Its number in its sender's stream, from 1; without an ack layer 0. */
   readonly seq: number;
-  /** Names to texts, as they were sent; empty where there were none. Frozen. */
+  /** Names to texts, as they were sent; empty if there were none. Frozen. */
   readonly headers: MessageHeaders;
-  /** The same for every delivery of a message, and for no other message: an idempotency key. Without an ack layer empty. */
+  /**
+   * The same for every delivery of a message, and for no other message: an idempotency key. Empty without an ack layer.
+   */
   readonly id: string;
 }
 
 /** Options of {@link ReliableDelivery.ack}. */
 export interface AckOptions {
-  /** What came of the message, to be stored in the inbox together with its acknowledgement. */
+  /** The result of the message, to be stored in the inbox together with its acknowledgement. */
   readonly effect: Uint8Array;
 }
 
 /** Options of {@link ReliableDelivery.nack}. */
 export interface NackOptions {
-  /** Rest before the next try (milliseconds; parts of one count as one). Default: the sender's back-off. */
+  /** Delay before the next attempt (milliseconds, rounded up). Default: the sender's back-off. */
   readonly delayMs?: number | undefined;
-  /** What the try failed with, for whoever looks at the dead letter: an `Error`, or whatever was thrown. */
+  /** The error of the attempt, shown with the dead letter: an `Error`, or any thrown value. */
   readonly error?: unknown;
 }
 
 /** Options of {@link ReliableDelivery.reject}. */
 export interface RejectOptions {
-  /** What the try failed with, where something was thrown. */
+  /** The error of the attempt, if something was thrown. */
   readonly error?: unknown;
 }
 
@@ -47,12 +49,12 @@ const ACK_OPTIONS = ["effect"];
 const NACK_OPTIONS = ["delayMs", "error"];
 const REJECT_OPTIONS = ["error"];
 
-/** What takes messages back. */
+/** Accepts messages that are given back. */
 interface Returner {
   nack(stream: ReceiverStream, range: SeqRange, said: Nack): void;
 }
 
-/** A message with the right to say what became of it: exactly one of `ack`, `nack` and `reject` counts, the first. */
+/** A message with the right to settle it: exactly one of `ack`, `nack` and `reject` takes effect, the first. */
 export class ReliableDelivery<T> implements Delivery {
   /** The message. */
   readonly value: T;
@@ -105,8 +107,9 @@ export class ReliableDelivery<T> implements Delivery {
   }
 
   /**
-   * Whether it is still this receiver's; once its lease is over, the sender may give the message to another. Say one
-   * of the three nevertheless: `ack` where the work is done, `nack` where it is given up, so that it is shown should it come again.
+   * Whether the message is still leased to this receiver; after the lease, the sender may give it to another. Call one
+   * of the three nevertheless: `ack` if the work is done, `nack` if it is given up, so that the message is delivered
+   * again if it arrives again.
    */
   get isHeld(): boolean {
     return !this.#isAcknowledged && this.#isSame && this.#stream.window.holds(this.seq);
@@ -117,17 +120,17 @@ export class ReliableDelivery<T> implements Delivery {
     return stream === this.#stream;
   }
 
-  /** Finished: it will not come again. */
+  /** Processed: the message will not come again. */
   ack(): void;
   /**
-   * Finished, and this is what came of it: an entry of the inbox, with the `id` as its key, stored together with
-   * the memory that the message is done, all or none. So the effect is in this inbox once, whenever this process dies;
-   * another receiver, to which the message may go when this one is away for too long, has an inbox of its own.
-   * The bytes are copied. Said again, it is the same promise: the first effect counts.
+   * Processed, with a result (effect): an entry of the inbox, with the `id` as its key, stored together with the record
+   * that the message is done, all or none. So the effect is in this inbox once, whenever this process dies; another
+   * receiver, which may get the message when this one is away for too long, has an inbox of its own. The bytes are
+   * copied. A repeated call returns the same promise: the first effect counts.
    *
-   * @returns resolves when both are stored. Rejects with `BROKERLESS_LEASE_LOST` where another may have the message,
-   *   and as the inbox's `append` does: then nothing is stored, and the message waits for another of the three. Rejects
-   *   with a TypeError where another was called before
+   * @returns resolves when both are stored. Rejects with `BROKERLESS_LEASE_LOST` if another receiver may have the
+   *   message, and as the inbox's `append` does: then nothing is stored, and the message is still to be settled by one
+   *   of the three. Rejects with a TypeError if another of them was called before
    * @throws TypeError without an inbox, or for an effect that is not bytes
    * @see docs/decisions/0042-acknowledgements.md
    */
@@ -149,16 +152,16 @@ export class ReliableDelivery<T> implements Delivery {
     return this.#storing;
   }
 
-  /** What `ack` returned for the newest effect; null without one. */
+  /** The promise of the newest `ack` with an effect; null without one. */
   get storing(): Promise<void> | null {
     return this.#storing;
   }
 
   /**
-   * Not finished: it is to be tried again. Of the error, name, message and code go to the sender, up to 1,000
-   * characters each; where this was the last attempt they are in the dead letter.
+   * Not processed: the message is to be tried again. The name, message and code of the error are sent to the sender, up
+   * to 1,000 characters each; after the last attempt they are in the dead letter.
    *
-   * @throws TypeError for a delay that is none, or an unknown option
+   * @throws TypeError for an invalid delay, or an unknown option
    */
   nack(options: NackOptions = {}): void {
     checkNames("nack", options, NACK_OPTIONS);
@@ -172,10 +175,10 @@ export class ReliableDelivery<T> implements Delivery {
   }
 
   /**
-   * Hopeless: it becomes a dead letter at its sender, with this reason (up to 1,000 characters), and with the error
-   * as `nack` says it.
+   * Gives the message up: it becomes a dead letter at its sender, with this reason (up to 1,000 characters), and with
+   * the error, sent as by `nack`.
    *
-   * @throws TypeError for a reason that is no text, or an unknown option
+   * @throws TypeError for a reason that is not a string, or an unknown option
    */
   reject(reason: string, options: RejectOptions = {}): void {
     checkNames("reject", options, REJECT_OPTIONS);
@@ -189,10 +192,10 @@ export class ReliableDelivery<T> implements Delivery {
   }
 
   /**
-   * Needs longer: the lease lasts at least so many milliseconds from when the sender hears it, from 1 to those of a day,
-   * where parts of one count as one; who needs longer asks again.
+   * Extends the lease: it lasts at least this many milliseconds from when the sender receives the request. From 1
+   * millisecond to one day, rounded up; for longer work, extend again.
    *
-   * @throws TypeError for what is no such number
+   * @throws TypeError for any other value
    */
   extend(ms: number): void {
     checkMs("extend", ms, 1, EXTENSION_MS_MAX);
@@ -215,7 +218,7 @@ export class ReliableDelivery<T> implements Delivery {
     this.#assertHeld();
     let own = effect;
     if (acks.isFull) {
-      // The caller may change its bytes as soon as it has called; without a wait the inbox copies them.
+      // The caller may change its bytes as soon as the call has returned; without a wait the inbox copies them.
       own = Buffer.from(effect);
       await acks.room();
       this.#assertHeld();
@@ -233,7 +236,7 @@ export class ReliableDelivery<T> implements Delivery {
     throw new BrokerlessError("BROKERLESS_LEASE_LOST", message);
   }
 
-  /** Whether the seq is still this message: where the stream's history parted, it may be another's now. */
+  /** Whether the seq still identifies this message: where histories of the stream diverge, it may be another's now. */
   get #isSame(): boolean {
     return this.#stream.window.valid({ first: this.seq, last: this.seq }, this.#epoch) !== null;
   }

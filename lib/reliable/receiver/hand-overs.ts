@@ -1,28 +1,32 @@
 import { type DecodedBatch, seqAt } from "./decoded-batch.ts";
 import type { Held } from "./unacked.ts";
 
-/** Messages that may be handed out before their senders hear which of them are in hand, but for a batch (count). */
+/**
+ * Limit on messages delivered to the application before their senders get a report of those in flight, plus one batch
+ * (count).
+ */
 export const HANDED_UNSAID_MAX = 16_384;
-/** The same while a sender looks for what its receivers die of (count). */
+/** The same limit while a sender tries to find out which message its receivers die of (count). */
 export const WATCHED_UNSAID_MAX = 1_024;
 
 /**
- * What was handed to the application and its senders have not been told of: they are told at the end of the turn,
- * of what it still has in its hands then. So a fast consumer costs a flag for each message, and no word at all.
+ * Messages delivered to the application and not yet reported to their senders. The report is sent at the end of the
+ * turn, of the messages that are still in flight then. So a fast consumer costs a flag for each message, and no report
+ * at all.
  */
 export class HandOvers {
   readonly #chunk: () => DecodedBatch<unknown> | null;
   readonly #say: (handed: readonly Held[]) => void;
-  /** But for those of the current chunk. */
+  /** Delivered messages, except those of the current chunk. */
   #handed: Held[] = [];
   #count = 0;
-  /** Index of the first value of the current chunk of which nobody was told. */
+  /** Index of the first value of the current chunk that is not noted for a report. */
   #unsaidIndex = 0;
   #isDue = false;
 
   /**
-   * @param chunk what is being handed out
-   * @param say tells the senders
+   * @param chunk returns the chunk that is being delivered
+   * @param say sends the report
    */
   constructor(chunk: () => DecodedBatch<unknown> | null, say: (handed: readonly Held[]) => void) {
     this.#chunk = chunk;
@@ -30,9 +34,9 @@ export class HandOvers {
   }
 
   /**
-   * Whether so much was handed out in one turn that the senders are to be told now.
+   * Whether so many messages were delivered in one turn that the report is to be sent now.
    *
-   * @param isWatched whether one of them looks for what its receivers die of
+   * @param isWatched whether a sender tries to find out which message its receivers die of
    */
   isMuch(isWatched: () => boolean): boolean {
     if (this.#isDue) this.note();
@@ -40,7 +44,7 @@ export class HandOvers {
     return this.#count >= HANDED_UNSAID_MAX || isWatched();
   }
 
-  /** The next value of the chunk is handed out. */
+  /** The next value of the chunk is delivered. */
   given(): void {
     if (this.#isDue) return;
     this.#isDue = true;
@@ -48,13 +52,13 @@ export class HandOvers {
     process.nextTick(this.#onTurn);
   }
 
-  /** Another chunk takes the place of the current one. */
+  /** Another chunk replaces the current one. */
   changed(next: DecodedBatch<unknown> | null): void {
     if (this.#isDue) this.note();
     this.#unsaidIndex = next?.index ?? 0;
   }
 
-  /** Tells the senders now. */
+  /** Sends the report now. */
   say(): void {
     if (!this.#isDue) return;
     this.note();
@@ -65,14 +69,14 @@ export class HandOvers {
     this.#say(handed);
   }
 
-  /** Remembers what was handed out of the current chunk. */
+  /** Notes the messages delivered of the current chunk. */
   note(): void {
     const chunk = this.#chunk();
     const start = this.#unsaidIndex;
     if (chunk === null || chunk.index <= start) return;
     this.#unsaidIndex = chunk.index;
     this.#count += chunk.index - start;
-    // Of a guarded one the sender knows.
+    // The sender already knows that a guarded message has begun.
     if (chunk.guarded) return;
     const range = { first: seqAt(chunk, start), last: seqAt(chunk, chunk.index - 1) };
     this.#handed.push({ stream: chunk.stream, range });

@@ -28,32 +28,34 @@ export interface NextMessagesOptions {
   readonly schema: Schema | null;
   readonly clock: Clock;
   readonly inFlight: InFlightMessages;
-  /** What was processed and the windows do not know yet. */
+  /** Processed messages that are not yet reported to the windows. */
   readonly run: AckCoalescer;
   readonly onRefused: (error: BrokerlessError) => void;
 }
 
 /**
- * The messages that are handed out next, decoded and checked, and those who wait for them: taken out of the windows a
- * range at a time, when somebody asks.
+ * The next messages to deliver, decoded and checked, and the consumers that wait for them. Messages are taken from the
+ * windows one range at a time, on demand.
  */
 export class NextMessages<T> {
   readonly #options: NextMessagesOptions;
   #chunk: DecodedBatch<T> | null = null;
-  /** Values of the chunk before this index may be handed out without another look; 0 when anything changes. */
+  /** Values of the chunk before this index may be delivered without further checks; 0 after any change. */
   #freeEnd = 0;
-  /** Those who wait, oldest first; called when there may be something. They return whether they wait no more. */
+  /**
+   * Waiting consumers, oldest first; called when there may be messages. Each returns whether it has stopped waiting.
+   */
   readonly #waiters: (() => boolean)[] = [];
-  /** Deliveries were shown again: one of the former may be acknowledged while the message is in `#chunk`. */
+  /** Messages were delivered again: an earlier delivery may be acknowledged while its message is in `#chunk`. */
   #hasShownAgain = false;
-  /** What is being checked, and will be in `#chunk`. */
+  /** Messages that are being checked, and will be in `#chunk`. */
   #checked: Held | null = null;
-  /** What the senders are to hear of what is handed out. */
+  /** Reports to the senders which delivered messages are in flight. */
   readonly #handOvers: HandOvers = new HandOvers(
     () => this.#chunk,
     (handed) => this.#sayBegun(handed),
   );
-  /** Nothing is handed out: the event loop turns, or what is next is being checked. */
+  /** Set while nothing is delivered: until the event loop turns, or the next messages are checked. */
   #filling: Promise<void> | null = null;
   readonly #turns: TurnWatch;
   #count = 0;
@@ -65,12 +67,12 @@ export class NextMessages<T> {
     this.#turns = new TurnWatch(options.clock);
   }
 
-  /** Messages that there were (count). */
+  /** Messages decoded and accepted (count). */
   get count(): number {
     return this.#count;
   }
 
-  /** Messages that could not be read, or did not fit the schema (count). */
+  /** Messages that could not be decoded, or did not fit the schema (count). */
   get refused(): number {
     return this.#refused;
   }
@@ -79,7 +81,7 @@ export class NextMessages<T> {
     return this.#closed;
   }
 
-  /** Messages that are decoded and that nobody has seen. */
+  /** Messages that are decoded and not delivered. */
   untouched(): Held[] {
     const chunk = this.#chunk;
     if (this.#checked !== null) return [this.#checked];
@@ -88,14 +90,17 @@ export class NextMessages<T> {
     return [{ stream: chunk.stream, range }];
   }
 
-  /** What is next, at its `index`, which the caller counts up; null: nothing for now, or for ever. */
+  /**
+   * The chunk with the next message at its `index`, which the caller increments; null: there is none for now, or the
+   * socket is closed.
+   */
   take(): DecodedBatch<T> | null {
     const chunk = this.#chunk;
     if (chunk !== null && chunk.index < this.#freeEnd) return chunk;
     return this.#closed ? null : this.#current();
   }
 
-  /** @param take called once, with null when the socket is closed. @returns forgets it */
+  /** @param take called once, with null when the socket is closed. @returns cancels the wait */
   whenNext(take: (chunk: DecodedBatch<T> | null) => void): () => void {
     let isCancelled = false;
     this.#waiters.push(() => {
@@ -111,8 +116,8 @@ export class NextMessages<T> {
   }
 
   /**
-   * There may be messages in the windows. Those who wait are served one after another: each may keep the thread before
-   * the next is served.
+   * There may be messages in the windows. Waiting consumers are served one after another: each may keep the thread
+   * before the next is served.
    */
   readonly wake = (): void => {
     let isServed = false;
@@ -127,10 +132,10 @@ export class NextMessages<T> {
   };
 
   /**
-   * A lease is over: what nobody has seen of it is not shown to anybody. What comes again is kept for whoever is still
-   * at work on it; what nobody is at work on is shown anew.
+   * A lease has ended: its undelivered messages are dropped. If messages arrive again, they are kept for a consumer
+   * that is still working on them; those that no consumer works on are delivered again.
    *
-   * @param held what somebody is at work on
+   * @param held messages on which consumers are working
    */
   lost(stream: ReceiverStream, ranges: readonly SeqRange[], held: RangeSet): void {
     for (const range of ranges) {
@@ -146,12 +151,12 @@ export class NextMessages<T> {
     const lowest = ranges[0]?.first ?? Number.POSITIVE_INFINITY;
     const kept = keepDecoded(chunk, (seq) => {
       if (isLost(seq)) {
-        // It was never in anybody's hands: should it come again, it is to be handed out.
+        // It was never delivered: if it arrives again, it is to be delivered.
         stream.window.step({ type: "rejected", first: seq, last: seq });
         return false;
       }
       if (!stream.window.ordered || seq < lowest) return true;
-      // What is lost comes again, and goes first.
+      // The lost messages come again, and have to be delivered first.
       const { attempt, guarded, batch } = chunk;
       stream.window.step({ type: "unread", first: seq, last: seq, attempt, guarded, batch });
       return false;
@@ -159,7 +164,7 @@ export class NextMessages<T> {
     this.#replace(kept);
   }
 
-  /** Where order is kept, what nobody has seen yet goes back into the window, behind what is given back of it. */
+  /** If order is kept, undelivered messages go back into the window, behind the messages that are given back. */
   putBehind(stream: ReceiverStream): void {
     const chunk = this.#chunk;
     if (!stream.window.ordered || chunk === null || chunk.stream !== stream) return;
@@ -170,7 +175,7 @@ export class NextMessages<T> {
     stream.window.step({ type: "unread", first, last, attempt, guarded, batch });
   }
 
-  /** Nobody is given anything any more. */
+  /** Delivers nothing more. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -179,7 +184,7 @@ export class NextMessages<T> {
     this.wake();
   }
 
-  /** What nobody has seen goes back to its sender. */
+  /** Gives undelivered messages back to their senders. */
   giveBack(): void {
     this.#handOvers.say();
     const { inFlight } = this.#options;
@@ -187,7 +192,10 @@ export class NextMessages<T> {
     this.#replace(null);
   }
 
-  /** The decoded messages that are next; null where nothing has arrived, is still being checked, or has to wait a turn. */
+  /**
+   * The decoded messages to deliver next; null if none has arrived, they are still being checked, or have to wait for
+   * the next turn.
+   */
   #current(): DecodedBatch<T> | null {
     while (this.#filling === null) {
       const chunk = this.#chunk;
@@ -207,12 +215,14 @@ export class NextMessages<T> {
     return null;
   }
 
-  /** @returns the index before which the values of a chunk may be handed out without another look */
+  /** @returns the index before which the values of a chunk may be delivered without further checks */
   #freeFrom(index: number, { values }: DecodedBatch<T>): number {
     return index + this.#turns.takeFree(values.length - index);
   }
 
-  /** Timers and other sockets get their turn, and what was done and begun is said, before more is handed out. */
+  /**
+   * Before more is delivered, timers and other sockets get their turn, and processed and begun messages are reported.
+   */
   #turn(): void {
     this.#filling = new Promise((resolve) => setImmediate(resolve));
     void this.#filling.then(() => {
@@ -252,14 +262,14 @@ export class NextMessages<T> {
     return true;
   }
 
-  /** The next messages to be handed out. */
+  /** Sets the next messages to deliver. */
   #replace(chunk: DecodedBatch<T> | null): void {
     this.#freeEnd = 0;
     this.#handOvers.changed(chunk);
     this.#chunk = chunk;
   }
 
-  /** The senders hear what the application still has in its hands. */
+  /** Reports to the senders which delivered messages are still in flight. */
   #sayBegun(handed: readonly Held[]): void {
     this.#freeEnd = 0;
     const { inFlight, run } = this.#options;
@@ -267,7 +277,7 @@ export class NextMessages<T> {
     for (const { stream, range } of handed) inFlight.begun(stream, range);
   }
 
-  /** Much was handed out in one turn: should this process die in it, little is to be suspected. */
+  /** Many messages were delivered in one turn: reports them, so that few are suspected if this process dies in it. */
   #sayMuch(): void {
     const { inFlight } = this.#options;
     const stream = this.#chunk?.stream;
@@ -275,7 +285,7 @@ export class NextMessages<T> {
     if (stream !== undefined && !inFlight.acks.hasInbox) void inFlight.acks.now(stream);
   }
 
-  /** Values that do not fit the schema become dead letters of their sender. */
+  /** Checks values against the schema; those that do not fit become dead letters at their sender. */
   async #check(schema: Schema, chunk: DecodedBatch<unknown>): Promise<void> {
     const checked = await checkDecoded<T>(schema, chunk, (seq, error) => {
       this.#reject(chunk.stream, seq, error);
@@ -293,7 +303,7 @@ export class NextMessages<T> {
   }
 }
 
-/** Passes over the next values of a chunk that were acknowledged by a delivery of before. */
+/** Skips the next values of a chunk that were acknowledged by an earlier delivery. */
 function skipAcknowledged(chunk: DecodedBatch<unknown>): void {
   const { stream, values, epoch } = chunk;
   while (chunk.index < values.length) {

@@ -12,7 +12,7 @@ import { Unacked } from "./unacked.ts";
 export interface ReceiveCallsOptions<T> {
   readonly next: NextMessages<T>;
   readonly inFlight: InFlightMessages;
-  /** What was processed and the windows do not know yet. */
+  /** Processed messages that are not yet reported to the windows. */
   readonly run: AckCoalescer;
 }
 
@@ -20,27 +20,27 @@ const SECOND_CALLER =
   "receive: another call is waiting. With acknowledgements a call acknowledges what the call before gave, so there can be one caller; use a loop for each (for await, deliveries()), or run({ concurrency })";
 
 /**
- * Calls of `receive`, each of which acknowledges what the one before gave. They have nothing to tell one caller from
- * another by: there is one at a time.
+ * Calls of `receive`, each of which acknowledges the message of the previous one. Callers cannot be told apart, so
+ * there can be only one at a time.
  */
 export class ReceiveCalls<T> {
   readonly #options: ReceiveCallsOptions<T>;
-  /** What was given out last. */
+  /** The message returned last. */
   readonly #received = new Unacked();
-  /** A call waits, or its caller cannot have seen it: who calls now is another one. */
+  /** A call waits, or its caller cannot have seen its result yet: a call now comes from another caller. */
   #isReceiving = false;
 
   constructor(options: ReceiveCallsOptions<T>) {
     this.#options = options;
   }
 
-  /** What the last call gave of a stream, and the next has not acknowledged. */
+  /** The message of a stream that the last call returned, and that is not acknowledged yet. */
   of(stream: ReceiverStream): readonly SeqRange[] {
     return this.#received.of(stream);
   }
 
   /**
-   * One message; what the call before gave is acknowledged. Two callers at a time would acknowledge each other's.
+   * Receives one message; acknowledges that of the previous call. Two callers at a time would acknowledge each other's.
    *
    * @throws TypeError while another call waits
    * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason
@@ -57,7 +57,7 @@ export class ReceiveCalls<T> {
     return quiet(this.#receiveNext(options).finally(this.#onReceived));
   }
 
-  /** What was given out last counts as processed. */
+  /** The message returned last counts as processed. */
   settle(): void {
     const { inFlight, run } = this.#options;
     const held = this.#received.take();

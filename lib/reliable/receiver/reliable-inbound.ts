@@ -20,10 +20,10 @@ export interface ReliableInboundOptions extends Omit<NextMessagesOptions, "run">
   readonly onRetry: (delivery: ReliableDelivery<unknown>, error: unknown) => void;
 }
 
-/** What a loop does with messages. */
+/** The callbacks of an iteration over messages. */
 interface Loop<T, V> {
   readonly take: (chunk: DecodedBatch<T>) => V;
-  /** The consumer asks for more: it has finished with what it was given. */
+  /** The consumer asks for more: the messages it got are processed. */
   readonly settle?: () => void;
   /** There is nothing more for now. */
   readonly idle?: () => void;
@@ -31,28 +31,28 @@ interface Loop<T, V> {
   readonly giveUp?: () => void;
 }
 
-/** What somebody who is still at work holds of a stream. */
+/** Returns the messages of a stream on which a consumer is still working. */
 type Holder = (stream: ReceiverStream) => readonly SeqRange[];
 
-/** A message with its headers, and what else is known of it. */
+/** A message with its headers, attempt, seq and id. */
 export type DeliveredMessage<T> = Message<T> & Delivery;
 
-/** Said of what a loop leaves: it does not say why. */
+/** Nack of messages left by a loop: to be tried again at once, without an error. */
 const AT_ONCE: Nack = Object.freeze({ word: 0, text: "" });
 
 /**
- * Received messages between the window of their stream and those who ask for them, and their acknowledgements back.
+ * Connects the windows of the streams to the consumers: passes received messages on, and their acknowledgements back.
  *
- * Any number of loops may ask at the same time: each message goes to one of them, and its loop acknowledges it.
+ * Any number of loops may run at the same time: each message goes to one of them, and is acknowledged by it.
  */
 export class ReliableInbound<T> {
   readonly #options: ReliableInboundOptions;
-  /** What was processed and the windows do not know yet. */
+  /** Processed messages that are not yet reported to the windows. */
   readonly #run = new AckCoalescer();
-  /** What is handed out next, and to whom. */
+  /** The next messages to deliver, and the waiting consumers. */
   readonly next: NextMessages<T>;
   readonly #calls: ReceiveCalls<T>;
-  /** Loops and handlers, which hold messages without a delivery of the application's own. */
+  /** Loops and handlers, which hold messages without a delivery object of the application. */
   readonly #holders: Set<Holder>;
 
   constructor(options: ReliableInboundOptions) {
@@ -66,8 +66,9 @@ export class ReliableInbound<T> {
   }
 
   /**
-   * A lease is over: what nobody has seen of it is not shown to anybody. What comes again is kept for a loop or a
-   * handler that is still at work on it; a delivery that its application may have dropped is shown anew.
+   * A lease has ended: its undelivered messages are dropped. If messages arrive again, they are kept for a loop or a
+   * handler that is still working on them; messages of deliveries that the application may have abandoned are delivered
+   * again.
    *
    * @see docs/decisions/0054-calls-of-a-receiver.md
    */
@@ -78,7 +79,7 @@ export class ReliableInbound<T> {
   }
 
   /**
-   * One message; what the call before gave is acknowledged.
+   * Receives one message; acknowledges that of the previous call.
    *
    * @throws TypeError while another call waits
    * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason
@@ -87,12 +88,12 @@ export class ReliableInbound<T> {
     return this.#calls.receive(options);
   }
 
-  /** One value at a time, acknowledged when the next is asked for. Ends when the socket is closed. */
+  /** Iterates over values; each is acknowledged when the next is requested. Ends when the socket is closed. */
   values(): AsyncIterableIterator<T> {
     return this.#inTurn((chunk, index) => chunk.values[index]!);
   }
 
-  /** The same, with what is known of each message. */
+  /** As `values`, with the headers, attempt, seq and id of each message. */
   messages(): AsyncIterableIterator<DeliveredMessage<T>> {
     return this.#inTurn((chunk, index) => {
       const { stream, attempt } = chunk;
@@ -134,7 +135,7 @@ export class ReliableInbound<T> {
     });
   }
 
-  /** All values of a batch at a time, acknowledged when the next is asked for. */
+  /** Iterates over the values of one batch at a time; acknowledged when the next is requested. */
   batches(): AsyncIterableIterator<T[]> {
     const inFlight = this.#options.inFlight;
     const held = new Unacked();
@@ -159,7 +160,7 @@ export class ReliableInbound<T> {
     });
   }
 
-  /** One message at a time, which the caller acknowledges. */
+  /** Iterates over messages that the caller acknowledges. */
   deliveries(): AsyncIterableIterator<ReliableDelivery<T>> {
     return this.#iterate<ReliableDelivery<T>>({ take: (chunk) => this.#deliver(chunk) });
   }
@@ -174,7 +175,7 @@ export class ReliableInbound<T> {
     return new ReliableDelivery(chunk.values[index]!, place);
   }
 
-  /** Calls `handler` for every message; what it throws is a reason to try again later. */
+  /** Calls `handler` for every message; if it throws, the message is tried again later. */
   async run(
     handler: (value: T, delivery: ReliableDelivery<T>) => unknown,
     options: RunOptions,
@@ -187,15 +188,15 @@ export class ReliableInbound<T> {
     const each = async (delivery: ReliableDelivery<T>): Promise<void> => {
       try {
         const working = handler(delivery.value, delivery);
-        // No lease ends within a turn: who ends in the one that it began in need not be known.
+        // No lease ends within a turn, so a handler that ends in the turn in which it began need not be registered.
         if (typeof working === "object" || delivery.storing !== null) running.add(delivery);
         await working;
-        // Where its effect was not stored, that the handler has ended is no acknowledgement.
+        // If the effect was not stored, the end of the handler does not acknowledge the message.
         if (delivery.storing !== null) await delivery.storing;
         delivery.ack();
       } catch (error) {
         if (delivery.isAcknowledged) return;
-        // Who throws nothing has failed too.
+        // A handler that throws `undefined` has failed too.
         delivery.nack({ error: error === undefined ? String(error) : error });
         this.#options.onRetry(delivery, error);
       } finally {
@@ -210,7 +211,7 @@ export class ReliableInbound<T> {
     }
   }
 
-  /** What `receive` gave out last counts as processed. */
+  /** The message that `receive` returned last counts as processed. */
   settle(): void {
     this.#calls.settle();
   }

@@ -31,10 +31,10 @@ export interface ReliableReceiverOptions {
   readonly onError: (error: BrokerlessError) => void;
 }
 
-/** A receiver with an ack layer: the sessions with senders, and the way from them to the application. */
+/** A receiver with an ack layer: the sessions with senders, and the path from them to the application. */
 export class ReliableReceiver<T> {
   readonly inbound: ReliableInbound<T>;
-  /** The sessions with senders: what the network has to say goes there. */
+  /** The sessions with senders; gets all events of the network. */
   readonly links: ReceiveDriver;
 
   constructor(options: ReliableReceiverOptions, ports: ReliablePorts = systemPorts) {
@@ -67,7 +67,7 @@ export class ReliableReceiver<T> {
         const lost = new RangeSet();
         lost.addAll(ranges);
         for (const range of ranges) {
-          // What the application rejected it does not think to be its own.
+          // Messages that the application has rejected are not lost to it.
           for (const { first, last } of stream.window.rejectedOf(range.first, range.last)) {
             lost.delete(first, last);
           }
@@ -89,11 +89,12 @@ export class ReliableReceiver<T> {
     });
   }
 
-  /** The receiver's ways into the network. */
+  /** Opens the receiver's endpoints. */
   open(options: ChannelOptions): Endpoints {
     return openLinkEndpoints(this.links, options, async (hub) => {
       this.inbound.close();
-      // An effect may be acknowledged meanwhile: none is on its way to the inbox when another may take that.
+      // A message may be acknowledged with an effect meanwhile: messages are given back only when no effect is being
+      // stored.
       do await this.links.flush();
       while (this.links.inFlight.acks.isStoring);
       this.inbound.next.giveBack();
@@ -116,7 +117,7 @@ export class ReliableReceiver<T> {
     };
   }
 
-  /** What was processed has been said. */
+  /** Resolves when the acks of all processed messages are sent. */
   async drain(): Promise<void> {
     this.inbound.settle();
     await this.links.flush();
