@@ -1,9 +1,7 @@
 import type { SeqRange } from "../delivery/range/range.ts";
 import type { Journal } from "../journal/journal.ts";
 
-/**
- * Estimates the size of a range in a journal, as far as the journal still has it: the mean size for each entry (bytes).
- */
+/** Estimates the size of a range in a journal, as far as it is kept: the mean size for each entry (bytes). */
 export function bytesOf(
   journal: Pick<Journal, "seqFirst" | "stats">,
   { first, last }: SeqRange,

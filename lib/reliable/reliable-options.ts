@@ -34,7 +34,7 @@ export interface ReliableSendOptions {
    */
   readonly reliable?: boolean | undefined;
   /**
-   * Stores messages until they are processed; implies `reliable`. The socket is its only writer, and does not close it.
+   * Stores messages until they are processed; implies `reliable`. The socket is its only writer; it does not close it.
    */
   readonly journal?: Journal | undefined;
   /**
@@ -75,9 +75,8 @@ export interface ReliableSendOptions {
   readonly retryMsMax?: number | undefined;
   /**
    * `"perReceiver"`: a receiver that is alone gets messages in order, retries included, so a message in back-off holds
-   * back the messages behind it. `"none"`: a message in back-off holds back no others. `"total"`: one receiver at a
-   * time gets messages, in order, retries included, while the others stand by (single active consumer). Default
-   * `"perReceiver"`.
+   * back those behind it. `"none"`: it holds back none. `"total"`: one receiver at a time gets messages, in order,
+   * retries included, while the others stand by (single active consumer). Default `"perReceiver"`.
    */
   readonly order?: "perReceiver" | "none" | "total" | undefined;
   /**
@@ -95,8 +94,7 @@ export interface ReliableSendOptions {
    */
   readonly backlogMessagesMax?: number | undefined;
   /**
-   * Limit on dead letters (count). At the limit no more are added: messages are retried every `retryMsMax`, with an
-   * `error` event.
+   * Limit on dead letters (count); beyond it messages are retried every `retryMsMax`, with an `error` event.
    *
    * @defaultValue 10,000
    */
@@ -136,8 +134,7 @@ export interface ReliableReceiveOptions {
    */
   readonly reliable?: boolean | undefined;
   /**
-   * Unprocessed messages that one sender may have at this receiver (count). A lower value distributes more evenly among
-   * slow receivers, and is slower.
+   * Unprocessed messages that a sender may have here (count). Less is fairer among slow receivers, and slower.
    *
    * @defaultValue 65,536
    */

@@ -52,10 +52,7 @@ export class SenderEpochs {
     );
   }
 
-  /**
-   * The values to store with messages: the list, unless its write is in progress; if that write fails, all writes
-   * behind it fail too.
-   */
+  /** The values to store with messages: the list, unless it is being written; a failure fails all behind it. */
   valuesOfMessages(): Values | null {
     return this.#isBegun || this.#isStored ? null : this.values();
   }

@@ -1,8 +1,6 @@
 import type { Clock } from "../../clock.ts";
 
-/**
- * A peer that was silent for this many of its heartbeats is gone, if neither side holds messages of the other (count).
- */
+/** A peer silent for this many of its heartbeats is gone, if neither side holds messages of the other (count). */
 const HEARTBEATS_MISSED_MAX = 3;
 
 /** Longest silence of a peer with this heartbeat (milliseconds); infinite for one that sends none. Pure. */

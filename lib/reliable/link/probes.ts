@@ -5,10 +5,7 @@ export const PROBE_MS = 2_000;
 
 /** The question is repeated after this time without an answer (milliseconds). */
 const ASK_MS = 500;
-/**
- * After an answer, a holder counts as present for this time, so that challengers cannot cause endless answers
- * (milliseconds).
- */
+/** After an answer, a holder counts as present for this time: limits the answers it has to give (milliseconds). */
 const FRESH_MS = 500;
 
 interface Probe<C> {

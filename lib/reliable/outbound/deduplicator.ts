@@ -118,8 +118,7 @@ export class Deduplicator {
   }
 
   /**
-   * Dead letters are about to be purged, after which nothing else records how their messages ended: it is recorded with
-   * their ids.
+   * Dead letters are about to be purged; then only the record made here tells how their messages ended.
    *
    * @returns the change to store together with the purge; null if none of them has an id
    */

@@ -53,9 +53,7 @@ export class DurableOutbound {
   /** The backlog has reached its limit in bytes. */
   #isFullOfBytes = false;
   #closed = false;
-  /**
-   * Whether the messages left at the start may still be of another codec: new messages wait, or both codecs would mix.
-   */
+  /** Whether earlier messages may be of another codec: new ones wait, or both codecs would mix. */
   #isUnread: boolean;
   #floor: number;
   #settledCount = 0;

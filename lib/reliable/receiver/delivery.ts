@@ -19,9 +19,7 @@ export interface Delivery {
   readonly seq: number;
   /** Names to texts, as they were sent; empty if there were none. Frozen. */
   readonly headers: MessageHeaders;
-  /**
-   * The same for every delivery of a message, and for no other message: an idempotency key. Empty without an ack layer.
-   */
+  /** The same for every delivery of a message and no other: an idempotency key. Empty without an ack layer. */
   readonly id: string;
 }
 
@@ -107,9 +105,9 @@ export class ReliableDelivery<T> implements Delivery {
   }
 
   /**
-   * Whether the message is still leased to this receiver; after the lease, the sender may give it to another. Call one
-   * of the three nevertheless: `ack` if the work is done, `nack` if it is given up, so that the message is delivered
-   * again if it arrives again.
+   * Whether the message is still leased to this receiver; afterwards the sender may give it to another. Call one of the
+   * three nevertheless: `ack` if the work is done, `nack` if it is given up, so that it is delivered should it arrive
+   * again.
    */
   get isHeld(): boolean {
     return !this.#isAcknowledged && this.#isSame && this.#stream.window.holds(this.seq);

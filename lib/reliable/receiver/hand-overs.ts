@@ -1,18 +1,14 @@
 import { type DecodedBatch, seqAt } from "./decoded-batch.ts";
 import type { Held } from "./unacked.ts";
 
-/**
- * Limit on messages delivered to the application before their senders get a report of those in flight, plus one batch
- * (count).
- */
+/** Messages delivered before their senders get a report of those in flight; plus at most one batch (count). */
 export const HANDED_UNSAID_MAX = 16_384;
 /** The same limit while a sender tries to find out which message its receivers die of (count). */
 export const WATCHED_UNSAID_MAX = 1_024;
 
 /**
- * Messages delivered to the application and not yet reported to their senders. The report is sent at the end of the
- * turn, of the messages that are still in flight then. So a fast consumer costs a flag for each message, and no report
- * at all.
+ * Messages delivered to the application and not yet reported to their senders. At the end of the turn, those still in
+ * flight are reported. So a fast consumer costs a flag for each message, and no report at all.
  */
 export class HandOvers {
   readonly #chunk: () => DecodedBatch<unknown> | null;

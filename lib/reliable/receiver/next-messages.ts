@@ -42,9 +42,7 @@ export class NextMessages<T> {
   #chunk: DecodedBatch<T> | null = null;
   /** Values of the chunk before this index may be delivered without further checks; 0 after any change. */
   #freeEnd = 0;
-  /**
-   * Waiting consumers, oldest first; called when there may be messages. Each returns whether it has stopped waiting.
-   */
+  /** Waiting consumers, oldest first; called when there may be messages. Each returns whether it is served. */
   readonly #waiters: (() => boolean)[] = [];
   /** Messages were delivered again: an earlier delivery may be acknowledged while its message is in `#chunk`. */
   #hasShownAgain = false;
@@ -90,10 +88,7 @@ export class NextMessages<T> {
     return [{ stream: chunk.stream, range }];
   }
 
-  /**
-   * The chunk with the next message at its `index`, which the caller increments; null: there is none for now, or the
-   * socket is closed.
-   */
+  /** The chunk with the next message at `index`, which the caller increments; null: none now, or closed. */
   take(): DecodedBatch<T> | null {
     const chunk = this.#chunk;
     if (chunk !== null && chunk.index < this.#freeEnd) return chunk;
@@ -192,10 +187,7 @@ export class NextMessages<T> {
     this.#replace(null);
   }
 
-  /**
-   * The decoded messages to deliver next; null if none has arrived, they are still being checked, or have to wait for
-   * the next turn.
-   */
+  /** The decoded messages to deliver next; null if none arrived, or they wait for a check or the next turn. */
   #current(): DecodedBatch<T> | null {
     while (this.#filling === null) {
       const chunk = this.#chunk;
@@ -220,9 +212,7 @@ export class NextMessages<T> {
     return index + this.#turns.takeFree(values.length - index);
   }
 
-  /**
-   * Before more is delivered, timers and other sockets get their turn, and processed and begun messages are reported.
-   */
+  /** Lets timers and other sockets have their turn, and reports are sent, before more is delivered. */
   #turn(): void {
     this.#filling = new Promise((resolve) => setImmediate(resolve));
     void this.#filling.then(() => {

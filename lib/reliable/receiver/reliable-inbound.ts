@@ -66,9 +66,8 @@ export class ReliableInbound<T> {
   }
 
   /**
-   * A lease has ended: its undelivered messages are dropped. If messages arrive again, they are kept for a loop or a
-   * handler that is still working on them; messages of deliveries that the application may have abandoned are delivered
-   * again.
+   * A lease has ended: its undelivered messages are dropped. Messages that arrive again are kept for a loop or a
+   * handler still working on them; those of deliveries that the application may have abandoned are delivered again.
    *
    * @see docs/decisions/0054-calls-of-a-receiver.md
    */

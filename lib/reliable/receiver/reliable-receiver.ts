@@ -93,8 +93,7 @@ export class ReliableReceiver<T> {
   open(options: ChannelOptions): Endpoints {
     return openLinkEndpoints(this.links, options, async (hub) => {
       this.inbound.close();
-      // A message may be acknowledged with an effect meanwhile: messages are given back only when no effect is being
-      // stored.
+      // A message may be acknowledged with an effect meanwhile: first wait until no effect is being stored.
       do await this.links.flush();
       while (this.links.inFlight.acks.isStoring);
       this.inbound.next.giveBack();

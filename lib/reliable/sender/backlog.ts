@@ -123,10 +123,7 @@ export class Backlog {
     this.#reads.close();
   }
 
-  /**
-   * Does not evict messages that are still to be sent: reading them back would forever be behind the batches fed
-   * meanwhile.
-   */
+  /** Messages still to be sent are not evicted: read back, they would always be behind the batches just fed. */
   #hasRoom(): boolean {
     const { bytesMax, freshFirst, unsentFirst } = this.#options;
     if (this.#retained.bytes < bytesMax) return true;
@@ -158,8 +155,7 @@ export class Backlog {
     } catch (error) {
       if (this.#closed) return;
       onFailed(error as BrokerlessError);
-      // A temporary failure, for example no free file descriptor: without new messages nothing else would start another
-      // read.
+      // A temporary failure, such as no free file descriptor: without new messages nothing else reads again.
       if ((error as BrokerlessError).retryable) this.#again();
     } finally {
       this.#isReading = false;
@@ -175,10 +171,7 @@ export class Backlog {
     });
   }
 
-  /**
-   * Reports messages that were freed before they were processed: because the sender's hold was released, or by a
-   * repair.
-   */
+  /** Reports messages freed before they were processed: the hold was released, or it was a repair. */
   async #passFreed(): Promise<void> {
     const { journal, fed, onMissing } = this.#options;
     const [seqFirst, seqLast] = [fed() + 1, journal.seqFirst - 1];

@@ -107,12 +107,11 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
 
   /**
    * Requeues letters as new messages, with new counts of attempts. Each is requeued once, however many calls run at the
-   * same time, and is then no longer a dead letter: both or neither, even if the process ends.
+   * same time, and is then no dead letter: both or neither, whatever happens to the process.
    *
    * @param seqs the letters to requeue; default all
    * @returns letters requeued (count)
-   * @throws TypeError when one of them is no dead letter, or they are no array; BrokerlessError as the journal's append
-   *   does
+   * @throws TypeError when one is no dead letter, or they are no array; BrokerlessError as the journal's append does
    */
   async requeue(seqs?: readonly number[]): Promise<number> {
     const reader = new LetterReader(this.#options.load);
@@ -132,8 +131,8 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
    *
    * @param seqs the letters to purge; default all
    * @returns letters purged (count), once that is stored
-   * @throws TypeError when one of them is no dead letter, or they are no array; BrokerlessError as the journal's `set`
-   *   does: then they are kept
+   * @throws TypeError when one is no dead letter, or they are no array; BrokerlessError as the journal's `set` does:
+   *   then they are kept
    */
   async purge(seqs?: readonly number[]): Promise<number> {
     const { stateStore, checkOpen, onGone } = this.#options;

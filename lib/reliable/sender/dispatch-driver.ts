@@ -134,10 +134,7 @@ export class DispatchDriver {
     for (const link of this.#sessions) this.#sessions.tell(link);
   }
 
-  /**
-   * Accepts no more reports, and dispatches nothing more; unsettled messages stay in the journal. @see
-   * DispatchSteps.close
-   */
+  /** Ends reports and dispatches; unsettled messages stay in the journal. @see DispatchSteps.close */
   close(): void {
     if (!this.#steps.isClosed) this.#steps.close();
   }

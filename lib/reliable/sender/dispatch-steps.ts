@@ -165,8 +165,7 @@ export class DispatchSteps {
       this.#act(action, savesBeforeSending);
     }
     if (this.#closed) return;
-    // The set of receivers that may hold messages has changed: a restart has to wait for the right ones, even when the
-    // queue is idle.
+    // Other receivers may hold messages now: a restart has to wait for the right ones, on an idle queue too.
     if (this.dispatcher.forgotten > forgotten) this.stateStore.settled(0);
     if (isSettled) this.backlog.settled(this.dispatcher.floor);
     else if (event.type !== "fed" && actions.length > 0) this.backlog.fill();

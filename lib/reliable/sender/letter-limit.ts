@@ -14,10 +14,7 @@ export interface LetterLimitOptions {
   readonly onProblem: (error: BrokerlessError) => void;
 }
 
-/**
- * Reports that the limit of dead letters is reached; at intervals only, since it applies to every further message that
- * would become one.
- */
+/** Reports that the limit of dead letters is reached; at intervals, since it applies to every further one. */
 export class LetterLimit {
   readonly #options: LetterLimitOptions;
   /** Earliest time of the next report (ms). */

@@ -220,9 +220,7 @@ export class ReliableSender<T> {
     return this.#out.stats();
   }
 
-  /**
-   * With a journal: waits until all is stored, or settled for a level above `stored`. In memory: until all is settled.
-   */
+  /** Waits until all is stored; in memory, or with a level above `stored`, until all is settled. */
   async drain(options: WaitOptions | undefined): Promise<void> {
     const level = this.confirm;
     await this.#out.drain(this.#isOwn || level === "processed" || level === "delivered", options);

@@ -126,10 +126,7 @@ export class SenderHandshake {
     this.#options.onPeer("peer", peerOf(link), this.#sessions.liveCount);
   }
 
-  /**
-   * Reports a claim of messages that were never written: the receiver is of another history of the stream, or lies. The
-   * claim has no effect on them.
-   */
+  /** Reports a claim of messages never written: the receiver is of another history, or lies. It has no effect. */
   #checkHead({ receiver, peer }: SenderSession, ranges: readonly SeqRange[]): void {
     const head = this.#options.journal.seqNext - 1;
     const beyond = ranges.find(({ last }) => last > head);

@@ -29,11 +29,9 @@ export interface TransmitterOptions {
   readonly onFailed: (link: SenderSession, error: unknown) => void;
 }
 
-/** Limit on parts of batches sent in one turn of the event loop, to all receivers together (count). */
+/** Limit on parts of batches sent before the event loop turns, to whichever receivers (count). */
 export const SENDS_PER_TURN = 512;
-/**
- * If the batch of a range has to be read back, this many of its seqs at a time are checked for still being due (count).
- */
+/** If a batch has to be read back, so many seqs of its range at a time are checked for being due (count). */
 const LOOK_COUNT = 4_096;
 
 /**
@@ -46,10 +44,7 @@ const LOOK_COUNT = 4_096;
  */
 export class Transmitter {
   readonly #options: TransmitterOptions;
-  /**
-   * Where the last part cut from a batch ended, so that small parts of a large batch do not each scan it from its
-   * start.
-   */
+  /** End of the last part cut from a batch: small parts of a large batch must not each scan it from its start. */
   readonly #ends = new WeakMap<Batch, EntryEnd>();
   /** Parts that may be sent before the next turn of the event loop (count). */
   #left = SENDS_PER_TURN;

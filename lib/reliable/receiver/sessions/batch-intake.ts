@@ -14,10 +14,7 @@ export interface BatchIntakeOptions {
   readonly headersMax: number;
 }
 
-/**
- * Checks received batches and puts them into the windows: they must be complete, of the session's stream, and within
- * the credit.
- */
+/** Puts received batches into the windows: complete ones of the session's stream, within the credit. */
 export class BatchIntake {
   readonly #options: BatchIntakeOptions;
   #frames = 0;

@@ -4,10 +4,7 @@ import type { ReceiverLink, ReceiverStream } from "./receiver-stream.ts";
 /** Dependencies of {@link Guard}. */
 export interface GuardOptions {
   readonly streams: () => Iterable<ReceiverStream>;
-  /**
-   * Asks the sender to save that messages are about to begin; no ranges: asks for a `go` when it has saved earlier
-   * reports.
-   */
+  /** Asks the sender to save that messages are about to begin; no ranges: to save earlier reports. */
   readonly ask: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
   /** Sends the acks of processed messages. @returns resolves when the transport has them */
   readonly sayDone: (stream: ReceiverStream) => Promise<void>;
@@ -85,10 +82,7 @@ export class Guard {
     return true;
   }
 
-  /**
-   * The next message of a stream is guarded: whether it can be delivered now; if not, whether messages of other streams
-   * can be meanwhile.
-   */
+  /** The next message of a stream is guarded: whether it, or else others meanwhile, can be delivered now. */
   next(stream: ReceiverStream, seq: number): "now" | "others" | "nothing" {
     const { link } = stream;
     if (link === null || link.acks === 0) return "others";

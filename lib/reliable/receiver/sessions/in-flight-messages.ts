@@ -66,9 +66,7 @@ export class InFlightMessages {
     });
   }
 
-  /**
-   * Whether a sender asks to be told soon which messages begin: one of its receivers died, and the cause is unknown.
-   */
+  /** Whether a sender asks for early reports of begun messages: a receiver died, and the cause is unknown. */
   get isWatched(): boolean {
     for (const { isWatched, link } of this.#options.streams) {
       if (isWatched && link !== null) return true;

@@ -50,9 +50,7 @@ export class InboxStore {
   readonly #slots = new InboxSlots();
   #fault: BrokerlessError | null = null;
 
-  /**
-   * @throws BrokerlessError BROKERLESS_CORRUPT if the stored state is unreadable: forgetting it would repeat effects
-   */
+  /** @throws BrokerlessError BROKERLESS_CORRUPT if a stored state is unreadable: forgetting it would repeat effects */
   constructor(journal: Journal, timeMs: () => number) {
     this.#journal = journal;
     this.#timeMs = timeMs;
@@ -103,8 +101,7 @@ export class InboxStore {
   /**
    * Removes the most expendable stream.
    *
-   * @returns the stream, and whether it is certain that none of its messages will be processed twice; null if none is
-   *   expendable
+   * @returns it, and whether surely none of its messages will be processed twice; null if none is expendable
    */
   forgetOne(
     isLive: (key: string) => boolean,
@@ -127,10 +124,7 @@ export class InboxStore {
     if (values !== undefined) await this.#guard(this.#journal.set(values));
   }
 
-  /**
-   * Appends an effect, and stores the processed messages, including those in `storing`. @returns resolves when it is
-   * stored
-   */
+  /** Appends an effect, and stores all processed messages, also `storing`. @returns resolves when stored */
   async store(stream: ReceiverStream, { id, effect }: Effect): Promise<void> {
     const values = this.#valuesOf(stream);
     await this.#guard(this.#journal.append({ key: id, value: effect }, { values }));

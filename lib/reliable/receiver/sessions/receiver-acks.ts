@@ -120,9 +120,7 @@ export class ReceiverAcks {
     await Promise.all(streams.map((stream) => this.now(stream)));
   }
 
-  /**
-   * @returns resolves when the messages processed before the call are stored, and acknowledged if there is a session
-   */
+  /** @returns resolves when messages processed before are stored, and acknowledged if there is a session */
   async now(stream: ReceiverStream): Promise<void> {
     if (this.#options.memory === null) return this.#say(stream);
     if (stream.isEnded) return;

@@ -23,9 +23,7 @@ export interface ReceiverHandshakeOptions {
   readonly onPeer: (type: "peer", peer: Peer, peers: number) => void;
   /** The sender has given, or will give, these messages to other receivers. */
   readonly onLost: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
-  /**
-   * The receiver's state for these ranges belonged to another history of the stream: the seqs mean other messages now.
-   */
+  /** The receiver's state of these belonged to another history of the stream: the seqs mean other messages now. */
   readonly onDiverged: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
   readonly onProblem: (error: BrokerlessError) => void;
 }

@@ -37,17 +37,11 @@ export interface ReceiverStream {
   link: ReceiverLink | null;
   /** Whether its sender has reported that it will never be continued: no acks are needed any more. */
   isEnded: boolean;
-  /**
-   * Cancels the timer of the grace, after which the sender has given the messages to other receivers; null if there is
-   * none.
-   */
+  /** Cancels the timer of the grace, after which the sender gives the messages to others; null if none runs. */
   cancelGrace: (() => void) | null;
   /** Reasons of rejections, by seq, kept while the sender may send those messages again. */
   readonly rejections: Map<number, Rejection>;
-  /**
-   * The open question to the sender that a `go` will answer: a guarded message, or 0 for whether earlier reports are
-   * saved; null: none.
-   */
+  /** The open question that a `go` will answer: a guarded message's seq; 0: earlier reports; null: none. */
   asksFor: number | null;
   /** Whether its sender asks to be told soon which messages begin. */
   isWatched: boolean;

@@ -159,9 +159,8 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
   }
 
   /**
-   * Limit on waiting messages of one stream (bytes). The sender counts messages in flight, and so sends no more than
-   * `prefetchBytesMax` and the rest of a batch; the limit is twice that, since messages that are sent again and go
-   * first may exceed it.
+   * Limit on waiting messages of one stream (bytes). The sender counts messages in flight, so it sends at most
+   * `prefetchBytesMax` and the rest of a batch; twice that, since messages sent again, which go first, may exceed it.
    */
   get waitingBytesMax(): number {
     const { prefetchBytesMax, messageBytesMax } = this.#options.hello;
@@ -226,10 +225,7 @@ function isOver({ isEnded, storing, window, cancelGrace }: ReceiverStream): bool
 
 const MEASURE: BatchMeasure<Batch> = {
   keyOf: (batch) => batch.number,
-  /**
-   * The size of its messages without the batch header. There may be one header per message, which is bounded by their
-   * number.
-   */
+  /** The size of its messages. Headers are not counted; their number is bounded by that of the messages. */
   bytesOf: ({ bytes }) => bytes.length - BATCH_HEADER_BYTES,
 };
 

@@ -38,14 +38,9 @@ export interface Freeing {
 /** A smaller part of a journal than this is not worth freeing by copies (part of 1). */
 const HELD_PART = 1 / 8;
 
-/**
- * On a full disk, letters are copied if they hold back this many times their own size: less would make no room (count).
- */
+/** On a full disk, letters are copied if they hold back this many times their own size: less makes no room (count). */
 const HELD_TIMES_SHORT = 2;
-/**
- * Attempts to append copies before a full disk counts: they may have been refused only because of entries before them
- * (count).
- */
+/** Attempts to append copies: a full disk may have refused them only with the entries before them (count). */
 const TRIES = 3;
 
 /** The values for journals of applications. */

@@ -59,8 +59,7 @@ function restoreState(
   const { seqFirst, seqStored } = journal;
   const saved = readState(journal);
   if (!saved) {
-    // A sender of this journal set its hold before its first message; without a hold, its messages begin with its first
-    // epoch.
+    // A sender sets its hold before its first message; without a hold, its messages begin with its first epoch.
     const held = journal.holds().get(STATE_NAME) ?? senderSeqFirst;
     const state = { ...DISPATCHER_STATE_EMPTY, floor: Math.min(held, seqFirst) - 1 };
     return { state, fault: saved === undefined ? unreadable() : null };

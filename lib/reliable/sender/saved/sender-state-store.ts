@@ -11,10 +11,7 @@ import type { SavedProgress } from "./saved-progress.ts";
 import { SettledSpace } from "./settled-space.ts";
 import { type StateChange, StateWriter } from "./state-writer.ts";
 
-/**
- * Acks are saved together, at most this long after the first (milliseconds); later ones may be sent again after a
- * crash.
- */
+/** Acks are saved together, at most this long after the first (milliseconds); a crash may repeat those messages. */
 const SAVE_MS = 20;
 /** A large state is saved less often: the pause has one millisecond for each of these units of cost (bytes). */
 const SAVE_BYTES_PER_MS = 4_096;
@@ -89,8 +86,8 @@ export class SenderStateStore {
   /**
    * Stores something together with a changed state, while nothing else is saved: both or neither.
    *
-   * @param plan called when its turn has come: returns the changes under the conditions of that moment; null: nothing
-   *   to store. `change` returns the future state; `store` notifies the dispatcher as soon as it is stored
+   * @param plan called when its turn has come: returns the changes under the conditions of that moment. `change`
+   *   returns the future state; `store` notifies the dispatcher as soon as it is stored; null: nothing to store
    * @returns the result of the plan
    * @throws what `store` throws
    */
@@ -123,7 +120,7 @@ export class SenderStateStore {
     else await this.save();
   }
 
-  /** Saves unsaved changes. @returns resolves when the state at the call is saved; never rejects */
+  /** Saves unsaved changes. @returns resolves when the state at the call is saved, or that failed; never rejects */
   async save(): Promise<void> {
     while (this.#saving !== null) await this.#saving;
     if (!this.#isDirty || this.#failed) return;
@@ -136,10 +133,7 @@ export class SenderStateStore {
     if (this.#isDirty) this.settled(0);
   }
 
-  /**
-   * Saves for the last time, with moves of dead letters: an orderly end does not count as a failed attempt of messages
-   * in flight.
-   */
+  /** Saves for the last time, moves included. An orderly end is no failed attempt of messages in flight. */
   async end(): Promise<void> {
     this.#isEnding = true;
     this.#writer.end();

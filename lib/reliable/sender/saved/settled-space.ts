@@ -93,16 +93,13 @@ export class SettledSpace {
     if (!isWorth && journal.stats().bytesKept > freeing.bytes * 4) return;
     await journal.hold(STATE_NAME, seqNeeded);
     await journal.truncateBefore(seqNeeded);
-    // Updated only after success, so that the next save retries what a full disk refused, even if nothing more was
-    // settled.
+    // After success only: the next save retries what a full disk refused, even if nothing more was settled.
     this.#unfreedBytes -= bytes;
     this.#hasMoved = false;
     this.#seqFreed = seqNeeded;
   }
 
-  /**
-   * The part of the settled and unfreed bytes that no dead letter holds back, with equal size for each message (bytes).
-   */
+  /** The settled, unfreed bytes that no dead letter holds back, with equal size for each message (bytes). */
   #bytesBefore(seqNeeded: number): number {
     const seqSettled = Math.max(seqNeeded, this.#options.dispatcher.floor + 1);
     const part = (seqNeeded - this.#seqFreed) / (seqSettled - this.#seqFreed);
