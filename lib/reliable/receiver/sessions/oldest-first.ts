@@ -1,5 +1,5 @@
 /**
- * A set that finds the element added first in constant time.
+ * A set that finds the element added first at once.
  *
  * A plain set would be iterated from its start each time, over the places of all recently deleted elements.
  */

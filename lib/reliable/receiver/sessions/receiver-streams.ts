@@ -225,7 +225,7 @@ function isOver({ isEnded, storing, window, cancelGrace }: ReceiverStream): bool
 
 const MEASURE: BatchMeasure<Batch> = {
   keyOf: (batch) => batch.number,
-  /** The size of its messages. Headers are not counted; their number is bounded by that of the messages. */
+  /** The size of its messages. Batch headers are not counted; there are at most as many as messages. */
   bytesOf: ({ bytes }) => bytes.length - BATCH_HEADER_BYTES,
 };
 
