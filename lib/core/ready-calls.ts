@@ -9,8 +9,6 @@ export interface ReadyOptions extends WaitOptions {
 }
 
 const READY_OPTIONS = [...WAIT_OPTIONS, "peers"];
-/** In place of the number of peers of a closed socket. */
-const CLOSED = -1;
 
 /**
  * The number of peers that a call of `ready` waits for.
@@ -26,7 +24,8 @@ export function peersOf(options: ReadyOptions | undefined): number {
 
 /** The pending calls of `ready` of a socket. */
 export class ReadyCalls {
-  readonly #checks = new Set<(peers: number) => void>();
+  /** Called with the number of peers; null: the socket has closed. */
+  readonly #checks = new Set<(peers: number | null) => void>();
 
   /**
    * Resolves at the first check with enough peers.
@@ -35,8 +34,8 @@ export class ReadyCalls {
    */
   until(wanted: number, options: WaitOptions | undefined): Promise<void> {
     return wait<void>(`ready with ${wanted} peers`, options, ({ resolve, reject }) => {
-      const check = (peers: number): void => {
-        if (peers === CLOSED) reject(closedError());
+      const check = (peers: number | null): void => {
+        if (peers === null) reject(closedError());
         else if (peers >= wanted) resolve();
         else return;
         this.#checks.delete(check);
@@ -55,6 +54,6 @@ export class ReadyCalls {
 
   /** The socket has closed. */
   close(): void {
-    this.check(CLOSED);
+    for (const check of [...this.#checks]) check(null);
   }
 }
