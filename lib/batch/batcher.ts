@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { TURN_MS_MAX } from "../clock.ts";
 import { ASIDE_SLAB_BYTES, ByteWriter } from "../codec/byte-writer.ts";
+import { encodesAlready } from "../codec/codec-error.ts";
 import { tooManyBytes } from "../codec/elements.ts";
 import type { Framing } from "./framing/framing.ts";
 import { joinHeaders } from "./headers.ts";
@@ -77,6 +78,8 @@ export class Batcher<T, K> {
   /** The encoded headers of each gathered value, if any, and their total length (bytes). */
   readonly #headers: Buffer[] = [];
   #headerBytes = 0;
+  /** Whether a value is being encoded, which may run code of the application. */
+  #isEncoding = false;
   #turnOpen = false;
   #turnStartMs = 0;
   #eager = 0;
@@ -133,7 +136,7 @@ export class Batcher<T, K> {
    */
   encode(value: T): Buffer {
     this.#aside ??= new ByteWriter(null, ASIDE_SLAB_BYTES);
-    this.#framing.append(value, this.#aside);
+    this.#append(value, this.#aside);
     const { length } = this.#aside;
     if (length > this.#valueBytesMax) this.#refuse(this.#aside, 0);
     return this.#aside.take();
@@ -146,10 +149,11 @@ export class Batcher<T, K> {
    * @throws BrokerlessError `BROKERLESS_CODEC` or `BROKERLESS_TOO_LARGE`; nothing is gathered then
    */
   add(value: T, key: K, headers: Buffer | null): void {
+    if (this.#isEncoding) throw encodesAlready();
     if (key !== this.#key || headers !== null || this.#isHeaded) this.#continueRun(key, headers);
     const writer = this.#writer;
     const before = writer.length;
-    this.#framing.append(value, writer);
+    this.#append(value, writer);
     const { length } = writer;
     // Nearly all messages end here. The rest is in functions of its own, so that V8 compiles this
     // path in one piece.
@@ -173,9 +177,9 @@ export class Batcher<T, K> {
     this.#gather(before, headers);
   }
 
-  /** Writes everything gathered to the sink now. */
+  /** Writes everything gathered to the sink now; at the end of the turn where a value is being encoded. */
   flush(): void {
-    if (this.#count > 0) this.#deal();
+    if (this.#count > 0 && !this.#isEncoding) this.#deal();
   }
 
   /** The sink is idle again: flushes what has waited for it. */
@@ -184,6 +188,16 @@ export class Batcher<T, K> {
     this.#due = false;
     this.flush();
     if (!this.#turnOpen) this.#release();
+  }
+
+  #append(value: T, writer: ByteWriter): void {
+    if (this.#isEncoding) throw encodesAlready();
+    this.#isEncoding = true;
+    try {
+      this.#framing.append(value, writer);
+    } finally {
+      this.#isEncoding = false;
+    }
   }
 
   /**

@@ -13,6 +13,16 @@ export function notEncoded(codec: { readonly name: string }, cause: unknown): Br
 }
 
 /**
+ * The error for a value that is sent while its socket encodes another one: by a getter or `toJSON` of
+ * that one, or by the codec. Both would be written to the same place.
+ */
+export function encodesAlready(): BrokerlessError {
+  const message =
+    "the socket is encoding another value, whose getter, toJSON or codec made this call; make it afterwards";
+  return new BrokerlessError("BROKERLESS_CODEC", message);
+}
+
+/**
  * The error for bytes that cannot be decoded.
  *
  * @param what owner of the bytes

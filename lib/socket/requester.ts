@@ -126,7 +126,12 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
     this.#framing = createFraming(resolved.codec, singleFramingOptions(resolved));
     this.#encoder = new SingleEncoder(this.#framing, resolved.messageBytesMax);
     this.#pending = new PendingRequests({
-      encode: (request) => this.#encoder.encode(request),
+      encode: (request) => {
+        const body = this.#encoder.encode(request);
+        // A getter of the request may have closed the socket.
+        this.assertOpen();
+        return body;
+      },
       send: (message) => this.channel.send(message),
       isReachable: () => this.#losses === 0 && this.channel.isReachable,
       isReading: () => this.#turns.isTurning,
@@ -234,7 +239,7 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
    * awaited.
    */
   #refuse(error: unknown): void {
-    if (!(error instanceof BrokerlessError)) return;
+    if (!(error instanceof BrokerlessError) || this.channel.closed) return;
     this.#sendsRefused += 1;
     this.report(error);
   }

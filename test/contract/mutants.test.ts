@@ -14,6 +14,7 @@ import {
   PEER_ADDRESS_MUTANTS,
   PROBE_MUTANTS,
   RECEIVE_MUTANTS,
+  REENTRANT_MUTANTS,
   REPLACED_MUTANTS,
   REPLIER_MUTANTS,
   RUNTIME_MUTANTS,
@@ -103,4 +104,10 @@ assertHunted(
   "controls: where a worker misjudges what it had in hand, its test fails",
   WORKER_MUTANTS,
   ["contract/work-queue.test.ts"],
+);
+
+assertHunted(
+  "controls: where a value may send another while it is encoded, its test fails",
+  REENTRANT_MUTANTS,
+  ["contract/reentrant.test.ts"],
 );

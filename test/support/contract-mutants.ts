@@ -1085,3 +1085,72 @@ export const PEER_ADDRESS_MUTANTS: readonly Mutant[] = [
     ],
   },
 ];
+
+const REENTRANT = "contract/reentrant";
+const OPEN_BATCH = "reliable/outbound/open-batch";
+const APPENDER = "reliable/outbound/appender";
+
+/** Calls of a socket by a value that it is encoding. */
+export const REENTRANT_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0050",
+    name: "a message is added to the batch in the middle of another",
+    edits: [
+      [
+        OPEN_BATCH,
+        "add(value, options, codec = this.#codec) {\n        if (this.#isEncoding)",
+        "add(value, options, codec = this.#codec) {\n        if (false)",
+      ],
+    ],
+    hunt: [REENTRANT, "Push with a MemoryJournal, own-json"],
+  },
+  {
+    rule: "0050",
+    name: "a batch is appended in the middle of a message",
+    edits: [[APPENDER, "count === 0 || this.#open.isEncoding", "count === 0"]],
+    hunt: [REENTRANT, "Push with a FileJournal, own-json"],
+  },
+  {
+    rule: "0050",
+    name: "what is encoded while its socket is closed is left in the batch",
+    edits: [[APPENDER, "if (this.#closed)\n                this.flush();", ""]],
+    hunt: [REENTRANT, "comes back after a restart"],
+  },
+  {
+    rule: "0050",
+    name: "a plain message is added to a frame in the middle of another",
+    edits: [
+      [
+        "batch/batcher",
+        "add(value, key, headers) {\n        if (this.#isEncoding)",
+        "add(value, key, headers) {\n        if (false)",
+      ],
+      [
+        "batch/batcher",
+        "#append(value, writer) {\n        if (this.#isEncoding)",
+        "#append(value, writer) {\n        if (false)",
+      ],
+    ],
+    hunt: [REENTRANT, "reentrant: Push, own-json"],
+  },
+  {
+    rule: "0050",
+    name: "a frame is sent in the middle of a message",
+    edits: [["batch/batcher", "this.#count > 0 && !this.#isEncoding", "this.#count > 0"]],
+    hunt: [REENTRANT, "reentrant: Push, own-json"],
+  },
+  {
+    rule: "0050",
+    name: "a request is encoded in the middle of another",
+    edits: [["plain/request/request-envelope", "if (this.#isEncoding)", "if (false)"]],
+    hunt: [REENTRANT, "Requester, own-json"],
+  },
+  {
+    rule: "0050",
+    name: "a request whose value has closed the socket waits",
+    edits: [
+      ["socket/requester", "this.assertOpen();\n                return body;", "return body;"],
+    ],
+    hunt: [REENTRANT, "Requester: a value that closes its socket"],
+  },
+];

@@ -1,5 +1,6 @@
 import type { Framing } from "../../batch/framing/framing.ts";
 import { ByteWriter } from "../../codec/byte-writer.ts";
+import { encodesAlready } from "../../codec/codec-error.ts";
 import { tooManyBytes } from "../../codec/elements.ts";
 import { BrokerlessError, RemoteError } from "../../errors.ts";
 import { type HandlerError, handlerError } from "../../handler-error.ts";
@@ -79,6 +80,7 @@ export class SingleEncoder {
   readonly #framing: Framing<unknown>;
   readonly #messageBytesMax: number;
   readonly #writer = new ByteWriter();
+  #isEncoding = false;
 
   constructor(framing: Framing<unknown>, messageBytesMax: number) {
     this.#framing = framing;
@@ -87,7 +89,13 @@ export class SingleEncoder {
 
   /** @throws BrokerlessError `BROKERLESS_CODEC`, or `BROKERLESS_TOO_LARGE` */
   encode(value: unknown): Buffer {
-    this.#framing.append(value, this.#writer);
+    if (this.#isEncoding) throw encodesAlready();
+    this.#isEncoding = true;
+    try {
+      this.#framing.append(value, this.#writer);
+    } finally {
+      this.#isEncoding = false;
+    }
     const length = this.#writer.length - this.#framing.overheadBytes;
     if (length <= this.#messageBytesMax) return this.#writer.take();
     this.#writer.rewind(0);

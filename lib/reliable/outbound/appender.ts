@@ -139,10 +139,10 @@ export class Appender {
     return this.#deduplication !== null && this.#deduplication.find(id) !== null;
   }
 
-  /** Appends the open batch now, without waiting for more messages. */
+  /** Appends the open batch now, without waiting for more messages; not while a value is being encoded into it. */
   flush(): void {
     const { count } = this.#open;
-    if (count === 0) return;
+    if (count === 0 || this.#open.isEncoding) return;
     const { draft, pending } = this.#open.take();
     this.#appending += 1;
     const first = this.#journal.seqNext;
@@ -244,7 +244,13 @@ export class Appender {
   }
 
   #add(value: unknown, options: AddOptions, codec?: Codec<unknown>): Promise<void> {
-    const confirmed = this.#open.add(value, options, codec);
+    let confirmed: Promise<void> | null;
+    try {
+      confirmed = this.#open.add(value, options, codec);
+    } finally {
+      // The value closed the socket while it was encoded.
+      if (this.#closed) this.flush();
+    }
     if (this.#open.isFull) {
       this.flush();
       return confirmed ?? this.#endTurn();

@@ -1,7 +1,7 @@
 import { type BatchDraft, BatchEncoder } from "../../batch/batch-encoder.ts";
 import { ASIDE_SLAB_BYTES, ByteWriter } from "../../codec/byte-writer.ts";
 import type { Codec, EncodeLimits } from "../../codec/codec.ts";
-import { notEncoded, refusePromise } from "../../codec/codec-error.ts";
+import { encodesAlready, notEncoded, refusePromise } from "../../codec/codec-error.ts";
 import { checkElements, tooManyBytes } from "../../codec/elements.ts";
 import { raw } from "../../codec/raw.ts";
 import type { ConfirmLevel } from "../../core/send-options.ts";
@@ -37,6 +37,7 @@ export class OpenBatch {
   #pending: Pending = newPending();
   /** Buffer for encoded messages that have to wait; null before the first. */
   #aside: ByteWriter | null = null;
+  #isEncoding = false;
 
   /** @param onFull the next message does not fit: the batch has to be taken */
   constructor(codec: Codec<unknown>, common: ResolvedCommon, onFull: () => void) {
@@ -47,6 +48,11 @@ export class OpenBatch {
     this.#countMax = batch.batchCountMax;
     this.#limits = { elementsMax: common.messageElementsMax, bytesMax: common.messageBytesMax };
     this.#onFull = onFull;
+  }
+
+  /** Whether a value is being encoded, which may run code of the application: the batch cannot be taken. */
+  get isEncoding(): boolean {
+    return this.#isEncoding;
   }
 
   get bytes(): number {
@@ -76,6 +82,7 @@ export class OpenBatch {
    * @throws BrokerlessError as `add`
    */
   encode(value: unknown): Buffer {
+    if (this.#isEncoding) throw encodesAlready();
     this.#aside ??= new ByteWriter(null, ASIDE_SLAB_BYTES);
     const writer = this.#aside;
     try {
@@ -98,6 +105,7 @@ export class OpenBatch {
     options: AddOptions,
     codec: Codec<unknown> = this.#codec,
   ): Promise<void> | null {
+    if (this.#isEncoding) throw encodesAlready();
     const { level, known } = options;
     const encoder = this.#encoder;
     const before = encoder.bytes;
@@ -140,11 +148,14 @@ export class OpenBatch {
   /** If it throws, the caller has to remove what was written. */
   #write(value: unknown, writer: ByteWriter, codec: Codec<unknown>): void {
     const before = writer.length;
+    this.#isEncoding = true;
     try {
       const returned: unknown = codec.encode(value, writer, this.#limits);
       if (returned !== undefined) refusePromise("encode", returned);
     } catch (cause) {
       throw notEncoded(codec, cause);
+    } finally {
+      this.#isEncoding = false;
     }
     const bytes = writer.length - before;
     const { elementsMax, bytesMax } = this.#limits;
