@@ -10,6 +10,7 @@ export const SCENARIO_NAMES = [
   "reliable-latency",
   "work-queue",
   "pub-sub",
+  "pub-sub-topics",
   "request-reply",
   "dealer-router",
   "batch-size",

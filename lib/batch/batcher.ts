@@ -18,6 +18,24 @@ export interface FrameSink<K> {
    * of them, or of none.
    */
   write(frame: Buffer, count: number, key: K, headers: Buffer | null): void;
+  /** Takes ownership of values of several keys. Without it a change of key ends a frame. */
+  writeMixed?(mixed: MixedValues<K>): void;
+}
+
+/** Gathered values of several keys, in the order in which they were added. Valid during the call only. */
+export interface MixedValues<K> {
+  /** The encoded values, one after another. */
+  readonly bytes: Buffer;
+  /** End of each value (byte offset in `bytes`). */
+  readonly ends: readonly number[];
+  /** Values (count); `ends` may be longer. */
+  readonly count: number;
+  /** Key of each run of values with the same key. */
+  readonly keys: readonly K[];
+  /** Index of the first value of each run. */
+  readonly starts: readonly number[];
+  /** Encoded headers of each value; null where none has any. */
+  readonly headers: readonly Buffer[] | null;
 }
 
 /** Limits of a {@link Batcher}. */
@@ -40,6 +58,8 @@ export interface BatcherLimits {
 const EAGER_MAX = 4;
 /** Most frames that are gathered before they are distributed to several peers (count). */
 const GATHERED_MAX = 16;
+/** Frames that are gathered while values have several keys (count). */
+const GATHERED_MIXED = 8;
 
 /**
  * Gathers messages into frames without adding latency.
@@ -73,6 +93,11 @@ export class Batcher<T, K> {
   readonly #ends: number[] = [];
   #count = 0;
   #key: K;
+  /** Whether values of several keys may be gathered. */
+  readonly #mixes: boolean;
+  /** Key and first index of each run of values with one key; empty while there is one run. */
+  readonly #runKeys: K[] = [];
+  readonly #runStarts: number[] = [];
   /** Whether the gathered values have headers. */
   #isHeaded = false;
   /** The encoded headers of each gathered value, if any, and their total length (bytes). */
@@ -98,6 +123,7 @@ export class Batcher<T, K> {
   ) {
     this.#framing = framing;
     this.#sink = sink;
+    this.#mixes = sink.writeMixed !== undefined;
     this.#batchBytesMax = options.batchBytesMax;
     this.#batchCountMax = options.batchCountMax;
     // In bytes that many headers have at least, which needs no count of them.
@@ -213,9 +239,21 @@ export class Batcher<T, K> {
   #continueRun(key: K, headers: Buffer | null): void {
     const isHeaded = headers !== null;
     if (key === this.#key && isHeaded === this.#isHeaded) return;
-    if (this.#count > 0) this.#endRun();
+    if (this.#count > 0) {
+      if (isHeaded === this.#isHeaded && this.#mixes) this.#startRun(key);
+      else this.#endRun();
+    }
     this.#key = key;
     this.#isHeaded = isHeaded;
+  }
+
+  #startRun(key: K): void {
+    if (this.#runKeys.length === 0) {
+      this.#runKeys.push(this.#key);
+      this.#runStarts.push(0);
+    }
+    this.#runKeys.push(key);
+    this.#runStarts.push(this.#count);
   }
 
   /** Records an appended message. @param before length of the writer before it (bytes) */
@@ -251,6 +289,7 @@ export class Batcher<T, K> {
 
   /** Frames to gather before they are distributed: one for each peer (count). */
   #gathered(): number {
+    if (this.#runKeys.length > 0) return GATHERED_MIXED;
     return Math.max(1, Math.min(this.#sink.peers, GATHERED_MAX));
   }
 
@@ -314,6 +353,10 @@ export class Batcher<T, K> {
    */
   #deal(): void {
     const count = this.#count;
+    if (this.#runKeys.length > 0) {
+      this.#dealMixed(count);
+      return;
+    }
     const peers = Math.max(1, this.#sink.peers);
     const shares = Math.min(count, peers * this.#framesEach(count, peers));
     const extras = count % shares;
@@ -336,6 +379,22 @@ export class Batcher<T, K> {
     this.#headers.length = 0;
     this.#headerBytes = 0;
     this.#favoured = (((this.#favoured + extras - frames) % peers) + peers) % peers;
+  }
+
+  #dealMixed(count: number): void {
+    this.#count = 0;
+    this.#sink.writeMixed!({
+      bytes: this.#writer.take(this.#ends[count - 1]!),
+      ends: this.#ends,
+      count,
+      keys: this.#runKeys,
+      starts: this.#runStarts,
+      headers: this.#isHeaded ? this.#headers : null,
+    });
+    this.#runKeys.length = 0;
+    this.#runStarts.length = 0;
+    this.#headers.length = 0;
+    this.#headerBytes = 0;
   }
 
   /** Frames for each peer, so that none is too long (count). */

@@ -12,6 +12,7 @@ import { filterIncoming, type Schema } from "../core/schema.ts";
 import { frameHeaderLimits, framingOptions, type ResolvedCommon } from "../core/socket-options.ts";
 import { STRAY_FIRST_BYTE, type Stray, strayOf } from "../delivery/protocol/stray.ts";
 import { BrokerlessError } from "../errors.ts";
+import type { FrameOrder } from "./frame-order.ts";
 
 /** A received message taken apart: the body, and how its values are wrapped. */
 export interface Envelope<V> {
@@ -20,6 +21,17 @@ export interface Envelope<V> {
   readonly headers: Buffer | null;
   /** Adds to each value the parts around the body, such as its topic; null where there are none. */
   readonly wrap: ((value: unknown, headers: MessageHeaders) => V) | null;
+  /** The place of the frame among those of its sender; absent or null where frames are in order. */
+  readonly order?: FrameOrder | null;
+}
+
+/** The values of a received frame. */
+export interface ReceivedFrame<V> extends Received<V> {
+  readonly order: FrameOrder | null;
+  /** Index in the frame of each value; null where none was refused. */
+  readonly indexes: readonly number[] | null;
+  /** Length of the body (bytes). */
+  readonly bytes: number;
 }
 
 /** Dependencies of {@link Inbound}. */
@@ -36,6 +48,8 @@ export interface InboundOptions<V> {
    */
   readonly open: (parts: Buffer[]) => Envelope<V> | null;
   readonly onRefused: (error: BrokerlessError) => void;
+  /** Restores the order of frames. Default: they are in order. */
+  readonly reorder?: (read: () => Promise<ReceivedFrame<V>>) => Promise<Received<V>>;
   /**
    * Sends a reliable peer a refusal, where the socket can send to it: it is connected to a plain socket. Never throws.
    */
@@ -43,7 +57,13 @@ export interface InboundOptions<V> {
 }
 
 /** The result of a refused frame. */
-const NOTHING: Received<never> = Object.freeze({ values: [], headers: null });
+const NOTHING: ReceivedFrame<never> = Object.freeze({
+  values: [],
+  headers: null,
+  order: null,
+  indexes: null,
+  bytes: 0,
+});
 
 /** Counters of an {@link Inbound}. */
 export interface InboundStats {
@@ -82,7 +102,9 @@ export class Inbound<V> {
     this.#limits = frameHeaderLimits(options.common);
     const { codec, common } = options;
     this.#seesStrays = codec.delimiter !== "length" || common.batch !== false;
-    this.inbox = new ReceiveQueue(() => this.#read());
+    const { reorder } = options;
+    const read = () => this.#read();
+    this.inbox = new ReceiveQueue(reorder === undefined ? read : () => reorder(read));
   }
 
   stats(): InboundStats {
@@ -95,9 +117,9 @@ export class Inbound<V> {
     };
   }
 
-  async #read(): Promise<Received<V>> {
+  async #read(): Promise<ReceivedFrame<V>> {
     const parts = await this.#options.receive();
-    let envelope: Envelope<V> | null;
+    let envelope: Envelope<V> | null = null;
     let values: unknown[];
     let headers: MessageHeaders[] | null = null;
     try {
@@ -106,6 +128,7 @@ export class Inbound<V> {
       const { body } = envelope;
       if (body[0] === STRAY_FIRST_BYTE && this.#seesStrays) this.#refuseStray(parts, body);
       values = this.#framing.decode(body);
+      envelope.order?.checkCount(values.length);
       if (envelope.headers !== null) {
         headers = splitHeaders(envelope.headers, values.length, this.#limits);
       }
@@ -113,23 +136,27 @@ export class Inbound<V> {
       if (!(error instanceof BrokerlessError)) throw error;
       this.#framesRefused += 1;
       this.#options.onRefused(error);
-      return NOTHING;
+      return envelope === null ? NOTHING : { ...NOTHING, order: envelope.order ?? null };
     }
-    const { body, wrap } = envelope;
+    const { body, wrap, order = null } = envelope;
     this.#frames += 1;
-    this.#bytes += body.length + (envelope.headers?.length ?? 0);
+    const bytes = body.length + (envelope.headers?.length ?? 0);
+    this.#bytes += bytes;
     const { schema } = this.#options;
-    if (schema !== null && headers !== null) {
-      ({ values, headers } = await this.#checkWithHeaders(schema, values, headers));
+    let indexes: number[] | null = null;
+    if (schema !== null && (headers !== null || order !== null)) {
+      ({ values, indexes } = await this.#fitting(schema, values));
+      const all = headers;
+      headers = all && indexes.map((index) => all[index]!);
     } else if (schema !== null) values = await filterIncoming(schema, values, this.#onBad);
     this.#messages += values.length;
-    if (wrap === null) return { values: values as V[], headers };
+    if (wrap === null) return { values: values as V[], headers, order, indexes, bytes };
     const found = headers;
     const wrapped =
       found === null
         ? values.map((value) => wrap(value, NO_HEADERS))
         : values.map((value, index) => wrap(value, found[index]!));
-    return { values: wrapped, headers };
+    return { values: wrapped, headers, order, indexes, bytes };
   }
 
   /** @throws BrokerlessError `BROKERLESS_PROTOCOL` for a protocol message of a reliable peer */
@@ -140,18 +167,17 @@ export class Inbound<V> {
     throw strayError(stray);
   }
 
-  /** Keeps the headers of each value that fits the schema. */
-  async #checkWithHeaders(
+  /** The values that fit the schema, and the index of each. */
+  async #fitting(
     schema: Schema,
     values: readonly unknown[],
-    headers: readonly MessageHeaders[],
-  ): Promise<{ values: unknown[]; headers: MessageHeaders[] }> {
-    const kept: { values: unknown[]; headers: MessageHeaders[] } = { values: [], headers: [] };
+  ): Promise<{ values: unknown[]; indexes: number[] }> {
+    const kept: { values: unknown[]; indexes: number[] } = { values: [], indexes: [] };
     for (const [index, value] of values.entries()) {
       const fit = await filterIncoming(schema, [value], this.#onBad);
       if (fit.length === 0) continue;
       kept.values.push(fit[0]);
-      kept.headers.push(headers[index]!);
+      kept.indexes.push(index);
     }
     return kept;
   }
@@ -173,7 +199,7 @@ export function bodyAlone<V>(parts: Buffer[]): Envelope<V> {
 }
 
 /**
- * Opens a message of a body after a number of other frames, with or without headers.
+ * Opens a message of a body after a number of other frames, with or without headers and an order frame.
  *
  * @throws BrokerlessError `BROKERLESS_PROTOCOL` when there are fewer frames, or more
  */

@@ -1,4 +1,4 @@
-import { Batcher } from "../batch/batcher.ts";
+import { Batcher, type BatcherLimits, type FrameSink } from "../batch/batcher.ts";
 import { createFraming } from "../batch/framing/create-framing.ts";
 import { encodeHeaders, type HeaderLimits } from "../batch/headers.ts";
 import { headersTogetherMax } from "../batch/headers-bound.ts";
@@ -18,14 +18,15 @@ import { describe } from "../options.ts";
 import { FrameWriter } from "../transport/native/frame-writer.ts";
 import type { NativeMessage } from "../transport/native/native.ts";
 import { checkWaitOptions, quiet, type WaitOptions } from "../wait.ts";
-import { AddressedFrameSink, type Addressing } from "./frame-sink.ts";
 
 /** Dependencies of {@link Outbound}. */
-export interface OutboundOptions<K> extends Addressing<K> {
+export interface OutboundOptions<K> {
   readonly common: ResolvedCommon;
   readonly codec: Codec<unknown>;
   readonly schema: Schema | null;
   readonly send: (message: NativeMessage) => Promise<void>;
+  /** Creates the receiver of full frames, which passes them to `writer`. */
+  readonly sink: (writer: FrameWriter, limits: BatcherLimits) => FrameSink<K>;
   readonly firstKey: K;
   /** Name of the call in error texts. Default: `send`. */
   readonly call?: string;
@@ -84,10 +85,10 @@ export class Outbound<K> {
         options.onFailed(error, count);
       },
     });
-    const sink = new AddressedFrameSink(this.#writer, options);
     const { messageBytesMax, messageElementsMax: elementsMax, headersCountMax } = common;
     const together = headersTogetherMax({ elementsMax, headersCountMax });
     const limits = { ...batch, messageBytesMax, headersTogetherMax: together };
+    const sink = options.sink(this.#writer, limits);
     this.#batcher = new Batcher(framing, sink, { ...limits, key: options.firstKey });
     this.#admission = new Admission({
       schema: options.schema,

@@ -1,6 +1,7 @@
 import type { SendOptions } from "../core/send-options.ts";
 import type { BrokerlessError } from "../errors.ts";
 import { quiet } from "../wait.ts";
+import { AddressedFrameSink } from "./frame-sink.ts";
 import { Outbound, type OutboundOptions } from "./outbound.ts";
 
 /** Dependencies of {@link Route}. */
@@ -31,7 +32,6 @@ export class Route {
       common: options.common,
       codec: options.codec,
       schema: options.schema,
-      peers: () => 1,
       send: async (message) => {
         try {
           await options.send(message);
@@ -40,7 +40,11 @@ export class Route {
           this.#firstSettled();
         }
       },
-      address: (frame) => [options.id, frame],
+      sink: (writer) =>
+        new AddressedFrameSink(writer, {
+          peers: () => 1,
+          address: (frame) => [options.id, frame],
+        }),
       firstKey: null,
       onFailed: (cause, count) => {
         this.#error = options.onUnroutable(cause, count);

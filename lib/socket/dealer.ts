@@ -12,6 +12,7 @@ import { NO_STATS, type SocketStats } from "../core/socket-stats.ts";
 import { TypedSocket } from "../core/typed-socket.ts";
 import { resolveWritable, type WritableOptions } from "../core/writable.ts";
 import { resolveOptions } from "../options.ts";
+import { AddressedFrameSink } from "../plain/frame-sink.ts";
 import { bodyAlone, Inbound } from "../plain/inbound.ts";
 import { Outbound } from "../plain/outbound.ts";
 import type { Role } from "../role.ts";
@@ -52,9 +53,12 @@ export class Dealer<Out = unknown, In = Out> extends TypedSocket {
       common: resolved,
       codec: resolved.codec,
       schema: resolved.schema,
-      peers: () => this.channel.peers,
       send: (message) => this.channel.send(message),
-      address: (frame) => frame,
+      sink: (writer) =>
+        new AddressedFrameSink(writer, {
+          peers: () => this.channel.peers,
+          address: (frame) => frame,
+        }),
       firstKey: null,
       onFailed: (error) => this.reportFailure(error),
       onRefused: (error) => this.report(error),

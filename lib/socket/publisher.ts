@@ -20,6 +20,7 @@ import { integer, oneOf, resolveOptions } from "../options.ts";
 import { Outbound } from "../plain/outbound.ts";
 import { CensusClock } from "../plain/topic/census-clock.ts";
 import { SubscriberCounter } from "../plain/topic/subscriber-counter.ts";
+import { TopicFrameSink } from "../plain/topic/topic-frame-sink.ts";
 import { checkTopic } from "../plain/topic/topic-pattern.ts";
 import type { Role } from "../role.ts";
 import { sendWithRetry } from "../transport/send-with-retry.ts";
@@ -75,7 +76,7 @@ const TOPICS_MAX = 4_096;
  *
  * Promises: order over all topics. Does not promise: delivery. A subscriber that is away or too slow misses messages.
  * `publish` resolves at `queued`. On the wire: ZeroMQ's PUB, two frames a message: the topic, and a batch of values of
- * that topic.
+ * that topic. Topics that change with each value are regrouped, with an order frame for subscribers of this package.
  *
  * @example
  * ```ts
@@ -127,11 +128,17 @@ export class Publisher<
       common: resolved,
       codec: resolved.codec,
       schema: resolved.schema,
-      peers: () => 1,
       send: waits
         ? (message) => sendWithRetry(this.channel, message)
         : (message) => this.channel.send(message),
-      address: (frame, topic) => [this.#topicBytes(topic), frame],
+      sink: (writer, limits) =>
+        new TopicFrameSink({
+          writer,
+          limits,
+          topicBytes: (topic) => this.#topicBytes(topic),
+          gathers: resolved.batch !== false,
+          keepsLate: waits,
+        }),
       firstKey: "",
       call: "publish",
       onFailed: (error) => this.reportFailure(error),

@@ -19,6 +19,7 @@ import {
 } from "../core/writable.ts";
 import type { BrokerlessError } from "../errors.ts";
 import { resolveOptions } from "../options.ts";
+import { AddressedFrameSink } from "../plain/frame-sink.ts";
 import { Outbound } from "../plain/outbound.ts";
 import { JournalClaim } from "../reliable/journal-claim.ts";
 import {
@@ -275,9 +276,12 @@ class PushSocket<T> extends TypedSocket implements ReliablePush<T> {
       common: resolved,
       codec: resolved.codec,
       schema: resolved.schema,
-      peers: () => this.channel.peers,
       send: (message) => this.channel.send(message),
-      address: (frame) => frame,
+      sink: (writer) =>
+        new AddressedFrameSink(writer, {
+          peers: () => this.channel.peers,
+          address: (frame) => frame,
+        }),
       firstKey: null,
       onFailed: (error) => this.reportFailure(error),
       onRefused: (error) => this.report(error),

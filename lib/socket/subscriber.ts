@@ -1,4 +1,5 @@
 import type { MessageHeaders } from "../batch/headers.ts";
+import { systemClock } from "../clock.ts";
 import { checkHandler, type RunOptions, runEach } from "../core/run.ts";
 import {
   COMMON_DEFAULTS,
@@ -10,7 +11,9 @@ import {
 import { NO_STATS, type SocketStats } from "../core/socket-stats.ts";
 import { TypedSocket } from "../core/typed-socket.ts";
 import { resolveOptions } from "../options.ts";
+import { FrameOrder, isOrderFrame } from "../plain/frame-order.ts";
 import { bodyBehind, type Envelope, Inbound } from "../plain/inbound.ts";
+import { RoundReader } from "../plain/topic/round-reader.ts";
 import { SubscriptionAnnouncer } from "../plain/topic/subscription-announcer.ts";
 import { Subscriptions } from "../plain/topic/subscriptions.ts";
 import type { Role } from "../role.ts";
@@ -36,8 +39,8 @@ const PEER_FRAMES = 1_000;
 /**
  * Receives the messages of the topics it has subscribed to, from all connected {@link Publisher} sockets.
  *
- * Promises: order from each publisher; only matching topics. Does not promise: delivery. Messages published while it
- * was away or too slow are missed without notice.
+ * Promises: order from each publisher, over all its topics; only matching topics. Does not promise: delivery. Messages
+ * published while it was away or too slow are missed without notice.
  *
  * @example
  * ```ts
@@ -53,6 +56,9 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
   readonly #inbound: Inbound<Publication<Topics>>;
   readonly #subscriptions: Subscriptions;
   readonly #announcer: SubscriptionAnnouncer;
+  readonly #rounds = new RoundReader<Publication<Topics>>(systemClock, (topic) =>
+    this.#subscriptions.match(topic),
+  );
   #announcing = false;
 
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
@@ -61,7 +67,7 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
       rules: { ...COMMON_RULES, ...VALUE_RULES },
       defaults: { ...COMMON_DEFAULTS, ...valueDefaults() },
     });
-    super("sub", resolved, { peerFramesMax: PEER_FRAMES, partsMax: 3 });
+    super("sub", resolved, { peerFramesMax: PEER_FRAMES, partsMax: 4 });
     this.#announcer = new SubscriptionAnnouncer(this.channel.native, resolved.name);
     this.#subscriptions = new Subscriptions(this.#announcer);
     this.#inbound = new Inbound<Publication<Topics>>({
@@ -70,6 +76,7 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
       schema: resolved.schema,
       receive: () => this.channel.receive(),
       open: (parts) => this.#open(parts),
+      reorder: (read) => this.#rounds.read(read),
       onRefused: (error) => this.report(error),
     });
   }
@@ -115,7 +122,10 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
     return this.#inbound.inbox.values();
   }
 
-  /** Iterates over frames, each as the array of its messages, which have one topic. Ends when the socket is closed. */
+  /**
+   * Iterates over frames, each as the array of its messages; the frames of a round of several topics are one array. Ends
+   * when the socket is closed.
+   */
   batches(): AsyncIterableIterator<Publication<Topics>[]> {
     return this.#inbound.inbox.batches();
   }
@@ -139,6 +149,7 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
     return {
       ...NO_STATS,
       ...this.#inbound.stats(),
+      messagesDropped: this.#rounds.dropped,
       peers: this.peerCount,
       connectionsRefused: this.connectionsRefused,
     };
@@ -158,12 +169,14 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
 
   #open(parts: Buffer[]): Envelope<Publication<Topics>> | null {
     const topic = parts[0]!.toString();
+    const isOrdered = parts.length > 2 && isOrderFrame(parts.at(-1)!);
     const envelope = bodyBehind<Publication<Topics>>(
       1,
-      parts,
+      isOrdered ? parts.slice(0, -1) : parts,
       (value, headers) => ({ topic, value, headers }) as Publication<Topics>,
     );
-    return this.#subscriptions.match(topic) ? envelope : null;
+    if (!this.#subscriptions.match(topic)) return null;
+    return isOrdered ? { ...envelope, order: new FrameOrder(parts.at(-1)!) } : envelope;
   }
 
   /** Sends publishers all changes of this turn together. */

@@ -1,5 +1,6 @@
 import { assertHunted } from "../support/mutation.ts";
 import { CENSUS_MUTANTS, ROUTE_MUTANTS } from "../support/plain-mutants.ts";
+import { ROUND_MUTANTS } from "../support/round-mutants.ts";
 
 assertHunted(
   "controls: where one subscriber's claim is waited for, or believed, its test fails",
@@ -11,4 +12,15 @@ assertHunted(
   "controls: where the memory of who is sent nothing is kept, its test fails",
   ROUTE_MUTANTS,
   ["plain/routes.test.ts", "batch/batcher.test.ts"],
+);
+
+assertHunted(
+  "controls: where a round is not put in order, or has no bounds, its test fails",
+  ROUND_MUTANTS,
+  [
+    "plain/frame-order.test.ts",
+    "plain/topic/rounds.test.ts",
+    "plain/topic/round-reader.test.ts",
+    "contract/rounds.test.ts",
+  ],
 );

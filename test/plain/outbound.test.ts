@@ -8,6 +8,7 @@ import type { SendOptions } from "../../lib/core/send-options.ts";
 import { COMMON_DEFAULTS, type ResolvedCommon } from "../../lib/core/socket-options.ts";
 import type { BrokerlessError } from "../../lib/errors.ts";
 import { type Codec, type CommonOptions, raw } from "../../lib/index.ts";
+import { AddressedFrameSink } from "../../lib/plain/frame-sink.ts";
 import { Outbound } from "../../lib/plain/outbound.ts";
 import { turn } from "../support/eventually.ts";
 import { range } from "../support/fixtures.ts";
@@ -37,8 +38,7 @@ function setUp({ common, schema, codec }: Options = {}) {
     common: resolved,
     codec: used,
     schema: schema ?? null,
-    peers: () => 1,
-    address: (frame) => frame,
+    sink: (writer) => new AddressedFrameSink(writer, { peers: () => 1, address: (frame) => frame }),
     firstKey: null,
     send: async (message) => {
       if (stuck) await new Promise<void>((resolve) => (release = resolve));

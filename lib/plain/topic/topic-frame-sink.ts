@@ -1,0 +1,207 @@
+import type { BatcherLimits, FrameSink, MixedValues } from "../../batch/batcher.ts";
+import { joinHeaders } from "../../batch/headers.ts";
+import { HEADER_BYTES_MIN } from "../../batch/headers-bound.ts";
+import type { FrameWriter } from "../../transport/native/frame-writer.ts";
+import { viewOf } from "../../view.ts";
+import { laterBytes, OrderWriter, ROUND_COUNT_MAX, ROUND_FRAMES_MAX } from "../frame-order.ts";
+
+/** Values of one topic that share a frame. */
+interface TopicFrame {
+  readonly key: string;
+  readonly topic: Buffer;
+  readonly positions: number[];
+  bytes: number;
+  headerBytes: number;
+  readonly headers: Buffer[];
+  /** Next free place in the bytes of the round (byte offset). */
+  end: number;
+}
+
+/** Dependencies of {@link TopicFrameSink}. */
+export interface TopicFrameSinkOptions {
+  readonly writer: FrameWriter;
+  readonly limits: BatcherLimits;
+  readonly topicBytes: (topic: string) => Buffer;
+  /** Whether values of several topics may be gathered, and sent topic by topic. */
+  readonly gathers: boolean;
+  /** Whether subscribers deliver values that come after their round all the same. */
+  readonly keepsLate: boolean;
+}
+
+/** The smallest gain that is worth the work of both sides: runs for each frame of a round. */
+const RUNS_PER_FRAME_MIN = 2;
+
+/** Copies of bytes up to this length are made in a loop (bytes). */
+const LOOP_BYTES_MAX = 32;
+const copyInto = Uint8Array.prototype.set;
+
+/**
+ * Connects a publisher's batcher to its writer.
+ *
+ * Values that have several topics in turn would need a frame for each change of topic. Where that pays, they are
+ * regrouped: a *round* is one frame for each topic, whose order frames let subscribers restore the order over all
+ * topics.
+ *
+ * @see docs/decisions/0082-rounds-of-topics.md
+ */
+export class TopicFrameSink implements FrameSink<string> {
+  readonly peers = 1;
+  readonly writeMixed?: (mixed: MixedValues<string>) => void;
+  readonly #writer: FrameWriter;
+  readonly #topicBytes: (topic: string) => Buffer;
+  readonly #bytesMax: number;
+  readonly #countMax: number;
+  readonly #headersBytesMax: number;
+  readonly #order: OrderWriter;
+  /** The open frame of each topic, while a round is planned. */
+  readonly #open = new Map<string, number>();
+
+  constructor(options: TopicFrameSinkOptions) {
+    this.#writer = options.writer;
+    this.#topicBytes = options.topicBytes;
+    this.#order = new OrderWriter(options.keepsLate);
+    const { batchBytesMax, batchCountMax, headersTogetherMax } = options.limits;
+    this.#bytesMax = batchBytesMax;
+    this.#countMax = batchCountMax;
+    this.#headersBytesMax = (headersTogetherMax ?? Number.POSITIVE_INFINITY) * HEADER_BYTES_MIN;
+    if (options.gathers) this.writeMixed = (mixed) => this.#writeMixed(mixed);
+  }
+
+  get idle(): boolean {
+    return this.#writer.idle;
+  }
+
+  write(frame: Buffer, count: number, key: string, headers: Buffer | null): void {
+    const order = this.#order.isNeeded ? this.#order.alone() : null;
+    this.#send(this.#topicBytes(key), { frame, count, headers, order });
+  }
+
+  #writeMixed(mixed: MixedValues<string>): void {
+    const { keys, starts, count } = mixed;
+    const frames: TopicFrame[] = [];
+    const frameOf: number[] = [];
+    let runs = 0;
+    this.#open.clear();
+    for (let run = 0; run < keys.length; run++) {
+      const end = run + 1 < keys.length ? starts[run + 1]! : count;
+      if (starts[run]! < end) runs += 1;
+      for (let index = starts[run]!; index < end; index++) {
+        frameOf.push(this.#place(keys[run]!, index, mixed, frames));
+      }
+    }
+    const isRound =
+      frames.length * RUNS_PER_FRAME_MIN <= runs &&
+      frames.length <= ROUND_FRAMES_MAX &&
+      count <= ROUND_COUNT_MAX &&
+      listsBytes(frames) <= mixed.bytes.length;
+    if (isRound) this.#writeRound(mixed, frames, frameOf);
+    else this.#writeRuns(mixed);
+  }
+
+  /** Adds a value to the open frame of its topic. @returns the index of the frame */
+  #place(key: string, index: number, mixed: MixedValues<string>, frames: TopicFrame[]): number {
+    const { ends, headers } = mixed;
+    const bytes = ends[index]! - (index === 0 ? 0 : ends[index - 1]!);
+    const beside = headers === null ? 0 : headers[index]!.length;
+    let at = this.#open.get(key);
+    if (at === undefined || !this.#fits(frames[at]!, bytes, beside)) {
+      at = frames.length;
+      this.#open.set(key, at);
+      const topic = this.#topicBytes(key);
+      frames.push({ key, topic, positions: [], bytes: 0, headerBytes: 0, headers: [], end: 0 });
+    }
+    const frame = frames[at]!;
+    frame.positions.push(index);
+    frame.bytes += bytes;
+    frame.headerBytes += beside;
+    if (headers !== null) frame.headers.push(headers[index]!);
+    return at;
+  }
+
+  #fits(frame: TopicFrame, bytes: number, beside: number): boolean {
+    const headerBytes = frame.headerBytes + beside;
+    return (
+      frame.positions.length < this.#countMax &&
+      headerBytes <= this.#headersBytesMax &&
+      frame.bytes + bytes + headerBytes <= this.#bytesMax
+    );
+  }
+
+  #writeRound(mixed: MixedValues<string>, frames: TopicFrame[], frameOf: readonly number[]): void {
+    const { bytes, ends } = mixed;
+    const target = Buffer.allocUnsafeSlow(bytes.length);
+    let start = 0;
+    for (const frame of frames) {
+      frame.end = start;
+      start += frame.bytes;
+    }
+    let from = 0;
+    for (let index = 0; index < frameOf.length; index++) {
+      const frame = frames[frameOf[index]!]!;
+      const end = ends[index]!;
+      if (frameOf[index + 1] === frameOf[index]) continue;
+      copyBytes(bytes, from, end, target, frame.end);
+      frame.end += end - from;
+      from = end;
+    }
+    const orders = this.#order.round(frames, mixed.count);
+    for (const [index, frame] of frames.entries()) {
+      this.#send(frame.topic, {
+        frame: target.subarray(frame.end - frame.bytes, frame.end),
+        count: frame.positions.length,
+        headers: mixed.headers === null ? null : joinHeaders(frame.headers),
+        order: orders[index]!,
+      });
+    }
+  }
+
+  /** Writes the values in their order, a frame for each run. */
+  #writeRuns({ bytes, ends, count, keys, starts, headers }: MixedValues<string>): void {
+    for (let run = 0; run < keys.length; run++) {
+      const end = run + 1 < keys.length ? starts[run + 1]! : count;
+      for (let first = starts[run]!; first < end; ) {
+        const start = first === 0 ? 0 : ends[first - 1]!;
+        let beside = headers === null ? 0 : headers[first]!.length;
+        let next = first + 1;
+        for (; next < end && next - first < this.#countMax; next++) {
+          if (headers !== null) beside += headers[next]!.length;
+          if (ends[next]! - start + beside > this.#bytesMax) break;
+          if (beside > this.#headersBytesMax) break;
+        }
+        const beyond = ends[next - 1]!;
+        const joined = headers === null ? null : joinHeaders(headers.slice(first, next));
+        this.write(bytes.subarray(start, beyond), next - first, keys[run]!, joined);
+        first = next;
+      }
+    }
+  }
+
+  #send(
+    topic: Buffer,
+    parts: {
+      readonly frame: Buffer;
+      readonly count: number;
+      readonly headers: Buffer | null;
+      readonly order: Buffer | null;
+    },
+  ): void {
+    const { frame, count, headers, order } = parts;
+    const message = [topic, frame];
+    if (headers !== null) message.push(headers);
+    if (order !== null) message.push(order);
+    this.#writer.write(message, count, frame.length + (headers?.length ?? 0));
+  }
+}
+
+/** Approximate length of the lists of later topics of all frames of a round (bytes). */
+function listsBytes(frames: readonly TopicFrame[]): number {
+  return (laterBytes(frames.map(({ topic }) => topic)) * frames.length) / 2;
+}
+
+function copyBytes(source: Buffer, from: number, end: number, target: Buffer, at: number): void {
+  if (end - from > LOOP_BYTES_MAX) {
+    copyInto.call(target, viewOf(source.buffer, source.byteOffset + from, end - from), at);
+    return;
+  }
+  for (let index = from; index < end; index++) target[at + index - from] = source[index]!;
+}
