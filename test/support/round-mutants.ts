@@ -69,13 +69,13 @@ export const ROUND_MUTANTS: readonly Mutant[] = [
     rule: "0082",
     name: "a frame of a round has no limit",
     edits: [[SINK, "frame.bytes + bytes + headerBytes <= this.#bytesMax", "true"]],
-    hunt: [ROUNDS, "no frame exceeds the limits"],
+    hunt: [ROUNDS, "the limit on bytes"],
   },
   {
     rule: "0082",
     name: "a frame of a round has as many values as there are",
     edits: [[SINK, "frame.positions.length < this.#countMax", "true"]],
-    hunt: [ROUNDS, "no frame exceeds the limits"],
+    hunt: [ROUNDS, "the limit on values"],
   },
   {
     rule: "0082",
@@ -117,12 +117,12 @@ export const ROUND_MUTANTS: readonly Mutant[] = [
         "joinHeaders(mixed.headers.slice(0, frame.headers.length))",
       ],
     ],
-    hunt: [CONTRACT, "headers stay with their values"],
+    hunt: [CONTRACT, "a schema takes out single values, with headers"],
   },
   {
     rule: "0082",
     name: "a schema's refusal is not known to the round",
     edits: [[INBOUND, "(headers !== null || order !== null)", "headers !== null"]],
-    hunt: [CONTRACT, "a schema takes out single values"],
+    hunt: [CONTRACT, "a schema takes out single values, without headers"],
   },
 ];

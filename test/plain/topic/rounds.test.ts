@@ -292,20 +292,23 @@ test("rounds: values that are sent in order as they are need no order frame befo
   ]);
 });
 
-test("rounds: no frame exceeds the limits of a frame, and no value is lost", () => {
-  const limits = { batchBytesMax: 100, batchCountMax: 5 };
-  const messages = roundOf(2, 200, { limits });
-  assert.ok(messages.some(({ order }) => order !== null));
-  for (const { bytes, values } of messages) {
-    assert.ok(bytes <= 100 && values.length <= 5, `${bytes} bytes, ${values.length} values`);
-  }
-  const rounds = new Rounds<number>();
-  const wanted = new Set(["t0", "t1"]);
-  assert.deepEqual(
-    messages.flatMap((message) => take(rounds, message, { wanted })),
-    range(200),
-  );
-});
+for (const [limit, limits] of [
+  ["bytes", { batchBytesMax: 100, batchCountMax: 50 }],
+  ["values", { batchBytesMax: 1_000, batchCountMax: 5 }],
+] as const) {
+  test(`rounds: no frame exceeds the limit on ${limit}, and no value is lost`, () => {
+    const messages = roundOf(2, 200, { limits });
+    assert.ok(messages.some(({ order }) => order !== null));
+    for (const { bytes, values } of messages) {
+      assert.ok(bytes <= limits.batchBytesMax, `${bytes} bytes`);
+      assert.ok(values.length <= limits.batchCountMax, `${values.length} values`);
+    }
+    const rounds = new Rounds<number>();
+    const wanted = new Set(["t0", "t1"]);
+    const delivered = messages.flatMap((message) => take(rounds, message, { wanted }));
+    assert.deepEqual(delivered, range(200));
+  });
+}
 
 test("rounds: topics whose names are longer than their values are sent as they are", () => {
   const { publish, flush, messages } = publisher();
