@@ -12,7 +12,8 @@ import { filterIncoming, type Schema } from "../core/schema.ts";
 import { frameHeaderLimits, framingOptions, type ResolvedCommon } from "../core/socket-options.ts";
 import { STRAY_FIRST_BYTE, type Stray, strayOf } from "../delivery/protocol/stray.ts";
 import { BrokerlessError } from "../errors.ts";
-import type { FrameOrder } from "./frame-order.ts";
+import type { FrameOrder } from "./round/frame-order.ts";
+import type { ReceivedFrame } from "./round/round-reader.ts";
 
 /** A received message taken apart: the body, and how its values are wrapped. */
 export interface Envelope<V> {
@@ -23,15 +24,6 @@ export interface Envelope<V> {
   readonly wrap: ((value: unknown, headers: MessageHeaders) => V) | null;
   /** The place of the frame among those of its sender; absent or null where frames are in order. */
   readonly order?: FrameOrder | null;
-}
-
-/** The values of a received frame. */
-export interface ReceivedFrame<V> extends Received<V> {
-  readonly order: FrameOrder | null;
-  /** Index in the frame of each value; null where none was refused. */
-  readonly indexes: readonly number[] | null;
-  /** Length of the body (bytes). */
-  readonly bytes: number;
 }
 
 /** Dependencies of {@link Inbound}. */

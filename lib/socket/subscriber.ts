@@ -11,9 +11,9 @@ import {
 import { NO_STATS, type SocketStats } from "../core/socket-stats.ts";
 import { TypedSocket } from "../core/typed-socket.ts";
 import { resolveOptions } from "../options.ts";
-import { FrameOrder, isOrderFrame } from "../plain/frame-order.ts";
 import { bodyBehind, type Envelope, Inbound } from "../plain/inbound.ts";
-import { RoundReader } from "../plain/topic/round-reader.ts";
+import { FrameOrder, isOrderFrame } from "../plain/round/frame-order.ts";
+import { RoundReader } from "../plain/round/round-reader.ts";
 import { SubscriptionAnnouncer } from "../plain/topic/subscription-announcer.ts";
 import { Subscriptions } from "../plain/topic/subscriptions.ts";
 import type { Role } from "../role.ts";

@@ -101,6 +101,7 @@ const LOWER: Readonly<Record<string, readonly string[]>> = {
     "core",
     "core/queue",
     "delivery/protocol",
+    "plain/round",
     "transport/native",
   ],
   "plain/request": [
@@ -112,6 +113,7 @@ const LOWER: Readonly<Record<string, readonly string[]>> = {
     "core/queue",
     "transport/native",
   ],
+  "plain/round": [".", "batch", "core/queue", "transport/native"],
   "plain/topic": ["."],
   reliable: [
     ".",
@@ -201,6 +203,7 @@ const LOWER: Readonly<Record<string, readonly string[]>> = {
     "delivery/protocol",
     "plain",
     "plain/request",
+    "plain/round",
     "plain/topic",
     "reliable",
     "reliable/receiver",

@@ -18,9 +18,9 @@ assertHunted(
   "controls: where a round is not put in order, or has no bounds, its test fails",
   ROUND_MUTANTS,
   [
-    "plain/frame-order.test.ts",
-    "plain/topic/rounds.test.ts",
-    "plain/topic/round-reader.test.ts",
+    "plain/round/frame-order.test.ts",
+    "plain/round/rounds.test.ts",
+    "plain/round/round-reader.test.ts",
     "contract/rounds.test.ts",
   ],
 );

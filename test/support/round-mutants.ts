@@ -2,10 +2,10 @@ import type { Mutant } from "./mutation.ts";
 
 const BATCHER = "batch/batcher";
 const INBOUND = "plain/inbound";
-const ORDER = "plain/frame-order";
-const READER = "plain/topic/round-reader";
-const ROUNDS = "plain/topic/rounds";
-const SINK = "plain/topic/topic-frame-sink";
+const ORDER = "plain/round/frame-order";
+const READER = "plain/round/round-reader";
+const ROUNDS = "plain/round/rounds";
+const SINK = "plain/round/topic-frame-sink";
 const EVERY = [ROUNDS, "every sequence of six values"] as const;
 const CONTRACT = "contract/rounds";
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { getU16, getU32, putU16, putU32 } from "../batch/layout.ts";
-import { BrokerlessError } from "../errors.ts";
+import { getU16, getU32, putU16, putU32 } from "../../batch/layout.ts";
+import { BrokerlessError } from "../../errors.ts";
 
 /**
  * The order frame of a published message, its last frame: the place of its values among all that its publisher has

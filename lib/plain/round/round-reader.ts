@@ -1,7 +1,17 @@
 import type { Clock } from "../../clock.ts";
 import type { Received } from "../../core/queue/receive-queue.ts";
-import type { ReceivedFrame } from "../inbound.ts";
+import type { FrameOrder } from "./frame-order.ts";
 import { Rounds } from "./rounds.ts";
+
+/** The values of a received frame. */
+export interface ReceivedFrame<V> extends Received<V> {
+  /** The place of the frame among those of its publisher; null where it came without one. */
+  readonly order: FrameOrder | null;
+  /** Index in the frame of each value; null where none was refused. */
+  readonly indexes: readonly number[] | null;
+  /** Length of the body (bytes). */
+  readonly bytes: number;
+}
 
 /** Reads the frames of a subscriber, and delivers their values in the order over all topics of each publisher. */
 export class RoundReader<V> {

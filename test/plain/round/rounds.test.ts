@@ -5,15 +5,15 @@ import { Batcher, type BatcherLimits } from "../../../lib/batch/batcher.ts";
 import { createFraming } from "../../../lib/batch/framing/create-framing.ts";
 import { raw } from "../../../lib/codec/raw.ts";
 import type { Codec } from "../../../lib/index.ts";
-import { FrameOrder, isOrderFrame } from "../../../lib/plain/frame-order.ts";
+import { FrameOrder, isOrderFrame } from "../../../lib/plain/round/frame-order.ts";
 import {
   HELD_BYTES_MAX,
   OPEN_MAX,
   ROUND_MS_MAX,
   type RoundPlace,
   Rounds,
-} from "../../../lib/plain/topic/rounds.ts";
-import { TopicFrameSink } from "../../../lib/plain/topic/topic-frame-sink.ts";
+} from "../../../lib/plain/round/rounds.ts";
+import { TopicFrameSink } from "../../../lib/plain/round/topic-frame-sink.ts";
 import type { FrameWriter } from "../../../lib/transport/native/frame-writer.ts";
 import { range } from "../../support/fixtures.ts";
 

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { BrokerlessError } from "../../lib/errors.ts";
+import { BrokerlessError } from "../../../lib/errors.ts";
 import {
   FrameOrder,
   isOrderFrame,
   OrderWriter,
   ROUND_FRAMES_MAX,
-} from "../../lib/plain/frame-order.ts";
-import { range } from "../support/fixtures.ts";
+} from "../../../lib/plain/round/frame-order.ts";
+import { range } from "../../support/fixtures.ts";
 
 function frame(topic: string, positions: readonly number[]) {
   return { topic: Buffer.from(topic), positions };

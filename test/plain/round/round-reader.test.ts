@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FrameOrder, OrderWriter } from "../../../lib/plain/frame-order.ts";
-import type { ReceivedFrame } from "../../../lib/plain/inbound.ts";
-import { RoundReader } from "../../../lib/plain/topic/round-reader.ts";
-import { ROUND_MS_MAX } from "../../../lib/plain/topic/rounds.ts";
+import { FrameOrder, OrderWriter } from "../../../lib/plain/round/frame-order.ts";
+import type { ReceivedFrame } from "../../../lib/plain/round/round-reader.ts";
+import { RoundReader } from "../../../lib/plain/round/round-reader.ts";
+import { ROUND_MS_MAX } from "../../../lib/plain/round/rounds.ts";
 import { turn } from "../../support/eventually.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
