@@ -94,8 +94,8 @@ export class BrokerlessError extends Error {
 export interface RemoteErrorInit {
   /** The `message` of the error at the replier. */
   readonly message: string;
-  /** The `name` of the error at the replier, such as `RangeError`. */
-  readonly remoteName: string;
+  /** The `name` of the error at the replier, such as `RangeError`. Default `Error`. */
+  readonly remoteName?: string | undefined;
   /** The `code` of the error at the replier; `null` where it had none. */
   readonly remoteCode: string | null;
 }
@@ -127,7 +127,7 @@ export class RemoteError extends Error {
 
   constructor(init: RemoteErrorInit) {
     super(init.message);
-    this.remoteName = init.remoteName;
+    this.remoteName = init.remoteName ?? "Error";
     this.remoteCode = init.remoteCode;
   }
 }

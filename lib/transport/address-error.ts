@@ -7,8 +7,14 @@ import { errnoOf } from "./native/errno.ts";
  * @returns a `BROKERLESS_ADDRESS`
  */
 export function addressError(verb: string, address: string, cause: unknown): BrokerlessError {
-  const reason =
-    typeof cause === "string" ? cause : `${errnoOf(cause)} ${(cause as Error).message}`;
-  const message = `cannot ${verb} ${address}: ${reason.trim()}`;
+  const message = `cannot ${verb} ${address}: ${reasonOf(cause)}`;
   return new BrokerlessError("BROKERLESS_ADDRESS", message, { cause });
+}
+
+/** The system's code, which is in the texts of Node already and not in those of zeromq, and the text. */
+function reasonOf(cause: unknown): string {
+  if (typeof cause === "string") return cause;
+  const { message } = cause as Error;
+  const code = errnoOf(cause);
+  return message.includes(code) ? message : `${code} ${message}`;
 }

@@ -47,6 +47,18 @@ export const LETTER_MUTANTS: readonly Mutant[] = [
   },
   {
     rule: "0062",
+    name: "the code of a system error is said twice",
+    edits: [
+      [
+        "delivery/protocol/error-words",
+        "code === null || message.startsWith(",
+        "code === null || message.endsWith(",
+      ],
+    ],
+    hunt: ["delivery/protocol/error-words", "why a message is dead is one line"],
+  },
+  {
+    rule: "0062",
     name: "the id of a letter is of the newest life",
     edits: [
       ["reliable/sender/reliable-sender", "this.epochs.all, seq", "this.epochs.all.slice(-1), seq"],

@@ -43,9 +43,9 @@ export function decodeRejection({ text, flags }: Pick<LinkMessage, "text" | "fla
   return { reason: peerMessage(said.reason), error: errorOf(said.error) };
 }
 
-/** An error in one line, in the format of Node: `Error [ENOENT]: no such file`. */
+/** An error in one line, in the format of Node: `Error [ENOENT]: no such file`, or `Error: ENOENT: no such file`. */
 function errorText({ name, message, code }: HandlerError): string {
-  const head = code === null ? name : `${name} [${code}]`;
+  const head = code === null || message.startsWith(`${code}:`) ? name : `${name} [${code}]`;
   return message === "" ? head : `${head}: ${message}`;
 }
 

@@ -219,7 +219,8 @@ export class DeadLetters<T> implements AsyncIterable<DeadLetter<T>> {
     if (!Array.isArray(seqs)) throw expected(`${call}: seqs`, "an array", seqs);
     for (const seq of seqs) {
       if (this.#dead.locationOf(seq) === null) {
-        throw expected(`${call}: dead letter`, "the seq of one", seq);
+        const wanted = "those of dead letters of this stream, as list() yields them";
+        throw expected(`${call}: seqs`, wanted, seq);
       }
     }
     return [...new Set(seqs)].sort((a, b) => a - b).map((seq) => ({ first: seq, last: seq }));

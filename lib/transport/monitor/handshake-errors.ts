@@ -37,7 +37,7 @@ export function handshakeError(endpoint: Endpoint | null, cause: Error): Brokerl
 
 /** A connection ended before its handshake, without a reason. */
 export function abortedError(address: string): BrokerlessError {
-  const message = `a connection at ${address} ended before its handshake: the peer's socket is of an incompatible kind, such as a plain one where this one is reliable; or ${ONE_SIDED}; or the peer gave up`;
+  const message = `a connection at ${address} ended before its handshake: the peer gave up, or its process ended; where this repeats, its socket is of an incompatible kind, such as a plain one where this one is reliable, or ${ONE_SIDED}`;
   return new BrokerlessError("BROKERLESS_PROTOCOL", message);
 }
 

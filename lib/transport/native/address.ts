@@ -1,5 +1,5 @@
 import { BlockList, isIPv4, isIPv6 } from "node:net";
-import { expected } from "../../options.ts";
+import { describe, expected } from "../../options.ts";
 
 /** Use of an endpoint; some addresses are valid for one use only. */
 export type AddressUse = "bind" | "connect";
@@ -52,7 +52,9 @@ LOOPBACK.addAddress("::1", "ipv6");
 export function checkAddress(address: unknown, use: AddressUse, name: string): Address {
   if (typeof address !== "string") throw expected(name, `a string such as ${FORMS}`, address);
   if (address.length > ADDRESS_CHARS_MAX) {
-    throw new TypeError(`${name} must have at most ${ADDRESS_CHARS_MAX} characters`);
+    throw new TypeError(
+      `${name} must have at most ${ADDRESS_CHARS_MAX} characters, got ${address.length}`,
+    );
   }
   const [, scheme, rest] = /^([a-z]+):\/\/(.*)$/s.exec(address) ?? [];
   if (rest !== undefined) {
@@ -130,7 +132,7 @@ function checkIpc(text: string, path: string, name: string): Address {
   const bytes = Buffer.byteLength(path);
   if (bytes > IPC_BYTES_MAX) {
     throw new TypeError(
-      `${name} must have an ipc path of at most ${IPC_BYTES_MAX} bytes: ${bytes}`,
+      `${name} must have an ipc path of at most ${IPC_BYTES_MAX} bytes, which is the limit of the system, got ${bytes} bytes: ${describe(text)}`,
     );
   }
   return { transport: "ipc", loopback: true, ipv6: false, text };
@@ -142,7 +144,7 @@ function checkInproc(text: string, key: string, name: string): Address {
   }
   if (key.length > INPROC_CHARS_MAX) {
     throw new TypeError(
-      `${name} must have an inproc name of at most ${INPROC_CHARS_MAX} characters: ${key.length}`,
+      `${name} must have an inproc name of at most ${INPROC_CHARS_MAX} characters, got ${key.length}`,
     );
   }
   if (RESERVED.test(key)) {

@@ -124,4 +124,6 @@ test("error words: why a message is dead is one line", () => {
   assert.equal(deathText({ reason, error: null }), reason);
   const said = { reason: error.message, error };
   assert.equal(deathText(said), "Error [ENOENT]: no such file", "the same is said once");
+  const ofNode = { ...error, message: "ENOENT: no such file" };
+  assert.equal(deathText({ reason, error: ofNode }), `${reason}: Error: ENOENT: no such file`);
 });

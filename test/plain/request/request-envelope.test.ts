@@ -108,6 +108,11 @@ test("request wire: an answer with the longest texts passes on as it is", () => 
   assert.equal(errorOf(thrown).message, text.slice(0, 4_096));
 });
 
+test("request: a RemoteError that is made without a remoteName is an Error", () => {
+  const error = new RemoteError({ message: "no such order", remoteCode: "E404" });
+  assert.deepEqual([error.remoteName, error.remoteCode], ["Error", "E404"]);
+});
+
 test("request wire: whatever a handler throws becomes an error", () => {
   assert.equal(errorOf("just text").message, "just text");
   const hostile = Object.defineProperty(new Error("x"), "message", {

@@ -80,14 +80,19 @@ describe("address", () => {
     ["ipc://*", "both", /"ipc:\/\/\/path/],
     ["ipc:///a\0b", "both", /"ipc:\/\/\/path/],
     ["ipc:///run/\ud800.sock", "both", /half of a surrogate pair/],
-    [`ipc:///${"p".repeat(107)}`, "both", /at most 107 bytes: 108/],
-    [`ipc:///${"é".repeat(54)}`, "both", /at most 107 bytes: 109/],
+    [`ipc:///${"p".repeat(107)}`, "both", /at most 107 bytes, .*, got 108 bytes: a text of 114/],
+    [`ipc:///${"dir/".repeat(27)}`, "both", /at most 107 bytes, .*: 'ipc:\/\/\/dir\/dir/],
+    [
+      `ipc:///${"é".repeat(54)}`,
+      "both",
+      /at most 107 bytes, .*, got 109 bytes: a text of 61 characters$/,
+    ],
     ["inproc://", "both", /"inproc:\/\/name"/],
     ["inproc://a b", "both", /"inproc:\/\/name"/],
     ["inproc://zeromq.zap.01", "both", /not used by ZeroMQ or by us/],
     ["inproc://name#presence", "both", /not used by ZeroMQ or by us/],
-    [`inproc://${"n".repeat(201)}`, "both", /at most 200 characters: 201/],
-    [`tcp://${"n".repeat(500)}:1`, "both", /at most 400 characters/],
+    [`inproc://${"n".repeat(201)}`, "both", /at most 200 characters, got 201/],
+    [`tcp://${"n".repeat(500)}:1`, "both", /at most 400 characters, got 508/],
   ];
 
   for (const [text, use, message] of refused) {
