@@ -43,7 +43,10 @@ export interface SocketStats {
   readonly requestsFailed: number;
   /** Peers that have completed the handshake and are connected. */
   readonly peers: number;
-  /** Connections that a gate before bound addresses has refused or cut off. */
+  /**
+   * Connections at bound addresses that were refused: by a gate, which may also cut them off later, or in the handshake,
+   * for an unknown or wrong key, or for keys on one side only.
+   */
   readonly connectionsRefused: number;
 }
 

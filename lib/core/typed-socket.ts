@@ -40,7 +40,7 @@ export interface Endpoints {
   /** The same peers, one by one. */
   list(): readonly Peer[];
   readonly addresses: Addresses;
-  /** Connections that a gate has refused or cut off (count). */
+  /** Connections at bound addresses that were refused, by a gate or in the handshake, or cut off by a gate (count). */
   readonly connectionsRefused: number;
   bind(address: Address): Promise<string>;
   connect(address: Address): void;
@@ -284,7 +284,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
     return this.#endpoints.peers;
   }
 
-  /** Connections that a gate has refused or cut off (count). */
+  /** Connections at bound addresses that were refused, by a gate or in the handshake, or cut off by a gate (count). */
   protected get connectionsRefused(): number {
     return this.#endpoints.connectionsRefused;
   }

@@ -191,9 +191,9 @@ export class Channel {
     return this.#endpoints.sole;
   }
 
-  /** Connections that a gate has refused or cut off (count). */
+  /** Connections at bound addresses that a gate has refused or cut off, or whose handshake libzmq has refused (count). */
   get connectionsRefused(): number {
-    return this.#binder.refused;
+    return this.#binder.refused + this.#watch.refused;
   }
 
   get closed(): boolean {

@@ -62,7 +62,7 @@ export class LinkHub {
     return { bound, connected: [...this.#dealers.keys()] };
   }
 
-  /** Connections that a gate has refused or cut off (count). */
+  /** Connections at bound addresses that were refused, by a gate or in the handshake, or cut off by a gate (count). */
   get connectionsRefused(): number {
     return this.#router?.channel.connectionsRefused ?? 0;
   }

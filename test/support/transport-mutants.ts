@@ -112,6 +112,16 @@ export const IPC_MUTANTS: readonly Mutant[] = [
   },
 ];
 
+/** What the system said, in one word and in a text. */
+export const TEXT_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "errors",
+    name: "the code of the system is said twice",
+    edits: [["transport/address-error", "message.includes(code)", "false"]],
+    hunt: [MODE, "a missing directory is reported, with a gate"],
+  },
+];
+
 /** What keeps strays from being peers. */
 export const STRAY_MUTANTS: readonly Mutant[] = [
   {
@@ -143,6 +153,18 @@ export const ID_MUTANTS: readonly Mutant[] = [
     hunt: ["hostile/router-ids", "with CURVE the router assigns the ids"],
   },
 ];
+
+/** What counts whom libzmq refuses. */
+export const REFUSED_MUTANTS: readonly Mutant[] = (
+  [
+    ["only a gate counts", "this.#refused += 1;", ""],
+    ["ends without a reason count too", 'side === "bound" && error !== null', 'side === "bound"'],
+  ] as const
+).map(([name, from, to]) => {
+  const quarry = name.includes("reason") ? "a peer that only opens" : "with an unknown key";
+  const hunt = ["hostile/refused-keys", quarry] as const;
+  return { rule: "0004", name, edits: [["transport/monitor/peer-watch", from, to]], hunt };
+});
 
 /** What says that no descriptor is left. */
 export const DESCRIPTOR_MUTANTS: readonly Mutant[] = [

@@ -10,7 +10,9 @@ import {
   ID_MUTANTS,
   IPC_MUTANTS,
   LINGER_MUTANTS,
+  REFUSED_MUTANTS,
   STRAY_MUTANTS,
+  TEXT_MUTANTS,
 } from "../support/transport-mutants.ts";
 
 assertHunted(
@@ -21,15 +23,18 @@ assertHunted(
     ...NEXT_BINDER_MUTANTS,
     ...IPC_MUTANTS,
     ...STRAY_MUTANTS,
+    ...TEXT_MUTANTS,
     ...DESCRIPTOR_MUTANTS,
     ...ID_MUTANTS,
     ...ACCEPT_MUTANTS,
     ...LINGER_MUTANTS,
+    ...REFUSED_MUTANTS,
   ],
   [
     "contract/inproc-late-binder.test.ts",
     "contract/inproc-marks.test.ts",
     "hostile/old-zmtp.test.ts",
+    "hostile/refused-keys.test.ts",
     "hostile/router-ids.test.ts",
     "transport/bind-close.test.ts",
     "transport/close-linger.test.ts",

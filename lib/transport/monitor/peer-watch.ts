@@ -51,6 +51,7 @@ export class PeerWatch {
   /** Addresses that libzmq was told to disconnect until this class dials again. */
   readonly #parked = new Set<string>();
   readonly #releases = new Map<string, () => void>();
+  #refused = 0;
   #monitor: Observer | null = null;
 
   constructor(options: PeerWatchOptions) {
@@ -60,6 +61,14 @@ export class PeerWatch {
     this.#handshakes = new HandshakeWatch((address) => {
       if (!options.native.closed) options.onProblem(abortedError(address));
     });
+  }
+
+  /**
+   * Handshakes at bound addresses that libzmq has refused, and named the reason of: an unknown key, a wrong `serverKey`,
+   * keys on one side only (count). What a gate refuses does not come that far.
+   */
+  get refused(): number {
+    return this.#refused;
   }
 
   /** Whether there is a monitor, whose end will be reported. */
@@ -233,6 +242,7 @@ export class PeerWatch {
       else this.#handshakes.settled(address);
       if (side === "connected") this.peers.down(address);
       else this.peers.failed(address);
+      if (side === "bound" && error !== null) this.#refused += 1;
       if (side === "connected" && error === null) this.#tellUnexplained(address);
     }
     if (error !== null) this.#options.onProblem(handshakeError(endpoint, error));
