@@ -1,6 +1,7 @@
 import { types } from "node:util";
 import type { EncodeLimits } from "./codec.ts";
 import { tooManyBytes, tooManyElements } from "./elements.ts";
+import { isLost, refuseChanged } from "./json-values.ts";
 
 /**
  * Nesting of arrays and objects beyond which the slower check is used, which also detects cycles
@@ -9,16 +10,22 @@ import { tooManyBytes, tooManyElements } from "./elements.ts";
 const DEPTH_MAX = 64;
 
 /**
- * Whether the JSON of a value may exceed the limits, by an inspection of the value. Its memory is
- * no measure: an array can be sparse, and one object can occur in many places.
+ * Whether the JSON of a value may exceed the limits, or be that of another value, by an inspection
+ * of the value. Its memory is no measure: an array can be sparse, and one object can occur in many
+ * places.
  *
  * Also true where only {@link stringifyWithin} can decide: for cycles, deep nesting, and values
  * with a `toJSON`.
  */
-export function mayExceed(value: unknown, limits: EncodeLimits): boolean {
-  return typeof value === "string"
-    ? value.length > limits.bytesMax
-    : typeof value === "object" && value !== null && !new Look(limits).isWithin(value, 0);
+export function needsCare(value: unknown, limits: EncodeLimits): boolean {
+  switch (typeof value) {
+    case "string":
+      return value.length > limits.bytesMax;
+    case "number":
+      return !Number.isFinite(value);
+    default:
+      return typeof value === "object" && value !== null && !new Look(limits).isWithin(value, 0);
+  }
 }
 
 /**
@@ -36,18 +43,22 @@ class Look {
 
   isWithin(value: object, depth: number): boolean {
     if (depth === DEPTH_MAX) return false;
-    if (typeof (value as { toJSON?: unknown }).toJSON === "function") return types.isDate(value);
-    if (types.isTypedArray(value)) return this.#isMapOfWithin(value.length);
-    return Array.isArray(value)
-      ? this.#isListWithin(value, depth + 1)
-      : this.#isMapWithin(value as Readonly<Record<string, unknown>>, depth + 1);
+    if (typeof (value as { toJSON?: unknown }).toJSON === "function") {
+      return types.isDate(value) && !Number.isNaN(value.getTime());
+    }
+    if (Array.isArray(value)) return this.#isListWithin(value, depth + 1);
+    if (isLost(value)) return false;
+    return this.#isMapWithin(value as Readonly<Record<string, unknown>>, depth + 1);
   }
 
   #isListWithin(items: readonly unknown[], inner: number): boolean {
     const count = items.length;
     this.#elementsLeft -= count;
     if (this.#elementsLeft < 0) return false;
-    for (let i = 0; i < count; i++) if (!this.#isItemWithin(items[i], inner)) return false;
+    for (let i = 0; i < count; i++) {
+      const item = items[i];
+      if (item === undefined || !this.#isItemWithin(item, inner)) return false;
+    }
     return true;
   }
 
@@ -61,25 +72,22 @@ class Look {
     return true;
   }
 
-  /** @param count properties, all of them numbers (count) */
-  #isMapOfWithin(count: number): boolean {
-    this.#elementsLeft -= 2 * count;
-    return this.#elementsLeft >= 0;
-  }
-
   #isItemWithin(item: unknown, inner: number): boolean {
     if (typeof item === "string") {
       this.#bytesLeft -= item.length;
       return this.#bytesLeft >= 0;
     }
-    return typeof item !== "object" || item === null || this.isWithin(item, inner);
+    if (typeof item === "number") return Number.isFinite(item);
+    if (typeof item === "object") return item === null || this.isWithin(item, inner);
+    return typeof item !== "function" && typeof item !== "symbol";
   }
 }
 
 /**
- * Like `JSON.stringify`, but slower, and stops as soon as the text is certain to exceed a limit.
+ * Like `JSON.stringify`, but slower, and stops as soon as the text is certain to exceed a limit, or to be that of
+ * another value.
  *
- * @throws BrokerlessError `BROKERLESS_TOO_LARGE`; anything that `JSON.stringify` throws
+ * @throws BrokerlessError `BROKERLESS_TOO_LARGE`; what {@link refuseChanged} and `JSON.stringify` throw
  */
 export function stringifyWithin(
   value: unknown,
@@ -95,8 +103,9 @@ export function stringifyWithin(
       bytes += key.length;
     }
     if (typeof item === "string") bytes += item.length;
+    refuseChanged(this, key, item);
     // Counted before its elements are visited.
-    const coming = Array.isArray(item) || types.isTypedArray(item) ? item.length : 0;
+    const coming = Array.isArray(item) ? item.length : 0;
     if (elements + coming > elementsMax) throw tooManyElements(elementsMax);
     if (bytes > bytesMax) throw tooManyBytes(bytesMax);
     return item;

@@ -3,7 +3,7 @@ import { describe } from "../options.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import type { Codec, EncodeLimits } from "./codec.ts";
 import { countJsonElements, NO_LIMITS } from "./elements.ts";
-import { mayExceed, stringifyWithin } from "./json-size.ts";
+import { needsCare, stringifyWithin } from "./json-size.ts";
 
 /** UTF-8 needs at most three bytes for each UTF-16 code unit. */
 const BYTES_PER_UNIT_MAX = 3;
@@ -16,10 +16,19 @@ const UNITS_UNCOUNTED_MAX = 0x4000;
 /**
  * JSON, one value per line: readable on the wire, and for peers that support no other format.
  *
- * Carries what `JSON.stringify` carries: `undefined` properties are dropped, `NaN` becomes `null`,
- * a `Date` becomes text. A value without a JSON form (`undefined`, a function, a BigInt, a cycle)
- * makes `send` fail with `BROKERLESS_CODEC`. The key `__proto__` is refused in both directions:
- * merged into another object later, it would change that object's prototype.
+ * | value                                | decoded as                                      |
+ * |--------------------------------------|-------------------------------------------------|
+ * | null, boolean, string, finite number | the same; -0 as 0                               |
+ * | array                                | array                                           |
+ * | object, class instance               | plain object of the own enumerable properties   |
+ * | a property that is `undefined`       | absent                                          |
+ * | Date                                 | its ISO text                                    |
+ * | any other object with `toJSON`       | the result of `toJSON`                          |
+ *
+ * `encode` throws for everything else, and `send` fails with `BROKERLESS_CODEC`: `undefined` as a
+ * message or in an array, NaN and infinities, BigInts, functions, symbols, maps, sets, errors, regular
+ * expressions, promises, invalid dates, bytes and other typed arrays, cycles. The key `__proto__` is
+ * refused in both directions: merged into another object later, it would change that object's prototype.
  *
  * @example
  * ```ts
@@ -35,7 +44,7 @@ class JsonCodec<T> implements Codec<T> {
   readonly delimiter = "newline";
 
   encode(value: T, writer: ByteWriter, limits: EncodeLimits = NO_LIMITS): void {
-    const text = mayExceed(value, limits)
+    const text = needsCare(value, limits)
       ? stringifyWithin(value, limits)
       : (JSON.stringify(value) as string | undefined);
     if (text === undefined) throw new TypeError(`json: no JSON form of ${describe(value)}`);

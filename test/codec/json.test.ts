@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { ByteWriter } from "../../lib/codec/byte-writer.ts";
 import { json } from "../../lib/codec/json.ts";
@@ -42,6 +43,77 @@ test("json: a value without a JSON form is refused, and the writer is unchanged"
   for (const value of [undefined, () => 1, Symbol("s"), 1n, cycle]) {
     assert.throws(() => codec.encode(value, writer), TypeError);
     assert.equal(writer.length, before);
+  }
+});
+
+/** What JSON would drop, or replace by another value. */
+const CHANGED: Readonly<Record<string, unknown>> = {
+  "a Map": new Map([["a", 1]]),
+  "a Set": new Set([1]),
+  "a WeakMap": new WeakMap(),
+  "a Promise": Promise.resolve(1),
+  "a RegExp": /a/,
+  "an Error": new Error("lost"),
+  "a TypeError": new TypeError("lost"),
+  "a Map of another realm": runInNewContext("new Map()"),
+  "a Set's subclass": new (class Tags extends Set<string> {})(),
+  "a Uint8Array": Uint8Array.of(1, 2),
+  "a Float64Array": Float64Array.of(1.5),
+  "a Buffer": Buffer.of(1, 2),
+  "an ArrayBuffer": new ArrayBuffer(8),
+  "a DataView": new DataView(new ArrayBuffer(8)),
+  NaN: Number.NaN,
+  Infinity: Number.POSITIVE_INFINITY,
+  "a function": () => 1,
+  "a symbol": Symbol("s"),
+  "a BigInt": 1n,
+  "an invalid date": new Date(Number.NaN),
+};
+
+const PLACES: Readonly<Record<string, (value: unknown) => unknown>> = {
+  "by itself": (value) => value,
+  "as a property": (value) => ({ id: 1, at: value }),
+  "as an item": (value) => [1, [value]],
+  "from toJSON": (value) => ({ at: { toJSON: () => ({ value }) } }),
+  "beside a toJSON": (value) => ({ url: new URL("http://a/"), value }),
+  deep: (value) => Array.from({ length: 100 }).reduce((inner) => [inner], value),
+};
+
+for (const [name, value] of Object.entries(CHANGED)) {
+  test(`json: ${name} is refused wherever it is`, () => {
+    for (const [place, put] of Object.entries(PLACES)) {
+      assert.throws(() => encodingOf(codec, put(value)), TypeError, place);
+    }
+  });
+}
+
+test("json: the error names what was refused, and its key", () => {
+  assert.throws(() => encodingOf(codec, { tags: new Map() }), /no JSON form of a Map at "tags"/);
+  assert.throws(() => encodingOf(codec, [0, Number.NaN]), /no JSON form of NaN at "1"/);
+  assert.throws(() => encodingOf(codec, [undefined]), /no JSON form of undefined at "0"/);
+});
+
+test("json: what is documented to come back as something else does", () => {
+  class Point {
+    readonly x = 1;
+    move(): void {}
+  }
+  const bare = Object.assign(Object.create(null), { a: 1 });
+  const values: readonly (readonly [unknown, unknown])[] = [
+    [-0, 0],
+    [{ a: undefined, b: 1 }, { b: 1 }],
+    [new Date(0), "1970-01-01T00:00:00.000Z"],
+    [{ at: [new Date(0)] }, { at: ["1970-01-01T00:00:00.000Z"] }],
+    [new URL("http://a/"), "http://a/"],
+    [new Point(), { x: 1 }],
+    [bare, { a: 1 }],
+    [runInNewContext("({ a: [1] })"), { a: [1] }],
+    [Object.assign(new Map(), { toJSON: () => ({ a: 1 }) }), { a: 1 }],
+    ["\ud800", "\ud800"],
+  ];
+  for (const [value, wanted] of values) {
+    const decoded = codec.decode(encodingOf(codec, value));
+    assert.equal(JSON.stringify(decoded), JSON.stringify(wanted));
   }
 });
 

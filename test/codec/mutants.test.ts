@@ -1,5 +1,6 @@
 import {
   INDEX_MUTANTS,
+  JSON_MUTANTS,
   OWN_CODEC_MUTANTS,
   SINGLE_MUTANTS,
   SIZE_MUTANTS,
@@ -23,3 +24,7 @@ assertHunted(
   SINGLE_MUTANTS,
   ["codec/single.test.ts"],
 );
+
+assertHunted("controls: where JSON changes a value without a word, its test fails", JSON_MUTANTS, [
+  "codec/json.test.ts",
+]);

@@ -65,7 +65,7 @@ export const SIZE_MUTANTS: readonly Mutant[] = [
   {
     rule: "0014",
     name: "JSON is made before anything is counted",
-    edits: [["codec/json", "mayExceed(value, limits)", "false"]],
+    edits: [["codec/json", "needsCare(value, limits)", "false"]],
     hunt: [LIMITS, "json counts an object once for each place"],
   },
   {
@@ -75,6 +75,60 @@ export const SIZE_MUTANTS: readonly Mutant[] = [
     hunt: [LIMITS, "json does not read a list"],
   },
 ];
+
+const JSON_VALUES = "codec/json-values";
+
+/** What keeps values that JSON would change from being sent. */
+export const JSON_MUTANTS: readonly Mutant[] = (
+  [
+    [
+      "maps are objects without contents",
+      JSON_VALUES,
+      "return LOST.has",
+      "return false && LOST.has",
+      "a Map is refused",
+    ],
+    [
+      "a Buffer is the result of its toJSON",
+      JSON_VALUES,
+      "ArrayBuffer.isView(value)",
+      "false",
+      "a Buffer is",
+    ],
+    [
+      "a late toJSON hides NaN",
+      JSON_VALUES,
+      "!Number.isFinite(written)",
+      "false",
+      "NaN is refused",
+    ],
+    ["NaN is a number", JSON_SIZE, "Number.isFinite(item)", "true", "NaN is refused"],
+    ["NaN is a message", JSON_SIZE, "!Number.isFinite(value)", "false", "NaN is refused"],
+    [
+      "a function is dropped",
+      JSON_SIZE,
+      'return typeof item !== "function"',
+      "return true",
+      "a function is refused",
+    ],
+    [
+      "an invalid date is a date",
+      JSON_SIZE,
+      "!Number.isNaN(value.getTime())",
+      "true",
+      "an invalid date",
+    ],
+    [
+      "undefined is null in a list",
+      JSON_SIZE,
+      "item === undefined ||",
+      "",
+      "names what was refused",
+    ],
+  ] as const
+).map(([name, file, from, to, test]) => {
+  return { rule: "0003", name, edits: [[file, from, to]], hunt: ["codec/json", test] };
+});
 
 const INDICES = "codec/index-keys";
 const KEYS = "objects take memory only for the keys that they have";
