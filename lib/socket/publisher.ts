@@ -150,7 +150,8 @@ export class Publisher<
   /**
    * Publishes one message; waits while the queue is full.
    *
-   * @param topic words separated by dots, at most 1,024 bytes
+   * @param topic any well-formed text of 0 to 1,024 bytes that does not begin with a NUL. Patterns of subscribers see
+   *   words between its dots; `*` and `#` have no meaning in it
    * @returns resolves when the message is in bounded memory
    * @throws TypeError for a malformed topic, wrong options or headers; BrokerlessError `BROKERLESS_CODEC`, `_SCHEMA`,
    * `_TOO_LARGE`, `_CLOSED`, `_TIMEOUT`; or the signal's reason. Nothing is published then.
