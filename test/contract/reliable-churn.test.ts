@@ -75,7 +75,7 @@ function meet(links: DispatchDriver) {
   /** It joins as a receiver, as far as it is let. */
   const join = (session: number, receiver: string) => {
     hear({ type: "hello", session, text: JSON.stringify({ ...HELLO, receiver }) });
-    hear({ type: "claim", session, word: 0, ranges: [] });
+    hear({ type: "claim", session, argument: 0, ranges: [] });
   };
   return { state, peer, hear, join };
 }
@@ -89,7 +89,7 @@ test("reliable: a receiver that said good-bye is forgotten by the transport too"
   const links = senderLinks();
   const { state, hear } = meet(links);
   hear({ type: "hello", session: 7, text: JSON.stringify(HELLO) });
-  hear({ type: "claim", session: 7, word: 0, ranges: [] });
+  hear({ type: "claim", session: 7, argument: 0, ranges: [] });
   assert.deepEqual([links.peers, state.isClosed], [1, false]);
   hear({ type: "bye", session: 7 });
   assert.deepEqual([links.peers, state.isClosed], [0, true]);

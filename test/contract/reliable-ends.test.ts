@@ -3,12 +3,12 @@ import { type TestContext, test } from "node:test";
 import { raw } from "../../lib/codec/raw.ts";
 import { COMMON_DEFAULTS } from "../../lib/core/socket-options.ts";
 import {
+  ARGUMENT_GO,
   decodeLinkMessage,
   encodeLinkMessage,
   LINK_FLAG,
   type LinkMessage,
   type LinkMessageInput,
-  WORD_GO,
 } from "../../lib/delivery/protocol/link-message.ts";
 import type { SeqRange } from "../../lib/delivery/range/range.ts";
 import { decodeRemembered, InboxSlots } from "../../lib/delivery/saved/inbox-slots.ts";
@@ -167,7 +167,7 @@ test("ends: nothing is let go by a sender that ends, since it saves that nothing
       clock.advance(10);
       assert.equal(next.all("data")[0]?.flags, LINK_FLAG.guarded);
     });
-    next.say({ type: "begun", word: WORD_GO, ranges: ONE });
+    next.say({ type: "begun", argument: ARGUMENT_GO, ranges: ONE });
     return next;
   };
   // The control: one that does not end lets it go.

@@ -33,7 +33,7 @@ for (const [name, message] of Object.entries(LINK_VECTORS)) {
     const frame = frames.get(name);
     assert.ok(frame, "there is no such row");
     assert.equal(encodeLinkMessage(message).toString("hex"), frame.toString("hex"));
-    const all = { word: 0, number: 0, flags: 0, text: "", ranges: [], ...message };
+    const all = { argument: 0, number: 0, flags: 0, text: "", ranges: [], ...message };
     assert.deepEqual(decodeLinkMessage(frame), all);
   });
 }

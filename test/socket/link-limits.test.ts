@@ -234,9 +234,9 @@ for (const [name, credit] of Object.entries({
 const BACK: Record<string, (session: number, index: number) => Buffer[]> = {
   "gives back untouched": (session) => [
     say({ type: "release", session, ranges: ALL }),
-    say({ type: "extend", session, word: 1_000, ranges: [] }),
+    say({ type: "extend", session, argument: 1_000, ranges: [] }),
   ],
-  "fails with": (session) => [say({ type: "nack", session, word: 0, ranges: ALL })],
+  "fails with": (session) => [say({ type: "nack", session, argument: 0, ranges: ALL })],
   acknowledges: (session, index) => [say({ type: "ack", session, number: index + 2, ranges: ALL })],
   "begins sessions instead of": (session, index) => [
     say({ type: "hello", session: session + index + 1, text: hello(CREDIT) }),
@@ -329,8 +329,8 @@ for (const type of ["nack", "release", "left"] as const) {
       type === "left"
         ? [{ type: "bye", session: 7 }]
         : [
-            { type, session: 7, word: 0, ranges },
-            { type: "extend", session: 7, word: 1 },
+            { type, session: 7, argument: 0, ranges },
+            { type: "extend", session: 7, argument: 1 },
           ];
     for (const word of says) noted(() => made.links.onMessage(ear, [say(word)]));
     await eventually(async () => {

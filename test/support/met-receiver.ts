@@ -125,7 +125,7 @@ export class MetSender {
     const stream = Buffer.from(this.#stream, "hex");
     draft.seal({ stream, epoch: 1, seqFirst, durableBefore: 0, timeMs: 0 });
     const { bytes } = new Batch(draft.batch);
-    const header = encodeLinkMessage({ type: "data", session: this.session, word: 1 });
+    const header = encodeLinkMessage({ type: "data", session: this.session, argument: 1 });
     this.#links.onMessage(this.#peer, [Buffer.from(header), Buffer.from(bytes)]);
   }
 }

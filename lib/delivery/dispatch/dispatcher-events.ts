@@ -2,7 +2,7 @@ import type { HandlerError } from "../../handler-error.ts";
 import type { BackOffLimits } from "../attempts/back-off.ts";
 import type { SuspectsState } from "../attempts/suspects.ts";
 import { decodeError, decodeRejection } from "../protocol/error-words.ts";
-import { type LinkMessage, WORD_GO, WORD_NONE } from "../protocol/link-message.ts";
+import { ARGUMENT_GO, ARGUMENT_NONE, type LinkMessage } from "../protocol/link-message.ts";
 import type { SeqRange } from "../range/range.ts";
 import type { Segment } from "../range/range-map.ts";
 import type { Move } from "./dead-letter-index.ts";
@@ -185,14 +185,14 @@ export type DispatcherAction =
  * @returns null: the link message is not about messages
  */
 export function dispatcherEvent(link: number, message: LinkMessage): DispatcherEvent | null {
-  const { ranges, word, text } = message;
+  const { ranges, argument, text } = message;
   switch (message.type) {
     case "ack":
       return { type: "acked", link, ranges };
     case "begun":
-      return { type: "begun", link, ranges, wantsGo: word === WORD_GO };
+      return { type: "begun", link, ranges, wantsGo: argument === ARGUMENT_GO };
     case "nack": {
-      const delayMs = word === WORD_NONE ? null : word;
+      const delayMs = argument === ARGUMENT_NONE ? null : argument;
       return { type: "nacked", link, ranges, delayMs, error: decodeError(text) };
     }
     case "reject":
@@ -200,7 +200,7 @@ export function dispatcherEvent(link: number, message: LinkMessage): DispatcherE
     case "release":
       return { type: "released", link, ranges };
     case "extend":
-      return { type: "extended", link, ranges, leaseMs: word };
+      return { type: "extended", link, ranges, leaseMs: argument };
     default:
       return null;
   }

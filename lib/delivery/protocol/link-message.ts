@@ -4,29 +4,29 @@ import type { SeqRange } from "../range/range.ts";
 /**
  * The messages between reliable peers. R: sent by the receiver, S: by the sender, *: by either.
  *
- * | type | by | meaning                                                                                  |
- * |------|----|------------------------------------------------------------------------------------------|
- * | 1  offer   | S | asks for a hello. Sent if the sender connects, and so sends first. Text: JSON        |
- * | 2  hello   | R | opens a session, whose number the receiver chooses. Text: JSON                       |
- * | 3  welcome | S | accepts the session. Text: JSON                                                      |
- * | 4  refuse  | * | refuses or ends the session. Text: reason. word 1: a rival has the stream or name    |
- * | 5  claim   | R | reply to a welcome: ranges still held, then (from index `word` on) ranges processed  |
- * | 6  data    | S | a batch is the next frame. word: attempt; number: acks stored;                       |
- * |            |   | flags: 1: requests a receipt; 2: guarded; 4: watched                                 |
- * | 7  ack     | R | ranges processed. number: that of the ack in the session, from 1                     |
- * | 8  nack    | R | ranges to retry. word: after so many ms, or `WORD_NONE`. Text: the error, JSON       |
- * | 9  reject  | R | ranges never to be retried. Text: reason; flag 1: JSON, with the error               |
- * | 10 release | R | ranges given back unread: not counted as an attempt                                  |
- * | 11 extend  | R | the lease of the ranges lasts at least `word` ms from now. No ranges: only a heartbeat |
- * | 12 receipt | R | ranges held                                                                          |
- * | 13 news    | S | number as with data. Range: 1 to the settled floor. Also a heartbeat                 |
- * | 14 lost    | S | the lease of the ranges has ended: reports about them are not applied                |
- * | 15 gone    | S | ranges that will not be sent again                                                   |
- * | 16 bye     | * | ends the session. By S, word 1: ends its stream too, which is never continued        |
- * | 17 order   | S | word 1: keep the order of seqs, and wait for the ranges, which are sent again; 0: do not |
- * | 18 diverged | R | the ranges known to the receiver belong to another history of the stream            |
- * | 19 begun   | R | ranges begun by the application. word 1: everything in flight, or to begin after a go |
- * | 20 go      | S | all reports up to a begun of word 1 are saved. Ranges: those of it that R holds      |
+ * | type | by | meaning                                                                                           |
+ * |------|----|---------------------------------------------------------------------------------------------------|
+ * | 1  offer   | S | asks for a hello. Sent if the sender connects, and so sends first. Text: JSON                |
+ * | 2  hello   | R | opens a session, whose number the receiver chooses. Text: JSON                               |
+ * | 3  welcome | S | accepts the session. Text: JSON                                                              |
+ * | 4  refuse  | * | refuses or ends the session. Text: reason. argument 1: a rival has stream or name            |
+ * | 5  claim   | R | reply to a welcome: ranges still held, then (from index `argument` on) ranges processed      |
+ * | 6  data    | S | a batch is the next frame. argument: attempt; number: acks stored;                           |
+ * |            |   | flags: 1: requests a receipt; 2: guarded; 4: watched                                         |
+ * | 7  ack     | R | ranges processed. number: that of the ack in the session, from 1                             |
+ * | 8  nack    | R | ranges to retry. argument: after so many ms, or `ARGUMENT_NONE`. Text: the error, JSON       |
+ * | 9  reject  | R | ranges never to be retried. Text: reason; flag 1: JSON, with the error                       |
+ * | 10 release | R | ranges given back unread: not counted as an attempt                                          |
+ * | 11 extend  | R | the lease of the ranges lasts at least `argument` ms from now. No ranges: only a heartbeat   |
+ * | 12 receipt | R | ranges held                                                                                  |
+ * | 13 news    | S | number as with data. Range: 1 to the settled floor. Also a heartbeat                         |
+ * | 14 lost    | S | the lease of the ranges has ended: reports about them are not applied                        |
+ * | 15 gone    | S | ranges that will not be sent again                                                           |
+ * | 16 bye     | * | ends the session. By S, argument 1: ends its stream too, which is never continued            |
+ * | 17 order   | S | argument 1: keep the order of seqs, and wait for the ranges, which are sent again; 0: do not |
+ * | 18 diverged | R | the ranges known to the receiver belong to another history of the stream                    |
+ * | 19 begun   | R | ranges begun by the application. argument 1: everything in flight, or to begin after a go    |
+ * | 20 go      | S | all reports up to a begun of argument 1 are saved. Ranges: those of it that R holds          |
  */
 export const LINK_MESSAGES = [
   "offer",
@@ -62,7 +62,7 @@ export type LinkMessageType = (typeof LINK_MESSAGES)[number];
  * |  0 |     2 | `42 4c`, "BL"                               |
  * |  2 |     1 | version, 1                                  |
  * |  3 |     1 | type                                        |
- * |  4 |     4 | word                                        |
+ * |  4 |     4 | argument                                    |
  * |  8 |     8 | session; 0 in an offer                      |
  * | 16 |     8 | number                                      |
  * | 24 |     2 | flags                                       |
@@ -74,7 +74,7 @@ export interface LinkMessage {
   readonly type: LinkMessageType;
   /** A random number chosen by the receiver; 1 to 2^53 - 1, or 0 in an offer. */
   readonly session: number;
-  readonly word: number;
+  readonly argument: number;
   readonly number: number;
   readonly flags: number;
   readonly text: string;
@@ -83,17 +83,17 @@ export interface LinkMessage {
 
 /** The link protocol's only version; others are refused. */
 export const LINK_VERSION = 1;
-/** Word of a nack without a delay: the sender's back-off applies. */
-export const WORD_NONE = 0xffff_ffff;
-/** Word of a begun: the receiver waits for a go. */
-export const WORD_GO = 1;
-/** Word of a sender's bye: its stream ends. */
-export const WORD_STREAM_ENDS = 1;
+/** Argument of a nack without a delay: the sender's back-off applies. */
+export const ARGUMENT_NONE = 0xffff_ffff;
+/** Argument of a begun: the receiver waits for a go. */
+export const ARGUMENT_GO = 1;
+/** Argument of a sender's bye: its stream ends. */
+export const ARGUMENT_STREAM_ENDS = 1;
 /** Flags of data. `watched`: a receiver died of an unknown message, so messages begun have to be reported soon. */
 export const LINK_FLAG = { receipt: 1, guarded: 2, watched: 4 } as const;
 /** Flags of a reject. `error`: the text is JSON, which contains an error too. */
 export const REJECT_FLAG = { error: 1 } as const;
-/** Words of a refuse. `rival`: another connected peer has the stream or the receiver's name. */
+/** Arguments of a refuse. `rival`: another connected peer has the stream or the receiver's name. */
 export const REFUSED = { rival: 1 } as const;
 /** Limit on ranges of one message; more are split over several (count). */
 export const RANGES_MAX = 8_192;
@@ -125,7 +125,7 @@ export function encodeLinkMessage(message: LinkMessageInput): Buffer {
   putU16(bytes, 0, MAGIC);
   bytes[2] = LINK_VERSION;
   bytes[3] = NUMBERS.get(message.type)!;
-  putU32(bytes, 4, message.word ?? 0);
+  putU32(bytes, 4, message.argument ?? 0);
   putU64(bytes, 8, message.session);
   putU64(bytes, 16, message.number ?? 0);
   putU16(bytes, 24, message.flags ?? 0);
@@ -174,16 +174,24 @@ export function decodeLinkMessage(bytes: Uint8Array): LinkMessage | LinkFault {
     return faulty("a number is out of range");
   }
   if ((session === 0) !== (type === "offer")) return faulty("its session is wrong");
-  const word = getU32(bytes, 4);
-  if (type === "claim" && word > count) return faulty("its ranges are wrong");
+  const argument = getU32(bytes, 4);
+  if (type === "claim" && argument > count) return faulty("its ranges are wrong");
   const ranges = decodeRanges(bytes, HEADER_BYTES + textLength, {
     count,
-    restartAt: type === "claim" ? word : count,
+    restartAt: type === "claim" ? argument : count,
   });
   if (ranges === null) return faulty("its ranges are wrong");
   const text =
     textLength === 0 ? "" : Buffer.from(bytes.buffer, bytes.byteOffset + HEADER_BYTES, textLength);
-  return { type, session, word, number, flags: getU16(bytes, 24), text: text.toString(), ranges };
+  return {
+    type,
+    session,
+    argument,
+    number,
+    flags: getU16(bytes, 24),
+    text: text.toString(),
+    ranges,
+  };
 }
 
 function decodeRanges(

@@ -34,11 +34,11 @@ export function strayOf(frame: Uint8Array): Stray | null {
   if (message.ranges.length > 0) return null;
   switch (message.type) {
     case "offer":
-      return message.word === 0 ? met("Push", message, parseWelcome(message.text)) : null;
+      return message.argument === 0 ? met("Push", message, parseWelcome(message.text)) : null;
     case "hello":
-      return message.word === 0 ? met("Pull", message, parseHello(message.text)) : null;
+      return message.argument === 0 ? met("Pull", message, parseHello(message.text)) : null;
     case "refuse":
-      return message.word <= 1 && message.text !== "" ? refusedBy(message) : null;
+      return message.argument <= 1 && message.text !== "" ? refusedBy(message) : null;
     default:
       return null;
   }

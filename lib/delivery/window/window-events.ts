@@ -71,12 +71,12 @@ export interface WindowItem<P> extends SeqRange {
  * @returns null: the link message is not about messages
  */
 export function windowEvent(message: LinkMessage): WindowEvent<never> | null {
-  const { ranges, word, number } = message;
+  const { ranges, argument, number } = message;
   switch (message.type) {
     case "news":
       return { type: "news", acks: number, floor: ranges[0]?.last ?? 0 };
     case "order":
-      return { type: "order", ordered: word === 1, awaited: ranges };
+      return { type: "order", ordered: argument === 1, awaited: ranges };
     case "gone":
       return { type: "gone", ranges };
     case "go":

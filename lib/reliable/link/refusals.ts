@@ -54,15 +54,15 @@ export class Refusals {
   /** Refuses a peer that asks for something another peer has. */
   refuseRival(peer: LinkPeer, session: number, text: string): void {
     const { peers, say, onProblem } = this.#options;
-    say(peer, { type: "refuse", session, word: REFUSED.rival, text });
+    say(peer, { type: "refuse", session, argument: REFUSED.rival, text });
     onProblem(rivalError(peers, `refused a peer: ${text}`));
   }
 
   /** A peer refuses this end. @returns whether the reason is that another peer has what this end asks for */
-  refused(peer: LinkPeer, { text, word }: LinkMessage): boolean {
+  refused(peer: LinkPeer, { text, argument }: LinkMessage): boolean {
     const { peers, onProblem } = this.#options;
     const message = `refused by a peer (${peerLabel(peer)}): ${peerText(text)}`;
-    const isRival = word === REFUSED.rival;
+    const isRival = argument === REFUSED.rival;
     const own = peers === "sender" ? "receiver" : "sender";
     onProblem(
       isRival ? rivalError(own, message) : new BrokerlessError("BROKERLESS_PROTOCOL", message),

@@ -2,7 +2,7 @@ import type { MessageHeaders } from "../../batch/headers.ts";
 import { EXTENSION_MS_MAX } from "../../delivery/attempts/leases.ts";
 import { type Epoch, messageId } from "../../delivery/protocol/epochs.ts";
 import { encodeError, SAID_LENGTH_MAX } from "../../delivery/protocol/error-words.ts";
-import { WORD_NONE } from "../../delivery/protocol/link-message.ts";
+import { ARGUMENT_NONE } from "../../delivery/protocol/link-message.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
 import { BrokerlessError } from "../../errors.ts";
 import { handlerError } from "../../handler-error.ts";
@@ -168,8 +168,8 @@ export class ReliableDelivery<T> implements Delivery {
     if (!this.#claim()) return;
     const range = { first: this.seq, last: this.seq };
     const text = error === undefined ? "" : encodeError(handlerError(error, SAID_LENGTH_MAX));
-    const word = delayMs === undefined ? WORD_NONE : Math.ceil(delayMs);
-    this.#inbound.nack(this.#stream, range, { word, text });
+    const argument = delayMs === undefined ? ARGUMENT_NONE : Math.ceil(delayMs);
+    this.#inbound.nack(this.#stream, range, { argument, text });
   }
 
   /**

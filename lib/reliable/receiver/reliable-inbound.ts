@@ -38,7 +38,7 @@ type Holder = (stream: ReceiverStream) => readonly SeqRange[];
 export type DeliveredMessage<T> = Message<T> & Delivery;
 
 /** Nack of messages left by a loop: to be tried again at once, without an error. */
-const AT_ONCE: Nack = Object.freeze({ word: 0, text: "" });
+const AT_ONCE: Nack = Object.freeze({ argument: 0, text: "" });
 
 /**
  * Connects the windows of the streams to the consumers: passes received messages on, and their acknowledgements back.

@@ -2,7 +2,7 @@ import type { Peer } from "../../core/events/peer.ts";
 import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
 import type { DispatcherEvent } from "../../delivery/dispatch/dispatcher-events.ts";
 import { dispatcherEvent } from "../../delivery/dispatch/dispatcher-events.ts";
-import { type LinkMessage, WORD_STREAM_ENDS } from "../../delivery/protocol/link-message.ts";
+import { ARGUMENT_STREAM_ENDS, type LinkMessage } from "../../delivery/protocol/link-message.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
 import type { LinkPeer } from "../../transport/link-peer.ts";
 import { Refusals, readLinkMessage, sameRole } from "../link/refusals.ts";
@@ -147,11 +147,11 @@ export class DispatchDriver {
    */
   leave(): void {
     // A stream in memory ends with the journal of this socket, so receivers need not remember it.
-    const word = this.#options.isTransient ? WORD_STREAM_ENDS : 0;
+    const argument = this.#options.isTransient ? ARGUMENT_STREAM_ENDS : 0;
     for (const link of this.#sessions) {
       const { peer, session } = link;
       if (link.isLive) this.#sessions.tell(link);
-      this.#sessions.say(peer, { type: "bye", session, word });
+      this.#sessions.say(peer, { type: "bye", session, argument });
     }
   }
 

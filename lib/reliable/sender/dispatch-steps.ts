@@ -241,7 +241,12 @@ export class DispatchSteps {
         return;
       case "order": {
         const ranges = action.awaited.slice(0, RANGES_MAX);
-        this.sessions.say(peer, { type: "order", session, word: action.ordered ? 1 : 0, ranges });
+        this.sessions.say(peer, {
+          type: "order",
+          session,
+          argument: action.ordered ? 1 : 0,
+          ranges,
+        });
         return;
       }
       default: {

@@ -108,10 +108,10 @@ export class SenderHandshake {
     });
   }
 
-  #join(link: SenderSession, { word, ranges }: LinkMessage): void {
+  #join(link: SenderSession, { argument, ranges }: LinkMessage): void {
     this.#sessions.activate(link);
     const { id, receiver, incarnation, prefetch, prefetchBytesMax } = link;
-    const [held, done] = [ranges.slice(0, word), ranges.slice(word)];
+    const [held, done] = [ranges.slice(0, argument), ranges.slice(argument)];
     // The connection may still be full of messages dispatched in earlier sessions.
     link.isCongested = link.peer.isFull;
     if (link.isCongested) link.peer.onRoom(() => this.#steps.noteCongestion(link));

@@ -132,7 +132,7 @@ export class Transmitter {
     const header = encodeLinkMessage({
       type: "data",
       session: link.session,
-      word: attempt,
+      argument: attempt,
       number: link.acksDurable,
       flags: receipt | watched | (guarded ? LINK_FLAG.guarded : 0),
     });

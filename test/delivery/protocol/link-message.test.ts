@@ -32,7 +32,7 @@ const message: fc.Arbitrary<LinkMessage> = fc
     {
       type: fc.constantFrom(...LINK_MESSAGES),
       session: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
-      word: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+      argument: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
       number: safe,
       flags: fc.integer({ min: 0, max: 2 ** 16 - 1 }),
       text: fc.string({ unit: "binary", maxLength: 50 }),
@@ -42,7 +42,7 @@ const message: fc.Arbitrary<LinkMessage> = fc
   )
   .map((fields) => {
     if (fields.type === "offer") return { ...fields, session: 0 };
-    return fields.type === "claim" ? { ...fields, word: fields.ranges.length } : fields;
+    return fields.type === "claim" ? { ...fields, argument: fields.ranges.length } : fields;
   });
 
 test("link message: what is encoded is decoded", () => {
@@ -58,7 +58,7 @@ test("link message: a claim has two lists of ranges, each in order", () => {
   const sent = {
     type: "claim",
     session: 7,
-    word: 1,
+    argument: 1,
     ranges: [
       { first: 5, last: 6 },
       { first: 1, last: 3 },
@@ -66,7 +66,7 @@ test("link message: a claim has two lists of ranges, each in order", () => {
   } as const;
   const got = decodeLinkMessage(encodeLinkMessage(sent));
   assert.deepEqual("ranges" in got && got.ranges, sent.ranges);
-  assert.ok("fault" in decodeLinkMessage(encodeLinkMessage({ ...sent, word: 2 })));
+  assert.ok("fault" in decodeLinkMessage(encodeLinkMessage({ ...sent, argument: 2 })));
 });
 
 test("link message: no bytes crash the decoder, and what it accepts keeps its rules", () => {

@@ -22,7 +22,7 @@ const OFFER = encodeWelcome({
 const WHOLE: readonly LinkMessageInput[] = [
   { type: "offer", session: 0, text: OFFER },
   { type: "hello", session: 7, text: HELLO },
-  { type: "refuse", session: 7, word: 1, text: "no" },
+  { type: "refuse", session: 7, argument: 1, text: "no" },
 ];
 
 test("strays: a whole offer, hello and refusal are recognized, and say who has sent them", () => {
@@ -47,7 +47,7 @@ test("strays: an offer and a hello are refused in their session, and a refusal i
 test("strays: what is not whole in each field is left alone, for it may be numbers of MessagePack", () => {
   for (const message of WHOLE) {
     const changes: readonly Partial<LinkMessageInput>[] = [
-      { word: 2 },
+      { argument: 2 },
       { number: 1 },
       { flags: 1 },
       { ranges: [{ first: 1, last: 1 }] },

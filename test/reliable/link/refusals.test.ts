@@ -41,7 +41,7 @@ test("refusals: a peer hears why as often as it may, and this side each time", (
 test("refusals: of two of which there is one, each side hears which of its files may be a copy", () => {
   const { refusals, said, told } = setUp();
   refusals.refuseRival(PEER, 7, "two of them");
-  assert.equal(said[0]!.word, REFUSED.rival);
+  assert.equal(said[0]!.argument, REFUSED.rival);
   const refusal = readLinkMessage([frame(said[0]!)], 1);
   assert.ok(typeof refusal !== "string");
   assert.equal(refusals.refused(PEER, refusal), true);

@@ -53,7 +53,7 @@ export class BatchIntake {
     stream.isWatched = (message.flags & LINK_FLAG.watched) !== 0;
     const guarded = (message.flags & LINK_FLAG.guarded) !== 0;
     for (const { first, last } of partsByHeaders(batch, this.#options.headersMax)) {
-      window.step({ type: "data", first, last, attempt: message.word, guarded, batch });
+      window.step({ type: "data", first, last, attempt: message.argument, guarded, batch });
     }
     return batch;
   }

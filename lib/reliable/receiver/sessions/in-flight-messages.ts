@@ -1,6 +1,6 @@
 import type { Batch } from "../../../batch/batch.ts";
 import type { Rejection } from "../../../delivery/protocol/error-words.ts";
-import { type LinkMessageInput, WORD_GO } from "../../../delivery/protocol/link-message.ts";
+import { ARGUMENT_GO, type LinkMessageInput } from "../../../delivery/protocol/link-message.ts";
 import type { SeqRange } from "../../../delivery/range/range.ts";
 import { without } from "../../../delivery/range/range-set.ts";
 import type { WindowEvent, WindowItem } from "../../../delivery/window/window-events.ts";
@@ -15,8 +15,8 @@ import { ALL, Rejections } from "./rejections.ts";
 
 /** The report of a message that is to be tried again. */
 export interface Nack {
-  /** Delay before the next attempt (ms), or `WORD_NONE`. */
-  readonly word: number;
+  /** Delay before the next attempt (ms), or `ARGUMENT_NONE`. */
+  readonly argument: number;
   /** The handler's error, encoded; or empty. */
   readonly text: string;
 }
@@ -60,7 +60,8 @@ export class InFlightMessages {
     const { acks } = this;
     this.#guard = new Guard({
       streams: () => streams,
-      ask: (stream, ranges) => sessions.tell(stream, { type: "begun", word: WORD_GO, ranges }),
+      ask: (stream, ranges) =>
+        sessions.tell(stream, { type: "begun", argument: ARGUMENT_GO, ranges }),
       sayDone: (stream) => acks.now(stream),
       onFree: onWaiting,
     });
@@ -137,7 +138,7 @@ export class InFlightMessages {
   extend(stream: ReceiverStream, seq: number, ms: number): void {
     if (!stream.window.holds(seq)) return;
     const ranges = [{ first: seq, last: seq }];
-    this.#options.sessions.tell(stream, { type: "extend", word: ms, ranges });
+    this.#options.sessions.tell(stream, { type: "extend", argument: ms, ranges });
   }
 
   /** A batch of this range was put into the window. */

@@ -1,8 +1,8 @@
 import type { Peer } from "../../../core/events/peer.ts";
 import {
+  ARGUMENT_STREAM_ENDS,
   LINK_FLAG,
   type LinkMessage,
-  WORD_STREAM_ENDS,
 } from "../../../delivery/protocol/link-message.ts";
 import type { SeqRange } from "../../../delivery/range/range.ts";
 import { windowEvent } from "../../../delivery/window/window-events.ts";
@@ -214,7 +214,7 @@ export class ReceiveDriver {
 
   #hear(link: ReceiverLink, stream: ReceiverStream, message: LinkMessage): void {
     if (message.type === "bye") {
-      if (message.word === WORD_STREAM_ENDS) this.#streams.ended(stream);
+      if (message.argument === ARGUMENT_STREAM_ENDS) this.#streams.ended(stream);
       this.onGone(link.peer);
       return;
     }

@@ -141,7 +141,12 @@ export class ReceiverAcks {
     if (this.#closed || stream.link !== link) return;
     link.acks = 1;
     const ranges = [...held, ...done];
-    sessions.say(link.peer, { type: "claim", session: link.session, word: held.length, ranges });
+    sessions.say(link.peer, {
+      type: "claim",
+      session: link.session,
+      argument: held.length,
+      ranges,
+    });
     this.soon(stream);
   }
 

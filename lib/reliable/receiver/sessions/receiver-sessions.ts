@@ -283,8 +283,8 @@ export class ReceiverSessions {
       ...window.waiting(),
       ...untouched.filter((some) => some.stream === stream).map((some) => some.range),
     ].sort((a, b) => a.first - b.first);
-    const word = welcome.leaseMs;
-    this.tell(stream, { type: "extend", word, ranges: ranges.slice(0, RANGES_MAX) });
+    const argument = welcome.leaseMs;
+    this.tell(stream, { type: "extend", argument, ranges: ranges.slice(0, RANGES_MAX) });
   }
 }
 

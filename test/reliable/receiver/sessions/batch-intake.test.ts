@@ -43,7 +43,7 @@ function arrival(waiting: { count: number; bytes: number } = { count: 0, bytes: 
   return { intake: new BatchIntake(options), stream, steps };
 }
 
-const DATA = { type: "data", number: 0, word: 1, flags: 0 } as LinkMessage;
+const DATA = { type: "data", number: 0, argument: 1, flags: 0 } as LinkMessage;
 
 test("batch intake: a batch within what was granted goes into the window, and counts", () => {
   const { intake, stream, steps } = arrival();

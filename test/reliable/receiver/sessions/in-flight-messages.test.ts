@@ -23,16 +23,16 @@ test("in-flight messages: what is given back is not handed out again, and its se
   const { stream } = inFlight.next(2)!;
   sender.heard.length = 0;
   inFlight.release(stream, { first: 2, last: 2 });
-  inFlight.nack(stream, { first: 1, last: 1 }, { word: 7, text: "" });
+  inFlight.nack(stream, { first: 1, last: 1 }, { argument: 7, text: "" });
   assert.deepEqual(
-    sender.heard.map(({ type, word, ranges }) => ({ type, word, ranges })),
+    sender.heard.map(({ type, argument, ranges }) => ({ type, argument, ranges })),
     [
-      { type: "release", word: 0, ranges: [{ first: 2, last: 2 }] },
-      { type: "nack", word: 7, ranges: [{ first: 1, last: 1 }] },
+      { type: "release", argument: 0, ranges: [{ first: 2, last: 2 }] },
+      { type: "nack", argument: 7, ranges: [{ first: 1, last: 1 }] },
     ],
   );
   assert.equal(inFlight.next(9)?.item.first, 3);
-  inFlight.nack(stream, { first: 1, last: 2 }, { word: 7, text: "" });
+  inFlight.nack(stream, { first: 1, last: 2 }, { argument: 7, text: "" });
   assert.equal(sender.heard.length, 2, "once");
 });
 

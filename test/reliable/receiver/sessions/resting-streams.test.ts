@@ -356,7 +356,7 @@ class Played {
     const kind = this.#random.below(8);
     if (kind === 0) inFlight.reject(stream, seq, { reason: "x", error: null });
     else if (kind === 1) inFlight.done(stream, seq, seq);
-    else if (kind <= 4) inFlight.nack(stream, range, { word: 0, text: "" });
+    else if (kind <= 4) inFlight.nack(stream, range, { argument: 0, text: "" });
     else inFlight.release(stream, range);
   }
 }
