@@ -232,7 +232,7 @@ class PullSocket<T> extends TypedSocket implements ReliablePull<T> {
       schema: resolved.schema,
       rules: resolved,
       onPeer: (type, peer, peers) => this.reportPeers(type, peer, peers),
-      onLost: (stream, seqFirst, seqLast) =>
+      onRevoked: (stream, seqFirst, seqLast) =>
         this.events.emit("leaseLost", { stream, seqFirst, seqLast }),
       onDiverged: (ranges) => this.events.emit("diverged", ranges),
       onRetry: ({ id, attempt }, error) => this.events.emit("retry", { id, attempt, error }),

@@ -39,7 +39,7 @@ function senderLinks(
     freeing: FREEING,
     onDroppable: null,
     outbound: {
-      waitsForReceipts: false,
+      waitsForDelivered: false,
       flush: () => {},
       delivered: () => {},
       read: () => {},
@@ -85,13 +85,13 @@ const CREDIT = { prefetch: 1, prefetchBytesMax: 1_000 };
 const SAVED_MS = 100;
 const HELLO = { receiver: "0".repeat(32), codec: "raw", ...CREDIT, messageBytesMax: 1_000 };
 
-test("reliable: a receiver that said good-bye is forgotten by the transport too", () => {
+test("reliable: a receiver that closed its session is forgotten by the transport too", () => {
   const links = senderLinks();
   const { state, hear } = meet(links);
   hear({ type: "hello", session: 7, text: JSON.stringify(HELLO) });
   hear({ type: "claim", session: 7, argument: 0, ranges: [] });
   assert.deepEqual([links.peers, state.isClosed], [1, false]);
-  hear({ type: "bye", session: 7 });
+  hear({ type: "close", session: 7 });
   assert.deepEqual([links.peers, state.isClosed], [0, true]);
   links.close();
 });

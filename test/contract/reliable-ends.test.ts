@@ -134,21 +134,21 @@ const NO_NETWORK: ChannelOptions = {
 };
 const ONE: readonly SeqRange[] = [{ first: 1, last: 1 }];
 
-test("ends: who had nothing to do with the last acks hears the floor before the good-bye, too", async (t) => {
+test("ends: who had nothing to do with the last acks hears the floor before the close, too", async (t) => {
   const sender = senderOf(t);
   const worker = new Met(sender, "a");
   void sender.send(Buffer.from("one"), null, undefined);
   await eventually(() => assert.equal(worker.all("data").length, 1));
   const other = new Met(sender, "b");
-  await eventually(() => assert.equal(other.all("news").length, 1));
+  await eventually(() => assert.equal(other.all("progress").length, 1));
   worker.say({ type: "ack", number: 2, ranges: ONE });
   sender.links.close();
   await sender.links.stateStore.end();
   sender.links.leave();
-  const [news, bye] = other.heard.slice(-2);
-  assert.deepEqual([news?.type, bye?.type], ["news", "bye"]);
+  const [progress, close] = other.heard.slice(-2);
+  assert.deepEqual([progress?.type, close?.type], ["progress", "close"]);
   assert.deepEqual(
-    news?.ranges.map(({ first, last }) => [first, last]),
+    progress?.ranges.map(({ first, last }) => [first, last]),
     [[1, 1]],
   );
 });
@@ -178,10 +178,10 @@ test("ends: nothing is let go by a sender that ends, since it saves that nothing
   sender.links.close();
   await sender.links.stateStore.end();
   sender.links.leave();
-  assert.deepEqual([third.all("go").length, third.heard.at(-1)?.type], [0, "bye"]);
+  assert.deepEqual([third.all("go").length, third.heard.at(-1)?.type], [0, "close"]);
 });
 
-test("ends: a disk that does not answer keeps no receiver from hearing good-bye", async (t) => {
+test("ends: a disk that does not answer keeps no receiver from hearing the close", async (t) => {
   const memory = new MemoryJournal();
   const answer = gate();
   let stands = false;
@@ -200,10 +200,10 @@ test("ends: a disk that does not answer keeps no receiver from hearing good-bye"
   receiver.say({ type: "ack", number: 2, ranges: ONE });
   const closed = sender.open(NO_NETWORK).close();
   await turn();
-  assert.equal(receiver.all("bye").length, 0, "not before its disk had time");
+  assert.equal(receiver.all("close").length, 0, "not before its disk had time");
   clock.advance(COMMON_DEFAULTS.lingerMs);
   await turn();
-  assert.equal(receiver.heard.at(-1)?.type, "bye");
+  assert.equal(receiver.heard.at(-1)?.type, "close");
   answer.open();
   await closed;
 });

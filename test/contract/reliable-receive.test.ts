@@ -31,7 +31,7 @@ test("receive: of several loops one goes on, the others are told, and nothing is
       const value = await receiver.receive();
       if (value >= BESIDE) continue;
       inHand.add(value);
-      // What the receiver says comes in order: an acknowledgement would be there before this receipt.
+      // What the receiver says comes in order: an acknowledgement would be there before this `received`.
       await sender.send(BESIDE + value, { confirm: "delivered" });
       inHand.delete(value);
     }
@@ -61,7 +61,7 @@ test("receive: a second call in the same turn acknowledges nothing, though messa
   const [first, second] = await Promise.allSettled([receiver.receive(), receiver.receive()]);
   assert.deepEqual(first, { status: "fulfilled", value: 0 });
   assert.equal(second.status, "rejected");
-  // What the receiver says comes in order: an acknowledgement would be there before this receipt.
+  // What the receiver says comes in order: an acknowledgement would be there before this `received`.
   await sender.send(3, { confirm: "delivered" });
   assert.equal(sender.stats().messagesSent, 0, "in hand, and acknowledged");
   assert.equal(await receiver.receive(), 1);
@@ -95,7 +95,7 @@ test("receive: loops beside it answer for their own messages", async (t) => {
   delivery!.ack();
   await eventually(() => assert.equal(sender.stats().messagesSent, 1));
   assert.equal((await values.next()).value, 3);
-  // What the receiver says comes in order: what it has acknowledged is there before this receipt.
+  // What the receiver says comes in order: what it has acknowledged is there before this `received`.
   await sender.send(4, { confirm: "delivered" });
   assert.equal(sender.stats().messagesSent, 2);
   await receiver.drain();

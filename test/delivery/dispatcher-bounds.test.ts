@@ -178,9 +178,9 @@ test("bounds: a lease is lengthened by a day at most", () => {
   const ranges = [{ first: 1, last: 10 }];
   dispatcher.step({ type: "extended", link: 1, ranges, leaseMs: 2 ** 32 - 2 }, 0);
   const day = 86_400_000;
-  const lost = dispatcher.step({ type: "tick" }, day);
+  const revoked = dispatcher.step({ type: "tick" }, day);
   assert.deepEqual(
-    lost.filter(({ type }) => type === "lost").length,
+    revoked.filter(({ type }) => type === "revoked").length,
     1,
     "it is held for longer than a day",
   );

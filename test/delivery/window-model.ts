@@ -54,8 +54,8 @@ export class WindowModel {
   }
 
   apply(event: WindowEvent<null>): void {
-    if (event.type === "news") this.#hear(event.acks, event.floor);
-    else if (event.type === "order") this.#order(event);
+    if (event.type === "progress") this.#hear(event.acks, event.floor);
+    else if (event.type === "ordering") this.#order(event);
     else if ("ranges" in event) {
       for (const { first, last } of event.ranges) this.#each(first, last, event.type);
     } else if ("first" in event) this.#each(event.first, event.last, event.type);
@@ -71,8 +71,8 @@ export class WindowModel {
     for (let seq = first; seq <= last; seq++) {
       const message = this.of(seq);
       if (type === "data") this.#arrive(message);
-      else if (type === "gone") forgetWait(message);
-      else if (type === "lost") this.#lose(seq, message);
+      else if (type === "settled") forgetWait(message);
+      else if (type === "revoked") this.#lose(seq, message);
       else if (type === "done") this.#finish(message);
       else if (type === "returned" || type === "rejected") this.#giveUp(message, type);
     }
@@ -114,7 +114,7 @@ export class WindowModel {
     message.place = "away";
   }
 
-  #order(event: Extract<WindowEvent<null>, { readonly type: "order" }>): void {
+  #order(event: Extract<WindowEvent<null>, { readonly type: "ordering" }>): void {
     this.ordered = event.ordered;
     const isTold = (seq: number): boolean =>
       event.awaited.some(({ first, last }) => first <= seq && seq <= last);

@@ -39,7 +39,7 @@ test("receiver: messages that are taken make room, and a batch counts as long as
     const first = 1_000 + index * 10;
     sender.data(first, [LONG, 1]);
     if (sender.refusal !== null) break;
-    sender.say({ type: "lost", ranges: [{ first, last: first }] });
+    sender.say({ type: "revoked", ranges: [{ first, last: first }] });
   }
   assert.match(sender.refusal ?? "", /more than was granted/);
 });
@@ -49,7 +49,7 @@ test("receiver: streams that senders have left together keep no more than one ma
   for (const index of range(20)) {
     const sender = receiver.meet(`${index}`.padStart(32, "0"));
     for (const seq of [1, 2, 3]) sender.data(seq, [LONG]);
-    sender.say({ type: "bye" });
+    sender.say({ type: "close" });
   }
   assert.ok(receiver.links.counts.waiting <= BOUND / LONG, `${receiver.links.counts.waiting} wait`);
   assert.ok(receiver.links.counts.waiting > 0, "a short loss of the connection costs everything");
@@ -58,7 +58,7 @@ test("receiver: streams that senders have left together keep no more than one ma
 /** Ranges that a receiver remembers of a stream before it hands out no more (count). */
 const REMEMBERED_MAX = 65_536;
 
-test("receiver: the messages of a sender that never sends news are held back, until it does", () => {
+test("receiver: the messages of a sender that never sends progress are held back, until it does", () => {
   const receiver = new MetReceiver();
   const sender = receiver.meet();
   let taken = 0;
@@ -72,7 +72,7 @@ test("receiver: the messages of a sender that never sends news are held back, un
   }
   assert.equal(taken, REMEMBERED_MAX);
   assert.equal(sender.refusal, null);
-  sender.say({ type: "news", number: 2 ** 40 });
+  sender.say({ type: "progress", number: 2 ** 40 });
   assert.notEqual(receiver.take(), null);
 });
 

@@ -65,7 +65,7 @@ async function handled(sees: boolean): Promise<Map<string, number>> {
     session: () => ++made,
     id: () => `${++made}`.padStart(32, "0"),
   });
-  const events = { onPeer: () => {}, onDiverged: () => {}, onLost: () => {} };
+  const events = { onPeer: () => {}, onDiverged: () => {}, onLost: () => {}, onRevoked: () => {} };
   const onError = (error: Error): void => assert.fail(error);
   const common = { common: COMMON, codec: raw(), schema: null, ...events, onError };
   const sender = new ReliableSender<Uint8Array>(

@@ -68,7 +68,7 @@ class Pair {
         schema: null,
         rules: receive,
         ...NOBODY,
-        onLost: () => {},
+        onRevoked: () => {},
         onDiverged: () => {},
         onRetry: () => {},
       },

@@ -36,7 +36,7 @@ function forgetDone({ socket }: SimReceiver): void {
   const done = inFlight.done.bind(inFlight);
   inFlight.done = (stream, first, last) => {
     done(stream, first, last);
-    stream.window.step({ type: "news", acks: Number.MAX_SAFE_INTEGER, floor: last });
+    stream.window.step({ type: "progress", acks: Number.MAX_SAFE_INTEGER, floor: last });
   };
 }
 
@@ -75,7 +75,7 @@ function floorAhead({ socket, journal }: SimSender): void {
     const send = peer.send.bind(peer);
     peer.send = ([head, ...rest]) => {
       const message = decodeLinkMessage(head!);
-      if ("fault" in message || message.type !== "news") return send([head!, ...rest]);
+      if ("fault" in message || message.type !== "progress") return send([head!, ...rest]);
       const ranges = [{ first: 1, last: journal!.seqStored }];
       send([encodeLinkMessage({ ...message, ranges })]);
     };

@@ -100,7 +100,7 @@ class Meeting {
         codec: raw(),
         schema: null,
         rules: { ...RELIABLE_RECEIVE_DEFAULTS, reliable: true, inbox: journal },
-        onLost: () => {},
+        onRevoked: () => {},
         onRetry: () => {},
         ...listeners,
       },

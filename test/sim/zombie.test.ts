@@ -89,7 +89,7 @@ class Place {
         schema: null,
         rules: { ...RELIABLE_RECEIVE_DEFAULTS, reliable: true, prefetch: 3 },
         onPeer,
-        onLost: (_, first, last) => {
+        onRevoked: (_, first, last) => {
           for (let seq = first; seq <= last; seq++) lost.push(seq);
         },
         onDiverged: () => {},

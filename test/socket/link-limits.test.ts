@@ -120,7 +120,7 @@ function receiver(t: TestContext) {
       rules: { ...RELIABLE_RECEIVE_DEFAULTS, reliable: true },
       onPeer: () => {},
       onDiverged: () => {},
-      onLost: () => {},
+      onRevoked: () => {},
       onRetry: () => {},
       onError: (error) => errors.push(error),
     },
@@ -327,7 +327,7 @@ for (const type of ["nack", "release", "left"] as const) {
     clock.after = (delayMs, call) => after(delayMs, () => noted(call));
     const says: readonly LinkMessageInput[] =
       type === "left"
-        ? [{ type: "bye", session: 7 }]
+        ? [{ type: "close", session: 7 }]
         : [
             { type, session: 7, argument: 0, ranges },
             { type: "extend", session: 7, argument: 1 },

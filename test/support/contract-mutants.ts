@@ -61,7 +61,7 @@ export const MISFIT_MUTANTS: readonly Mutant[] = [
   {
     rule: "0077",
     name: "a refusal is a message",
-    edits: [[STRAY, 'case "refuse":', 'case "news":']],
+    edits: [[STRAY, 'case "refuse":', 'case "progress":']],
     hunt: [STRAYS, "a Dealer that connects to a reliable Push"],
   },
   {
@@ -151,7 +151,7 @@ export const CLOSE_MUTANTS: readonly Mutant[] = [
     edits: [
       [
         "reliable/receiver/sessions/receive-driver",
-        'window.step({ type: "lost", ranges: window.inHand() });',
+        'window.step({ type: "revoked", ranges: window.inHand() });',
         "",
       ],
     ],

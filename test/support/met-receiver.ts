@@ -40,7 +40,7 @@ export class MetReceiver {
       untouched: () => [],
       onPeer: () => {},
       onWaiting: () => {},
-      onLost: () => {},
+      onRevoked: () => {},
       onDiverged: () => {},
       onProblem: ({ message }) => this.problems.push(message),
     });

@@ -57,7 +57,7 @@ export class Place {
   }
 
   async receiver(): Promise<PlaceReceiver> {
-    const events = { onPeer: ignore, onLost: ignore, onRetry: ignore, onError: ignore };
+    const events = { onPeer: ignore, onRevoked: ignore, onRetry: ignore, onError: ignore };
     const rules = { ...RELIABLE_RECEIVE_DEFAULTS, reliable: true };
     const receiver: PlaceReceiver = new ReliableReceiver(
       { common, codec: raw(), schema: null, rules, onDiverged: ignore, ...events },

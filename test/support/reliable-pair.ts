@@ -72,7 +72,7 @@ export class ReliablePair {
         schema: null,
         rules: { reliable: true, prefetch: 1_000, prefetchBytesMax: 2 ** 24, inbox: null },
         ...ignored,
-        onLost: () => {},
+        onRevoked: () => {},
         onRetry: () => {},
       },
       ports,

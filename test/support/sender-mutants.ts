@@ -188,7 +188,7 @@ const HUB = "transport/link-hub";
 export const END_MUTANTS: readonly Mutant[] = [
   {
     rule: "0056",
-    name: "a sender says good-bye before it has saved",
+    name: "a sender closes its sessions before it has saved",
     edits: [["reliable/sender/reliable-sender", "await this.#patience(saved);", ""]],
     hunt: [ENDS, "of journal senders that came once an inbox keeps floors (tcp)"],
   },
@@ -196,11 +196,11 @@ export const END_MUTANTS: readonly Mutant[] = [
     rule: "0056",
     name: "a disk that does not answer is waited for",
     edits: [["reliable/sender/reliable-sender", "await this.#patience(saved);", "await saved;"]],
-    hunt: [ENDS, "keeps no receiver from hearing good-bye"],
+    hunt: [ENDS, "keeps no receiver from hearing the close"],
   },
   {
     rule: "0056",
-    name: "only who has said acks is told the news",
+    name: "only who has sent acks is sent the progress",
     edits: [
       [
         "reliable/sender/dispatch-driver",
@@ -208,7 +208,7 @@ export const END_MUTANTS: readonly Mutant[] = [
         "if (false)\n                this.#sessions.tell",
       ],
     ],
-    hunt: [ENDS, "hears the floor before the good-bye"],
+    hunt: [ENDS, "hears the floor before the close"],
   },
   {
     rule: "0056",

@@ -56,7 +56,7 @@ export class SimReceiver {
         schema: null,
         rules: { ...RECEIVE, prefetch, prefetchBytesMax, inbox: this.#inbox },
         onPeer: () => {},
-        onLost: () => {},
+        onRevoked: () => {},
         onDiverged: () => {},
         onRetry: () => {},
         onError: (error) => this.#world.errors.push(error.message),

@@ -117,7 +117,7 @@ export type DispatcherEvent =
   | { readonly type: "congested"; readonly link: number }
   /** The output queue is short again. */
   | { readonly type: "relieved"; readonly link: number }
-  /** The receiver has sent its bye. */
+  /** The receiver has closed its session. */
   | { readonly type: "left"; readonly link: number }
   /** Time has passed. */
   | { readonly type: "tick" }
@@ -165,12 +165,16 @@ export type DispatcherAction =
       readonly last: number;
     }
   /** The link has no lease of these messages, or no longer. */
-  | { readonly type: "lost"; readonly link: number; readonly ranges: readonly SeqRange[] }
-  /** These messages will not be sent again: the link need not wait for them. */
-  | { readonly type: "gone"; readonly link: number; readonly ranges: readonly SeqRange[] }
+  | { readonly type: "revoked"; readonly link: number; readonly ranges: readonly SeqRange[] }
+  /** These messages are settled, though not by the link, which need not wait for them. */
+  | {
+      readonly type: "settledElsewhere";
+      readonly link: number;
+      readonly ranges: readonly SeqRange[];
+    }
   /** Whether the link must keep order has changed; `awaited` are the messages that it then has to wait for. */
   | {
-      readonly type: "order";
+      readonly type: "ordering";
       readonly link: number;
       readonly ordered: boolean;
       readonly awaited: readonly SeqRange[];

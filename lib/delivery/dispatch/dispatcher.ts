@@ -241,7 +241,7 @@ export class Dispatcher {
       this.#keepBegun(link, begun);
       this.#agenda.add({ type: "go", link, ranges: begun });
     }
-    if (refused.length > 0) this.#agenda.add({ type: "lost", link, ranges: refused });
+    if (refused.length > 0) this.#agenda.add({ type: "revoked", link, ranges: refused });
   }
 
   /** A request for `go` names everything in flight at its receiver: messages requested earlier were not begun. */
@@ -288,7 +288,8 @@ export class Dispatcher {
       }
     }
     if (link !== undefined) this.#membership.heard(link, event.type === "released");
-    if (refused.length > 0) this.#agenda.add({ type: "lost", link: event.link, ranges: refused });
+    if (refused.length > 0)
+      this.#agenda.add({ type: "revoked", link: event.link, ranges: refused });
   }
 
   /** Ends back-offs, leases and grace periods that are over, and computes when the next one ends. */

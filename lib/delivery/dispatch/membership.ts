@@ -102,8 +102,8 @@ export class Membership {
   /**
    * The receiver sent a report or a heartbeat.
    *
-   * @param isLeaving whether it releases messages that it has not read: they must not be sent to it again before its
-   *   bye, where they would count as attempted
+   * @param isLeaving whether it releases messages that it has not read: they must not be sent to it again before it
+   *   closes its session, where they would count as attempted
    */
   heard(link: Consumer, isLeaving: boolean): void {
     link.silent = isLeaving;
@@ -168,8 +168,8 @@ export class Membership {
     if (ended.length === 0) return nextMs;
     this.pause(link);
     const ranges = ended.map(({ first, last }) => ({ first, last }));
-    // Before the outcome of the messages, which may include that they will not be sent again (`gone`).
-    agenda.add({ type: "lost", link: link.id, ranges });
+    // Before the outcome of the messages, which may include that they will not be sent again (`settledElsewhere`).
+    agenda.add({ type: "revoked", link: link.id, ranges });
     // Heartbeats extend the leases of messages that are not begun: if such a lease ends, the receiver hangs.
     const isHanging = ended.some(
       (part) => countAll(tables.suspects.begunOf(part)) < countAll([part]),

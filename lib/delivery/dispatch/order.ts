@@ -77,10 +77,10 @@ export class Order {
   }
 
   /** A range will not be sent again: receivers that keep order, except `by`, need not wait for it. */
-  gone(range: SeqRange, by: Consumer | null, links: Roster): DispatcherAction[] {
+  settled(range: SeqRange, by: Consumer | null, links: Roster): DispatcherAction[] {
     return [...links]
       .filter((link) => link !== by && link.ordered === true)
-      .map((link) => ({ type: "gone", link: link.id, ranges: [range] }));
+      .map((link) => ({ type: "settledElsewhere", link: link.id, ranges: [range] }));
   }
 
   /** Notifies the receivers for which it has changed whether they keep order. */
@@ -93,7 +93,7 @@ export class Order {
       // Messages that it will be sent before, or between, those that it holds.
       const highest = link.leases.highest?.last ?? 0;
       const awaited = ordered ? tables.outstanding(highest) : [];
-      actions.push({ type: "order", link: link.id, ordered, awaited });
+      actions.push({ type: "ordering", link: link.id, ordered, awaited });
     }
     return actions;
   }

@@ -6,8 +6,8 @@ import type { MessageTables } from "./message-tables.ts";
 /** The ranges that a receiver claims when it comes back, and that are not granted. Pure. */
 export class Refusals {
   readonly #tables: MessageTables;
-  readonly #lost = new RangeSet();
-  readonly #gone = new RangeSet();
+  readonly #revoked = new RangeSet();
+  readonly #settled = new RangeSet();
 
   constructor(tables: MessageTables) {
     this.#tables = tables;
@@ -18,17 +18,17 @@ export class Refusals {
     range: SeqRange,
     how: { readonly granted: readonly SeqRange[]; readonly isDone: boolean },
   ): void {
-    this.#lost.addAll(this.#tables.unsettled(range, how.granted));
+    this.#revoked.addAll(this.#tables.unsettled(range, how.granted));
     // The receiver has no lease of messages settled in the meantime either, and they will not be sent again.
-    if (!how.isDone) this.#gone.addAll(this.#tables.settledOf(range));
+    if (!how.isDone) this.#settled.addAll(this.#tables.settledOf(range));
   }
 
   /** The actions that notify the receiver, with ranges in order of seq. */
   actions(link: number): DispatcherAction[] {
-    this.#lost.addAll(this.#gone);
+    this.#revoked.addAll(this.#settled);
     const sets = [
-      { type: "lost", link, ranges: [...this.#lost] },
-      { type: "gone", link, ranges: [...this.#gone] },
+      { type: "revoked", link, ranges: [...this.#revoked] },
+      { type: "settledElsewhere", link, ranges: [...this.#settled] },
     ] as const;
     return sets.filter(({ ranges }) => ranges.length > 0);
   }

@@ -49,7 +49,7 @@ export class Settlement {
     agenda.add({ type: "settled", outcome, first, last });
     // Unless order is total, the receiver that processed it knows this, and no other waits for it.
     if (outcome === "copy" || (outcome === "processed" && !this.#isTotal)) return;
-    agenda.addAll(order.gone({ first, last }, by, roster));
+    agenda.addAll(order.settled({ first, last }, by, roster));
   }
 
   /** An attempt ended without the message being processed. */

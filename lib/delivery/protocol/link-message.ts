@@ -4,29 +4,29 @@ import type { SeqRange } from "../range/range.ts";
 /**
  * The messages between reliable peers. R: sent by the receiver, S: by the sender, *: by either.
  *
- * | type | by | meaning                                                                                           |
+ * | type | by | meaning                                                                                  |
  * |------|----|---------------------------------------------------------------------------------------------------|
- * | 1  offer   | S | asks for a hello. Sent if the sender connects, and so sends first. Text: JSON                |
- * | 2  hello   | R | opens a session, whose number the receiver chooses. Text: JSON                               |
- * | 3  welcome | S | accepts the session. Text: JSON                                                              |
- * | 4  refuse  | * | refuses or ends the session. Text: reason. argument 1: a rival has stream or name            |
- * | 5  claim   | R | reply to a welcome: ranges still held, then (from index `argument` on) ranges processed      |
- * | 6  data    | S | a batch is the next frame. argument: attempt; number: acks stored;                           |
- * |            |   | flags: 1: requests a receipt; 2: guarded; 4: watched                                         |
- * | 7  ack     | R | ranges processed. number: that of the ack in the session, from 1                             |
- * | 8  nack    | R | ranges to retry. argument: after so many ms, or `ARGUMENT_NONE`. Text: the error, JSON       |
- * | 9  reject  | R | ranges never to be retried. Text: reason; flag 1: JSON, with the error                       |
- * | 10 release | R | ranges given back unread: not counted as an attempt                                          |
- * | 11 extend  | R | the lease of the ranges lasts at least `argument` ms from now. No ranges: only a heartbeat   |
- * | 12 receipt | R | ranges held                                                                                  |
- * | 13 news    | S | number as with data. Range: 1 to the settled floor. Also a heartbeat                         |
- * | 14 lost    | S | the lease of the ranges has ended: reports about them are not applied                        |
- * | 15 gone    | S | ranges that will not be sent again                                                           |
- * | 16 bye     | * | ends the session. By S, argument 1: ends its stream too, which is never continued            |
- * | 17 order   | S | argument 1: keep the order of seqs, and wait for the ranges, which are sent again; 0: do not |
- * | 18 diverged | R | the ranges known to the receiver belong to another history of the stream                    |
- * | 19 begun   | R | ranges begun by the application. argument 1: everything in flight, or to begin after a go    |
- * | 20 go      | S | all reports up to a begun of argument 1 are saved. Ranges: those of it that R holds          |
+ * | 1  offer   | S | asks for a hello. Sent if the sender connects, and so sends first. Text: JSON       |
+ * | 2  hello   | R | opens a session, whose number the receiver chooses. Text: JSON                      |
+ * | 3  welcome | S | accepts the session. Text: JSON                                                     |
+ * | 4  refuse  | * | refuses or ends the session. Text: reason. argument 1: a rival has stream or name   |
+ * | 5  claim   | R | reply to a welcome: ranges still held, then (from index `argument` on) ranges processed|
+ * | 6  data    | S | a batch is the next frame. argument: attempt; number: acks stored;                  |
+ * |            |   | flags: 1: requests a `received`; 2: guarded; 4: watched                             |
+ * | 7  ack     | R | ranges processed. number: that of the ack in the session, from 1                    |
+ * | 8  nack    | R | ranges to retry. argument: after so many ms, or `ARGUMENT_NONE`. Text: the error, JSON|
+ * | 9  reject  | R | ranges never to be retried. Text: reason; flag 1: JSON, with the error              |
+ * | 10 release | R | ranges given back unread: not counted as an attempt                                 |
+ * | 11 extend  | R | the lease of the ranges lasts at least `argument` ms from now. No ranges: only a heartbeat|
+ * | 12 received | R | ranges held                                                                        |
+ * | 13 progress | S | number as with data. Range: 1 to the settled floor. Also a heartbeat               |
+ * | 14 revoked | S | the lease of the ranges has ended: reports about them are not applied               |
+ * | 15 settled | S | ranges settled meanwhile: not sent again                                            |
+ * | 16 close   | * | ends the session. By S, argument 1: ends its stream too, which is never continued   |
+ * | 17 ordering | S | argument 1: keep the order of seqs, and wait for the ranges, which are sent again; 0: do not|
+ * | 18 diverged | R | the ranges known to the receiver belong to another history of the stream           |
+ * | 19 begun   | R | ranges begun by the application. argument 1: everything in flight, or to begin after a go|
+ * | 20 go      | S | all reports up to a begun of argument 1 are saved. Ranges: those of it that R holds |
  */
 export const LINK_MESSAGES = [
   "offer",
@@ -40,12 +40,12 @@ export const LINK_MESSAGES = [
   "reject",
   "release",
   "extend",
-  "receipt",
-  "news",
-  "lost",
-  "gone",
-  "bye",
-  "order",
+  "received",
+  "progress",
+  "revoked",
+  "settled",
+  "close",
+  "ordering",
   "diverged",
   "begun",
   "go",
@@ -87,10 +87,10 @@ export const LINK_VERSION = 1;
 export const ARGUMENT_NONE = 0xffff_ffff;
 /** Argument of a begun: the receiver waits for a go. */
 export const ARGUMENT_GO = 1;
-/** Argument of a sender's bye: its stream ends. */
+/** Argument of a sender's close: its stream ends. */
 export const ARGUMENT_STREAM_ENDS = 1;
 /** Flags of data. `watched`: a receiver died of an unknown message, so messages begun have to be reported soon. */
-export const LINK_FLAG = { receipt: 1, guarded: 2, watched: 4 } as const;
+export const LINK_FLAG = { wantsReceived: 1, guarded: 2, watched: 4 } as const;
 /** Flags of a reject. `error`: the text is JSON, which contains an error too. */
 export const REJECT_FLAG = { error: 1 } as const;
 /** Arguments of a refuse. `rival`: another connected peer has the stream or the receiver's name. */

@@ -32,15 +32,15 @@ export type WindowEvent<P> =
       readonly batch: P;
     }
   /** The sender has stored our first `acks` acks, and has settled everything up to `floor`. */
-  | { readonly type: "news"; readonly acks: number; readonly floor: number }
+  | { readonly type: "progress"; readonly acks: number; readonly floor: number }
   /** Whether order is to be kept, and which messages then have to be delivered before later ones. */
-  | { readonly type: "order"; readonly ordered: boolean; readonly awaited: readonly SeqRange[] }
+  | { readonly type: "ordering"; readonly ordered: boolean; readonly awaited: readonly SeqRange[] }
   /** The lease of these messages has ended: this receiver no longer has a right to them. */
-  | { readonly type: "lost"; readonly ranges: readonly SeqRange[] }
+  | { readonly type: "revoked"; readonly ranges: readonly SeqRange[] }
   /** The sender has saved that these messages, which are guarded, are begun. */
   | { readonly type: "go"; readonly ranges: readonly SeqRange[] }
-  /** These messages will not be sent again: nothing has to wait for them. */
-  | { readonly type: "gone"; readonly ranges: readonly SeqRange[] }
+  /** These messages are settled, and will not be sent again: nothing has to wait for them. */
+  | { readonly type: "settled"; readonly ranges: readonly SeqRange[] }
   /** The application has processed these messages. */
   | { readonly type: "done"; readonly first: number; readonly last: number }
   /** The application puts these messages back without having read them. */
@@ -73,16 +73,16 @@ export interface WindowItem<P> extends SeqRange {
 export function windowEvent(message: LinkMessage): WindowEvent<never> | null {
   const { ranges, argument, number } = message;
   switch (message.type) {
-    case "news":
-      return { type: "news", acks: number, floor: ranges[0]?.last ?? 0 };
-    case "order":
-      return { type: "order", ordered: argument === 1, awaited: ranges };
-    case "gone":
-      return { type: "gone", ranges };
+    case "progress":
+      return { type: "progress", acks: number, floor: ranges[0]?.last ?? 0 };
+    case "ordering":
+      return { type: "ordering", ordered: argument === 1, awaited: ranges };
+    case "settled":
+      return { type: "settled", ranges };
     case "go":
       return { type: "go", ranges };
-    case "lost":
-      return { type: "lost", ranges };
+    case "revoked":
+      return { type: "revoked", ranges };
     default:
       return null;
   }

@@ -181,21 +181,21 @@ export class Window<P> {
       case "data":
         this.#take(event);
         return;
-      case "news":
+      case "progress":
         this.#raiseFloor(event.floor);
         this.#ledger.confirm(event.acks);
         return;
-      case "order":
+      case "ordering":
         // Nothing waits for messages that are done: if they are sent again, they are only acknowledged.
         this.#order.set(
           event.ordered,
           event.awaited.flatMap((range) => this.#ledger.gaps(range)),
         );
         return;
-      case "lost":
+      case "revoked":
         this.#lose(event.ranges);
         return;
-      case "gone":
+      case "settled":
         for (const { first, last } of event.ranges) this.#order.arrived(first, last);
         return;
       case "go":

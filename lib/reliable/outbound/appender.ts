@@ -107,7 +107,7 @@ export class Appender {
   }
 
   /** Whether a call of `send` waits for a receiver to hold its message. */
-  get waitsForReceipts(): boolean {
+  get waitsForDelivered(): boolean {
     return this.#delivered.count > 0;
   }
 

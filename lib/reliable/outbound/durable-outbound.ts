@@ -96,8 +96,8 @@ export class DurableOutbound {
   }
 
   /** Whether a call of `send` waits for a receiver to hold its message. */
-  get waitsForReceipts(): boolean {
-    return this.#appender.waitsForReceipts;
+  get waitsForDelivered(): boolean {
+    return this.#appender.waitsForDelivered;
   }
 
   /**

@@ -132,7 +132,7 @@ export class NextMessages<T> {
    *
    * @param held messages on which consumers are working
    */
-  lost(stream: ReceiverStream, ranges: readonly SeqRange[], held: RangeSet): void {
+  revoked(stream: ReceiverStream, ranges: readonly SeqRange[], held: RangeSet): void {
     for (const range of ranges) {
       for (const { first, last } of held.gaps(range.first, range.last)) {
         stream.window.step({ type: "rejected", first, last });
@@ -141,17 +141,17 @@ export class NextMessages<T> {
     }
     const chunk = this.#chunk;
     if (chunk === null || chunk.stream !== stream) return;
-    const isLost = (seq: number): boolean =>
+    const isRevoked = (seq: number): boolean =>
       ranges.some(({ first, last }) => first <= seq && seq <= last);
     const lowest = ranges[0]?.first ?? Number.POSITIVE_INFINITY;
     const kept = keepDecoded(chunk, (seq) => {
-      if (isLost(seq)) {
+      if (isRevoked(seq)) {
         // It was never delivered: if it arrives again, it is to be delivered.
         stream.window.step({ type: "rejected", first: seq, last: seq });
         return false;
       }
       if (!stream.window.ordered || seq < lowest) return true;
-      // The lost messages come again, and have to be delivered first.
+      // The revoked messages come again, and have to be delivered first.
       const { attempt, guarded, batch } = chunk;
       stream.window.step({ type: "unread", first: seq, last: seq, attempt, guarded, batch });
       return false;

@@ -71,10 +71,10 @@ export class ReliableInbound<T> {
    *
    * @see docs/decisions/0054-calls-of-a-receiver.md
    */
-  lost(stream: ReceiverStream, ranges: readonly SeqRange[]): void {
+  revoked(stream: ReceiverStream, ranges: readonly SeqRange[]): void {
     const held = new RangeSet();
     for (const holder of this.#holders) held.addAll(holder(stream));
-    this.next.lost(stream, ranges, held);
+    this.next.revoked(stream, ranges, held);
   }
 
   /**

@@ -25,7 +25,7 @@ export interface ReliableReceiverOptions {
   readonly schema: Schema | null;
   readonly rules: ResolvedReliableReceive;
   readonly onPeer: (type: "peer" | "peerLost", peer: Peer, peers: number) => void;
-  readonly onLost: (stream: string, seqFirst: number, seqLast: number) => void;
+  readonly onRevoked: (stream: string, seqFirst: number, seqLast: number) => void;
   readonly onDiverged: (ranges: MessageRanges) => void;
   readonly onRetry: (delivery: ReliableDelivery<unknown>, error: unknown) => void;
   readonly onError: (error: BrokerlessError) => void;
@@ -62,17 +62,17 @@ export class ReliableReceiver<T> {
       untouched: () => this.inbound.next.untouched(),
       onWaiting: () => this.inbound.next.wake(),
       onPeer: options.onPeer,
-      onLost: (stream, ranges) => {
-        this.inbound.lost(stream, ranges);
-        const lost = new RangeSet();
-        lost.addAll(ranges);
+      onRevoked: (stream, ranges) => {
+        this.inbound.revoked(stream, ranges);
+        const revoked = new RangeSet();
+        revoked.addAll(ranges);
         for (const range of ranges) {
-          // Messages that the application has rejected are not lost to it.
+          // Messages that the application has rejected are not revoked for it.
           for (const { first, last } of stream.window.rejectedOf(range.first, range.last)) {
-            lost.delete(first, last);
+            revoked.delete(first, last);
           }
         }
-        for (const { first, last } of lost) options.onLost(stream.id, first, last);
+        for (const { first, last } of revoked) options.onRevoked(stream.id, first, last);
       },
       onDiverged: ({ id }, ranges) => options.onDiverged(messageRanges(id, ranges)),
       onProblem: options.onError,

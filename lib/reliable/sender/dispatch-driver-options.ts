@@ -32,7 +32,7 @@ export interface DispatchDriverOptions {
   /** The path of messages into the journal. */
   readonly outbound: Pick<
     DurableOutbound,
-    "flush" | "delivered" | "read" | "saveIds" | "waitsForReceipts"
+    "flush" | "delivered" | "read" | "saveIds" | "waitsForDelivered"
   >;
   readonly freeing: Freeing;
   /** There may be messages that can be dropped, after there were none; null: messages are never dropped. */

@@ -140,8 +140,8 @@ export class DispatchDriver {
   }
 
   /**
-   * Sends `bye`, and before it what is saved by now, so that receivers need not remember it for a sender that may never
-   * come back.
+   * Sends `close`, and before it what is saved by now, so that receivers need not remember it for a sender that may
+   * never come back.
    *
    * @see docs/decisions/0056-what-is-said-at-the-end.md
    */
@@ -151,7 +151,7 @@ export class DispatchDriver {
     for (const link of this.#sessions) {
       const { peer, session } = link;
       if (link.isLive) this.#sessions.tell(link);
-      this.#sessions.say(peer, { type: "bye", session, argument });
+      this.#sessions.say(peer, { type: "close", session, argument });
     }
   }
 
@@ -165,14 +165,14 @@ export class DispatchDriver {
       case "diverged":
         if (message.ranges.length > 0) this.#options.onDiverged(message.ranges);
         return;
-      case "receipt":
+      case "received":
         for (const range of message.ranges) {
           for (const { first, last } of this.dispatcher.heldOf(link.id, range)) {
             this.#options.outbound.delivered(first, last);
           }
         }
         return;
-      case "bye":
+      case "close":
         this.#steps.end(link, "left");
         // It reads nothing from this end any more, so nothing else would show that it can be forgotten.
         link.peer.close();

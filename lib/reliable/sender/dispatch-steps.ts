@@ -92,7 +92,7 @@ export class DispatchSteps {
     this.#transmitter = new Transmitter({
       backlog,
       clock,
-      wantsReceipts: () => outbound.waitsForReceipts,
+      wantsReceived: () => outbound.waitsForDelivered,
       isWatching: () => dispatcher.isWatching,
       held: (link, range) => (this.#closed ? [] : dispatcher.heldOf(link.id, range)),
       weigh: (link, range, bytesEach) => dispatcher.weigh(link.id, range, bytesEach),
@@ -239,19 +239,21 @@ export class DispatchSteps {
         this.stateStore.settled(0);
         queueMicrotask(() => void this.stateStore.hurry());
         return;
-      case "order": {
+      case "ordering": {
         const ranges = action.awaited.slice(0, RANGES_MAX);
         this.sessions.say(peer, {
-          type: "order",
+          type: "ordering",
           session,
           argument: action.ordered ? 1 : 0,
           ranges,
         });
         return;
       }
-      default: {
+      case "revoked":
+      case "settledElsewhere": {
+        const type = action.type === "revoked" ? "revoked" : "settled";
         const ranges = action.ranges.slice(0, RANGES_MAX);
-        this.sessions.say(peer, { type: action.type, session, ranges });
+        this.sessions.say(peer, { type, session, ranges });
         return;
       }
     }

@@ -243,7 +243,7 @@ export class ReliableSender<T> {
     this.links.abandon();
   }
 
-  /** Limits the wait, so that a slow disk does not keep the `bye` from receivers. */
+  /** Limits the wait, so that a slow disk does not keep the `close` from receivers. */
   #patience(saved: Promise<void>): Promise<void> {
     return new Promise((resolve) => {
       const cancel = this.#clock.after(this.#options.common.lingerMs, resolve);

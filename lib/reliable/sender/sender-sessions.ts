@@ -228,7 +228,7 @@ export class SenderSessions implements Iterable<SenderSession> {
     const { floor } = this.#options.progress;
     link.acksTold = link.acksDurable;
     this.say(link.peer, {
-      type: "news",
+      type: "progress",
       session: link.session,
       number: link.acksDurable,
       ranges: floor > 0 ? [{ first: 1, last: floor }] : [],

@@ -14,7 +14,7 @@ export interface TransmitterOptions {
   readonly backlog: Pick<Backlog, "find" | "look" | "lend">;
   readonly clock: Pick<Clock, "after">;
   /** Whether receivers are asked to confirm that they hold messages. */
-  readonly wantsReceipts: () => boolean;
+  readonly wantsReceived: () => boolean;
   /** Whether receivers are asked to report soon which messages they begin. */
   readonly isWatching: () => boolean;
   /** The parts of a range still leased to a session; none if it has ended. */
@@ -126,15 +126,15 @@ export class Transmitter {
   }
 
   #send(link: SenderSession, batch: Batch, { first, last, attempt, guarded }: Outgoing): void {
-    const { wantsReceipts, isWatching } = this.#options;
-    const receipt = wantsReceipts() ? LINK_FLAG.receipt : 0;
+    const { wantsReceived, isWatching } = this.#options;
+    const received = wantsReceived() ? LINK_FLAG.wantsReceived : 0;
     const watched = isWatching() ? LINK_FLAG.watched : 0;
     const header = encodeLinkMessage({
       type: "data",
       session: link.session,
       argument: attempt,
       number: link.acksDurable,
-      flags: receipt | watched | (guarded ? LINK_FLAG.guarded : 0),
+      flags: received | watched | (guarded ? LINK_FLAG.guarded : 0),
     });
     link.acksTold = link.acksDurable;
     const range = { seqFirst: first, seqLast: last };

@@ -213,7 +213,7 @@ test("dispatcher: a receiver that is alone keeps order, unless there is to be no
   const told = (order: DispatcherOptions["order"]): boolean[] =>
     start({ order })
       .step(join(1), 0)
-      .flatMap((action) => (action.type === "order" ? [action.ordered] : []));
+      .flatMap((action) => (action.type === "ordering" ? [action.ordered] : []));
   assert.deepEqual(told("perReceiver"), [true]);
   assert.deepEqual(told("none"), [false]);
 });
@@ -261,10 +261,10 @@ test("dispatcher: the ack of a lease that ended is refused, and its holder told"
   dispatcher.step(join(2), 1);
   const ended = dispatcher.step({ type: "tick" }, 100);
   assert.deepEqual(sends(ended), ["2: 1-3 #2"]);
-  assert.ok(ended.some((action) => action.type === "lost" && action.link === 1));
+  assert.ok(ended.some((action) => action.type === "revoked" && action.link === 1));
   const ranges = [{ first: 1, last: 3 }];
   const late = dispatcher.step({ type: "acked", link: 1, ranges }, 101);
-  assert.deepEqual(late, [{ type: "lost", link: 1, ranges }]);
+  assert.deepEqual(late, [{ type: "revoked", link: 1, ranges }]);
   assert.equal(dispatcher.floor, 0);
 });
 
@@ -295,7 +295,7 @@ test("dispatcher: a receiver without a connection keeps its leases as long as it
     { ...join(3, 100, { receiver: "r1" }), done } as DispatcherEvent,
     549,
   );
-  assert.ok(!back.some(({ type }) => type === "lost"), "what was done meanwhile counts");
+  assert.ok(!back.some(({ type }) => type === "revoked"), "what was done meanwhile counts");
   assert.equal(dispatcher.floor, 1);
 });
 
@@ -359,7 +359,7 @@ test("dispatcher: after a restart it waits for who held messages, and takes thei
   const done = [{ first: 4, last: 5 }];
   const back = dispatcher.step({ type: "joined", link: 1, ...R1, ...CREDIT, held, done }, 2);
   assert.deepEqual(sends(back), ["2: 6-7 #1", "1: 8-8 #1"]);
-  assert.ok(!back.some((action) => action.type === "lost"));
+  assert.ok(!back.some((action) => action.type === "revoked"));
   dispatcher.step({ type: "acked", link: 1, ranges: held }, 3);
   assert.equal(dispatcher.floor, 5);
 });
@@ -381,7 +381,7 @@ test("dispatcher: who was not there before a restart claims nothing, neither don
     const isKnown = receivers.includes("r1");
     assert.equal(dispatcher.settledCount, isKnown ? 6 : 0);
     assert.equal(countAll(dispatcher.heldOf(1, { first: 1, last: 9 })), isKnown ? 3 : 0);
-    assert.ok(told.some(({ type }) => type === "lost"));
+    assert.ok(told.some(({ type }) => type === "revoked"));
   }
 });
 
@@ -397,7 +397,7 @@ test("dispatcher: another process of a receiver's name has done what that held, 
     dispatcher.state().settled.map(({ first, last }) => [first, last]),
     [[3, 3]],
   );
-  assert.ok(actions.some((action) => action.type === "lost" && action.ranges[0]?.last === 2));
+  assert.ok(actions.some((action) => action.type === "revoked" && action.ranges[0]?.last === 2));
   assert.deepEqual(sends(actions), ["2: 1-1 #1!", "2: 2-2 #1", "2: 4-4 #1"]);
 });
 
@@ -482,10 +482,10 @@ test("dispatcher: a receiver that comes back is told what others hold, and what 
   const done = [{ first: 5, last: 5 }];
   const again = { ...join(3, 100, { receiver: "r1" }), held, done } as DispatcherEvent;
   const told = dispatcher.step(again, 42).flatMap((action) => {
-    if (action.type !== "lost" && action.type !== "gone") return [];
+    if (action.type !== "revoked" && action.type !== "settledElsewhere") return [];
     return action.ranges.map(({ first, last }) => `${action.type} ${first}-${last}`);
   });
-  assert.deepEqual(told, ["lost 1-3", "lost 5-5", "gone 2-3"]);
+  assert.deepEqual(told, ["revoked 1-3", "revoked 5-5", "settledElsewhere 2-3"]);
   const { settled } = dispatcher.state();
   assert.ok(!settled.some(({ first, last }) => first <= 5 && 5 <= last));
 });
@@ -714,7 +714,7 @@ test("dispatcher: what rested when it was saved last may have been sent and done
     const claim = { held: isDone ? [] : [range], done: isDone ? [range] : [] };
     const actions = dispatcher.step({ ...join(1), ...claim } as DispatcherEvent, 1);
     assert.deepEqual(
-      actions.filter(({ type }) => type === "lost"),
+      actions.filter(({ type }) => type === "revoked"),
       [],
     );
     const settled = actions.filter(({ type }) => type === "settled");
@@ -746,8 +746,8 @@ test("dispatcher: after a restart nobody is to wait for what is settled, and not
   const actions = dispatcher.step({ ...join(1), ...R1, held, done } as DispatcherEvent, 32);
   assert.equal(dispatcher.floor, 7);
   assert.deepEqual(
-    actions.filter(({ type }) => type === "order"),
-    [{ type: "order", link: 1, ordered: true, awaited: [] }],
+    actions.filter(({ type }) => type === "ordering"),
+    [{ type: "ordering", link: 1, ordered: true, awaited: [] }],
   );
 });
 
@@ -757,10 +757,10 @@ test("dispatcher: after a restart nobody is granted what is settled, and not rea
   const held = [{ first: 5, last: 6 }];
   const actions = dispatcher.step({ ...join(2), held } as DispatcherEvent, 2);
   assert.deepEqual(dispatcher.heldOf(2, { first: 1, last: 9 }), []);
-  const told = actions.filter(({ type }) => type === "gone" || type === "lost");
+  const told = actions.filter(({ type }) => type === "settledElsewhere" || type === "revoked");
   assert.deepEqual(
     told.map(({ type }) => type),
-    ["lost", "gone"],
+    ["revoked", "settledElsewhere"],
   );
   assert.equal(dispatcher.settledCount, 7);
 });

@@ -93,7 +93,7 @@ test("membership: a lease that ends is told before its messages go back, and its
   agenda.take();
   agenda.nowMs = 100;
   membership.passTime();
-  assert.deepEqual(agenda.take(), [{ type: "lost", link: 1, ranges: [{ first: 1, last: 3 }] }]);
+  assert.deepEqual(agenda.take(), [{ type: "revoked", link: 1, ranges: [{ first: 1, last: 3 }] }]);
   assert.deepEqual([one.silent, tables.ready.count], [true, 3]);
 });
 

@@ -86,11 +86,11 @@ test("order: each receiver is told once, and again when it changes", () => {
   const one = consumer(1);
   const alone = rosterOf(one);
   const told = order.changes(alone, tables);
-  assert.deepEqual(told, [{ type: "order", link: 1, ordered: true, awaited: [] }]);
+  assert.deepEqual(told, [{ type: "ordering", link: 1, ordered: true, awaited: [] }]);
   assert.deepEqual(order.changes(alone, tables), []);
   const both = rosterOf(one, consumer(2));
   assert.deepEqual(
-    order.changes(both, tables).map((action) => action.type === "order" && action.ordered),
+    order.changes(both, tables).map((action) => action.type === "ordering" && action.ordered),
     [false, false],
   );
 });
@@ -102,5 +102,7 @@ test("order: who keeps order hears what does not come any more, but for the one 
   by.ordered = true;
   const roster = rosterOf(one, two, by);
   const range = { first: 4, last: 6 };
-  assert.deepEqual(order.gone(range, by, roster), [{ type: "gone", link: 1, ranges: [range] }]);
+  assert.deepEqual(order.settled(range, by, roster), [
+    { type: "settledElsewhere", link: 1, ranges: [range] },
+  ]);
 });

@@ -53,7 +53,7 @@ test("settlement: what is processed is told once, and with total order to those 
   settlement.settle(range, "processed", links[0]!);
   assert.deepEqual(agenda.take(), [
     { type: "settled", outcome: "processed", ...range },
-    { type: "gone", link: 2, ranges: [range] },
+    { type: "settledElsewhere", link: 2, ranges: [range] },
   ]);
   assert.equal(tables.floor, 2);
 });

@@ -101,7 +101,7 @@ test("link message: a count of ranges without the ranges allocates nothing", () 
 });
 
 test("link message: another version is named", () => {
-  const bytes = encodeLinkMessage({ type: "bye", session: 1 });
+  const bytes = encodeLinkMessage({ type: "close", session: 1 });
   bytes[2] = 9;
   const got = decodeLinkMessage(bytes);
   assert.ok("fault" in got && got.version === 9);

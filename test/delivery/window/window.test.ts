@@ -51,14 +51,14 @@ class Pair {
     if (roll < 0.7) return { type: "done", ...this.#held() };
     if (roll < 0.76) return { type: "returned", ...this.#held() };
     if (roll < 0.79) return { type: "rejected", ...this.#held() };
-    if (roll < 0.86) return { type: "lost", ranges: [{ first, last }] };
-    if (roll < 0.9) return { type: "gone", ranges: [{ first, last }] };
+    if (roll < 0.86) return { type: "revoked", ranges: [{ first, last }] };
+    if (roll < 0.9) return { type: "settled", ranges: [{ first, last }] };
     if (roll < 0.95) {
       const awaited = this.#random.chance(0.3) ? [this.#range()] : [];
-      return { type: "order", ordered: this.#random.chance(0.6), awaited };
+      return { type: "ordering", ordered: this.#random.chance(0.6), awaited };
     }
     if (this.#random.chance(0.2)) this.#floor = Math.min(this.#floor + 1, SEQ_MAX - 8);
-    return { type: "news", acks: this.#random.below(this.#acks + 1), floor: this.#settledTo() };
+    return { type: "progress", acks: this.#random.below(this.#acks + 1), floor: this.#settledTo() };
   }
 
   /** The floor passes nothing that is still somewhere. */

@@ -52,7 +52,7 @@ test("refusals: of two of which there is one, each side hears which of its files
 });
 
 test("refusals: a message of another shape is no message of the link", () => {
-  const good = frame({ type: "bye", session: 1 });
+  const good = frame({ type: "close", session: 1 });
   assert.equal(typeof readLinkMessage([good], 1), "object");
   assert.match(readLinkMessage([], 1) as string, /0 frames/);
   assert.match(readLinkMessage([good, good], 1) as string, /2 frames/);

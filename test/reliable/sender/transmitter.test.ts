@@ -49,7 +49,7 @@ test("transmitter: of a piece that is heavier than its batch, the sender counts 
   const transmitter = new Transmitter({
     backlog: { find: () => batch } as never,
     clock: new ManualClock(),
-    wantsReceipts: () => false,
+    wantsReceived: () => false,
     isWatching: () => false,
     held: () => [],
     weigh: (_, { first, last }, bytesEach) => weighed.push([first, last, bytesEach]),
@@ -85,7 +85,7 @@ async function readBack(t: TestContext, { batches = 50, each = 40 } = {}) {
       },
     },
     clock,
-    wantsReceipts: () => false,
+    wantsReceived: () => false,
     isWatching: () => false,
     held: (_, { first, last }) => {
       counts.looks += 1;

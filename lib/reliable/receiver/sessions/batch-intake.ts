@@ -49,7 +49,7 @@ export class BatchIntake {
     this.#frames += 1;
     this.#bytes += bytes.length;
     const { window } = stream;
-    window.step({ type: "news", acks: message.number, floor: 0 });
+    window.step({ type: "progress", acks: message.number, floor: 0 });
     stream.isWatched = (message.flags & LINK_FLAG.watched) !== 0;
     const guarded = (message.flags & LINK_FLAG.guarded) !== 0;
     for (const { first, last } of partsByHeaders(batch, this.#options.headersMax)) {

@@ -120,7 +120,7 @@ export class Guard {
   }
 
   /** Leases have ended: if these messages come again, the sender has to be asked again. */
-  lost(stream: ReceiverStream, ranges: readonly SeqRange[]): void {
+  revoked(stream: ReceiverStream, ranges: readonly SeqRange[]): void {
     const asked = this.#asked;
     const isLost = ({ first, last }: SeqRange): boolean =>
       asked !== null && first <= asked.seq && asked.seq <= last;

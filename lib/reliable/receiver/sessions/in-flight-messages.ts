@@ -35,7 +35,7 @@ export interface InFlightMessagesOptions {
   /** Messages wait for the application. */
   readonly onWaiting: () => void;
   /** The sender has given, or will give, these messages to other receivers. */
-  readonly onLost: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
+  readonly onRevoked: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
   readonly onProblem: (error: BrokerlessError) => void;
 }
 
@@ -151,10 +151,10 @@ export class InFlightMessages {
   /** A message of the sender was applied to the window. */
   heard(stream: ReceiverStream, event: WindowEvent<Batch>): void {
     if (event.type === "go") this.#guard.go(stream, event.ranges);
-    if (event.type === "news") this.#rejections.forget(stream);
-    if (event.type === "lost") {
-      this.#options.onLost(stream, event.ranges);
-      this.#guard.lost(stream, event.ranges);
+    if (event.type === "progress") this.#rejections.forget(stream);
+    if (event.type === "revoked") {
+      this.#options.onRevoked(stream, event.ranges);
+      this.#guard.revoked(stream, event.ranges);
     } else this.#wake(stream);
   }
 
@@ -176,9 +176,9 @@ export class InFlightMessages {
   /** The grace has ended: the sender has given the messages held here to other receivers. */
   expired(stream: ReceiverStream): void {
     const ranges = [...stream.window.release(), ...stream.window.inHand()];
-    stream.window.step({ type: "lost", ranges });
+    stream.window.step({ type: "revoked", ranges });
     this.#waiting.delete(stream);
-    if (ranges.length > 0) this.#options.onLost(stream, ranges);
+    if (ranges.length > 0) this.#options.onRevoked(stream, ranges);
     this.#guard.forget(stream);
     this.#options.onWaiting();
   }

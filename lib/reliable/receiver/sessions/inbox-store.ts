@@ -39,7 +39,7 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
  *
  * The state is bounded. A stream without processed messages is not stored, and one that has ended is removed. At the
  * limit, streams are removed in this order: those whose senders have saved all acks, those of in-memory senders that
- * have disappeared without a `bye`, and those not heard of for a week. If there is still no room, a new stream is
+ * have disappeared without a `close`, and those not heard of for a week. If there is still no room, a new stream is
  * refused, while the stored ones continue.
  *
  * @see docs/decisions/0053-bounded-inbox.md

@@ -25,7 +25,7 @@ export interface ReceiveDriverOptions
   /** Messages wait for the application. */
   readonly onWaiting: () => void;
   /** The sender has given, or will give, these messages to other receivers. */
-  readonly onLost: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
+  readonly onRevoked: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
   /** The receiver's state of these belonged to another history of the stream: the seqs mean other messages now. */
   readonly onDiverged: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
   readonly onProblem: (error: BrokerlessError) => void;
@@ -177,7 +177,7 @@ export class ReceiveDriver {
   }
 
   /**
-   * Gives waiting messages back, and sends `bye`. With that, the messages still in flight at the application go to
+   * Gives waiting messages back, and sends `close`. With that, the messages still in flight at the application go to
    * other receivers: this receiver no longer holds them, and stores no effects of them.
    */
   close(): void {
@@ -185,8 +185,8 @@ export class ReceiveDriver {
     for (const stream of this.#streams) {
       const { window } = stream;
       this.#sessions.tellRanges(stream, { type: "release" }, window.release());
-      this.#sessions.tell(stream, { type: "bye" });
-      window.step({ type: "lost", ranges: window.inHand() });
+      this.#sessions.tell(stream, { type: "close" });
+      window.step({ type: "revoked", ranges: window.inHand() });
     }
     this.abandon();
   }
@@ -206,14 +206,14 @@ export class ReceiveDriver {
       return;
     }
     const range = { first: taken.seqFirst, last: taken.seqLast };
-    if ((message.flags & LINK_FLAG.receipt) !== 0) {
-      this.#sessions.tell(stream, { type: "receipt", ranges: [range] });
+    if ((message.flags & LINK_FLAG.wantsReceived) !== 0) {
+      this.#sessions.tell(stream, { type: "received", ranges: [range] });
     }
     this.inFlight.arrived(stream, range);
   }
 
   #hear(link: ReceiverLink, stream: ReceiverStream, message: LinkMessage): void {
-    if (message.type === "bye") {
+    if (message.type === "close") {
       if (message.argument === ARGUMENT_STREAM_ENDS) this.#streams.ended(stream);
       this.onGone(link.peer);
       return;

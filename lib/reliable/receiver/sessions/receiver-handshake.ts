@@ -22,7 +22,7 @@ export interface ReceiverHandshakeOptions {
   /** A session began. */
   readonly onPeer: (type: "peer", peer: Peer, peers: number) => void;
   /** The sender has given, or will give, these messages to other receivers. */
-  readonly onLost: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
+  readonly onRevoked: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
   /** The receiver's state of these belonged to another history of the stream: the seqs mean other messages now. */
   readonly onDiverged: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
   readonly onProblem: (error: BrokerlessError) => void;
@@ -97,7 +97,7 @@ export class ReceiverHandshake {
       this.#options.inFlight.resume(stream);
     });
     // Where histories diverge, seqs are reused: the messages held by the application are no longer the sender's.
-    this.#options.onLost(stream, without(held, stream.window.inHand()));
+    this.#options.onRevoked(stream, without(held, stream.window.inHand()));
     this.#options.inFlight.changed();
     if (parted.length > 0) this.#options.onDiverged(stream, parted);
     this.#options.onPeer("peer", senderOf(link, stream), this.#sessions.openCount);

@@ -49,7 +49,7 @@ test("batch intake: a batch within what was granted goes into the window, and co
   const { intake, stream, steps } = arrival();
   const bytes = batchOf(3);
   assert.ok(intake.take(stream, { ...DATA, flags: LINK_FLAG.watched }, bytes) instanceof Batch);
-  assert.deepEqual(steps, ["news", "data 1 to 3"]);
+  assert.deepEqual(steps, ["progress", "data 1 to 3"]);
   assert.deepEqual([intake.frames, intake.bytes, stream.isWatched], [1, bytes.length, true]);
 });
 
@@ -57,7 +57,7 @@ test("batch intake: a batch of many headers waits in parts, each of which is dec
   const { intake, stream, steps } = arrival();
   const headers = { a: "x".repeat(27) };
   assert.ok(intake.take(stream, DATA, batchOf(4, { headers })) instanceof Batch);
-  assert.deepEqual(steps, ["news", "data 1 to 2", "data 3 to 4"]);
+  assert.deepEqual(steps, ["progress", "data 1 to 2", "data 3 to 4"]);
 });
 
 const cut = batchOf(3).subarray(0, -1);

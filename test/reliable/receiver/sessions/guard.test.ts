@@ -114,7 +114,7 @@ test("guard: a message that is lost is not waited for, and a go that comes late 
   const receiver = new Receiver();
   const { guard, one, other } = receiver;
   assert.equal(receiver.next, "nothing");
-  guard.lost(one, [{ first: 5, last: 9 }]);
+  guard.revoked(one, [{ first: 5, last: 9 }]);
   assert.equal(guard.isClosed(other), false);
   // It comes again: leave for the attempt before is none for this one.
   assert.equal(receiver.next, "nothing");

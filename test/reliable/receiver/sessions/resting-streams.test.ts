@@ -61,7 +61,7 @@ class Receiver {
       prefetch: 1_000,
       untouched: () => [],
       onWaiting: () => {},
-      onLost: () => {},
+      onRevoked: () => {},
       onProblem,
     });
   }
