@@ -16,17 +16,17 @@ export function onAbort(signal: AbortSignal, call: () => void): () => void {
     waiting = new Set();
     calls.set(signal, waiting);
   }
-  if (waiting.size === 0) signal.addEventListener("abort", tellAll);
+  if (waiting.size === 0) signal.addEventListener("abort", callAll);
   waiting.add(call);
   const all = waiting;
   return () => {
-    if (all.delete(call) && all.size === 0) signal.removeEventListener("abort", tellAll);
+    if (all.delete(call) && all.size === 0) signal.removeEventListener("abort", callAll);
   };
 }
 
-function tellAll({ target }: Event): void {
+function callAll({ target }: Event): void {
   const signal = target as AbortSignal;
-  signal.removeEventListener("abort", tellAll);
+  signal.removeEventListener("abort", callAll);
   const waiting = calls.get(signal);
   for (const call of waiting ?? []) {
     // A function removed by an earlier one is not called.

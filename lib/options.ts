@@ -149,7 +149,7 @@ const LETTERS = /^[A-Za-z]+$/;
  */
 export function describe(value: unknown): string {
   if (typeof value === "string") {
-    return isTelling(value) ? inspect(value) : `a text of ${value.length} characters`;
+    return isInformative(value) ? inspect(value) : `a text of ${value.length} characters`;
   }
   if (typeof value === "symbol") return "a symbol";
   if (typeof value === "function") return `a function ${nameOf(value) ?? ""}`.trim();
@@ -168,7 +168,7 @@ export function quoted(name: string): string {
   return isName(name) ? `"${name}"` : `of ${name.length} characters`;
 }
 
-function isTelling(text: string): boolean {
+function isInformative(text: string): boolean {
   if (text.length <= TEXT_CHARS_MAX) return true;
   return text.length <= ADDRESS_CHARS_MAX && ADDRESS.some((form) => form.test(text));
 }

@@ -79,7 +79,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
 
   readonly #endpoints: Endpoints;
   protected readonly events: Events<M>;
-  readonly #errors = new ErrorEvents((error) => this.#tell(error));
+  readonly #errors = new ErrorEvents((error) => this.#report(error));
   #hasWarned = false;
   readonly #common: ResolvedCommon;
   readonly #readies = new ReadyCalls();
@@ -314,7 +314,7 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
     this.#errors.report(error);
   }
 
-  #tell(error: BrokerlessError): void {
+  #report(error: BrokerlessError): void {
     if (this.events.emit("error", error as M["error"]) || this.#hasWarned) return;
     this.#hasWarned = true;
     warnOfUnheard(this.role, error);

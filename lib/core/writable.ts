@@ -96,9 +96,9 @@ export function createWritable(target: WritableTarget): Writable {
   const stream = new Writable({
     objectMode: true,
     highWaterMark: target.highWaterMark,
-    write: (value, _encoding, done) => tell(send(value), done),
-    writev: (chunks, done) => tell(sendAll(send, chunks), done),
-    final: (done) => tell(target.level === "queued" ? target.drain(gone.signal) : null, done),
+    write: (value, _encoding, done) => finish(send(value), done),
+    writev: (chunks, done) => finish(sendAll(send, chunks), done),
+    final: (done) => finish(target.level === "queued" ? target.drain(gone.signal) : null, done),
     destroy: (error, done) => {
       forget();
       gone.abort();
@@ -129,7 +129,7 @@ async function together(send: Send, chunks: Chunks): Promise<void> {
  * Reports the outcome to the stream. Its callback runs in a turn of its own, so that an error thrown in it is not a
  * rejection of this promise.
  */
-function tell(work: Promise<void> | null, done: (error?: Error) => void): void {
+function finish(work: Promise<void> | null, done: (error?: Error) => void): void {
   if (work === null) done();
   else
     work.then(

@@ -28,7 +28,7 @@ import { ReplyWriter, type SendableReply } from "../plain/request/reply-writer.t
 import { RequestContext } from "../plain/request/request-context.ts";
 import {
   errorFrames,
-  isAnswer,
+  isErrorReply,
   openRequest,
   SingleEncoder,
 } from "../plain/request/request-envelope.ts";
@@ -330,7 +330,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
    * RemoteError as its reply, has not failed.
    */
   #fail(routingId: Buffer, error: unknown): void {
-    if (this.channel.closed || isAnswer(error)) return;
+    if (this.channel.closed || isErrorReply(error)) return;
     this.#requestsFailed += 1;
     this.events.emit("requestFailed", { peer: peerIdOf(routingId), error });
   }

@@ -267,13 +267,13 @@ export const REPLIER_MUTANTS: readonly Mutant[] = [
   {
     rule: "0065",
     name: "an answer is taken for a failure",
-    edits: [[REPLIER, " || isAnswer(error)", ""]],
+    edits: [[REPLIER, " || isErrorReply(error)", ""]],
     hunt: [REPLIES, "a RemoteError that a handler throws is an answer"],
   },
   {
     rule: "0065",
     name: "who was called off has failed",
-    edits: [[REPLIER, "this.channel.closed || isAnswer(error)", "isAnswer(error)"]],
+    edits: [[REPLIER, "this.channel.closed || isErrorReply(error)", "isErrorReply(error)"]],
     hunt: [REPLIES, "the end of the socket calls off"],
   },
   {
@@ -379,7 +379,7 @@ export const PROBE_MUTANTS: readonly Mutant[] = [
   {
     rule: "0045",
     name: "every challenger has the holder asked",
-    edits: [["reliable/link/probes", "nowMs - answeredMs < FRESH_MS", "false"]],
+    edits: [["reliable/link/probes", "nowMs - repliedMs < FRESH_MS", "false"]],
     hunt: [PROBES, "but twice a second"],
   },
   {
@@ -567,7 +567,7 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
     edits: [
       [
         "reliable/receiver/hand-overs",
-        "return this.#count >= HANDED_UNSAID_MAX || isWatched()",
+        "return this.#count >= UNREPORTED_MAX || isWatched()",
         "return false",
       ],
     ],

@@ -30,7 +30,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     edits: [
       [
         GUARD,
-        "this.#leaving = { stream: asked.stream, link: null, isSaid: true, isAsked: false };",
+        "this.#leaving = { stream: asked.stream, link: null, isSent: true, isAsked: false };",
         "",
       ],
     ],

@@ -131,8 +131,8 @@ export const LETTER_MUTANTS: readonly Mutant[] = [
     edits: [
       [
         "delivery/dispatch/message-tables",
-        "this.firsts.begin(part, this.suspects.begunOf(part));\n        this.answered(part);",
-        "this.answered(part);",
+        "this.firsts.begin(part, this.suspects.begunOf(part));\n        this.survived(part);",
+        "this.survived(part);",
       ],
     ],
     hunt: [FIRSTS, "in the turn of the hand-out"],

@@ -41,8 +41,8 @@ export const RECEIVER_MUTANTS: readonly Mutant[] = [
     edits: [
       [
         IN_FLIGHT,
-        "sessions.tellRanges(stream, message, ranges);\n        streams.review(stream);",
-        "sessions.tellRanges(stream, message, ranges);",
+        "sessions.sendRanges(stream, message, ranges);\n        streams.review(stream);",
+        "sessions.sendRanges(stream, message, ranges);",
       ],
     ],
     hunt: [TESTS, "one of which nothing is to be remembered any more goes before all others"],

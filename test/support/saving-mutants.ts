@@ -138,7 +138,7 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
   {
     rule: "0047",
     name: "a lasting state is told each time",
-    edits: [["reliable/sender/letter-limit", "if (nowMs < this.#tellMs)", "if (false)"]],
+    edits: [["reliable/sender/letter-limit", "if (nowMs < this.#nextReportMs)", "if (false)"]],
     hunt: [SAVES, "told now and then, not for each"],
   },
   {

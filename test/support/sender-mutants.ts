@@ -34,7 +34,7 @@ export const LINK_MUTANTS: readonly Mutant[] = [
   {
     rule: "0051",
     name: "every message is answered",
-    edits: [["reliable/link/answer-limit", "if (bucket.left < 1)", "if (false)"]],
+    edits: [["reliable/link/reply-limit", "if (bucket.left < 1)", "if (false)"]],
     hunt: [LIMITS, "answers to sessions after sessions"],
   },
   {
@@ -204,8 +204,8 @@ export const END_MUTANTS: readonly Mutant[] = [
     edits: [
       [
         "reliable/sender/dispatch-driver",
-        "if (link.isLive)\n                this.#sessions.tell",
-        "if (false)\n                this.#sessions.tell",
+        "if (link.isLive)\n                this.#sessions.sendProgress",
+        "if (false)\n                this.#sessions.sendProgress",
       ],
     ],
     hunt: [ENDS, "hears the floor before the close"],
@@ -267,7 +267,7 @@ export const HANDSHAKE_MUTANTS: readonly Mutant[] = [
     rule: "0057",
     name: "every one is told of",
     edits: [
-      ["transport/monitor/failed-handshakes", "nowMs - failed.toldMs < TELL_MS_MIN", "false"],
+      ["transport/monitor/failed-handshakes", "nowMs - failed.reportedMs < REPORT_MS_MIN", "false"],
     ],
     hunt: [
       WATCH,

@@ -1,6 +1,6 @@
 import type { Mutant } from "./mutation.ts";
 
-const LISTENING = 'signal.addEventListener("abort", tellAll)';
+const LISTENING = 'signal.addEventListener("abort", callAll)';
 
 /** What keeps a signal of the application's from having as many listeners as there are calls. */
 export const SIGNAL_MUTANTS: readonly Mutant[] = [
@@ -9,7 +9,7 @@ export const SIGNAL_MUTANTS: readonly Mutant[] = [
     name: "each call listens by itself",
     edits: [
       ["on-abort", "if (waiting.size === 0)", "if (true)"],
-      ["on-abort", LISTENING, LISTENING.replace("tellAll", "(event) => tellAll(event)")],
+      ["on-abort", LISTENING, LISTENING.replace("callAll", "(event) => callAll(event)")],
     ],
     hunt: ["on-abort", "a hundred waits have one listener"],
   },

@@ -23,7 +23,7 @@ export const SUSPECTS_EMPTY: SuspectsState = Object.freeze({
 
 /**
  * How many of the messages that may have been begun are guarded after the first, second, and every further death
- * (count). While any message is exposed, receivers report begun messages soon after `WATCHED_UNSAID_MAX` of them.
+ * (count). While any message is exposed, receivers report begun messages soon after `WATCHED_UNREPORTED_MAX` of them.
  */
 const GUARDED_COUNTS: readonly number[] = [1, 32, 1_024];
 /** Limit on begun messages, the lowest, that are guarded after a death: each costs a round trip and a save (count). */
@@ -82,7 +82,7 @@ export class Suspects {
   }
 
   /** A receiver has survived a range, and reported its outcome: it is no longer suspected. */
-  answered({ first, last }: SeqRange): void {
+  clear({ first, last }: SeqRange): void {
     if (this.#begun.size > 0) this.#begun.delete(first, last);
     if (this.#guarded.size > 0) this.#guarded.delete(first, last);
     if (this.#exposed.size === 0) return;

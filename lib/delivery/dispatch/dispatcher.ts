@@ -47,7 +47,7 @@ export class Dispatcher {
   /** Whether messages that an earlier process dispatched, and that no receiver claimed, have been taken back. */
   #isStarted = false;
   /** Whether a receiver has survived and settled or returned a message that this process dispatched. */
-  #isAnswered = false;
+  #hasOutcome = false;
 
   constructor(options: DispatcherOptions, start: DispatcherStart) {
     const { state, nowMs } = start;
@@ -101,7 +101,7 @@ export class Dispatcher {
 
   /** Whether leases have to be saved before their messages are sent: a message may kill both processes, see 0041. */
   get savesBeforeSending(): boolean {
-    return !this.#isAnswered || this.#tables.savesBeforeSending;
+    return !this.#hasOutcome || this.#tables.savesBeforeSending;
   }
 
   /** Whether a receiver died of an unknown message: receivers then have to report soon which messages they begin. */
@@ -220,7 +220,7 @@ export class Dispatcher {
       case "tick":
         return;
       default:
-        this.#answered(event);
+        this.#applyReport(event);
     }
   }
 
@@ -265,7 +265,7 @@ export class Dispatcher {
   }
 
   /** Applies a receiver's report to the messages that it holds, and refuses it for other unsettled ones. */
-  #answered(
+  #applyReport(
     event: Exclude<
       Extract<DispatcherEvent, { readonly ranges: readonly SeqRange[]; readonly link: number }>,
       { readonly type: "begun" }
@@ -276,7 +276,7 @@ export class Dispatcher {
     const refused: SeqRange[] = [];
     for (const range of event.ranges) {
       const held = link?.leases.take(range.first, range.last) ?? [];
-      this.#isAnswered ||= held.length > 0 && event.type !== "extended";
+      this.#hasOutcome ||= held.length > 0 && event.type !== "extended";
       if (countAll(held) < range.last - range.first + 1) {
         refused.push(...this.#tables.unsettled(range, held));
       }

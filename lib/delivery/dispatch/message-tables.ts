@@ -169,8 +169,8 @@ export class MessageTables {
 
   /** A range, already removed from its table, will never be sent again. */
   settle({ first, last }: SeqRange): void {
-    this.answered({ first, last });
-    this.suspects.answered({ first, last });
+    this.survived({ first, last });
+    this.suspects.clear({ first, last });
     this.firsts.forget({ first, last });
     this.#settled.add({ first, last });
   }
@@ -191,12 +191,12 @@ export class MessageTables {
   /** A handler failed with or rejected a range, so it had begun, whether this was reported before or not. */
   tried(part: Segment<Handed>): void {
     this.firsts.begin(part, this.suspects.begunOf(part));
-    this.answered(part);
-    this.suspects.answered(part);
+    this.survived(part);
+    this.suspects.clear(part);
   }
 
   /** A receiver settled or returned a range, so it has survived it. */
-  answered({ first, last }: SeqRange): void {
+  survived({ first, last }: SeqRange): void {
     this.#claims.heard({ first, last });
   }
 

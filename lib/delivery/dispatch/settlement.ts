@@ -66,7 +66,7 @@ export class Settlement {
 
   /** A receiver gives back messages that it has not read. */
   release(part: Segment<Lease>): void {
-    this.#tables.answered(part);
+    this.#tables.survived(part);
     this.#tables.suspects.ended(part);
     this.endTry(part, UNTOUCHED);
   }

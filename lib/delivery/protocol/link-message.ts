@@ -4,29 +4,29 @@ import type { SeqRange } from "../range/range.ts";
 /**
  * The messages between reliable peers. R: sent by the receiver, S: by the sender, *: by either.
  *
- * | type | by | meaning                                                                                  |
- * |------|----|---------------------------------------------------------------------------------------------------|
- * | 1  offer   | S | asks for a hello. Sent if the sender connects, and so sends first. Text: JSON       |
- * | 2  hello   | R | opens a session, whose number the receiver chooses. Text: JSON                      |
- * | 3  welcome | S | accepts the session. Text: JSON                                                     |
- * | 4  refuse  | * | refuses or ends the session. Text: reason. argument 1: a rival has stream or name   |
- * | 5  claim   | R | reply to a welcome: ranges still held, then (from index `argument` on) ranges processed|
- * | 6  data    | S | a batch is the next frame. argument: attempt; number: acks stored;                  |
- * |            |   | flags: 1: requests a `received`; 2: guarded; 4: watched                             |
- * | 7  ack     | R | ranges processed. number: that of the ack in the session, from 1                    |
- * | 8  nack    | R | ranges to retry. argument: after so many ms, or `ARGUMENT_NONE`. Text: the error, JSON|
- * | 9  reject  | R | ranges never to be retried. Text: reason; flag 1: JSON, with the error              |
- * | 10 release | R | ranges given back unread: not counted as an attempt                                 |
- * | 11 extend  | R | the lease of the ranges lasts at least `argument` ms from now. No ranges: only a heartbeat|
- * | 12 received | R | ranges held                                                                        |
- * | 13 progress | S | number as with data. Range: 1 to the settled floor. Also a heartbeat               |
- * | 14 revoked | S | the lease of the ranges has ended: reports about them are not applied               |
- * | 15 settled | S | ranges settled meanwhile: not sent again                                            |
- * | 16 close   | * | ends the session. By S, argument 1: ends its stream too, which is never continued   |
- * | 17 ordering | S | argument 1: keep the order of seqs, and wait for the ranges, which are sent again; 0: do not|
- * | 18 diverged | R | the ranges known to the receiver belong to another history of the stream           |
- * | 19 begun   | R | ranges begun by the application. argument 1: everything in flight, or to begin after a go|
- * | 20 go      | S | all reports up to a begun of argument 1 are saved. Ranges: those of it that R holds |
+ * | type | by | meaning                                                                                        |
+ * |------|----|------------------------------------------------------------------------------------------------|
+ * | 1  offer   | S | asks for a hello. Sent if the sender connects, and so sends first. Text: JSON             |
+ * | 2  hello   | R | opens a session, whose number the receiver chooses. Text: JSON                            |
+ * | 3  welcome | S | accepts the session. Text: JSON                                                           |
+ * | 4  refuse  | * | refuses or ends the session. Text: reason. argument 1: a rival has stream or name         |
+ * | 5  claim   | R | reply to a welcome: ranges still held, then (from index `argument` on) ranges processed   |
+ * | 6  data    | S | a batch is the next frame. argument: attempt; number: acks stored;                        |
+ * |            |   | flags: 1: requests a `received`; 2: guarded; 4: watched                                   |
+ * | 7  ack     | R | ranges processed. number: that of the ack in the session, from 1                          |
+ * | 8  nack    | R | ranges to retry. argument: after so many ms, or `ARGUMENT_NONE`. Text: the error, JSON    |
+ * | 9  reject  | R | ranges never to be retried. Text: reason; flag 1: JSON, with the error                    |
+ * | 10 release | R | ranges given back unread: not counted as an attempt                                       |
+ * | 11 extend  | R | the leases last at least `argument` ms from now. No ranges: only a heartbeat              |
+ * | 12 received | R | ranges held                                                                              |
+ * | 13 progress | S | number as with data. Range: 1 to the settled floor. Also a heartbeat                     |
+ * | 14 revoked | S | the lease of the ranges has ended: reports about them are not applied                     |
+ * | 15 settled | S | ranges settled meanwhile: not sent again                                                  |
+ * | 16 close   | * | ends the session. By S, argument 1: ends its stream too, which is never continued         |
+ * | 17 ordering | S | argument 1: keep the order of seqs, wait for the ranges, which are sent again; 0: do not |
+ * | 18 diverged | R | the ranges known to the receiver belong to another history of the stream                 |
+ * | 19 begun   | R | ranges begun by the application. argument 1: everything in flight, or to begin after a go |
+ * | 20 go      | S | all reports up to a begun of argument 1 are saved. Ranges: those of it that R holds       |
  */
 export const LINK_MESSAGES = [
   "offer",

@@ -18,7 +18,7 @@ export class AckLedger {
   #floor: number;
   readonly #done = new RangeSet();
   /** To be acknowledged: not yet in an ack of this session. */
-  readonly #unsaid = new RangeSet();
+  readonly #unsent = new RangeSet();
   readonly #acks = new UnconfirmedAcks();
   #duplicates = 0;
 
@@ -38,8 +38,8 @@ export class AckLedger {
   }
 
   /** Messages to acknowledge in acks that are not yet sent (count). */
-  get unsaidCount(): number {
-    return this.#unsaid.count;
+  get unsentCount(): number {
+    return this.#unsent.count;
   }
 
   /** Messages received again and not delivered, since they were done (count). */
@@ -60,13 +60,13 @@ export class AckLedger {
   /** A session begins: its acks are counted from 1 again, and a claim reports all done messages to its sender. */
   open(): void {
     this.#acks.clear();
-    this.#unsaid.clear();
+    this.#unsent.clear();
   }
 
   /** The session's first ack: reports all that is done, so later ones do not. @returns at most `rangesMax` ranges */
   claim(rangesMax: number): SeqRange[] {
     const done = this.done().slice(0, rangesMax);
-    this.#unsaid.clear();
+    this.#unsent.clear();
     this.#acks.add(done);
     return done;
   }
@@ -77,14 +77,14 @@ export class AckLedger {
   }
 
   /** Schedules messages that are done for the next ack. */
-  say({ first, last }: SeqRange): void {
-    this.#unsaid.add(first, last);
+  schedule({ first, last }: SeqRange): void {
+    this.#unsent.add(first, last);
   }
 
   /** A range was received: the parts of it that are done are duplicates, and are acknowledged again. */
   arrived({ first, last }: SeqRange): void {
     for (const part of this.#done.parts(first, last)) {
-      this.say(part);
+      this.schedule(part);
       this.#duplicates += part.last - part.first + 1;
     }
   }
@@ -92,12 +92,12 @@ export class AckLedger {
   /** Takes the ranges of the session's next ack, which count as sent from now. @returns at most `rangesMax` ranges */
   takeAck(rangesMax: number): SeqRange[] {
     const ranges: SeqRange[] = [];
-    for (const range of this.#unsaid) {
+    for (const range of this.#unsent) {
       if (ranges.length === rangesMax) break;
       ranges.push(range);
     }
     if (ranges.length === 0) return ranges;
-    for (const { first, last } of ranges) this.#unsaid.delete(first, last);
+    for (const { first, last } of ranges) this.#unsent.delete(first, last);
     this.#acks.add(ranges);
     return ranges;
   }

@@ -75,8 +75,8 @@ export class Window<P> {
   }
 
   /** Messages to acknowledge in acks that are not yet sent (count). */
-  get unsaidCount(): number {
-    return this.#ledger.unsaidCount;
+  get unsentCount(): number {
+    return this.#ledger.unsentCount;
   }
 
   /** The lives of the stream, as of the newest session; oldest first. */
@@ -333,11 +333,11 @@ export class Window<P> {
     this.#orphaned.delete(first, last);
     this.#order.arrived(first, last);
     this.#ledger.add({ first, last });
-    for (const part of held) this.#ledger.say(part);
+    for (const part of held) this.#ledger.schedule(part);
     if ((this.#items.first ?? Number.POSITIVE_INFINITY) > last) return;
     // A delivery that lost its lease is acknowledged while the message waits again.
     const waiting = without([{ first, last }], this.#items.gaps({ first, last }));
     if (waiting.length > 0) this.#items.dropAll(waiting);
-    for (const part of waiting) this.#ledger.say(part);
+    for (const part of waiting) this.#ledger.schedule(part);
   }
 }

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { BrokerlessError } from "../../errors.ts";
 import { assertNode } from "../../runtime.ts";
-import { readHolder, sayHolder } from "./lock-holder.ts";
+import { readHolder, writeHolder } from "./lock-holder.ts";
 import { checkNames, checkOneName } from "./one-name.ts";
 
 /** Exclusive permission to write to a directory. */
@@ -107,7 +107,7 @@ function tryToLock(locks: Locks, place: Place): DirectoryLock | null {
       fs.closeSync(fd);
       return null;
     }
-    sayHolder(fd);
+    writeHolder(fd);
     return new HeldLock({ locks, place, fd, dev, ino });
   } catch (error) {
     fs.closeSync(fd);

@@ -8,7 +8,7 @@ const HOLDER_BYTES_MAX = 512;
  * Writes a description of the holder into the lock file. It is informative only: a failure, on a
  * full disk for example, is ignored.
  */
-export function sayHolder(fd: number): void {
+export function writeHolder(fd: number): void {
   const holder = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
   try {
     fs.ftruncateSync(fd, 0);

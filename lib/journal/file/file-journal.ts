@@ -65,7 +65,7 @@ export class FileJournal extends LocalJournal {
   #drops: Promise<void> = Promise.resolve();
   #failure: BrokerlessError | null = null;
   /** A failure that nobody was waiting for; `sync` or `close` reports it. */
-  #untold: BrokerlessError | null = null;
+  #unreported: BrokerlessError | null = null;
 
   /**
    * Opens the journal in a directory, or creates it. After a crash it is recovered first.
@@ -161,7 +161,7 @@ export class FileJournal extends LocalJournal {
   override async sync(): Promise<void> {
     await super.sync();
     if (this.#failure !== null) {
-      this.#untold = null;
+      this.#unreported = null;
       throw this.#failure;
     }
     if (this.#log.isDirty) await this.#guard(() => this.#log.sync());
@@ -205,7 +205,7 @@ export class FileJournal extends LocalJournal {
     } finally {
       await this.#lock.release();
     }
-    if (this.#untold !== null) throw this.#untold;
+    if (this.#unreported !== null) throw this.#unreported;
   }
 
   /** Ends a clean close: the next open starts from the checkpoint and reads nothing else. */
@@ -295,7 +295,7 @@ export class FileJournal extends LocalJournal {
    */
   #inBackground(work: Promise<unknown>): void {
     work.catch(() => {
-      this.#untold ??= this.#failure;
+      this.#unreported ??= this.#failure;
     });
   }
 

@@ -105,20 +105,20 @@ export class SingleEncoder {
 
 /** The frames that replace the body of the reply when the handler threw `error`. */
 export function errorFrames(error: unknown): Buffer[] {
-  const said = answerOf(error) ?? handlerError(error, ERROR_CHARS_MAX);
-  return [FAILED, Buffer.from(JSON.stringify(said))];
+  const reply = errorReplyOf(error) ?? handlerError(error, ERROR_CHARS_MAX);
+  return [FAILED, Buffer.from(JSON.stringify(reply))];
 }
 
 /** Whether an error thrown by a handler is itself the reply. */
-export function isAnswer(error: unknown): boolean {
-  return answerOf(error) !== null;
+export function isErrorReply(error: unknown): boolean {
+  return errorReplyOf(error) !== null;
 }
 
 /**
  * The texts of a `RemoteError`, so that the requester gets it unchanged; null for any other error, and where it cannot
  * be read.
  */
-function answerOf(error: unknown): HandlerError | null {
+function errorReplyOf(error: unknown): HandlerError | null {
   if (handlerError(error, ERROR_CHARS_MAX).name !== "RemoteError") return null;
   try {
     const { message, remoteName, remoteCode } = error as RemoteError;

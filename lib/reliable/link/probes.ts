@@ -1,11 +1,11 @@
 import type { Clock } from "../../clock.ts";
 
-/** A peer that has what another asks for must answer within this time (milliseconds). */
+/** A peer that has what another asks for must reply within this time (milliseconds). */
 export const PROBE_MS = 2_000;
 
-/** The question is repeated after this time without an answer (milliseconds). */
+/** The probe is repeated after this time without a reply (milliseconds). */
 const ASK_MS = 500;
-/** After an answer, a holder counts as present for this time: limits the answers it has to give (milliseconds). */
+/** After a reply, a holder counts as present for this time: limits the replies it has to give (milliseconds). */
 const FRESH_MS = 500;
 
 interface Probe<C> {
@@ -17,18 +17,18 @@ interface Probe<C> {
 
 /**
  * Decides about things that only one peer can have, such as a receiver id: challengers that ask for one in use wait
- * until its holder has answered, has gone, or has been silent for {@link PROBE_MS}.
+ * until its holder has replied, has gone, or has been silent for {@link PROBE_MS}.
  *
- * A challenger is never believed: a holder that answers keeps what it has.
+ * A challenger is never believed: a holder that replies keeps what it has.
  */
 export class Probes<H extends object, C> {
   readonly #clock: Clock;
   readonly #ask: (holder: H) => void;
-  readonly #answeredMs = new WeakMap<H, number>();
+  readonly #repliedMs = new WeakMap<H, number>();
   readonly #probes = new Map<H, Probe<C>>();
 
   /**
-   * @param clock stands still while this process could not have read an answer
+   * @param clock stands still while this process could not have read a reply
    * @param ask asks a holder for a sign of life
    */
   constructor(clock: Clock, ask: (holder: H) => void) {
@@ -50,8 +50,8 @@ export class Probes<H extends object, C> {
       return;
     }
     const nowMs = this.#clock.nowMs();
-    const answeredMs = this.#answeredMs.get(holder);
-    if (answeredMs !== undefined && nowMs - answeredMs < FRESH_MS) {
+    const repliedMs = this.#repliedMs.get(holder);
+    if (repliedMs !== undefined && nowMs - repliedMs < FRESH_MS) {
       decide(true);
       return;
     }
@@ -61,9 +61,9 @@ export class Probes<H extends object, C> {
     this.#watch(holder, probe);
   }
 
-  /** A holder has answered. */
-  answered(holder: H): void {
-    if (this.#probes.has(holder)) this.#answeredMs.set(holder, this.#clock.nowMs());
+  /** A holder has replied. */
+  replied(holder: H): void {
+    if (this.#probes.has(holder)) this.#repliedMs.set(holder, this.#clock.nowMs());
     this.#end(holder, true);
   }
 

@@ -8,7 +8,7 @@ import {
 import { BrokerlessError } from "../../errors.ts";
 import { peerLabel, peerText } from "../../peer-text.ts";
 import type { LinkPeer } from "../../transport/link-peer.ts";
-import { AnswerLimit } from "./answer-limit.ts";
+import { ReplyLimit } from "./reply-limit.ts";
 
 const COPY =
   'stop it, or make the copy one of its own by "npx brokerless journal repair --new-stream DIRECTORY"';
@@ -18,28 +18,28 @@ export interface RefusalsOptions {
   readonly clock: Clock;
   /** The role of the peers of this end. */
   readonly peers: "sender" | "receiver";
-  readonly say: (peer: LinkPeer, message: LinkMessageInput) => void;
+  readonly sendTo: (peer: LinkPeer, message: LinkMessageInput) => void;
   readonly onProblem: (error: BrokerlessError) => void;
 }
 
 /** The messages of a link that end a session, or refuse one, and the errors that each end reports. */
 export class Refusals {
   readonly #options: RefusalsOptions;
-  readonly #answers: AnswerLimit;
+  readonly #replies: ReplyLimit;
 
   constructor(options: RefusalsOptions) {
     this.#options = options;
-    this.#answers = new AnswerLimit(options.clock);
+    this.#replies = new ReplyLimit(options.clock);
   }
 
-  /** @returns whether the connection gets one more answer now */
+  /** @returns whether the connection gets one more reply now */
   allows(peer: LinkPeer): boolean {
-    return this.#answers.allows(peer);
+    return this.#replies.allows(peer);
   }
 
   /** Refuses a peer's message, and reports that on both sides. */
   refuse(peer: LinkPeer, session: number, text: string): void {
-    if (this.allows(peer)) this.#options.say(peer, { type: "refuse", session, text });
+    if (this.allows(peer)) this.#options.sendTo(peer, { type: "refuse", session, text });
     const message = `refused a peer (${peerLabel(peer)}): ${text}`;
     this.#options.onProblem(new BrokerlessError("BROKERLESS_PROTOCOL", message));
   }
@@ -48,13 +48,13 @@ export class Refusals {
   noSession(peer: LinkPeer, session: number): void {
     if (!this.allows(peer)) return;
     const text = "no such session: it has ended, or never was";
-    this.#options.say(peer, { type: "refuse", session: session || 1, text });
+    this.#options.sendTo(peer, { type: "refuse", session: session || 1, text });
   }
 
   /** Refuses a peer that asks for something another peer has. */
   refuseRival(peer: LinkPeer, session: number, text: string): void {
-    const { peers, say, onProblem } = this.#options;
-    say(peer, { type: "refuse", session, argument: REFUSED.rival, text });
+    const { peers, sendTo, onProblem } = this.#options;
+    sendTo(peer, { type: "refuse", session, argument: REFUSED.rival, text });
     onProblem(rivalError(peers, `refused a peer: ${text}`));
   }
 

@@ -2,9 +2,9 @@ import { type DecodedBatch, seqAt } from "./decoded-batch.ts";
 import type { Held } from "./unacked.ts";
 
 /** Messages delivered before their senders get a report of those in flight; plus at most one batch (count). */
-export const HANDED_UNSAID_MAX = 16_384;
+export const UNREPORTED_MAX = 16_384;
 /** The same limit while a sender tries to find out which message its receivers die of (count). */
-export const WATCHED_UNSAID_MAX = 1_024;
+export const WATCHED_UNREPORTED_MAX = 1_024;
 
 /**
  * Messages delivered to the application and not yet reported to their senders. At the end of the turn, those still in
@@ -12,21 +12,24 @@ export const WATCHED_UNSAID_MAX = 1_024;
  */
 export class HandOvers {
   readonly #chunk: () => DecodedBatch<unknown> | null;
-  readonly #say: (handed: readonly Held[]) => void;
+  readonly #report: (handed: readonly Held[]) => void;
   /** Delivered messages, except those of the current chunk. */
   #handed: Held[] = [];
   #count = 0;
   /** Index of the first value of the current chunk that is not noted for a report. */
-  #unsaidIndex = 0;
+  #unreportedIndex = 0;
   #isDue = false;
 
   /**
    * @param chunk returns the chunk that is being delivered
-   * @param say sends the report
+   * @param report sends the report
    */
-  constructor(chunk: () => DecodedBatch<unknown> | null, say: (handed: readonly Held[]) => void) {
+  constructor(
+    chunk: () => DecodedBatch<unknown> | null,
+    report: (handed: readonly Held[]) => void,
+  ) {
     this.#chunk = chunk;
-    this.#say = say;
+    this.#report = report;
   }
 
   /**
@@ -36,22 +39,22 @@ export class HandOvers {
    */
   isMuch(isWatched: () => boolean): boolean {
     if (this.#isDue) this.note();
-    if (this.#count < WATCHED_UNSAID_MAX) return false;
-    return this.#count >= HANDED_UNSAID_MAX || isWatched();
+    if (this.#count < WATCHED_UNREPORTED_MAX) return false;
+    return this.#count >= UNREPORTED_MAX || isWatched();
   }
 
   /** The next value of the chunk is delivered. */
   given(): void {
     if (this.#isDue) return;
     this.#isDue = true;
-    this.#unsaidIndex = this.#chunk()!.index;
+    this.#unreportedIndex = this.#chunk()!.index;
     process.nextTick(this.#onTurn);
   }
 
   /** Another chunk replaces the current one. */
   changed(next: DecodedBatch<unknown> | null): void {
     if (this.#isDue) this.note();
-    this.#unsaidIndex = next?.index ?? 0;
+    this.#unreportedIndex = next?.index ?? 0;
   }
 
   /** Sends the report now. */
@@ -62,15 +65,15 @@ export class HandOvers {
     const handed = this.#handed;
     this.#handed = [];
     this.#count = 0;
-    this.#say(handed);
+    this.#report(handed);
   }
 
   /** Notes the messages delivered of the current chunk. */
   note(): void {
     const chunk = this.#chunk();
-    const start = this.#unsaidIndex;
+    const start = this.#unreportedIndex;
     if (chunk === null || chunk.index <= start) return;
-    this.#unsaidIndex = chunk.index;
+    this.#unreportedIndex = chunk.index;
     this.#count += chunk.index - start;
     // The sender already knows that a guarded message has begun.
     if (chunk.guarded) return;

@@ -51,7 +51,7 @@ export class NextMessages<T> {
   /** Reports to the senders which delivered messages are in flight. */
   readonly #handOvers: HandOvers = new HandOvers(
     () => this.#chunk,
-    (handed) => this.#sayBegun(handed),
+    (handed) => this.#reportBegun(handed),
   );
   /** Set while nothing is delivered: until the event loop turns, or the next messages are checked. */
   #filling: Promise<void> | null = null;
@@ -229,7 +229,7 @@ export class NextMessages<T> {
   /** @returns whether something was taken out of a window */
   #fill(): boolean {
     const { codec, schema, limits, inFlight, run } = this.#options;
-    if (this.#handOvers.isMuch(() => inFlight.isWatched)) this.#sayMuch();
+    if (this.#handOvers.isMuch(() => inFlight.isWatched)) this.#reportMany();
     else run.flush();
     const next = inFlight.next(Number.POSITIVE_INFINITY);
     if (next === null) return false;
@@ -260,7 +260,7 @@ export class NextMessages<T> {
   }
 
   /** Reports to the senders which delivered messages are still in flight. */
-  #sayBegun(handed: readonly Held[]): void {
+  #reportBegun(handed: readonly Held[]): void {
     this.#freeEnd = 0;
     const { inFlight, run } = this.#options;
     run.flush();
@@ -268,7 +268,7 @@ export class NextMessages<T> {
   }
 
   /** Many messages were delivered in one turn: reports them, so that few are suspected if this process dies in it. */
-  #sayMuch(): void {
+  #reportMany(): void {
     const { inFlight } = this.#options;
     const stream = this.#chunk?.stream;
     this.#handOvers.say();

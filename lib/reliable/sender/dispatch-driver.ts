@@ -40,7 +40,7 @@ export class DispatchDriver {
     const refusals = new Refusals({
       clock: options.clock,
       peers: "receiver",
-      say: (peer, message) => sessions.say(peer, message),
+      sendTo: (peer, message) => sessions.sendTo(peer, message),
       onProblem: options.onProblem,
     });
     this.#steps = steps;
@@ -119,7 +119,7 @@ export class DispatchDriver {
       this.#handshake.claim(link, message);
       return;
     }
-    if (link.isLive) this.#answer(link, message);
+    if (link.isLive) this.#handle(link, message);
   }
 
   onGone(peer: LinkPeer): void {
@@ -131,7 +131,7 @@ export class DispatchDriver {
 
   /** Some peer is gone: a send to each shows which one. */
   onSuspect(): void {
-    for (const link of this.#sessions) this.#sessions.tell(link);
+    for (const link of this.#sessions) this.#sessions.sendProgress(link);
   }
 
   /** Ends reports and dispatches; unsettled messages stay in the journal. @see DispatchSteps.close */
@@ -150,8 +150,8 @@ export class DispatchDriver {
     const argument = this.#options.isTransient ? ARGUMENT_STREAM_ENDS : 0;
     for (const link of this.#sessions) {
       const { peer, session } = link;
-      if (link.isLive) this.#sessions.tell(link);
-      this.#sessions.say(peer, { type: "close", session, argument });
+      if (link.isLive) this.#sessions.sendProgress(link);
+      this.#sessions.sendTo(peer, { type: "close", session, argument });
     }
   }
 
@@ -160,7 +160,7 @@ export class DispatchDriver {
     this.#steps.abandon();
   }
 
-  #answer(link: SenderSession, message: LinkMessage): void {
+  #handle(link: SenderSession, message: LinkMessage): void {
     switch (message.type) {
       case "diverged":
         if (message.ranges.length > 0) this.#options.onDiverged(message.ranges);

@@ -221,7 +221,7 @@ export class DispatchSteps {
     }
     if (this.#closed) return;
     if (action.type === "deadLettersFull") {
-      this.#letterLimit.tell(action.first);
+      this.#letterLimit.report(action.first);
       return;
     }
     const link = this.sessions.get(action.link);
@@ -241,7 +241,7 @@ export class DispatchSteps {
         return;
       case "ordering": {
         const ranges = action.awaited.slice(0, RANGES_MAX);
-        this.sessions.say(peer, {
+        this.sessions.sendTo(peer, {
           type: "ordering",
           session,
           argument: action.ordered ? 1 : 0,
@@ -253,7 +253,7 @@ export class DispatchSteps {
       case "settledElsewhere": {
         const type = action.type === "revoked" ? "revoked" : "settled";
         const ranges = action.ranges.slice(0, RANGES_MAX);
-        this.sessions.say(peer, { type, session, ranges });
+        this.sessions.sendTo(peer, { type, session, ranges });
         return;
       }
     }

@@ -4,7 +4,7 @@ import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
 import { BrokerlessError } from "../../errors.ts";
 
 /** A lasting state is reported again after this time (milliseconds). */
-const FULL_TELL_MS = 1_000;
+const FULL_REPORT_MS = 1_000;
 
 /** Dependencies of {@link LetterLimit}. */
 export interface LetterLimitOptions {
@@ -18,18 +18,18 @@ export interface LetterLimitOptions {
 export class LetterLimit {
   readonly #options: LetterLimitOptions;
   /** Earliest time of the next report (ms). */
-  #tellMs = 0;
+  #nextReportMs = 0;
 
   constructor(options: LetterLimitOptions) {
     this.#options = options;
   }
 
   /** @param seq a message that would become a dead letter now */
-  tell(seq: number): void {
+  report(seq: number): void {
     const { clock, dispatcher, rules, onProblem } = this.#options;
     const nowMs = clock.nowMs();
-    if (nowMs < this.#tellMs) return;
-    this.#tellMs = nowMs + FULL_TELL_MS;
+    if (nowMs < this.#nextReportMs) return;
+    this.#nextReportMs = nowMs + FULL_REPORT_MS;
     const { count, size } = dispatcher.dead;
     const message =
       `${count} dead letters are kept, in ${size} ranges; at most ${rules.deadLettersMax} ` +

@@ -188,14 +188,14 @@ export class ReliableSender<T> {
     const range = { stream: this.#stream, seqFirst: first, seqLast: last };
     if (outcome === "dropped") onDropped(range);
     else if (outcome === "lost") onLost(range);
-    for (const part of deaths) onDead(this.#tellDead(part));
+    for (const part of deaths) onDead(this.#deadMessages(part));
   }
 
   #idOf(seq: number): string {
     return messageId(this.#stream, this.epochs.all, seq);
   }
 
-  #tellDead({ first, last, value }: Segment<DeadLetterRecord>): DeadMessages {
+  #deadMessages({ first, last, value }: Segment<DeadLetterRecord>): DeadMessages {
     const ids = Array.from({ length: last - first + 1 }, (_, index) => this.#idOf(first + index));
     return { stream: this.#stream, seqFirst: first, seqLast: last, ids, ...whyDead(value) };
   }

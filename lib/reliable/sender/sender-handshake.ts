@@ -91,7 +91,7 @@ export class SenderHandshake {
   /** A receiver reports the messages it holds and has done: its session begins. */
   claim(link: SenderSession, message: LinkMessage): void {
     if (link.isLive) {
-      this.#sessions.answered(link);
+      this.#sessions.replied(link);
       return;
     }
     // Another process with its receiver id may have been faster.

@@ -39,7 +39,7 @@ export interface SenderSession {
   /** Applied acks that are saved, and so survive a restart of this sender (count). */
   acksDurable: number;
   /** Saved acks that were reported to the receiver (count). */
-  acksTold: number;
+  acksReported: number;
   /** When the last message of the receiver arrived (ms). */
   heardMs: number;
 }
@@ -86,7 +86,7 @@ export function newSenderSession(
     isPausing: false,
     acks: 0,
     acksDurable: 0,
-    acksTold: 0,
+    acksReported: 0,
     heardMs: nowMs,
   };
 }

@@ -133,9 +133,9 @@ export class SenderSessions implements Iterable<SenderSession> {
     this.#probes.add(link, challenger, decide);
   }
 
-  /** The receiver of a session has answered a probe. */
-  answered(link: SenderSession): void {
-    this.#probes.answered(link);
+  /** The receiver of a session has replied to a probe. */
+  replied(link: SenderSession): void {
+    this.#probes.replied(link);
   }
 
   /** A peer is gone. */
@@ -156,12 +156,12 @@ export class SenderSessions implements Iterable<SenderSession> {
 
   /** Accepts the session. */
   welcome({ peer, session }: SenderSession): void {
-    this.say(peer, { type: "welcome", session, text: this.#welcome() });
+    this.sendTo(peer, { type: "welcome", session, text: this.#welcome() });
   }
 
   /** A connection initiated by this end is up: this end sends first. */
   offer(peer: LinkPeer): void {
-    this.say(peer, { type: "offer", session: 0, text: this.#welcome() });
+    this.sendTo(peer, { type: "offer", session: 0, text: this.#welcome() });
   }
 
   /**
@@ -210,7 +210,7 @@ export class SenderSessions implements Iterable<SenderSession> {
         this.#options.onKnown(link);
       }
       for (const link of this.#links.values()) {
-        if (link.isLive && link.acksTold < link.acksDurable) this.tell(link);
+        if (link.isLive && link.acksReported < link.acksDurable) this.sendProgress(link);
       }
     };
   }
@@ -219,15 +219,15 @@ export class SenderSessions implements Iterable<SenderSession> {
   #letGo(link: SenderSession, ranges: readonly SeqRange[]): void {
     if (!this.#links.has(link.id)) return;
     const { peer, session } = link;
-    this.say(peer, { type: "go", session, ranges });
+    this.sendTo(peer, { type: "go", session, ranges });
   }
 
   /** Sends a heartbeat, with the seqs and acks that the receiver need not remember any more. */
-  tell(link: SenderSession): void {
+  sendProgress(link: SenderSession): void {
     // Only the saved floor is reported: a receiver must not forget what a restart of this sender could forget.
     const { floor } = this.#options.progress;
-    link.acksTold = link.acksDurable;
-    this.say(link.peer, {
+    link.acksReported = link.acksDurable;
+    this.sendTo(link.peer, {
       type: "progress",
       session: link.session,
       number: link.acksDurable,
@@ -235,7 +235,7 @@ export class SenderSessions implements Iterable<SenderSession> {
     });
   }
 
-  say(peer: LinkPeer, message: LinkMessageInput): void {
+  sendTo(peer: LinkPeer, message: LinkMessageInput): void {
     peer.send([encodeLinkMessage(message)]);
   }
 
@@ -269,7 +269,7 @@ export class SenderSessions implements Iterable<SenderSession> {
     const silentSinceMs = clock.nowMs() - silenceMs(heartbeatMs);
     for (const link of [...this.#links.values()]) {
       if (link.heardMs < silentSinceMs && !this.#toleratesSilence(link)) link.peer.forget();
-      else this.tell(link);
+      else this.sendProgress(link);
     }
   }
 

@@ -136,7 +136,7 @@ export class Transmitter {
       number: link.acksDurable,
       flags: received | watched | (guarded ? LINK_FLAG.guarded : 0),
     });
-    link.acksTold = link.acksDurable;
+    link.acksReported = link.acksDurable;
     const range = { seqFirst: first, seqLast: last };
     const { bytes, end } = cutBatch(batch, range, this.#ends.get(batch));
     if (end !== null) {

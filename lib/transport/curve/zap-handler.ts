@@ -69,7 +69,7 @@ export class ZapHandler {
 
   async #run(): Promise<void> {
     try {
-      while (!this.#closed) void this.#answer(await this.#socket.receive());
+      while (!this.#closed) void this.#reply(await this.#socket.receive());
     } catch (error) {
       if (this.#closed) return;
       this.close();
@@ -77,7 +77,7 @@ export class ZapHandler {
     }
   }
 
-  async #answer(frames: readonly Buffer[]): Promise<void> {
+  async #reply(frames: readonly Buffer[]): Promise<void> {
     const admitted = await this.#decide(frames);
     if (admitted) await new Promise((resolve) => setTimeout(resolve, ADMITTED_MS));
     if (this.#closed) return;

@@ -97,7 +97,7 @@ async function knock(doorbell: Doorbell, { client, serverKey, address }: Knock):
 
 /** Receives the result of each client's handshake at a server. */
 class Doorbell {
-  #answer: ((verdict: Verdict) => void) | null = null;
+  #reply: ((verdict: Verdict) => void) | null = null;
   #broken = false;
 
   attach(server: Socket): void {
@@ -108,14 +108,14 @@ class Doorbell {
 
   ring(verdict: Verdict): void {
     this.#broken ||= verdict === "not judged";
-    this.#answer?.(verdict);
+    this.#reply?.(verdict);
   }
 
   next(): Promise<Verdict> {
     if (this.#broken) return Promise.resolve("not judged");
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.ring("not judged"), TIMEOUT_MS);
-      this.#answer = (verdict) => {
+      this.#reply = (verdict) => {
         clearTimeout(timer);
         resolve(verdict);
       };

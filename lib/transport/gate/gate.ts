@@ -201,11 +201,11 @@ export class Gate {
       return refusal === null;
     });
     inner.once("data", opened);
-    let answered = 0;
+    let sentBytes = 0;
     pass(inner, peer, (bytes) => {
       if (reader.handshaken) return true;
-      answered += bytes.length;
-      if (answered > CURVE_SERVER_BYTES) reader.admitted();
+      sentBytes += bytes.length;
+      if (sentBytes > CURVE_SERVER_BYTES) reader.admitted();
       return true;
     });
   }

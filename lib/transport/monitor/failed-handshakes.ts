@@ -4,7 +4,7 @@
  */
 const FAILURES_TOLD = 3;
 /** Shortest time between two reports of an address (milliseconds). */
-const TELL_MS_MIN = 5_000;
+const REPORT_MS_MIN = 5_000;
 
 /**
  * Counts the consecutive connections to an address that were made over tcp or ipc but ended before
@@ -18,7 +18,7 @@ const TELL_MS_MIN = 5_000;
  * @see docs/decisions/0057-failed-handshakes-at-the-connecting-side.md
  */
 export class FailedHandshakes {
-  readonly #failed = new Map<string, { count: number; toldMs: number }>();
+  readonly #failed = new Map<string, { count: number; reportedMs: number }>();
 
   /** Whether the newest connection to an address ended before its handshake. */
   has(address: string): boolean {
@@ -29,7 +29,7 @@ export class FailedHandshakes {
   add(address: string): void {
     const failed = this.#failed.get(address);
     if (failed === undefined) {
-      this.#failed.set(address, { count: 1, toldMs: Number.NEGATIVE_INFINITY });
+      this.#failed.set(address, { count: 1, reportedMs: Number.NEGATIVE_INFINITY });
     } else failed.count += 1;
   }
 
@@ -37,8 +37,8 @@ export class FailedHandshakes {
   isNews(address: string, nowMs: number): boolean {
     const failed = this.#failed.get(address);
     if (failed === undefined || failed.count + 1 < FAILURES_TOLD) return false;
-    if (nowMs - failed.toldMs < TELL_MS_MIN) return false;
-    failed.toldMs = nowMs;
+    if (nowMs - failed.reportedMs < REPORT_MS_MIN) return false;
+    failed.reportedMs = nowMs;
     return true;
   }
 

@@ -243,13 +243,13 @@ export class PeerWatch {
       if (side === "connected") this.peers.down(address);
       else this.peers.failed(address);
       if (side === "bound" && error !== null) this.#refused += 1;
-      if (side === "connected" && error === null) this.#tellUnexplained(address);
+      if (side === "connected" && error === null) this.#reportUnexplained(address);
     }
     if (error !== null) this.#options.onProblem(handshakeError(endpoint, error));
   }
 
   /** For a wrong `serverKey`, libzmq reports only that the peer has hung up. */
-  #tellUnexplained(address: string): void {
+  #reportUnexplained(address: string): void {
     const { hasKeys, native, onProblem } = this.#options;
     if (!hasKeys || native.closed) return;
     if (this.#failed.isNews(address, performance.now())) onProblem(unexplainedError(address));

@@ -163,7 +163,7 @@ export function openNative(
   }
   // Subscriptions beyond the mark, which is 1,000 by default, would be dropped silently.
   if (kind === "sub") setNativeOption(native, SEND_HIGH_WATER_MARK, 0);
-  if (settings.name !== null) sayName(native, settings.name);
+  if (settings.name !== null) announceName(native, settings.name);
   return native;
 }
 
@@ -190,7 +190,7 @@ function keepAlive(native: { [option: string]: unknown }, heartbeatMs: number): 
  * Sends the name of the socket to peers in the handshake. This is a draft feature of libzmq: a
  * build without it sends nothing.
  */
-function sayName(native: NativeSocket, name: string): void {
+function announceName(native: NativeSocket, name: string): void {
   if (!capability.draft) return;
   const { setStringOption } = native as unknown as {
     setStringOption(option: number, value: string): void;

@@ -9,7 +9,7 @@ const pairs = (ranges: readonly SeqRange[]) => ranges.map(({ first, last }) => [
 function processed(): AckLedger {
   const ledger = new AckLedger(0, []);
   ledger.add({ first: 1, last: 6 });
-  ledger.say({ first: 1, last: 6 });
+  ledger.schedule({ first: 1, last: 6 });
   return ledger;
 }
 
@@ -25,12 +25,12 @@ test("ack ledger: what was said is remembered until the sender knows it durably"
 
 test("ack ledger: an ack says no more ranges than fit, and the lowest first", () => {
   const ledger = new AckLedger(0, []);
-  for (const seq of [5, 1, 3]) ledger.say({ first: seq, last: seq });
+  for (const seq of [5, 1, 3]) ledger.schedule({ first: seq, last: seq });
   assert.deepEqual(pairs(ledger.takeAck(2)), [
     [1, 1],
     [3, 3],
   ]);
-  assert.equal(ledger.unsaidCount, 1);
+  assert.equal(ledger.unsentCount, 1);
 });
 
 test("ack ledger: what is refused does not become known with its ack", () => {
@@ -54,9 +54,9 @@ test("ack ledger: a claim is the session's first ack, and clears what was to be 
   ledger.takeAck(9);
   ledger.open();
   ledger.add({ first: 9, last: 9 });
-  ledger.say({ first: 9, last: 9 });
+  ledger.schedule({ first: 9, last: 9 });
   assert.deepEqual(pairs(ledger.claim(1)), [[1, 6]]);
-  assert.equal(ledger.unsaidCount, 0);
+  assert.equal(ledger.unsentCount, 0);
   ledger.confirm(1);
   assert.deepEqual(pairs(ledger.done()), [[9, 9]], "what did not fit is not known either");
 });

@@ -117,7 +117,7 @@ class Pair {
       model.where(({ isDone }) => isDone),
       "done",
     );
-    assert.equal(window.unsaidCount, model.where(({ isUnsaid }) => isUnsaid).length, "unsaid");
+    assert.equal(window.unsentCount, model.where(({ isUnsaid }) => isUnsaid).length, "unsaid");
     const rejected = seqsOf(window.rejectedOf(1, SEQ_MAX));
     assert.deepEqual(
       rejected,

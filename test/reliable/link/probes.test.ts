@@ -33,7 +33,7 @@ test("probes: any number of challengers makes a holder answer but twice a second
   const { clock, holder, told, probes, challenge } = probing();
   for (let count = 0; count < 1_000; count++) {
     challenge(`${count}`);
-    probes.answered(holder);
+    probes.replied(holder);
     clock.advance(1);
   }
   assert.equal(told.length, 1_000);
@@ -43,7 +43,7 @@ test("probes: any number of challengers makes a holder answer but twice a second
 
 test("probes: a holder that goes tells at once, and one that nobody asked tells nobody", () => {
   const { clock, told, probes, holder, challenge } = probing();
-  probes.answered(holder);
+  probes.replied(holder);
   challenge("a");
   probes.gone(holder);
   assert.deepEqual(told, ["a false"]);

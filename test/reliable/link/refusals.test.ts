@@ -19,7 +19,7 @@ function setUp() {
   const refusals = new Refusals({
     clock: new ManualClock(),
     peers: "sender",
-    say: (_, message) => said.push(message),
+    sendTo: (_, message) => said.push(message),
     onProblem: (error) => told.push(error),
   });
   return { refusals, said, told };

@@ -13,7 +13,7 @@ test("letter limit: that there is no room is told once in a second, however many
     onProblem: ({ code, message }) => told.push(`${code}: ${message}`),
   });
   for (let seq = 1; seq <= 25; seq++) {
-    limit.tell(seq);
+    limit.report(seq);
     clock.advance(100);
   }
   assert.equal(told.length, 3);

@@ -7,7 +7,7 @@ export interface GuardOptions {
   /** Asks the sender to save that messages are about to begin; no ranges: to save earlier reports. */
   readonly ask: (stream: ReceiverStream, ranges: readonly SeqRange[]) => void;
   /** Sends the acks of processed messages. @returns resolves when the transport has them */
-  readonly sayDone: (stream: ReceiverStream) => Promise<void>;
+  readonly sendAcks: (stream: ReceiverStream) => Promise<void>;
   /** Messages may be delivered again. */
   readonly onFree: () => void;
 }
@@ -28,7 +28,7 @@ interface Leaving {
   /** The session over which the report goes to its sender; null: there is none. */
   link: ReceiverLink | null;
   /** Whether the transport has the report. */
-  isSaid: boolean;
+  isSent: boolean;
   /** Whether the sender was asked for a `go` when it has saved the report. */
   isAsked: boolean;
 }
@@ -67,7 +67,7 @@ export class Guard {
       if (asked.stream.window.guardedNext === asked.seq) return stream !== asked.stream;
       // Another message is the next of that stream: if it kills this process, the former must not count as begun.
       this.#asked = null;
-      this.#leaving = { stream: asked.stream, link: null, isSaid: true, isAsked: false };
+      this.#leaving = { stream: asked.stream, link: null, isSent: true, isAsked: false };
     }
     const leaving = this.#leaving;
     if (leaving === null) return false;
@@ -75,7 +75,7 @@ export class Guard {
     // Settlements that a lost session did not report are claimed in the next one.
     if (link !== leaving.link) leaving.isAsked = false;
     leaving.link = link;
-    if (!leaving.isSaid || link === null || link.acks === 0) return true;
+    if (!leaving.isSent || link === null || link.acks === 0) return true;
     // The `go` for another guarded message also confirms the reports before it.
     if (leaving.stream.window.guardedNext !== 0) return stream !== leaving.stream;
     if (!leaving.isAsked) leaving.isAsked = this.#ask(leaving.stream, 0);
@@ -128,11 +128,11 @@ export class Guard {
       this.#asked = null;
       this.#options.onFree();
     }
-    this.answered();
+    this.ended();
   }
 
   /** Messages are no longer in flight at the application, or a session has ended. */
-  answered(): void {
+  ended(): void {
     const alone = this.#alone;
     const isWaiting = this.#asked !== null || this.#leaving !== null || this.#isDraining;
     if (alone === null && !isWaiting) return;
@@ -147,7 +147,7 @@ export class Guard {
   forget(stream: ReceiverStream): void {
     if (this.#asked?.stream === stream) this.#asked = null;
     if (this.#leaving?.stream === stream) this.#leaving = null;
-    this.answered();
+    this.ended();
   }
 
   /** Ends the wait for senders that are gone for good. */
@@ -156,7 +156,7 @@ export class Guard {
     if (this.#leaving !== null && isGone(this.#leaving.stream)) this.#leaving = null;
   }
 
-  /** @returns whether it was asked: only when there is no unanswered question */
+  /** @returns whether it was asked: only when there is no open request */
   #ask(stream: ReceiverStream, seq: number): boolean {
     if (stream.asksFor !== null) return false;
     stream.asksFor = seq;
@@ -165,10 +165,10 @@ export class Guard {
   }
 
   #leave(stream: ReceiverStream): void {
-    const leaving: Leaving = { stream, link: stream.link, isSaid: false, isAsked: false };
+    const leaving: Leaving = { stream, link: stream.link, isSent: false, isAsked: false };
     this.#leaving = leaving;
-    void this.#options.sayDone(stream).then(() => {
-      leaving.isSaid = true;
+    void this.#options.sendAcks(stream).then(() => {
+      leaving.isSent = true;
       this.#options.onFree();
     });
   }

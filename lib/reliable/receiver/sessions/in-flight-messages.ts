@@ -61,8 +61,8 @@ export class InFlightMessages {
     this.#guard = new Guard({
       streams: () => streams,
       ask: (stream, ranges) =>
-        sessions.tell(stream, { type: "begun", argument: ARGUMENT_GO, ranges }),
-      sayDone: (stream) => acks.now(stream),
+        sessions.send(stream, { type: "begun", argument: ARGUMENT_GO, ranges }),
+      sendAcks: (stream) => acks.now(stream),
       onFree: onWaiting,
     });
   }
@@ -100,7 +100,7 @@ export class InFlightMessages {
 
   /** Reports which messages of a delivered range are in flight: those not settled yet. */
   begun(stream: ReceiverStream, { first, last }: SeqRange): void {
-    this.#sayBegun(stream, stream.window.heldOf(first, last));
+    this.#reportBegun(stream, stream.window.heldOf(first, last));
   }
 
   /** The application has processed messages. */
@@ -108,14 +108,14 @@ export class InFlightMessages {
     stream.window.step({ type: "done", first, last });
     if (!stream.isEnded) this.acks.done(stream);
     this.#options.streams.review(stream);
-    this.#guard.answered();
+    this.#guard.ended();
   }
 
   /** The application gives messages back, to be tried again. */
   nack(stream: ReceiverStream, range: SeqRange, said: Nack): void {
     this.#giveBack(stream, range, { type: "nack", ...said });
     if (stream.window.waitingCount > 0) this.#waiting.add(stream);
-    this.#guard.answered();
+    this.#guard.ended();
   }
 
   /** The application rejects a message. */
@@ -123,10 +123,10 @@ export class InFlightMessages {
     const isHeld = stream.window.holds(seq);
     stream.window.step({ type: "rejected", first: seq, last: seq });
     this.#options.streams.review(stream);
-    this.#guard.answered();
+    this.#guard.ended();
     if (!isHeld) return;
     this.#rejections.add(stream, seq, rejection);
-    this.#rejections.say(stream, { first: seq, last: seq });
+    this.#rejections.send(stream, { first: seq, last: seq });
   }
 
   /** Gives undelivered messages back. */
@@ -138,12 +138,12 @@ export class InFlightMessages {
   extend(stream: ReceiverStream, seq: number, ms: number): void {
     if (!stream.window.holds(seq)) return;
     const ranges = [{ first: seq, last: seq }];
-    this.#options.sessions.tell(stream, { type: "extend", argument: ms, ranges });
+    this.#options.sessions.send(stream, { type: "extend", argument: ms, ranges });
   }
 
   /** A batch of this range was put into the window. */
   arrived(stream: ReceiverStream, range: SeqRange): void {
-    this.#rejections.say(stream, range);
+    this.#rejections.send(stream, range);
     this.acks.soon(stream);
     this.#wake(stream);
   }
@@ -160,17 +160,17 @@ export class InFlightMessages {
 
   /** A session has begun: repeats reports that the sender may not have got in the previous one. */
   resume(stream: ReceiverStream): void {
-    this.#rejections.say(stream, ALL);
+    this.#rejections.send(stream, ALL);
     const untouched = this.#options.untouched().filter((one) => one.stream === stream);
     const ranges = untouched.map(({ range }) => range);
-    this.#sayBegun(stream, without(stream.window.inHand(), ranges));
+    this.#reportBegun(stream, without(stream.window.inHand(), ranges));
     this.#wake(stream);
     this.changed();
   }
 
   /** Messages are no longer in flight at the application, or a session has begun or ended. */
   changed(): void {
-    this.#guard.answered();
+    this.#guard.ended();
   }
 
   /** The grace has ended: the sender has given the messages held here to other receivers. */
@@ -195,8 +195,8 @@ export class InFlightMessages {
     this.#options.onWaiting();
   }
 
-  #sayBegun(stream: ReceiverStream, ranges: readonly SeqRange[]): void {
-    if (ranges.length > 0) this.#options.sessions.tellRanges(stream, { type: "begun" }, ranges);
+  #reportBegun(stream: ReceiverStream, ranges: readonly SeqRange[]): void {
+    if (ranges.length > 0) this.#options.sessions.sendRanges(stream, { type: "begun" }, ranges);
   }
 
   #giveBack(
@@ -207,7 +207,7 @@ export class InFlightMessages {
     const { sessions, streams } = this.#options;
     const ranges = stream.window.heldOf(first, last);
     stream.window.step({ type: "returned", first, last });
-    sessions.tellRanges(stream, message, ranges);
+    sessions.sendRanges(stream, message, ranges);
     streams.review(stream);
   }
 }

@@ -70,7 +70,7 @@ export class ReceiveDriver {
     const refusals = new Refusals({
       clock: options.clock,
       peers: "sender",
-      say: (peer, message) => sessions.say(peer, message),
+      sendTo: (peer, message) => sessions.say(peer, message),
       onProblem,
     });
     const { waitingBytesMax } = streams;
@@ -143,7 +143,7 @@ export class ReceiveDriver {
       return;
     }
     if (link === undefined || link.session !== message.session) {
-      // A message that was in transit when the session ended; only a sender without a session is answered.
+      // A message that was in transit when the session ended; only a sender without a session gets a reply.
       if (link !== undefined) return;
       this.#refusals.noSession(peer, message.session);
       peer.forget();
@@ -168,7 +168,7 @@ export class ReceiveDriver {
 
   /** Some peer is gone: a send to each shows which one. */
   onSuspect(): void {
-    for (const stream of this.#streams) this.#sessions.tell(stream, { type: "extend" });
+    for (const stream of this.#streams) this.#sessions.send(stream, { type: "extend" });
   }
 
   /** Sends the acks of processed messages now. @returns resolves when the transport has them */
@@ -184,8 +184,8 @@ export class ReceiveDriver {
     if (this.#closed) return;
     for (const stream of this.#streams) {
       const { window } = stream;
-      this.#sessions.tellRanges(stream, { type: "release" }, window.release());
-      this.#sessions.tell(stream, { type: "close" });
+      this.#sessions.sendRanges(stream, { type: "release" }, window.release());
+      this.#sessions.send(stream, { type: "close" });
       window.step({ type: "revoked", ranges: window.inHand() });
     }
     this.abandon();
@@ -207,7 +207,7 @@ export class ReceiveDriver {
     }
     const range = { first: taken.seqFirst, last: taken.seqLast };
     if ((message.flags & LINK_FLAG.wantsReceived) !== 0) {
-      this.#sessions.tell(stream, { type: "received", ranges: [range] });
+      this.#sessions.send(stream, { type: "received", ranges: [range] });
     }
     this.inFlight.arrived(stream, range);
   }

@@ -41,9 +41,9 @@ export class ReceiverAcks {
     const { window } = stream;
     const { memory, prefetch } = this.#options;
     if (stream.isEnded) return;
-    if (window.unsaidCount === 0 || (memory === null && stream.link === null)) return;
-    if (memory === null && window.unsaidCount >= prefetch * ACK_SHARE) {
-      this.#say(stream);
+    if (window.unsentCount === 0 || (memory === null && stream.link === null)) return;
+    if (memory === null && window.unsentCount >= prefetch * ACK_SHARE) {
+      this.#send(stream);
       return;
     }
     if (stream.isAckDue) return;
@@ -122,9 +122,9 @@ export class ReceiverAcks {
 
   /** @returns resolves when messages processed before are stored, and acknowledged if there is a session */
   async now(stream: ReceiverStream): Promise<void> {
-    if (this.#options.memory === null) return this.#say(stream);
+    if (this.#options.memory === null) return this.#send(stream);
     if (stream.isEnded) return;
-    stream.acking ??= this.#sayRemembered(stream).finally(() => {
+    stream.acking ??= this.#sendRemembered(stream).finally(() => {
       stream.acking = null;
       this.#options.streams.review(stream);
     });
@@ -156,25 +156,25 @@ export class ReceiverAcks {
   }
 
   /** Acknowledges only what is stored; messages that cannot be acknowledged now are stored nevertheless. */
-  async #sayRemembered(stream: ReceiverStream): Promise<void> {
+  async #sendRemembered(stream: ReceiverStream): Promise<void> {
     while (!this.#closed) {
       const { link, window } = stream;
       const isOpen = link !== null && link.acks > 0;
       const ranges = isOpen ? window.takeAck(RANGES_MAX) : [];
       if (ranges.length === 0 && stream.isRemembered) return;
       if (!(await this.#remember(stream))) return;
-      if (ranges.length > 0 && stream.link === link) this.#sayRanges(link!, ranges);
+      if (ranges.length > 0 && stream.link === link) this.#sendRanges(link!, ranges);
     }
   }
 
-  #say(stream: ReceiverStream): void {
+  #send(stream: ReceiverStream): void {
     const { link, window } = stream;
-    while (link !== null && link.acks > 0 && window.unsaidCount > 0 && !this.#closed) {
-      this.#sayRanges(link, window.takeAck(RANGES_MAX));
+    while (link !== null && link.acks > 0 && window.unsentCount > 0 && !this.#closed) {
+      this.#sendRanges(link, window.takeAck(RANGES_MAX));
     }
   }
 
-  #sayRanges(link: ReceiverLink, ranges: readonly SeqRange[]): void {
+  #sendRanges(link: ReceiverLink, ranges: readonly SeqRange[]): void {
     const { peer, session } = link;
     link.acks += 1;
     this.#options.sessions.say(peer, { type: "ack", session, number: link.acks, ranges });

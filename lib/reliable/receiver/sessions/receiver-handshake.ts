@@ -66,7 +66,7 @@ export class ReceiverHandshake {
   /** A sender accepts: the session begins, if there is room for its stream and no other sender has it. */
   welcomed(link: ReceiverLink, { text }: LinkMessage): void {
     if (link.stream !== null) {
-      this.#sessions.answered(link);
+      this.#sessions.replied(link);
       return;
     }
     const welcome = this.#sessions.check(link.peer, text);
@@ -93,7 +93,7 @@ export class ReceiverHandshake {
     const claimed = this.#options.inFlight.acks.claim(link, stream);
     const parted = stream.window.takeVoid();
     void claimed.then(() => {
-      this.#sessions.tellRanges(stream, { type: "diverged" }, parted);
+      this.#sessions.sendRanges(stream, { type: "diverged" }, parted);
       this.#options.inFlight.resume(stream);
     });
     // Where histories diverge, seqs are reused: the messages held by the application are no longer the sender's.

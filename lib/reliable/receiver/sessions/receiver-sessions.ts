@@ -61,12 +61,12 @@ export class ReceiverSessions {
     this.#clock = new AttentiveClock(options.clock, LOOK_MS);
     const requests = new SessionRequests({
       ...options,
-      say: (peer, message) => this.say(peer, message),
+      sendTo: (peer, message) => this.say(peer, message),
       onDue: ({ peer }) => this.ask(peer),
     });
     this.requests = requests;
     // A hello of an open session asks for a sign of life.
-    this.#probes = new Probes(this.#clock, (link) => requests.say(link));
+    this.#probes = new Probes(this.#clock, (link) => requests.sendHello(link));
     this.#heartbeat = new Heartbeat({
       clock: options.clock,
       everyMs: () => this.#beatMs,
@@ -98,7 +98,7 @@ export class ReceiverSessions {
     return this.#links.get(peer);
   }
 
-  /** Asks for a session on a connection, and repeats that until there is an answer. */
+  /** Asks for a session on a connection, and repeats that until there is a reply. */
   ask(peer: LinkPeer): void {
     const link = this.#linkOf(peer);
     // If the connection has a session, the sender no longer has it.
@@ -126,7 +126,7 @@ export class ReceiverSessions {
    * @param decide called with the session of the other sender; null: there is none, or it has ended
    */
   seek(link: ReceiverLink, welcome: Welcome, decide: (rival: ReceiverLink | null) => void): void {
-    this.requests.answered(link);
+    this.requests.replied(link);
     const holder = this.#holders.get(welcome.stream);
     const isOther = !isSameLife(holder?.stream?.welcome.epochs ?? [], welcome.epochs);
     if (holder === undefined || holder === link || !isOther) {
@@ -143,9 +143,9 @@ export class ReceiverSessions {
     });
   }
 
-  /** The sender of a session has answered a probe, or asks for a sign of life itself. */
-  answered(link: ReceiverLink): void {
-    this.#probes.answered(link);
+  /** The sender of a session has replied to a probe, or asks for a sign of life itself. */
+  replied(link: ReceiverLink): void {
+    this.#probes.replied(link);
     if (link.acks > 0) this.say(link.peer, { type: "claim", session: link.session });
   }
 
@@ -209,20 +209,20 @@ export class ReceiverSessions {
   }
 
   /** Sends a message to the sender of a stream, if its session has begun. */
-  tell(stream: ReceiverStream, message: Omit<LinkMessageInput, "session">): void {
+  send(stream: ReceiverStream, message: Omit<LinkMessageInput, "session">): void {
     const { link } = stream;
     if (link === null || link.acks === 0) return;
     this.say(link.peer, { ...message, session: link.session });
   }
 
   /** Sends ranges to the sender of a stream, in as many messages as necessary. */
-  tellRanges(
+  sendRanges(
     stream: ReceiverStream,
     message: Omit<LinkMessageInput, "session">,
     ranges: readonly SeqRange[],
   ): void {
     for (let at = 0; at < ranges.length; at += RANGES_MAX) {
-      this.tell(stream, { ...message, ranges: ranges.slice(at, at + RANGES_MAX) });
+      this.send(stream, { ...message, ranges: ranges.slice(at, at + RANGES_MAX) });
     }
   }
 
@@ -284,7 +284,7 @@ export class ReceiverSessions {
       ...untouched.filter((some) => some.stream === stream).map((some) => some.range),
     ].sort((a, b) => a.first - b.first);
     const argument = welcome.leaseMs;
-    this.tell(stream, { type: "extend", argument, ranges: ranges.slice(0, RANGES_MAX) });
+    this.send(stream, { type: "extend", argument, ranges: ranges.slice(0, RANGES_MAX) });
   }
 }
 

@@ -18,7 +18,7 @@ export interface ReceiverLink {
   heardMs: number;
   /** Cancels the timer for the next hello; null if there is none. */
   cancelRetry: (() => void) | null;
-  /** Hellos without an answer (count). */
+  /** Hellos without a reply (count). */
   hellos: number;
   /** The stream for which it was refused because another sender has it; null: it was not. */
   rivalOf: string | null;
@@ -41,7 +41,7 @@ export interface ReceiverStream {
   cancelGrace: (() => void) | null;
   /** Reasons of rejections, by seq, kept while the sender may send those messages again. */
   readonly rejections: Map<number, Rejection>;
-  /** The open question that a `go` will answer: a guarded message's seq; 0: earlier reports; null: none. */
+  /** The open request that a `go` will grant: a guarded message's seq; 0: earlier reports; null: none. */
   asksFor: number | null;
   /** Whether its sender asks to be told soon which messages begin. */
   isWatched: boolean;

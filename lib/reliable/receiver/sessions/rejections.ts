@@ -30,13 +30,13 @@ export class Rejections {
   }
 
   /** Sends the rejections in a range, if there is a session. */
-  say(stream: ReceiverStream, { first, last }: SeqRange): void {
+  send(stream: ReceiverStream, { first, last }: SeqRange): void {
     if (stream.rejections.size === 0) return;
     for (const range of stream.window.rejectedOf(first, last)) {
       for (let seq = range.first; seq <= range.last; seq++) {
-        const said = encodeRejection(stream.rejections.get(seq) ?? UNEXPLAINED);
+        const fields = encodeRejection(stream.rejections.get(seq) ?? UNEXPLAINED);
         const ranges = [{ first: seq, last: seq }];
-        this.#sessions.tell(stream, { type: "reject", ...said, ranges });
+        this.#sessions.send(stream, { type: "reject", ...fields, ranges });
       }
     }
   }

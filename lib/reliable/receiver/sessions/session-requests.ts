@@ -4,7 +4,7 @@ import type { LinkMessageInput } from "../../../delivery/protocol/link-message.t
 import type { LinkPeer } from "../../../transport/link-peer.ts";
 import type { ReceiverLink } from "./receiver-stream.ts";
 
-/** First wait for an answer to a hello; doubled each time (milliseconds). */
+/** First wait for a reply to a hello; doubled each time (milliseconds). */
 const HELLO_MS = 1_000;
 const HELLO_MS_MAX = 30_000;
 /** A sender that was refused because another has its stream is asked again after this time (milliseconds). */
@@ -19,7 +19,7 @@ export interface SessionRequestsOptions {
   /** A random integer from 1 to 2^53 - 1. */
   readonly session: () => number;
   readonly hello: Hello;
-  readonly say: (peer: LinkPeer, message: LinkMessageInput) => void;
+  readonly sendTo: (peer: LinkPeer, message: LinkMessageInput) => void;
   /** A pause is over: a session is to be asked for on this connection. */
   readonly onDue: (link: ReceiverLink) => void;
 }
@@ -34,7 +34,7 @@ export class SessionRequests {
     this.#options = options;
   }
 
-  /** Asks for a session under a new number, and repeats that until there is an answer. */
+  /** Asks for a session under a new number, and repeats that until there is a reply. */
   ask(link: ReceiverLink): void {
     this.withdraw(link);
     link.acks = 0;
@@ -43,9 +43,9 @@ export class SessionRequests {
   }
 
   /** Asks for a sign of life in the existing session. */
-  say({ peer, session }: ReceiverLink): void {
-    const { say, hello } = this.#options;
-    say(peer, { type: "hello", session, text: JSON.stringify(hello) });
+  sendHello({ peer, session }: ReceiverLink): void {
+    const { sendTo, hello } = this.#options;
+    sendTo(peer, { type: "hello", session, text: JSON.stringify(hello) });
   }
 
   /** Asks after a short pause on a connection whose last sessions ended too quickly one after the other. */
@@ -74,15 +74,15 @@ export class SessionRequests {
     }
   }
 
-  /** An answer has arrived. */
-  answered(link: ReceiverLink): void {
+  /** A reply has arrived. */
+  replied(link: ReceiverLink): void {
     link.cancelRetry?.();
     link.cancelRetry = null;
   }
 
   /** The session has begun. */
   begun(link: ReceiverLink): void {
-    this.answered(link);
+    this.replied(link);
     link.hellos = 0;
   }
 
@@ -93,7 +93,7 @@ export class SessionRequests {
   }
 
   #ask(link: ReceiverLink): void {
-    this.say(link);
+    this.sendHello(link);
     const delayMs = Math.min(HELLO_MS * 2 ** Math.min(link.hellos, 10), HELLO_MS_MAX);
     link.hellos += 1;
     link.cancelRetry = this.#options.clock.after(delayMs, () => this.#ask(link));

@@ -58,11 +58,11 @@ export class SenderStateStore {
   #failed = false;
   #retryMs = 0;
   /** Code of the last reported failure of a save; the same code is reported again only after a successful save. */
-  #told: string | null = null;
+  #reportedCode: string | null = null;
   #isEnding = false;
   readonly #seeker: RoomSeeker;
   /** The same for failed moves of dead letters. */
-  #toldOfMoves: string | null = null;
+  #reportedMoveCode: string | null = null;
 
   constructor(options: SenderStateStoreOptions) {
     this.#options = options;
@@ -137,7 +137,7 @@ export class SenderStateStore {
   async end(): Promise<void> {
     this.#isEnding = true;
     this.#writer.end();
-    this.#isDirty ||= this.#writer.saysLeased;
+    this.#isDirty ||= this.#writer.hasLeased;
     await this.save();
     this.close();
   }
@@ -218,13 +218,13 @@ export class SenderStateStore {
     };
     try {
       await compactor.run(values, () => this.#space.freeMoved(floor));
-      this.#toldOfMoves = null;
+      this.#reportedMoveCode = null;
     } catch (cause) {
       this.#writer.shrink(cause);
       if (isNoSpace(cause)) this.#seeker.shortage();
       const error = toError(cause, "cannot copy dead letters");
-      if (error.code !== this.#toldOfMoves) onFailed(error);
-      this.#toldOfMoves = error.code;
+      if (error.code !== this.#reportedMoveCode) onFailed(error);
+      this.#reportedMoveCode = error.code;
     }
   }
 
@@ -251,7 +251,7 @@ export class SenderStateStore {
   #succeeded(): void {
     this.#retryMs = 0;
     this.#progress.isFailing = this.#failed;
-    this.#told = null;
+    this.#reportedCode = null;
   }
 
   #fail(cause: unknown): void {
@@ -263,8 +263,8 @@ export class SenderStateStore {
       this.#retryMs = Math.min(Math.max(RETRY_MS, this.#retryMs * 2), RETRY_MS_MAX);
     }
     this.#progress.isFailing = true;
-    if (error.code !== this.#told) this.#options.onFailed(error);
-    this.#told = error.code;
+    if (error.code !== this.#reportedCode) this.#options.onFailed(error);
+    this.#reportedCode = error.code;
   }
 }
 

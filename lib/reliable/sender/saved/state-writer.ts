@@ -37,7 +37,7 @@ export class StateWriter {
   #costBytes = 0;
   /** Saves since there was not enough room for the whole state (count); null: there is enough. */
   #smallSaves: number | null = null;
-  #saysLeased = false;
+  #hasLeased = false;
   #isLast = false;
 
   constructor(options: StateWriterOptions) {
@@ -51,8 +51,8 @@ export class StateWriter {
   }
 
   /** Whether the last state made contains messages in flight. */
-  get saysLeased(): boolean {
-    return this.#saysLeased;
+  get hasLeased(): boolean {
+    return this.#hasLeased;
   }
 
   /** From now on the state is that of an orderly end: messages in flight do not count as attempted. */
@@ -103,7 +103,7 @@ export class StateWriter {
     const times = { nowMs: clock.nowMs(), timeMs: clock.timeMs() };
     return this.#values.make(times, (state) => {
       const now = change(this.#isLast ? stateAtEnd(state) : state);
-      this.#saysLeased = now.leased.length > 0;
+      this.#hasLeased = now.leased.length > 0;
       return now;
     });
   }

@@ -21,7 +21,7 @@ class Receiver {
   readonly guard: Guard = new Guard({
     streams: () => [this.one, this.other],
     ask: (_, ranges) => this.asked.push(ranges.map(({ first }) => first).join() || "saved?"),
-    sayDone: () => Promise.resolve(),
+    sendAcks: () => Promise.resolve(),
     onFree: () => {},
   });
 
@@ -46,7 +46,7 @@ class Receiver {
     this.#inHand.add(seq);
     window.guardedNext = 0;
     this.#inHand.delete(seq);
-    this.guard.answered();
+    this.guard.ended();
     await turn();
   }
 

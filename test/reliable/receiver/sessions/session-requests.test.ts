@@ -26,7 +26,7 @@ class Asking {
     clock: this.clock,
     session: () => ++this.#sessions,
     hello: HELLO,
-    say: (_, { session }) => this.hellos.push(`${session} at ${this.#nowS}`),
+    sendTo: (_, { session }) => this.hellos.push(`${session} at ${this.#nowS}`),
     onDue: () => this.due.push(this.#nowS),
   });
 
@@ -41,7 +41,7 @@ test("session requests: a hello is repeated, less and less often, until there is
   clock.advance(8_000);
   assert.deepEqual(hellos, ["1 at 0", "1 at 1", "1 at 3", "1 at 7"]);
   assert.equal(link.acks, 0);
-  requests.answered(link);
+  requests.replied(link);
   clock.advance(100_000);
   assert.equal(hellos.length, 4);
   for (let times = 0; times < 4; times++) requests.ask(link);

@@ -88,8 +88,8 @@ test("state writer: a sender that ends in order has tried nothing that is handed
   dispatcher.step({ type: "fed", first: 1, last: 2, bytes: 100 }, 1_000);
   dispatcher.step({ type: "joined", link: 1, ...receiver, ...claim }, 1_000);
   await writer.write();
-  assert.equal(writer.saysLeased, true);
+  assert.equal(writer.hasLeased, true);
   writer.end();
   await writer.write();
-  assert.equal(writer.saysLeased, false);
+  assert.equal(writer.hasLeased, false);
 });

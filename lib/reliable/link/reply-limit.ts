@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import type { LinkPeer } from "../../transport/link-peer.ts";
 
-/** Answers that a connection may cause at once, and then per second (count). */
+/** Replies that a connection may cause at once, and then per second (count). */
 const BURST = 32;
 const PER_SECOND = 10;
 
@@ -9,7 +9,7 @@ const PER_SECOND = 10;
  * Limits for each connection what a peer can cause by a message that costs it nothing: opened sessions, refusals, new
  * attempts. Beyond the limit a message is ignored: a well-behaved peer sends it again.
  */
-export class AnswerLimit {
+export class ReplyLimit {
   readonly #clock: Clock;
   readonly #buckets = new WeakMap<LinkPeer, { left: number; atMs: number }>();
 
@@ -17,7 +17,7 @@ export class AnswerLimit {
     this.#clock = clock;
   }
 
-  /** @returns whether the connection gets one more answer now */
+  /** @returns whether the connection gets one more reply now */
   allows(peer: LinkPeer): boolean {
     const atMs = this.#clock.nowMs();
     let bucket = this.#buckets.get(peer);
