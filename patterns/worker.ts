@@ -138,7 +138,7 @@ export class Worker<T = unknown> {
   readonly #pull: ReliablePull<T>;
   readonly #inbox: FileJournal | null;
   readonly #stop = new AbortController();
-  readonly #inHand = new Set<JobInHand>();
+  readonly #unacked = new Set<UnackedJob>();
   readonly #running: Promise<unknown>;
   readonly #jobMsMax: number;
   /** Checks the jobs in flight, while there are any. */
@@ -204,7 +204,7 @@ export class Worker<T = unknown> {
   stats(): WorkerStats {
     const { peers } = this.#pull.stats();
     const [done, failed] = [this.#done, this.#failed];
-    return { active: this.#inHand.size, done, failed, queues: peers };
+    return { active: this.#unacked.size, done, failed, queues: peers };
   }
 
   /** The queues that are connected. The name of a queue (option `name`) is its own claim. */
@@ -245,8 +245,8 @@ export class Worker<T = unknown> {
   }
 
   async #work(value: T, delivery: ReliableDelivery<T>, handle: Handle<T>): Promise<void> {
-    const job = new JobInHand(delivery);
-    this.#inHand.add(job);
+    const job = new UnackedJob(delivery);
+    this.#unacked.add(job);
     this.#lookAfter(Math.min(delivery.leaseMs, this.#jobMsMax) / LOOKS_PER_LEASE);
     try {
       await handle(value, job);
@@ -256,7 +256,7 @@ export class Worker<T = unknown> {
       job.isFailed ||= !delivery.isAcknowledged;
       throw error;
     } finally {
-      this.#inHand.delete(job);
+      this.#unacked.delete(job);
     }
   }
 
@@ -272,16 +272,16 @@ export class Worker<T = unknown> {
   #look(): void {
     this.#timer = null;
     let leaseMs = Number.POSITIVE_INFINITY;
-    for (const job of this.#inHand) {
+    for (const job of this.#unacked) {
       if (performance.now() - job.startedMs < this.#jobMsMax) job.renew();
       else job.giveUp(`the job took longer than ${this.#jobMsMax} ms`);
       leaseMs = Math.min(leaseMs, job.leaseMs, this.#jobMsMax);
     }
-    if (this.#inHand.size > 0) this.#lookAfter(leaseMs / LOOKS_PER_LEASE);
+    if (this.#unacked.size > 0) this.#lookAfter(leaseMs / LOOKS_PER_LEASE);
   }
 
   #giveUpLost(): void {
-    for (const job of this.#inHand) {
+    for (const job of this.#unacked) {
       if (!job.isHeld) job.giveUp("the queue gives the job to another worker");
     }
   }
@@ -295,7 +295,7 @@ export class Worker<T = unknown> {
     await Promise.race([this.#running, patience]);
     clearTimeout(timer);
     if (this.#timer !== null) clearTimeout(this.#timer);
-    const late = [...this.#inHand];
+    const late = [...this.#unacked];
     for (const job of late) job.giveUp("the worker is closing");
     // Handlers that end by the abort still count, and their acks are sent before the sockets close.
     await new Promise(setImmediate);
@@ -308,7 +308,7 @@ export class Worker<T = unknown> {
 }
 
 /** A job in flight. */
-class JobInHand implements Job {
+class UnackedJob implements Job {
   readonly startedMs: number = performance.now();
   /** Whether the attempt has failed: other workers make the next one. */
   isFailed = false;

@@ -190,12 +190,12 @@ export function explainReceiver(kind: "plain" | "memory" | "inbox"): readonly Gu
 /** The same guarantees with their tests. Pure. */
 export function shownReceiver(kind: "plain" | "memory" | "inbox"): readonly ShownGuarantee[] {
   if (kind === "plain") return PLAIN_RECEIVER;
-  const inHand =
+  const unacked =
     "the messages in flight, whose effect may have happened: delivery.id identifies them";
   const rest =
     kind === "inbox"
-      ? `nothing, where effects are passed to ack and this is the only receiver; else ${inHand}`
-      : `messages that were processed and not acknowledged; and ${inHand}`;
+      ? `nothing, where effects are passed to ack and this is the only receiver; else ${unacked}`
+      : `messages that were processed and not acknowledged; and ${unacked}`;
   return [
     row(
       "this process is killed",

@@ -101,7 +101,7 @@ assertHunted(
 );
 
 assertHunted(
-  "controls: where a worker misjudges what it had in hand, its test fails",
+  "controls: where a worker misjudges what it had unacked, its test fails",
   WORKER_MUTANTS,
   ["contract/work-queue.test.ts"],
 );

@@ -124,7 +124,7 @@ test("effects: one that waits for room is not stored when its lease has ended me
   delivery.nack();
 });
 
-test("effects: a delivery in hand at a close is no longer that receiver's, and another stores its effect once", async (t) => {
+test("effects: an unacked delivery at a close is no longer that receiver's, and another stores its effect once", async (t) => {
   const inbox = new MemoryJournal();
   const sender = open(t, new Push<number>({ reliable: true }));
   const address = await sender.bind("tcp://127.0.0.1:*");

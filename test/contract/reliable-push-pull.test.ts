@@ -183,7 +183,7 @@ eachTransport(
     for (const value of range(4)) assert.deepEqual((await messages.next()).value, value);
     await first.close();
     second.connect(address);
-    // The fourth was in hand and not answered for.
+    // The fourth was not acknowledged.
     assert.deepEqual(await take(second, 7), [3, 4, 5, 6, 7, 8, 9]);
   },
 );
@@ -201,7 +201,7 @@ eachTransport("reliable: receive acknowledges what it gave before", async (t, wi
   await eventually(() => assert.equal(sender.stats().queuedMessages, 0));
 });
 
-test("reliable: leaving a loop gives the message in hand back", async (t) => {
+test("reliable: leaving a loop gives the unacked message back", async (t) => {
   const wire = wireOf(t, "tcp");
   const [sender, receiver] = [open(t, push()), open(t, pull())];
   await wire.join(receiver, sender);
@@ -261,7 +261,7 @@ test("reliable: total order gives everything to one, in order, and then to the n
   const firsts = [first.receive(), second.receive()] as const;
   const isFirst = await Promise.race([firsts[0].then(() => true), firsts[1].then(() => false)]);
   const [active, standby] = isFirst ? [first, second] : [second, first];
-  // The first message is answered for by asking for the second, which is in hand at the end.
+  // The first message is answered for by asking for the second, which is unacked at the end.
   assert.equal(await active.receive(), 1);
   await active.close();
   const taken = [await firsts[isFirst ? 1 : 0], ...(await take(standby, 18))];

@@ -21,19 +21,19 @@ async function arrived(receiver: Pull<number>): Promise<void> {
 
 test("receive: of several loops one goes on, the others are told, and nothing is acknowledged early", async (t) => {
   const { sender, receiver } = await pair(t);
-  const inHand = new Set<number>();
+  const unacked = new Set<number>();
   const early: number[] = [];
   const refused: unknown[] = [];
-  /** What is sent while another message is in hand. */
+  /** What is sent while another message is unacked. */
   const BESIDE = 100;
   const loop = async (): Promise<void> => {
     for (let count = 0; count < 2 * 30 + 1; count++) {
       const value = await receiver.receive();
       if (value >= BESIDE) continue;
-      inHand.add(value);
+      unacked.add(value);
       // What the receiver says comes in order: an acknowledgement would be there before this `received`.
       await sender.send(BESIDE + value, { confirm: "delivered" });
-      inHand.delete(value);
+      unacked.delete(value);
     }
   };
   const loops = range(3).map(() => loop().catch((error) => refused.push(error)));
@@ -41,7 +41,7 @@ test("receive: of several loops one goes on, the others are told, and nothing is
   assert.equal(refused.length, 2);
   const sent = range(30).map((value) =>
     sender.send(value, { confirm: "processed" }).then(() => {
-      if (inHand.has(value)) early.push(value);
+      if (unacked.has(value)) early.push(value);
     }),
   );
   await Promise.all(sent);
@@ -63,7 +63,7 @@ test("receive: a second call in the same turn acknowledges nothing, though messa
   assert.equal(second.status, "rejected");
   // What the receiver says comes in order: an acknowledgement would be there before this `received`.
   await sender.send(3, { confirm: "delivered" });
-  assert.equal(sender.stats().messagesSent, 0, "in hand, and acknowledged");
+  assert.equal(sender.stats().messagesSent, 0, "unacked, and acknowledged");
   assert.equal(await receiver.receive(), 1);
   await eventually(() => assert.equal(sender.stats().messagesSent, 1));
 });

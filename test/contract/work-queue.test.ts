@@ -187,7 +187,7 @@ test("work queue: a busy worker that outlives its queue says later what it has d
   assert.equal(ids.length, 1);
 });
 
-test("work queue: closing a worker finishes what is in hand and leaves the rest to others", async (t) => {
+test("work queue: closing a worker finishes what is unacked and leaves the rest to others", async (t) => {
   const shop = new Shop(t);
   const queue = await shop.queue({ attemptsMax: 1 });
   const open = gate();

@@ -67,7 +67,7 @@ function sentTo(link: number, actions: readonly DispatcherAction[]): number {
   }, 0);
 }
 
-/** What a dispatcher wants done in steps that are due at once, each of which hands out no more than it may. */
+/** What a dispatcher wants done in steps that are due at once, each of which dispatches no more than it may. */
 function tickWhileDue(dispatcher: Dispatcher, nowMs: number): DispatcherAction[] {
   const actions: DispatcherAction[] = [];
   while (dispatcher.deadlineMs <= nowMs) {
@@ -102,16 +102,16 @@ test("bounds: who acknowledges every second message gets no more, and all others
   assert.ok(sentTo(2, more) > 0, "it gets more when it has answered");
 });
 
-test("bounds: what is handed out is saved in few ranges, however it was acknowledged, and restored without the settled", () => {
+test("bounds: what is dispatched is saved in few ranges, however it was acknowledged, and restored without the settled", () => {
   const state = fragmented().state();
   assert.equal(state.settled.length, HELD / 2);
   assert.equal(state.leased.length, 1);
   const dispatcher = start(state, HELD);
   const sent = [...feed(dispatcher, HELD), ...join(dispatcher, 1), ...tickWhileDue(dispatcher, 0)];
-  assert.equal(sentTo(1, sent), HELD / 2, "all but the settled are handed out");
+  assert.equal(sentTo(1, sent), HELD / 2, "all but the settled are dispatched");
 });
 
-test("bounds: thousands of single messages that come back are handed out over steps that are due at once", () => {
+test("bounds: thousands of single messages that come back are dispatched over steps that are due at once", () => {
   const dispatcher = start();
   join(dispatcher, 1);
   feed(dispatcher, HELD);
@@ -121,7 +121,7 @@ test("bounds: thousands of single messages that come back are handed out over st
   assert.equal(sends(first), HAND_OUTS_PER_STEP);
   const rest = tickWhileDue(dispatcher, 1);
   assert.equal(sentTo(1, [...first, ...rest]), ranges.length);
-  // The control: where all is handed out, nothing is due before a lease ends.
+  // The control: where all is dispatched, nothing is due before a lease ends.
   assert.ok(dispatcher.deadlineMs > 1_000);
 });
 
@@ -186,7 +186,7 @@ test("bounds: a lease is lengthened by a day at most", () => {
   );
 });
 
-test("bounds: where too many rest, those whose rest ends first are tried again, and the others rest on", () => {
+test("bounds: where too many are in back-off, those whose back-off ends first are tried again, and the others wait on", () => {
   const dispatcher = start();
   join(dispatcher, 1);
   feed(dispatcher, HELD);
@@ -199,8 +199,11 @@ test("bounds: where too many rest, those whose rest ends first are tried again, 
       dispatcher.step({ type: "nacked", link: 1, ranges, delayMs, error: null }, 1),
     );
   }
-  const { rests } = dispatcher.state(1);
-  assert.ok(rests.length <= 16_384, `${rests.length} ranges rest`);
-  assert.ok(rests.length > 12_000 && again > 0, `${rests.length} rest, ${again} came again`);
-  assert.ok(rests.every(({ value }) => value.restMs >= 1_000_000));
+  const { backOffs } = dispatcher.state(1);
+  assert.ok(backOffs.length <= 16_384, `${backOffs.length} ranges in back-off`);
+  assert.ok(
+    backOffs.length > 12_000 && again > 0,
+    `${backOffs.length} in back-off, ${again} came again`,
+  );
+  assert.ok(backOffs.every(({ value }) => value.backOffMs >= 1_000_000));
 });

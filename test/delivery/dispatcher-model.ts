@@ -130,7 +130,7 @@ export class DispatcherModel {
       if (message?.type === "fresh") assert.equal(action.attempt, 1, `attempt of ${seq}`);
       else if (message?.type === "waiting") {
         assert.equal(action.attempt, message.attempts + 1, `attempt of ${seq}`);
-        assert.ok(message.dueMs <= this.#nowMs, `${seq} was sent before its rest was over`);
+        assert.ok(message.dueMs <= this.#nowMs, `${seq} was sent before its back-off was over`);
       } else assert.fail(`${seq} was sent and is ${message?.type}`);
       const endMs = this.#nowMs + this.#options.leaseMs;
       const { attempt } = action;

@@ -6,7 +6,7 @@ interface Message {
   isDone: boolean;
   isRejected: boolean;
   /** Done, and not yet told to the sender. */
-  isUnsaid: boolean;
+  isUnsent: boolean;
   /** It comes again and goes first, where order is kept. */
   isAwaited: boolean;
   /** Of these, what the sender may not have heard of. */
@@ -29,7 +29,7 @@ export class WindowModel {
         place: "away",
         isDone: false,
         isRejected: false,
-        isUnsaid: false,
+        isUnsent: false,
         isAwaited: false,
         isGiven: false,
         isMissed: false,
@@ -45,7 +45,7 @@ export class WindowModel {
     return found.map(([seq]) => seq).sort((a, b) => a - b);
   }
 
-  /** The lowest message that may be handed out now; null: none. */
+  /** The lowest message that may be delivered now; null: none. */
   get next(): number | null {
     const waiting = this.where(({ place }) => place === "waiting")[0];
     const awaited = this.where(({ isAwaited }) => isAwaited)[0];
@@ -63,7 +63,7 @@ export class WindowModel {
 
   /** An ack was said. */
   said(seqs: readonly number[]): void {
-    for (const seq of seqs) this.of(seq).isUnsaid = false;
+    for (const seq of seqs) this.of(seq).isUnsent = false;
     this.#acks.push([...seqs]);
   }
 
@@ -81,7 +81,7 @@ export class WindowModel {
   #arrive(message: Message): void {
     forgetWait(message);
     if (message.place === "orphan") message.place = "hand";
-    if (message.isDone) message.isUnsaid = true;
+    if (message.isDone) message.isUnsent = true;
     else if (message.place === "away" && !message.isRejected) message.place = "waiting";
   }
 
@@ -97,7 +97,7 @@ export class WindowModel {
   }
 
   #finish(message: Message): void {
-    if (message.place === "hand") message.isUnsaid = true;
+    if (message.place === "hand") message.isUnsent = true;
     message.place = "away";
     message.isDone = true;
     forgetWait(message);

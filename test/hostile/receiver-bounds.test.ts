@@ -55,7 +55,7 @@ test("receiver: streams that senders have left together keep no more than one ma
   assert.ok(receiver.links.counts.waiting > 0, "a short loss of the connection costs everything");
 });
 
-/** Ranges that a receiver remembers of a stream before it hands out no more (count). */
+/** Ranges that a receiver remembers of a stream before it delivers no more (count). */
 const REMEMBERED_MAX = 65_536;
 
 test("receiver: the messages of a sender that never sends progress are held back, until it does", () => {

@@ -85,7 +85,7 @@ export const LINK_VECTORS: Readonly<Record<string, LinkMessageInput>> = {
   },
   "release: 13 to 20 untouched": { type: "release", session, ranges: one(13, 20) },
   "extend: 13 for 30 s": { type: "extend", session, argument: 30_000, ranges: one(13) },
-  "extend: a sign of life": { type: "extend", session },
+  "extend: a heartbeat": { type: "extend", session },
   "received: 21 to 22 are held": { type: "received", session, ranges: one(21, 22) },
   "progress: ack 2 is saved, all to 10 are settled": {
     type: "progress",
@@ -97,7 +97,7 @@ export const LINK_VECTORS: Readonly<Record<string, LinkMessageInput>> = {
   "settled: 14 will not come again": { type: "settled", session, ranges: one(14) },
   "ordering: keep it, and wait for 15": { type: "ordering", session, argument: 1, ranges: one(15) },
   "diverged: 3 to 4 were other messages": { type: "diverged", session, ranges: one(3, 4) },
-  "begun: 13 to 14 are in hand": { type: "begun", session, ranges: one(13, 14) },
+  "begun: 13 to 14 are unacked": { type: "begun", session, ranges: one(13, 14) },
   "begun: 13, after a go": { type: "begun", session, argument: 1, ranges: one(13) },
   "go: 13 may be begun": { type: "go", session, ranges: one(13) },
   close: { type: "close", session },

@@ -104,7 +104,7 @@ function deadInTwoSteps(journal: Journal): Journal {
   return changed(journal, { set });
 }
 
-/** What is handed out, and what is said to be begun, is not counted before it is given back. */
+/** What is dispatched, and what is said to be begun, is not counted before it is given back. */
 function forgetHandedOut(journal: Journal): Journal {
   const set = (values: Values): Appended => {
     const state = values.delivery && decodeSenderState(values.delivery);
@@ -150,7 +150,7 @@ function guardNothing({ socket }: SimSender): void {
     );
 }
 
-/** Whatever was handed out to a receiver that died has been tried. */
+/** Whatever was dispatched to a receiver that died has been tried. */
 function countHandedOut({ socket }: SimSender): void {
   const { dispatcher } = socket!.links;
   const step = dispatcher.step.bind(dispatcher);

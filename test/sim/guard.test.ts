@@ -45,7 +45,7 @@ function work(receiver: Receiver, concurrency: number): Work {
   return work;
 }
 
-/** Five messages, of which a receiver had three in hand when it died. @returns what the next does, one step after the other */
+/** Five messages, of which a receiver had three unacked when it died. @returns what the next does, one step after the other */
 async function afterDeath(change: (sender: Sender) => void): Promise<string[]> {
   const place = new Place();
   const sender = place.sender();
@@ -72,7 +72,7 @@ async function begins(place: Place, receiver: Receiver): Promise<Work> {
 }
 
 test("guard: what may have killed a receiver is begun alone, one after the other, and then all goes on together", async () => {
-  // "d" was not in hand; but its receiver may have died before it could say so.
+  // "d" was not unacked; but its receiver may have died before it could say so.
   assert.deepEqual(await afterDeath(ignore), ["a", "b", "c", "d", "ef", "f"]);
 });
 
@@ -85,7 +85,7 @@ test("guard, control: where nothing is guarded they are begun together", async (
   assert.equal((await afterDeath(unguarded))[0], "abc");
 });
 
-test("guard: a message of another sender is neither begun beside it, nor in hand when it begins", async () => {
+test("guard: a message of another sender is neither begun beside it, nor unacked when it begins", async () => {
   const place = new Place();
   const [one, other] = [place.sender(), place.sender()];
   await send(one, "a");

@@ -210,7 +210,7 @@ test("two at once: a second sender of a stream is refused while the first is the
   assert.deepEqual(values, ["one", "more", "two"]);
 });
 
-test("two at once: a sender that is silent loses its stream; what it had said before is no sign of life", async (t) => {
+test("two at once: a sender that is silent loses its stream; what it had said before is no heartbeat", async (t) => {
   const { meeting, one, two, receiver, first, values } = await twoSenders(t);
   first.isStopped = true;
   await one.send(Buffer.from("late"), null, undefined);

@@ -155,7 +155,7 @@ class Place {
   }
 }
 
-/** Three messages, of which a receiver has one in hand and the others before it. Then it is stopped. */
+/** Three messages, of which a receiver has one unacked and the others before it. Then it is stopped. */
 async function stopped(): Promise<{
   readonly place: Place;
   readonly zombie: Receiver;
@@ -268,7 +268,7 @@ test("zombie, simulated: a receiver that is silent gets nothing more before it s
   assert.equal(zombie.socket.links.counts.waiting, 3, "and then it gets its share");
 });
 
-/** A receiver extends what it has in hand while its sender does not hear it. @returns whether it stayed its own */
+/** A receiver extends what it has unacked while its sender does not hear it. @returns whether it stayed its own */
 async function extended(isDeaf: boolean): Promise<boolean> {
   const place = new Place();
   const receiver = await place.receiver();

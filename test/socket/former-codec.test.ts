@@ -136,7 +136,7 @@ test("former codec: dead letters of another codec stop nobody, and are reported"
   assert.deepEqual([letters, errors], [["BROKERLESS_CODEC"], []]);
 });
 
-test("former codec: what lies before messages of another codec is handed out, and they are kept", async (t) => {
+test("former codec: what lies before messages of another codec is dispatched, and they are kept", async (t) => {
   const world = new World(t);
   const journal = new MemoryJournal();
   await leave(world, journal, ["a"], json());

@@ -15,7 +15,7 @@ const REST_MS = 60_000;
 
 for (const isKilled of [true, false]) {
   const end = isKilled ? "is killed" : "is closed in order";
-  test(`saves: a rest goes on when its sender ${end}`, async () => {
+  test(`saves: a back-off goes on when its sender ${end}`, async () => {
     const journal = new MemoryJournal();
     const clock = new ManualClock();
     let tries = 0;

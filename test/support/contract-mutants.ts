@@ -147,15 +147,15 @@ const EFFECTS = "contract/reliable-effects";
 export const CLOSE_MUTANTS: readonly Mutant[] = [
   {
     rule: "0054",
-    name: "what is in hand at a close stays that receiver's",
+    name: "what is unacked at a close stays that receiver's",
     edits: [
       [
         "reliable/receiver/sessions/receive-driver",
-        'window.step({ type: "revoked", ranges: window.inHand() });',
+        'window.step({ type: "revoked", ranges: window.unacked() });',
         "",
       ],
     ],
-    hunt: [EFFECTS, "a delivery in hand at a close"],
+    hunt: [EFFECTS, "an unacked delivery at a close"],
   },
   {
     rule: "0054",
@@ -175,7 +175,7 @@ export const CLOSE_MUTANTS: readonly Mutant[] = [
 export const FORGOTTEN_MUTANTS: readonly Mutant[] = [
   {
     rule: "0054",
-    name: "nobody looks again at what is free to be handed out, though it was shown before",
+    name: "nobody looks again at what is free to be delivered, though it was shown before",
     edits: [[NEXT, "this.#hasShownAgain ? 0 : ", ""]],
     hunt: [FORGOTTEN, "in the middle of a batch too"],
   },
@@ -558,7 +558,7 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
   {
     rule: "0070",
     name: "a receiver is deaf to that",
-    edits: [["reliable/receiver/hand-overs", " || isWatched()", ""]],
+    edits: [["reliable/receiver/unreported-deliveries", " || isWatched()", ""]],
     hunt: MIDDLE_OF_A_TURN,
   },
   {
@@ -566,7 +566,7 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
     name: "a receiver says what it has begun only at the end of a turn",
     edits: [
       [
-        "reliable/receiver/hand-overs",
+        "reliable/receiver/unreported-deliveries",
         "return this.#count >= UNREPORTED_MAX || isWatched()",
         "return false",
       ],
@@ -1051,11 +1051,11 @@ export const DRAIN_MUTANTS: readonly Mutant[] = [
 
 const WORK_QUEUE = "contract/work-queue";
 
-/** What a worker that closes says of the jobs that it had in hand. */
+/** What a worker that closes says of the jobs that it had unacked. */
 export const WORKER_MUTANTS: readonly Mutant[] = [
   {
     rule: "0060",
-    name: "what is in hand at the abort is left to others",
+    name: "what is unacked at the abort is left to others",
     edits: [["../patterns/worker", "late.filter((job) => !job.isFinished)", "late"]],
     hunt: [WORK_QUEUE, "where a handler resolves at its abort"],
   },

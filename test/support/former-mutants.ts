@@ -7,7 +7,7 @@ const RULE = "reliable/sender/former-codec";
 export const FORMER_MUTANTS: readonly Mutant[] = [
   {
     rule: "0058",
-    name: "what is of another codec is handed out",
+    name: "what is of another codec is dispatched",
     edits: [[RULE, "!this.#reads(batch.codec)", "false"]],
     hunt: [FORMER, "loses nothing: memory"],
   },

@@ -22,7 +22,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
     rule: RULE,
     name: "what was asked for is begun for its sender though others are",
     edits: [[DISPATCHER, "this.#keepBegun(link, begun)", "void 0"]],
-    hunt: ["delivery/dispatch/dispatcher", "who asks has nothing else in hand"],
+    hunt: ["delivery/dispatch/dispatcher", "who asks has nothing else unacked"],
   },
   {
     rule: RULE,
@@ -45,7 +45,7 @@ export const GUARD_MUTANTS: readonly Mutant[] = [
   {
     rule: RULE,
     name: "an attempt beside others is the last",
-    edits: [["delivery/dispatch/settlement", "isDead ? without([...begun], alone) : []", "[]"]],
+    edits: [["delivery/dispatch/settlement", "isCrash ? without([...begun], alone) : []", "[]"]],
     hunt: ["delivery/dispatch/dispatcher", "is made once more, alone"],
   },
 ];

@@ -135,7 +135,7 @@ export const LETTER_MUTANTS: readonly Mutant[] = [
         "this.survived(part);",
       ],
     ],
-    hunt: [FIRSTS, "in the turn of the hand-out"],
+    hunt: [FIRSTS, "in the turn of the dispatch"],
   },
   {
     rule: "0066",

@@ -9,15 +9,15 @@ const BOUNDS = "delivery/dispatcher-bounds";
 export const SAVING_MUTANTS: readonly Mutant[] = [
   {
     rule: "0046",
-    name: "rests are not restored",
-    edits: [["delivery/dispatch/message-tables", "of state.rests)", "of [])"]],
-    hunt: [SAVES, "a rest goes on when its sender is closed in order"],
+    name: "back-offs are not restored",
+    edits: [["delivery/dispatch/message-tables", "of state.backOffs)", "of [])"]],
+    hunt: [SAVES, "a back-off goes on when its sender is closed in order"],
   },
   {
     rule: "0046",
     name: "what is given back is saved with the next acknowledgement only",
     edits: [["reliable/sender/dispatch-driver", "if (SAVED_SOON.has(event.type))", "if (false)"]],
-    hunt: [SAVES, "a rest goes on when its sender is killed"],
+    hunt: [SAVES, "a back-off goes on when its sender is killed"],
   },
   {
     rule: "0046",
@@ -81,13 +81,13 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
   },
   {
     rule: "0046",
-    name: "what is handed out is saved piece by piece",
+    name: "what is dispatched is saved piece by piece",
     edits: [["delivery/dispatch/message-tables", "this.#settled.join(leased)", "leased"]],
     hunt: [BOUNDS, "saved in few ranges"],
   },
   {
     rule: "0046",
-    name: "a restart does not tell the settled from what was handed out",
+    name: "a restart does not tell the settled from what was dispatched",
     edits: [
       [
         "delivery/range/settled-set",
@@ -111,11 +111,11 @@ export const SAVING_MUTANTS: readonly Mutant[] = [
   },
   {
     rule: "0046",
-    name: "any number may rest",
+    name: "any number may be in back-off",
     edits: [
-      ["delivery/attempts/unheld-messages", "this.#resting.size <= TABLE_RANGES_MAX", "true"],
+      ["delivery/attempts/unheld-messages", "this.#backingOff.size <= TABLE_RANGES_MAX", "true"],
     ],
-    hunt: [BOUNDS, "where too many rest"],
+    hunt: [BOUNDS, "where too many are in back-off"],
   },
   {
     rule: "0046",

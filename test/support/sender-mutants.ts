@@ -63,7 +63,7 @@ export const LINK_MUTANTS: readonly Mutant[] = [
   },
   {
     rule: "0051",
-    name: "what is given back unread is handed out again at once",
+    name: "what is given back unread is dispatched again at once",
     edits: [["delivery/dispatch/membership", "link.silent || link.congested ||", "link.silent ||"]],
     hunt: [LIMITS, "gives back untouched what it has not read"],
   },
@@ -157,9 +157,9 @@ export const LINK_MUTANTS: readonly Mutant[] = [
   },
   {
     rule: "0041",
-    name: "all that comes back is handed out in one step",
+    name: "all that comes back is dispatched in one step",
     edits: [["delivery/dispatch/assignment", "count >= HAND_OUTS_PER_STEP", "false"]],
-    hunt: [DISPATCH, "handed out over steps that are due at once"],
+    hunt: [DISPATCH, "dispatched over steps that are due at once"],
   },
   {
     rule: "0041",

@@ -22,7 +22,7 @@ export class SimReceiver {
   #deliveries: AsyncIterator<Message> | null = null;
   #isAsking = false;
   /** In the application's hands. */
-  #inHand: Message[] = [];
+  #unacked: Message[] = [];
   /** Ids of effects that are stored, and what must not be delivered again: in memory, or in the inbox. */
   readonly #effects = new Set<string>();
   #done = new Set<string>();
@@ -43,7 +43,7 @@ export class SimReceiver {
     this.#inbox = inbox !== null && sabotage.inbox ? sabotage.inbox(inbox) : inbox;
     if (this.#inbox !== null) await this.#recall(this.#inbox);
     this.#done = new Set();
-    this.#inHand = [];
+    this.#unacked = [];
     this.#isAsking = false;
     this.socket = new ReliableReceiver<Uint8Array>(
       {
@@ -71,7 +71,7 @@ export class SimReceiver {
   work(isCalm: boolean): void {
     const { random, options, sabotage } = this.#world;
     this.#ask(options.ordered ? 1 : 3);
-    const message = this.#inHand.splice(random.below(this.#inHand.length), 1)[0];
+    const message = this.#unacked.splice(random.below(this.#unacked.length), 1)[0];
     if (message === undefined) return;
     const roll = random.next();
     // Those that fail often do so to the end: dead letters end them.
@@ -89,7 +89,7 @@ export class SimReceiver {
       this.#world.unwanted(textOf(message));
     } else if (!isCalm && roll < 0.4) {
       if (roll < 0.12) message.extend(1 + random.below(1_000));
-      this.#inHand.push(message);
+      this.#unacked.push(message);
     } else if (options.together === true) void this.#processTogether(message);
     else void this.#process(message);
   }
@@ -104,13 +104,13 @@ export class SimReceiver {
   }
 
   #ask(countMax: number): void {
-    if (this.#isAsking || this.#inHand.length >= countMax) return;
+    if (this.#isAsking || this.#unacked.length >= countMax) return;
     const life = this.#lives;
     this.#isAsking = true;
     void this.#deliveries!.next().then(({ value }) => {
       if (life !== this.#lives || value === undefined) return;
       this.#isAsking = false;
-      // A delivery of before was acknowledged between the hand-out of this one and its arrival here.
+      // A delivery of before was acknowledged between the delivery of this one and its arrival here.
       if (!value.isHeld && this.#done.has(value.id)) return;
       this.#take(value);
     });
@@ -127,7 +127,7 @@ export class SimReceiver {
       this.#world.check(!this.#done.has(id), `${id} came again after it was done`);
       this.#world.check(!this.#remembered.has(id), `${id} came again after that was remembered`);
     }
-    this.#inHand.push(message);
+    this.#unacked.push(message);
   }
 
   async #process(message: Message): Promise<void> {

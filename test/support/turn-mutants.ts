@@ -6,13 +6,13 @@ const RULE = "0049: who computes between messages lets the event loop turn";
 export const TURN_MUTANTS: readonly Mutant[] = [
   {
     rule: RULE,
-    name: "the values of a batch are handed out in one go",
+    name: "the values of a batch are delivered in one go",
     edits: [["reliable/receiver/next-messages", "this.#turns.isOverForNext()", "false"]],
     hunt: ["contract/reliable-turns", "the event loop turns: for await"],
   },
   {
     rule: RULE,
-    name: "one batch is handed out behind another",
+    name: "one batch is delivered behind another",
     edits: [
       ["reliable/receiver/next-messages", "this.#turns.isOverForNext()", "false"],
       ["reliable/receiver/next-messages", "this.#turns.isOver()", "false"],

@@ -1,7 +1,7 @@
 import type { SeqRange } from "../range/range.ts";
 import { RangeMap, type Segment } from "../range/range-map.ts";
 import { without } from "../range/range-set.ts";
-import type { Handed } from "./leases.ts";
+import type { Dispatched } from "./leases.ts";
 
 /** Limit on ranges: beyond it the times of further messages are not recorded (count). */
 const RANGES_MAX = 16_384;
@@ -45,7 +45,7 @@ export class FirstAttempts {
    *
    * @param known the parts that were known to be begun before
    */
-  begin({ first, last, value }: Segment<Handed>, known: readonly SeqRange[]): void {
+  begin({ first, last, value }: Segment<Dispatched>, known: readonly SeqRange[]): void {
     if (value.attempt > 1) return;
     const range = { first, last };
     for (const news of known.length === 0 ? [range] : without([range], known)) {

@@ -5,7 +5,7 @@ import { RangeMap, type Segment } from "../range/range-map.ts";
 export const EXTENSION_MS_MAX = 86_400_000;
 
 /** Properties of dispatched messages. */
-export interface Handed {
+export interface Dispatched {
   /** Number of the current attempt, from 1, whether it has begun or not. */
   readonly attempt: number;
   /** Size of each message (bytes); 0 where it is not known yet. */
@@ -13,7 +13,7 @@ export interface Handed {
 }
 
 /** A receiver's right to process messages for a limited time. */
-export interface Lease extends Handed {
+export interface Lease extends Dispatched {
   readonly endMs: number;
 }
 

@@ -58,7 +58,7 @@ export class RestartClaims {
   }
 
   /** A range is dispatched again: it can no longer be claimed. */
-  handedOut({ first, last }: SeqRange): void {
+  dispatched({ first, last }: SeqRange): void {
     if (this.#restored.size > 0) this.#restored.delete(first, last);
   }
 

@@ -101,7 +101,7 @@ export class Suspects {
    * @param held all ranges that come back from it, in order
    * @returns the parts that it had begun
    */
-  died(held: readonly SeqRange[]): SeqRange[] {
+  crashed(held: readonly SeqRange[]): SeqRange[] {
     const begun = held.flatMap((range) => this.ended(range));
     const isExplained = begun.some((range) => this.guardedOf(range).length > 0);
     this.#guard(begun, GUARDED_MAX);

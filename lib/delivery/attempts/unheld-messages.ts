@@ -1,7 +1,7 @@
 import type { SeqRange } from "../range/range.ts";
 import { RangeMap, type Segment } from "../range/range-map.ts";
 
-/** Limit on the ranges of a table, so that memory is bounded; see `isFull` and `rest` (count). */
+/** Limit on the ranges of a table, so that memory is bounded; see `isFull` and `backOff` (count). */
 export const TABLE_RANGES_MAX = 16_384;
 /** Share of the ranges in back-off that become ready early if there are too many (part of 1). */
 const WOKEN_PART = 1 / 16;
@@ -15,7 +15,7 @@ export interface Unheld {
 }
 
 /** Given back, and in back-off until `dueMs`. */
-export interface Rest extends Unheld {
+export interface BackingOff extends Unheld {
   readonly dueMs: number;
 }
 
@@ -31,36 +31,36 @@ export class UnheldMessages {
   readonly ready: RangeMap<Unheld> = new RangeMap(
     (a, b) => a.attempts === b.attempts && a.bytesEach === b.bytesEach,
   );
-  readonly #resting = new RangeMap<Rest>(
+  readonly #backingOff = new RangeMap<BackingOff>(
     (a, b) => a.attempts === b.attempts && a.dueMs === b.dueMs && a.bytesEach === b.bytesEach,
   );
 
   /** Ranges to be dispatched again, those in back-off included (count). */
   get size(): number {
-    return this.ready.size + this.#resting.size;
+    return this.ready.size + this.#backingOff.size;
   }
 
   /** The lowest seq; infinite where there is none. */
   get first(): number {
-    const tables = [this.ready, this.#resting, this.fresh];
+    const tables = [this.ready, this.#backingOff, this.fresh];
     return Math.min(...tables.map((table) => table.lowest?.first ?? Number.POSITIVE_INFINITY));
   }
 
   /** The ranges in back-off, in order. */
-  resting(): Segment<Rest>[] {
-    return [...this.#resting];
+  backingOff(): Segment<BackingOff>[] {
+    return [...this.#backingOff];
   }
 
   /** Restores a range that was in back-off when an earlier process saved its state. */
-  restore({ first, last }: SeqRange, rest: Rest): void {
-    this.#resting.set(first, last, rest);
+  restore({ first, last }: SeqRange, backOff: BackingOff): void {
+    this.#backingOff.set(first, last, backOff);
   }
 
   /** A range is in back-off until `dueMs`. If there are too many such ranges, the back-offs that end first end now. */
-  rest(range: SeqRange, rest: Rest): void {
-    this.#resting.set(range.first, range.last, rest);
-    if (this.#resting.size <= TABLE_RANGES_MAX) return;
-    const dues = this.resting()
+  backOff(range: SeqRange, backOff: BackingOff): void {
+    this.#backingOff.set(range.first, range.last, backOff);
+    if (this.#backingOff.size <= TABLE_RANGES_MAX) return;
+    const dues = this.backingOff()
       .map(({ value }) => value.dueMs)
       .sort((a, b) => a - b);
     this.wake(dues[Math.floor(TABLE_RANGES_MAX * WOKEN_PART)]!);
@@ -69,10 +69,10 @@ export class UnheldMessages {
   /** Makes messages ready whose back-off has ended. @returns when the next back-off ends (ms) */
   wake(nowMs: number): number {
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const { first, last, value } of this.resting()) {
+    for (const { first, last, value } of this.backingOff()) {
       if (value.dueMs > nowMs) nextMs = Math.min(nextMs, value.dueMs);
       else {
-        this.#resting.take(first, last);
+        this.#backingOff.take(first, last);
         const { attempts, bytesEach } = value;
         this.ready.set(first, last, { attempts, bytesEach });
       }
@@ -83,12 +83,12 @@ export class UnheldMessages {
   /** Sets the size (bytes) of messages that were restored before they were fed. */
   sized(range: SeqRange, bytesEach: number): void {
     setSize(this.ready, range, bytesEach);
-    setSize(this.#resting, range, bytesEach);
+    setSize(this.#backingOff, range, bytesEach);
   }
 
   /** Removes the parts of a range that are to be dispatched again. @returns those ready, then those in back-off */
   takeAgain({ first, last }: SeqRange): Segment<Unheld>[] {
-    return [...this.ready.take(first, last), ...this.#resting.take(first, last)];
+    return [...this.ready.take(first, last), ...this.#backingOff.take(first, last)];
   }
 
   /** Removes a range from all tables. */
@@ -100,7 +100,7 @@ export class UnheldMessages {
   takeOldest(count: number): SeqRange[] {
     const taken: SeqRange[] = [];
     for (let left = count; left > 0; ) {
-      const lowest = [this.ready, this.#resting, this.fresh]
+      const lowest = [this.ready, this.#backingOff, this.fresh]
         .filter((table) => table.size > 0)
         .sort((a, b) => a.lowest!.first - b.lowest!.first)[0];
       if (lowest === undefined) break;
@@ -115,7 +115,7 @@ export class UnheldMessages {
 
   /** All messages to be dispatched again, and those to be dispatched for the first time up to `highest`; unordered. */
   upTo(highest: number): SeqRange[] {
-    return [...this.ready, ...this.#resting, ...this.fresh.parts(1, highest)];
+    return [...this.ready, ...this.#backingOff, ...this.fresh.parts(1, highest)];
   }
 }
 

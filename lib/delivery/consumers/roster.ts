@@ -1,4 +1,4 @@
-import type { Handed, Lease } from "../attempts/leases.ts";
+import type { Dispatched, Lease } from "../attempts/leases.ts";
 import type { SeqRange } from "../range/range.ts";
 import { RangeMap, type Segment } from "../range/range-map.ts";
 import type { Consumer } from "./consumer.ts";
@@ -144,6 +144,9 @@ export class Roster implements Iterable<Consumer> {
 }
 
 /** Removes the leases that the given links hold of a range, and returns them. Pure. */
-export function takeHeld(links: readonly Consumer[], { first, last }: SeqRange): Segment<Handed>[] {
+export function takeHeld(
+  links: readonly Consumer[],
+  { first, last }: SeqRange,
+): Segment<Dispatched>[] {
   return links.flatMap((link) => link.leases.take(first, last));
 }

@@ -1,4 +1,4 @@
-import type { Handed } from "../attempts/leases.ts";
+import type { Dispatched } from "../attempts/leases.ts";
 import { type Consumer, creditOf, creditWhole, hasCredit } from "../consumers/consumer.ts";
 import type { SeqRange } from "../range/range.ts";
 import type { MessageTables } from "./message-tables.ts";
@@ -13,7 +13,7 @@ const HELD_FEW = 4_096;
 export const HAND_OUTS_PER_STEP = 1_024;
 
 /** Dispatches a range, already removed from its table, to a receiver. */
-export type HandOut = (link: Consumer, range: SeqRange, handed: Handed) => void;
+export type Dispatch = (link: Consumer, range: SeqRange, dispatched: Dispatched) => void;
 
 /**
  * Assigns messages to receivers: the lowest seqs first, to the receivers with credit, round-robin. If there are fewer
@@ -25,13 +25,13 @@ export type HandOut = (link: Consumer, range: SeqRange, handed: Handed) => void;
  */
 export class Assignment {
   readonly #tables: MessageTables;
-  readonly #handOut: HandOut;
+  readonly #dispatch: Dispatch;
   /** Receivers that may get messages, in the order of their turns. */
   readonly #willing = new Set<Consumer>();
 
-  constructor(tables: MessageTables, handOut: HandOut) {
+  constructor(tables: MessageTables, dispatch: Dispatch) {
     this.#tables = tables;
-    this.#handOut = handOut;
+    this.#dispatch = dispatch;
   }
 
   /** The receiver may get messages. */
@@ -78,7 +78,7 @@ export class Assignment {
     if (creditOf(link, bytesEach) > 0) return;
     const end = Math.min(last, held.first - 1, first + creditWhole(link, bytesEach) - 1);
     this.#tables[kind].take(first, end);
-    this.#handOut(link, { first, last: end }, { attempt: value.attempts + 1, bytesEach });
+    this.#dispatch(link, { first, last: end }, { attempt: value.attempts + 1, bytesEach });
   }
 
   /**
@@ -102,7 +102,7 @@ export class Assignment {
     const share = Math.ceil(ready.count / shares);
     const end = Math.min(last, fed, first + Math.min(share, credit) - 1);
     ready.take(first, end);
-    this.#handOut(link, { first, last: end }, { attempt: attempts + 1, bytesEach });
+    this.#dispatch(link, { first, last: end }, { attempt: attempts + 1, bytesEach });
     return true;
   }
 
@@ -126,7 +126,7 @@ export class Assignment {
     }
     const end = first + count - 1;
     fresh.take(first, end);
-    this.#handOut(link, { first, last: end }, { attempt: 1, bytesEach });
+    this.#dispatch(link, { first, last: end }, { attempt: 1, bytesEach });
     return true;
   }
 }

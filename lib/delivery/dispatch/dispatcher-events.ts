@@ -26,11 +26,11 @@ export interface DispatcherOptions extends BackOffLimits {
 }
 
 /** A message in back-off, independent of the clock of the process. */
-export interface SavedRest {
+export interface SavedBackOff {
   /** Attempts so far (count). */
   readonly attempts: number;
   /** Remaining back-off (milliseconds). */
-  readonly restMs: number;
+  readonly backOffMs: number;
 }
 
 /** The state of a dispatcher that must outlive the process: small, since it consists of ranges. */
@@ -47,7 +47,7 @@ export interface DispatcherState {
   /** Times of the first attempts of unsettled messages, as far as known (ms since 1970). */
   readonly firsts: readonly Segment<number>[];
   /** In back-off: not settled, and not leased before the back-off ends. */
-  readonly rests: readonly Segment<SavedRest>[];
+  readonly backOffs: readonly Segment<SavedBackOff>[];
   readonly dead: Iterable<Segment<DeadLetterRecord>>;
   /** Receivers that may have held messages. */
   readonly receivers: readonly string[];

@@ -15,7 +15,7 @@ export const DISPATCHER_STATE_EMPTY: DispatcherState = Object.freeze({
   settled: [],
   attempts: [],
   leased: [],
-  rests: [],
+  backOffs: [],
   suspects: SUSPECTS_EMPTY,
   firsts: [],
   dead: [],

@@ -1,4 +1,4 @@
-import type { Handed } from "../attempts/leases.ts";
+import type { Dispatched } from "../attempts/leases.ts";
 import { cutAt } from "../attempts/suspects.ts";
 import type { Consumer } from "../consumers/consumer.ts";
 import { Roster } from "../consumers/roster.ts";
@@ -311,10 +311,10 @@ export class Dispatcher {
     if (this.#assignment.run()) this.#agenda.dueAt(this.#agenda.nowMs);
   }
 
-  #send(link: Consumer, range: SeqRange, handed: Handed): void {
-    const { attempt } = handed;
-    this.#tables.handedOut(range);
-    this.#membership.lease(link, range, handed);
+  #send(link: Consumer, range: SeqRange, dispatched: Dispatched): void {
+    const { attempt } = dispatched;
+    this.#tables.dispatched(range);
+    this.#membership.lease(link, range, dispatched);
     for (const { range: part, isInside } of cutAt(range, this.#tables.suspects.guardedOf(range))) {
       this.#agenda.add({ type: "send", link: link.id, ...part, attempt, guarded: isInside });
     }

@@ -1,4 +1,4 @@
-import { EXTENSION_MS_MAX, type Handed, type Lease } from "../attempts/leases.ts";
+import { type Dispatched, EXTENSION_MS_MAX, type Lease } from "../attempts/leases.ts";
 import { type Consumer, hasCredit, newLink } from "../consumers/consumer.ts";
 import { type Roster, takeHeld } from "../consumers/roster.ts";
 import { countAll, type SeqRange } from "../range/range.ts";
@@ -62,7 +62,7 @@ export class Membership {
     const displaced = order.joined(link, before);
     if (displaced !== null) assignment.remove(displaced);
     // Messages that the same process does not claim never reached it.
-    for (const other of before) this.#forget(other, same.includes(other) ? "left" : "died");
+    for (const other of before) this.#forget(other, same.includes(other) ? "left" : "crashed");
     roster.add(link);
     this.offer(link);
     this.#noteOrder();
@@ -74,7 +74,7 @@ export class Membership {
     if (link === undefined || link.graceEndMs !== null) return;
     const { assignment, agenda } = this.#parts;
     assignment.remove(link);
-    if (link.leases.count === 0) this.leave(link, "died");
+    if (link.leases.count === 0) this.leave(link, "crashed");
     else {
       link.graceEndMs = agenda.nowMs + this.#options.graceMs;
       agenda.dueAt(link.graceEndMs);
@@ -83,7 +83,7 @@ export class Membership {
   }
 
   /** A receiver is gone for good: everything that it holds is given back. */
-  leave(link: Consumer | undefined, how: "died" | "left"): void {
+  leave(link: Consumer | undefined, how: "crashed" | "left"): void {
     if (link === undefined) return;
     const { order, roster } = this.#parts;
     this.#forget(link, how);
@@ -129,9 +129,9 @@ export class Membership {
   }
 
   /** A receiver gets a range for `leaseMs`. */
-  lease(link: Consumer, range: SeqRange, handed: Handed): void {
+  lease(link: Consumer, range: SeqRange, dispatched: Dispatched): void {
     const endMs = this.#parts.agenda.nowMs + this.#options.leaseMs;
-    this.#hold(link, range, { ...handed, endMs });
+    this.#hold(link, range, { ...dispatched, endMs });
   }
 
   /**
@@ -155,7 +155,7 @@ export class Membership {
     for (const link of [...roster]) {
       // Without a connection a receiver can neither request an extension nor learn that its lease has ended.
       if (link.graceEndMs === null) dueMs = Math.min(dueMs, this.#endLeases(link));
-      else if (link.graceEndMs <= nowMs) this.leave(link, "died");
+      else if (link.graceEndMs <= nowMs) this.leave(link, "crashed");
       else dueMs = Math.min(dueMs, link.graceEndMs);
     }
     return dueMs;
@@ -174,7 +174,7 @@ export class Membership {
     const isHanging = ended.some(
       (part) => countAll(tables.suspects.begunOf(part)) < countAll([part]),
     );
-    settlement.giveBack(ended, isHanging ? "died" : "left");
+    settlement.giveBack(ended, isHanging ? "crashed" : "left");
     const next = order.fellSilent(link, roster);
     if (next !== null) this.offer(next);
     this.#noteOrder();
@@ -182,7 +182,7 @@ export class Membership {
   }
 
   /** Removes a link, and gives back everything that it holds. */
-  #forget(link: Consumer, how: "died" | "left"): void {
+  #forget(link: Consumer, how: "crashed" | "left"): void {
     const { roster, assignment, settlement } = this.#parts;
     roster.delete(link);
     assignment.remove(link);

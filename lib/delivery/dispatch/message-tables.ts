@@ -1,9 +1,9 @@
 import { FirstAttempts } from "../attempts/first-attempts.ts";
-import type { Handed, Lease } from "../attempts/leases.ts";
+import type { Dispatched, Lease } from "../attempts/leases.ts";
 import { RestartClaims } from "../attempts/restart-claims.ts";
 import { cutAt, Suspects } from "../attempts/suspects.ts";
 import {
-  type Rest,
+  type BackingOff,
   TABLE_RANGES_MAX,
   type Unheld,
   UnheldMessages,
@@ -23,8 +23,8 @@ const NONE: Segment<number>[] = [];
  * The messages of a stream that no receiver holds, by their state: tables of ranges, so that the cost of a
  * step depends on the number of ranges, not of messages.
  *
- * Pure except for the clock that it is given. Invariants: a seq is in at most one of fresh, ready, resting and settled;
- * nothing at or below `floor` is in any table except that of the dead letters; a dead letter is settled too.
+ * Pure except for the clock that it is given. Invariants: a seq is in at most one of fresh, ready, backing off and
+ * settled; nothing at or below `floor` is in any table except that of the dead letters; a dead letter is settled too.
  */
 export class MessageTables {
   /** Fed and never dispatched. */
@@ -74,10 +74,10 @@ export class MessageTables {
         }
       }
     }
-    for (const segment of state.rests) {
-      const { attempts, restMs } = segment.value;
+    for (const segment of state.backOffs) {
+      const { attempts, backOffMs } = segment.value;
       for (const range of this.#settled.gaps(segment)) {
-        this.#unheld.restore(range, { attempts, bytesEach: 0, dueMs: nowMs + restMs });
+        this.#unheld.restore(range, { attempts, bytesEach: 0, dueMs: nowMs + backOffMs });
         this.#ahead.add(range.first, range.last);
         // Its back-off may have ended, and it may have been sent again, after this was saved.
         this.#claims.restore(range, false);
@@ -130,9 +130,9 @@ export class MessageTables {
         .filter(({ isInside }) => !isInside)
         .map(({ range }) => ({ ...range, value: value.attempts })),
     );
-    const rests = this.#unheld.resting().map(({ first, last, value }) => {
-      const restMs = Math.max(0, Math.ceil(value.dueMs - nowMs));
-      return { first, last, value: { attempts: value.attempts, restMs } };
+    const backOffs = this.#unheld.backingOff().map(({ first, last, value }) => {
+      const backOffMs = Math.max(0, Math.ceil(value.dueMs - nowMs));
+      return { first, last, value: { attempts: value.attempts, backOffMs } };
     });
     return {
       floor: this.#settled.floor,
@@ -141,7 +141,7 @@ export class MessageTables {
       leased: this.#settled.join(leased),
       suspects: this.suspects.state(),
       firsts: this.firsts.state(),
-      rests,
+      backOffs,
       dead: this.dead,
     };
   }
@@ -176,20 +176,20 @@ export class MessageTables {
   }
 
   /** Handlers have begun leased messages. */
-  begin(parts: readonly Segment<Handed>[]): void {
+  begin(parts: readonly Segment<Dispatched>[]): void {
     for (const part of parts) this.firsts.begin(part, this.suspects.begunOf(part));
     this.suspects.begin(parts);
   }
 
   /** Leased messages that were reported as begun are not begun after all. */
-  takeBack({ value, ...part }: Segment<Handed>): void {
+  takeBack({ value, ...part }: Segment<Dispatched>): void {
     for (const range of this.suspects.ended(part)) {
       if (value.attempt <= 1) this.firsts.forget(range);
     }
   }
 
   /** A handler failed with or rejected a range, so it had begun, whether this was reported before or not. */
-  tried(part: Segment<Handed>): void {
+  tried(part: Segment<Dispatched>): void {
     this.firsts.begin(part, this.suspects.begunOf(part));
     this.survived(part);
     this.suspects.clear(part);
@@ -225,14 +225,14 @@ export class MessageTables {
    *
    * @returns the parts granted to the receiver that claims them
    */
-  takeClaimed(range: SeqRange): Segment<Handed>[] {
-    const granted: Segment<Handed>[] = [];
+  takeClaimed(range: SeqRange): Segment<Dispatched>[] {
+    const granted: Segment<Dispatched>[] = [];
     const sent = this.#claims.sentOf(range);
     if (sent === null) return granted;
     for (const part of this.#claims.take(sent)) {
       for (const again of this.#unheld.takeAgain(part)) granted.push(...this.#claimed(again));
     }
-    for (const part of this.fresh.take(sent.first, sent.last)) granted.push(handed(part));
+    for (const part of this.fresh.take(sent.first, sent.last)) granted.push(dispatchedAgain(part));
     const first = Math.max(sent.first, this.#fed + 1);
     for (const gap of first > sent.last ? [] : this.#open({ first, last: sent.last })) {
       this.#ahead.add(gap.first, gap.last);
@@ -263,13 +263,13 @@ export class MessageTables {
   }
 
   /** A range is dispatched again: it can no longer be claimed by receivers of an earlier process. */
-  handedOut(range: SeqRange): void {
-    this.#claims.handedOut(range);
+  dispatched(range: SeqRange): void {
+    this.#claims.dispatched(range);
   }
 
   /** A range is in back-off until `dueMs`. If there are too many such ranges, the back-offs that end first end now. */
-  rest(range: SeqRange, rest: Rest): void {
-    this.#unheld.rest(range, rest);
+  backOff(range: SeqRange, backOff: BackingOff): void {
+    this.#unheld.backOff(range, backOff);
   }
 
   /** Makes messages ready whose back-off has ended. @returns when the next back-off ends (ms) */
@@ -321,7 +321,7 @@ export class MessageTables {
   }
 
   /** Messages as leases that continue their attempt: those that had begun are not counted once more. */
-  #claimed(again: Segment<Unheld>): Segment<Handed>[] {
+  #claimed(again: Segment<Unheld>): Segment<Dispatched>[] {
     const { attempts, bytesEach } = again.value;
     return cutAt(again, this.suspects.begunOf(again)).map(({ range, isInside }) => {
       return { ...range, value: { attempt: isInside ? attempts : attempts + 1, bytesEach } };
@@ -330,7 +330,7 @@ export class MessageTables {
 }
 
 /** Messages as they are when dispatched once more. */
-function handed({ first, last, value }: Segment<Unheld>): Segment<Handed> {
+function dispatchedAgain({ first, last, value }: Segment<Unheld>): Segment<Dispatched> {
   const { attempts, bytesEach } = value;
   return { first, last, value: { attempt: attempts + 1, bytesEach } };
 }

@@ -1,7 +1,7 @@
 import type { HandlerError } from "../../handler-error.ts";
 import { backOffMs } from "../attempts/back-off.ts";
 import type { Lease } from "../attempts/leases.ts";
-import type { Rest } from "../attempts/unheld-messages.ts";
+import type { BackingOff } from "../attempts/unheld-messages.ts";
 import type { SeqRange } from "../range/range.ts";
 import type { Segment } from "../range/range-map.ts";
 import { DEAD_RANGES_MAX } from "./dead-letter-index.ts";
@@ -92,23 +92,23 @@ export class Retries {
         const { error } = how;
         if (attempt >= attemptsMax)
           return this.#toDeadLetter(part, { reason: FAILED, error }, nowMs);
-        const restMs = how.delayMs ?? backOffMs(this.#options, attempt, this.#sources.random());
+        const waitMs = how.delayMs ?? backOffMs(this.#options, attempt, this.#sources.random());
         return this.#again(
           part,
-          { attempts: attempt, bytesEach, dueMs: dueAt(nowMs, restMs) },
+          { attempts: attempt, bytesEach, dueMs: dueAt(nowMs, waitMs) },
           nowMs,
         );
       }
     }
   }
 
-  #again(range: SeqRange, rest: Rest, nowMs: number): TryOutcome {
-    const { dueMs } = rest;
+  #again(range: SeqRange, backOff: BackingOff, nowMs: number): TryOutcome {
+    const { dueMs } = backOff;
     if (dueMs > nowMs) {
-      this.#tables.rest(range, rest);
+      this.#tables.backOff(range, backOff);
       return { type: "again", dueMs };
     }
-    const { attempts, bytesEach } = rest;
+    const { attempts, bytesEach } = backOff;
     this.#tables.ready.set(range.first, range.last, { attempts, bytesEach });
     return AT_ONCE;
   }
@@ -130,12 +130,12 @@ export class Retries {
       }
       return DEAD;
     }
-    const rest = { attempts: attempt - 1, bytesEach, dueMs: nowMs + retryMsMax };
-    return { ...this.#again(part, rest, nowMs), type: "full" };
+    const backOff = { attempts: attempt - 1, bytesEach, dueMs: nowMs + retryMsMax };
+    return { ...this.#again(part, backOff, nowMs), type: "full" };
   }
 }
 
-function dueAt(nowMs: number, restMs: number): number {
-  const gridMs = 2 ** Math.floor(Math.log2(restMs * LATER_PART));
-  return gridMs > 1 ? Math.ceil((nowMs + restMs) / gridMs) * gridMs : nowMs + restMs;
+function dueAt(nowMs: number, delayMs: number): number {
+  const gridMs = 2 ** Math.floor(Math.log2(delayMs * LATER_PART));
+  return gridMs > 1 ? Math.ceil((nowMs + delayMs) / gridMs) * gridMs : nowMs + delayMs;
 }

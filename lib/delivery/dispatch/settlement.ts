@@ -72,16 +72,16 @@ export class Settlement {
   }
 
   /** Messages come back without a report of their outcome: only those that were begun count as attempted. */
-  giveBack(parts: readonly Segment<Lease>[], how: "died" | "left"): void {
+  giveBack(parts: readonly Segment<Lease>[], how: "crashed" | "left"): void {
     const { suspects } = this.#tables;
-    const isDead = how === "died";
+    const isCrash = how === "crashed";
     // A message begun alone is the cause of the death; otherwise it may be any of those begun.
-    const alone = isDead ? parts.flatMap((part) => suspects.guardedOf(part)) : [];
+    const alone = isCrash ? parts.flatMap((part) => suspects.guardedOf(part)) : [];
     // As sets: there may be thousands of ranges, and every part is cut at them.
     const begun = rangeSet(
-      isDead ? suspects.died(parts) : parts.flatMap((part) => suspects.ended(part)),
+      isCrash ? suspects.crashed(parts) : parts.flatMap((part) => suspects.ended(part)),
     );
-    const beside = rangeSet(isDead ? without([...begun], alone) : []);
+    const beside = rangeSet(isCrash ? without([...begun], alone) : []);
     for (const { value, ...part } of parts) {
       for (const { range, isInside } of cutAt(part, begun)) {
         if (!isInside) this.endTry({ ...range, value }, UNTOUCHED);
@@ -93,7 +93,7 @@ export class Settlement {
   /** No receiver will claim the remaining messages that an earlier process dispatched: they are given back. */
   giveBackUnclaimed(): void {
     const { retries, roster } = this.#parts;
-    this.giveBack(this.#tables.takeUnclaimed(), roster.isMissing ? "died" : "left");
+    this.giveBack(this.#tables.takeUnclaimed(), roster.isMissing ? "crashed" : "left");
     for (const part of retries.takeExhausted()) this.endTry(part, LOST);
   }
 

@@ -77,7 +77,7 @@ export function withEpoch(epochs: readonly Epoch[], next: Epoch): readonly Epoch
  * A life in both histories has the same past in both, so all differences began after the newest common life. A life in
  * only one of them may have assigned every seq from its first on.
  */
-export function partingSeq(ours: readonly Epoch[], theirs: readonly Epoch[]): number {
+export function divergenceSeq(ours: readonly Epoch[], theirs: readonly Epoch[]): number {
   if (ours.length === 0 || theirs.length === 0) return Number.POSITIVE_INFINITY;
   const places = new Map(ours.map((epoch, index) => [keyOf(epoch), index]));
   let common = theirs.length - 1;

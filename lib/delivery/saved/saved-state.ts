@@ -43,7 +43,7 @@ export function encodeSenderState(state: SenderState): Buffer {
   putRanges(numbers, state.settled);
   putRanges(numbers, state.attempts, ({ value }) => [value]);
   putRanges(numbers, state.leased, ({ value }) => [value]);
-  putRanges(numbers, state.rests, ({ value }) => [value.attempts, value.restMs]);
+  putRanges(numbers, state.backOffs, ({ value }) => [value.attempts, value.backOffMs]);
   const { begun, guarded, exposed, deaths } = state.suspects;
   for (const ranges of [begun, guarded, exposed]) putRanges(numbers, ranges);
   numbers.add(deaths);
@@ -69,9 +69,9 @@ export function encodeWithin(
   const state = { ...whole, firsts: [] };
   bytes = encodeSenderState(state);
   const isWhole = bytes.length <= bytesMax;
-  const { settled, attempts, leased, rests, receivers } = state;
+  const { settled, attempts, leased, backOffs, receivers } = state;
   const { begun, guarded, exposed, deaths } = state.suspects;
-  const sizes = [settled, attempts, leased, rests, receivers, begun, guarded, exposed].map(
+  const sizes = [settled, attempts, leased, backOffs, receivers, begun, guarded, exposed].map(
     ({ length }) => length,
   );
   for (let most = Math.max(...sizes); bytes.length > bytesMax && most > 0; ) {
@@ -81,7 +81,7 @@ export function encodeWithin(
       settled: longest(settled, most),
       attempts: longest(attempts, most),
       leased: longest(leased, most),
-      rests: longest(rests, most),
+      backOffs: longest(backOffs, most),
       suspects: {
         begun: longest(begun, most),
         guarded: longest(guarded, most),
@@ -110,13 +110,16 @@ export function decodeSenderState(bytes: Uint8Array): SenderState | null {
   const settled = getRanges(numbers, () => 0);
   const attempts = getRanges(numbers, () => numbers.next());
   const leased = getRanges(numbers, () => numbers.next());
-  const rests = getRanges(numbers, () => ({ attempts: numbers.next(), restMs: numbers.next() }));
+  const backOffs = getRanges(numbers, () => ({
+    attempts: numbers.next(),
+    backOffMs: numbers.next(),
+  }));
   const suspects = getSuspects(numbers);
   const firsts = getRanges(numbers, () => timeMs - numbers.next());
   if (numbers.isBad || firsts.some(({ value }) => value < 0)) return null;
   const receivers = parseReceivers(Buffer.from(bytes.subarray(numbers.at)).toString());
   if (receivers === null) return null;
-  return { timeMs, floor, settled, attempts, leased, rests, suspects, firsts, receivers };
+  return { timeMs, floor, settled, attempts, leased, backOffs, suspects, firsts, receivers };
 }
 
 /**

@@ -1,7 +1,7 @@
 import {
+  divergenceSeq,
   type Epoch,
   type EpochStart,
-  partingSeq,
   voidFrom,
   withStart,
 } from "../protocol/epochs.ts";
@@ -54,7 +54,7 @@ export class StreamHistory {
    * @returns the first seq from which everything known here belongs to another history; null: all of it stays valid
    */
   open(epochs: readonly Epoch[]): number | null {
-    const seq = partingSeq(this.#epochs, epochs);
+    const seq = divergenceSeq(this.#epochs, epochs);
     this.#epochs = epochs;
     if (seq > this.#highest) return null;
     this.#highest = seq - 1;

@@ -31,7 +31,7 @@ export class Window<P> {
   readonly #order = new OrderGate();
   readonly #items: WaitingItems<P>;
   /** In flight: delivered to the application, not yet settled by it, and leased to this receiver. */
-  readonly #inHand = new RangeSet();
+  readonly #unacked = new RangeSet();
   /** In flight, but the lease has ended: if the sender sends them again, the application already has them. */
   readonly #orphaned = new RangeSet();
   /** Rejected by the application; the sender may not know it yet. Never delivered again. */
@@ -65,8 +65,8 @@ export class Window<P> {
   }
 
   /** Messages in flight and still leased (count). */
-  get inHandCount(): number {
-    return this.#inHand.count;
+  get unackedCount(): number {
+    return this.#unacked.count;
   }
 
   /** Messages received again and not delivered, since they were done (count). */
@@ -111,7 +111,7 @@ export class Window<P> {
 
   /** Whether no message is waiting or in flight, and no rejection may have to be repeated. */
   get isIdle(): boolean {
-    const held = this.#items.count + this.#inHand.count + this.#orphaned.count;
+    const held = this.#items.count + this.#unacked.count + this.#orphaned.count;
     return held + this.#rejected.count === 0;
   }
 
@@ -149,8 +149,8 @@ export class Window<P> {
   }
 
   /** Messages in flight and still leased. */
-  inHand(): SeqRange[] {
-    return [...this.#inHand];
+  unacked(): SeqRange[] {
+    return [...this.#unacked];
   }
 
   /**
@@ -162,7 +162,7 @@ export class Window<P> {
   claim(rangesMax: number): { readonly held: SeqRange[]; readonly done: SeqRange[] } {
     const held = new RangeSet();
     held.addAll(this.waiting());
-    held.addAll(this.#inHand);
+    held.addAll(this.#unacked);
     held.addAll(this.#rejected);
     const claimed = [...held].slice(0, rangesMax);
     this.#order.claimed();
@@ -204,17 +204,18 @@ export class Window<P> {
         this.#finish(event);
         return;
       case "unread":
-        for (const part of this.#inHand.delete(event.first, event.last)) {
+        for (const part of this.#unacked.delete(event.first, event.last)) {
           this.#items.insert({ ...event, first: part.first, last: part.last });
         }
         return;
       case "returned":
         this.#giveUp(event);
-        for (const part of this.#inHand.delete(event.first, event.last)) this.#order.returned(part);
+        for (const part of this.#unacked.delete(event.first, event.last))
+          this.#order.returned(part);
         return;
       case "rejected":
         this.#giveUp(event);
-        this.#rejected.addAll(this.#inHand.delete(event.first, event.last));
+        this.#rejected.addAll(this.#unacked.delete(event.first, event.last));
         return;
     }
   }
@@ -232,7 +233,7 @@ export class Window<P> {
     if (awaited <= lowest) return null;
     const count = this.#items.isGuarded ? 1 : countMax;
     const item = this.#items.take({ count, last: awaited - 1 })!;
-    this.#inHand.add(item.first, item.last);
+    this.#unacked.add(item.first, item.last);
     return item;
   }
 
@@ -243,12 +244,12 @@ export class Window<P> {
 
   /** Whether a message is in flight and still leased, so that the application may settle it. */
   holds(seq: number): boolean {
-    return this.#inHand.has(seq);
+    return this.#unacked.has(seq);
   }
 
   /** The parts of a range that are in flight and still leased. */
   heldOf(first: number, last: number): SeqRange[] {
-    return this.#inHand.parts(first, last);
+    return this.#unacked.parts(first, last);
   }
 
   /** Removes all messages that wait for the application. @returns their ranges */
@@ -268,8 +269,8 @@ export class Window<P> {
   }
 
   #open(event: Extract<WindowEvent<P>, { readonly type: "opened" }>): void {
-    const parting = this.#history.open(event.epochs);
-    if (parting !== null) this.#cut(parting);
+    const divergedAt = this.#history.open(event.epochs);
+    if (divergedAt !== null) this.#cut(divergedAt);
     this.#raiseFloor(event.floor);
     this.#isOpen = true;
     this.#ledger.open();
@@ -277,7 +278,7 @@ export class Window<P> {
 
   /** The sender has another history from `seq` on: everything known there is about other messages, and invalidated. */
   #cut(seq: number): void {
-    for (const set of [this.#inHand, this.#orphaned, this.#rejected]) {
+    for (const set of [this.#unacked, this.#orphaned, this.#rejected]) {
       this.#void.addAll(set.delete(seq, Number.MAX_SAFE_INTEGER));
     }
     this.#void.addAll(this.#ledger.cut(seq));
@@ -297,11 +298,11 @@ export class Window<P> {
     const { first, last } = event;
     this.#history.reached(last);
     this.#order.arrived(first, last);
-    for (const part of this.#orphaned.delete(first, last)) this.#inHand.add(part.first, part.last);
+    for (const part of this.#orphaned.delete(first, last)) this.#unacked.add(part.first, part.last);
     this.#ledger.arrived(event);
     const unseen = this.#ledger
       .gaps(event)
-      .flatMap((gap) => this.#inHand.gaps(gap.first, gap.last))
+      .flatMap((gap) => this.#unacked.gaps(gap.first, gap.last))
       .flatMap((gap) => this.#rejected.gaps(gap.first, gap.last))
       .flatMap((gap) => this.#items.gaps(gap));
     for (const part of unseen) this.#items.insert({ ...event, first: part.first, last: part.last });
@@ -320,7 +321,7 @@ export class Window<P> {
     this.#items.dropAll(ranges);
     for (const { first, last } of ranges) {
       if (before !== null) this.#order.lostWaiting(before.parts(first, last));
-      for (const part of this.#inHand.delete(first, last)) {
+      for (const part of this.#unacked.delete(first, last)) {
         this.#orphaned.add(part.first, part.last);
         this.#order.lostInHand(part);
       }
@@ -329,7 +330,7 @@ export class Window<P> {
 
   /** Messages whose lease has ended are remembered as done too: if they are sent again, they are duplicates. */
   #finish({ first, last }: SeqRange): void {
-    const held = this.#inHand.delete(first, last);
+    const held = this.#unacked.delete(first, last);
     this.#orphaned.delete(first, last);
     this.#order.arrived(first, last);
     this.#ledger.add({ first, last });

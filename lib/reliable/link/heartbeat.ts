@@ -11,16 +11,16 @@ export function silenceMs(heartbeatMs: number): number {
 /** Dependencies of {@link Heartbeat}. */
 export interface HeartbeatOptions {
   readonly clock: Clock;
-  /** Time to the next beat, asked after each (milliseconds); infinite: there are none. */
+  /** Time to the next heartbeat, asked after each (milliseconds); infinite: there are none. */
   readonly everyMs: () => number;
-  /** Sends a sign of life to all peers, and checks which of them were silent for too long. */
-  readonly beat: () => void;
+  /** Sends a heartbeat to all peers, and checks which of them were silent for too long. */
+  readonly send: () => void;
 }
 
-/** The heartbeat of one end of its links: a sign of life to the other ends, even without messages to send. */
+/** The heartbeat of one end of its links: a heartbeat to the other ends, even without messages to send. */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
-  /** Time between the last beat and the next (milliseconds). */
+  /** Time between the last heartbeat and the next (milliseconds). */
   #waitMs = 0;
   #cancel: (() => void) | null = null;
   #stopped = false;
@@ -31,8 +31,8 @@ export class Heartbeat {
   }
 
   /**
-   * A new peer needs a heartbeat within `ms`. The next beat is rescheduled only for a shorter period, so that no number
-   * of new peers delays the beats for others.
+   * A new peer needs a heartbeat within `ms`. The next heartbeat is rescheduled only for a shorter period, so that no
+   * number of new peers delays the heartbeats for others.
    */
   within(ms: number): void {
     if (this.#stopped || ms >= this.#waitMs) return;
@@ -51,7 +51,7 @@ export class Heartbeat {
     this.#waitMs = everyMs();
     if (this.#waitMs === Number.POSITIVE_INFINITY) return;
     this.#cancel = clock.after(this.#waitMs, () => {
-      this.#options.beat();
+      this.#options.send();
       // A peer found to be gone may cause `stop`.
       if (!this.#stopped) this.#wait();
     });

@@ -29,7 +29,7 @@ export class Probes<H extends object, C> {
 
   /**
    * @param clock stands still while this process could not have read a reply
-   * @param ask asks a holder for a sign of life
+   * @param ask asks a holder for a heartbeat
    */
   constructor(clock: Clock, ask: (holder: H) => void) {
     this.#clock = clock;
@@ -37,7 +37,7 @@ export class Probes<H extends object, C> {
   }
 
   /**
-   * Lets a challenger wait for the holder, which is asked for a sign of life. A challenger that is already waiting
+   * Lets a challenger wait for the holder, which is asked for a heartbeat. A challenger that is already waiting
    * changes to this wait.
    *
    * @param decide called with whether the holder is there

@@ -16,10 +16,10 @@ import {
   type MessageLimits,
   seqAt,
 } from "./decoded-batch.ts";
-import { HandOvers } from "./hand-overs.ts";
 import type { InFlightMessages } from "./sessions/in-flight-messages.ts";
 import { isSame, type ReceiverStream } from "./sessions/receiver-stream.ts";
 import type { Held } from "./unacked.ts";
+import { UnreportedDeliveries } from "./unreported-deliveries.ts";
 
 /** Dependencies of {@link NextMessages}. */
 export interface NextMessagesOptions {
@@ -49,9 +49,9 @@ export class NextMessages<T> {
   /** Messages that are being checked, and will be in `#chunk`. */
   #checked: Held | null = null;
   /** Reports to the senders which delivered messages are in flight. */
-  readonly #handOvers: HandOvers = new HandOvers(
+  readonly #unreported: UnreportedDeliveries = new UnreportedDeliveries(
     () => this.#chunk,
-    (handed) => this.#reportBegun(handed),
+    (delivered) => this.#reportBegun(delivered),
   );
   /** Set while nothing is delivered: until the event loop turns, or the next messages are checked. */
   #filling: Promise<void> | null = null;
@@ -181,7 +181,7 @@ export class NextMessages<T> {
 
   /** Gives undelivered messages back to their senders. */
   giveBack(): void {
-    this.#handOvers.say();
+    this.#unreported.say();
     const { inFlight } = this.#options;
     for (const { stream, range } of this.untouched()) inFlight.release(stream, range);
     this.#replace(null);
@@ -198,7 +198,7 @@ export class NextMessages<T> {
         return null;
       }
       if (isThere) {
-        this.#handOvers.given();
+        this.#unreported.delivered();
         this.#freeEnd = this.#hasShownAgain ? 0 : this.#freeFrom(chunk.index + 1, chunk);
         return chunk;
       }
@@ -229,7 +229,7 @@ export class NextMessages<T> {
   /** @returns whether something was taken out of a window */
   #fill(): boolean {
     const { codec, schema, limits, inFlight, run } = this.#options;
-    if (this.#handOvers.isMuch(() => inFlight.isWatched)) this.#reportMany();
+    if (this.#unreported.isMuch(() => inFlight.isWatched)) this.#reportMany();
     else run.flush();
     const next = inFlight.next(Number.POSITIVE_INFINITY);
     if (next === null) return false;
@@ -255,23 +255,23 @@ export class NextMessages<T> {
   /** Sets the next messages to deliver. */
   #replace(chunk: DecodedBatch<T> | null): void {
     this.#freeEnd = 0;
-    this.#handOvers.changed(chunk);
+    this.#unreported.changed(chunk);
     this.#chunk = chunk;
   }
 
   /** Reports to the senders which delivered messages are still in flight. */
-  #reportBegun(handed: readonly Held[]): void {
+  #reportBegun(delivered: readonly Held[]): void {
     this.#freeEnd = 0;
     const { inFlight, run } = this.#options;
     run.flush();
-    for (const { stream, range } of handed) inFlight.begun(stream, range);
+    for (const { stream, range } of delivered) inFlight.begun(stream, range);
   }
 
   /** Many messages were delivered in one turn: reports them, so that few are suspected if this process dies in it. */
   #reportMany(): void {
     const { inFlight } = this.#options;
     const stream = this.#chunk?.stream;
-    this.#handOvers.say();
+    this.#unreported.say();
     if (stream !== undefined && !inFlight.acks.hasInbox) void inFlight.acks.now(stream);
   }
 

@@ -143,7 +143,7 @@ export class ReliableInbound<T> {
     return this.#iterate<T[]>({
       take: (chunk) => {
         const { index, values } = chunk;
-        held.giveRest(chunk);
+        held.giveRemainder(chunk);
         chunk.index = values.length;
         return index === 0 ? values : values.slice(index);
       },

@@ -24,7 +24,7 @@ export class Unacked {
   }
 
   /** The application gets the rest of a chunk. */
-  giveRest(chunk: DecodedBatch<unknown>): void {
+  giveRemainder(chunk: DecodedBatch<unknown>): void {
     const range = { first: seqAt(chunk, chunk.index), last: chunk.last };
     this.#held = { stream: chunk.stream, range, epoch: chunk.epoch };
   }

@@ -69,7 +69,7 @@ export class DispatchSteps {
       onKnown: (link) => this.#resume(link),
       holds: (link) => dispatcher.holds(link.id),
       onSilent: (link) => this.step({ type: "silent", link: link.id }),
-      onDead: (link) => this.end(link, "lost"),
+      onDisconnected: (link) => this.end(link, "lost"),
     });
     this.sessions = sessions;
     const backlog = new Backlog({
@@ -209,7 +209,7 @@ export class DispatchSteps {
   /** A dispatch that may end both processes is saved, and so counted, before it is sent. */
   #saveFirst(link: SenderSession): void {
     link.isKnown = false;
-    link.handOuts += 1;
+    link.dispatches += 1;
     this.stateStore.settled(0);
     queueMicrotask(() => void this.stateStore.hurry());
   }

@@ -40,7 +40,7 @@ export class SenderHandshake {
     this.#refusals = options.refusals;
   }
 
-  /** A receiver asks for a session, or for a sign of life in its existing one. */
+  /** A receiver asks for a session, or for a heartbeat in its existing one. */
   hello(peer: LinkPeer, { session, text }: LinkMessage): void {
     const before = this.#sessions.of(peer);
     const isKnown = before?.session === session;

@@ -23,7 +23,7 @@ export interface SenderSession {
    */
   isKnown: boolean;
   /** Dispatches that have to be saved before they are sent (count). A save covers those before its start. */
-  handOuts: number;
+  dispatches: number;
   /** Guarded ranges that the receiver may begin as soon as their begin is saved. */
   readonly going: (readonly SeqRange[])[];
   /** Ranges to be sent, in order. */
@@ -78,7 +78,7 @@ export function newSenderSession(
     prefetchBytesMax: Math.min(hello.prefetchBytesMax, creditBytesMax),
     isLive: false,
     isKnown: false,
-    handOuts: 0,
+    dispatches: 0,
     going: [],
     outgoing: new OutgoingRanges(),
     isCongested: false,

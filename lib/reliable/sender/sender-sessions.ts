@@ -44,7 +44,7 @@ export interface SenderSessionsOptions {
   /** A session that holds messages is silent: it gets no more until it sends something. */
   readonly onSilent: (link: SenderSession) => void;
   /** A session that holds no messages was silent for too long. */
-  readonly onDead: (link: SenderSession) => void;
+  readonly onDisconnected: (link: SenderSession) => void;
 }
 
 /** The sessions of a sender, by number and by connection, with what was reported to each. */
@@ -60,11 +60,15 @@ export class SenderSessions implements Iterable<SenderSession> {
 
   constructor(options: SenderSessionsOptions) {
     this.#options = options;
-    // A welcome in a session that has begun asks for a sign of life.
+    // A welcome in a session that has begun asks for a heartbeat.
     this.#probes = new Probes(options.clock, (link) => this.welcome(link));
     const { clock, heartbeatMs } = options;
     const everyMs = heartbeatMs === 0 ? Number.POSITIVE_INFINITY : heartbeatMs;
-    this.#heartbeat = new Heartbeat({ clock, everyMs: () => everyMs, beat: () => this.#beat() });
+    this.#heartbeat = new Heartbeat({
+      clock,
+      everyMs: () => everyMs,
+      send: () => this.#sendHeartbeats(),
+    });
   }
 
   /** Sessions that may get messages (count). */
@@ -128,7 +132,7 @@ export class SenderSessions implements Iterable<SenderSession> {
     return null;
   }
 
-  /** Asks the receiver of a session for a sign of life. @param decide called with the result */
+  /** Asks the receiver of a session for a heartbeat. @param decide called with the result */
   probe(link: SenderSession, challenger: LinkPeer, decide: (isThere: boolean) => void): void {
     this.#probes.add(link, challenger, decide);
   }
@@ -198,13 +202,13 @@ export class SenderSessions implements Iterable<SenderSession> {
   snapshotForSave(): () => void {
     const live = [...this.#links.values()].filter(({ isLive }) => isLive);
     const covered = live.map((link) => {
-      return { link, acks: link.acks, handOuts: link.handOuts, goingCount: link.going.length };
+      return { link, acks: link.acks, dispatches: link.dispatches, goingCount: link.going.length };
     });
     return () => {
-      for (const { link, acks, handOuts, goingCount } of covered) {
+      for (const { link, acks, dispatches, goingCount } of covered) {
         for (const ranges of link.going.splice(0, goingCount)) this.#letGo(link, ranges);
         link.acksDurable = Math.max(link.acksDurable, acks);
-        const isCovered = handOuts === link.handOuts;
+        const isCovered = dispatches === link.dispatches;
         if (link.isKnown || !isCovered || !this.#links.has(link.id)) continue;
         link.isKnown = true;
         this.#options.onKnown(link);
@@ -263,8 +267,8 @@ export class SenderSessions implements Iterable<SenderSession> {
     });
   }
 
-  /** Sends signs of life; silent sessions are ended, or get no more messages. */
-  #beat(): void {
+  /** Sends heartbeats; silent sessions are ended, or get no more messages. */
+  #sendHeartbeats(): void {
     const { heartbeatMs, clock } = this.#options;
     const silentSinceMs = clock.nowMs() - silenceMs(heartbeatMs);
     for (const link of [...this.#links.values()]) {
@@ -280,10 +284,10 @@ export class SenderSessions implements Iterable<SenderSession> {
    * @returns whether the session continues
    */
   #toleratesSilence(link: SenderSession): boolean {
-    const { holds, onSilent, onDead } = this.#options;
+    const { holds, onSilent, onDisconnected } = this.#options;
     const isTolerated = holds(link);
     if (isTolerated) onSilent(link);
-    else onDead(link);
+    else onDisconnected(link);
     return isTolerated;
   }
 }

@@ -87,7 +87,7 @@ test("first attempts: the first word that a handler has begun counts, and no lat
   assert.equal(trial.firstOf(1), 5);
 });
 
-test("first attempts: an answer in the turn of the hand-out is a word too", () => {
+test("first attempts: an answer in the turn of the dispatch is a word too", () => {
   const trial = new Trial(10);
   trial.nack(4, 2);
   trial.nack(6, 2);

@@ -5,7 +5,7 @@ import type { SeqRange } from "../../../lib/delivery/range/range.ts";
 
 const pairs = (ranges: readonly SeqRange[]) => ranges.map(({ first, last }) => [first, last]);
 
-/** 1 to 3 were in somebody's hands, and 5 was handed out and given back; nothing behind 9 was sent. */
+/** 1 to 3 were in somebody's hands, and 5 was dispatched and given back; nothing behind 9 was sent. */
 function claims(): RestartClaims {
   const restored = new RestartClaims([{ first: 1, last: 3 }], 9);
   restored.restore({ first: 1, last: 3 }, true);
@@ -13,9 +13,9 @@ function claims(): RestartClaims {
   return restored;
 }
 
-test("restart claims: each message is claimed once, and none that is handed out again", () => {
+test("restart claims: each message is claimed once, and none that is dispatched again", () => {
   const restored = claims();
-  restored.handedOut({ first: 3, last: 3 });
+  restored.dispatched({ first: 3, last: 3 });
   assert.deepEqual(pairs(restored.take({ first: 1, last: 9 })), [
     [1, 2],
     [5, 5],

@@ -10,16 +10,16 @@ import { range } from "../../support/fixtures.ts";
 const pairs = (ranges: readonly SeqRange[]) => ranges.map(({ first, last }) => [first, last]);
 const ONCE = { attempts: 1, bytesEach: 1 };
 
-/** 1 to 2 rest until 50, 3 to 4 are to be handed out again, and 5 to 8 for the first time. */
+/** 1 to 2 are in back-off until 50, 3 to 4 are to be dispatched again, and 5 to 8 for the first time. */
 function unheld(): UnheldMessages {
   const messages = new UnheldMessages();
-  messages.rest({ first: 1, last: 2 }, { ...ONCE, dueMs: 50 });
+  messages.backOff({ first: 1, last: 2 }, { ...ONCE, dueMs: 50 });
   messages.ready.set(3, 4, ONCE);
   messages.fresh.set(5, 8, { attempts: 0, bytesEach: 1 });
   return messages;
 }
 
-test("unheld messages: what has rested is ready at its time, and not before", () => {
+test("unheld messages: what was in back-off is ready at its time, and not before", () => {
   const messages = unheld();
   assert.equal(messages.wake(49), 50);
   assert.equal(messages.ready.lowest?.first, 3);
@@ -27,11 +27,11 @@ test("unheld messages: what has rested is ready at its time, and not before", ()
   assert.deepEqual(pairs([...messages.ready]), [[1, 4]]);
 });
 
-test("unheld messages: where too many ranges rest, those that are due first become ready", () => {
+test("unheld messages: where too many ranges are in back-off, those that are due first become ready", () => {
   const messages = new UnheldMessages();
   for (const index of range(TABLE_RANGES_MAX + 1)) {
     const seq = index * 2 + 1;
-    messages.rest({ first: seq, last: seq }, { ...ONCE, dueMs: TABLE_RANGES_MAX - index });
+    messages.backOff({ first: seq, last: seq }, { ...ONCE, dueMs: TABLE_RANGES_MAX - index });
   }
   const woken = messages.ready.count;
   assert.ok(woken > 1 && woken < TABLE_RANGES_MAX / 8, `${woken}`);
@@ -51,7 +51,7 @@ test("unheld messages: the oldest are taken first, from whichever table", () => 
   assert.equal(messages.first, Number.POSITIVE_INFINITY);
 });
 
-test("unheld messages: a size that becomes known holds for what rests too", () => {
+test("unheld messages: a size that becomes known holds for what is in back-off too", () => {
   const messages = unheld();
   messages.sized({ first: 2, last: 3 }, 7);
   messages.wake(50);
@@ -63,7 +63,7 @@ test("unheld messages: a size that becomes known holds for what rests too", () =
   ]);
 });
 
-test("unheld messages: what is outstanding is all to be handed out again, and the rest up to a seq", () => {
+test("unheld messages: what is outstanding is all to be dispatched again, and the rest up to a seq", () => {
   const messages = unheld();
   assert.deepEqual(pairs(messages.upTo(6)), [
     [3, 4],

@@ -66,7 +66,7 @@ test("roster: the links of one receiver, and what a link holds", () => {
   assert.deepEqual(roster.heldOf(99, { first: 1, last: 9 }), []);
 });
 
-test("roster: what is handed out is one list of ranges with its attempts, whoever holds it", () => {
+test("roster: what is dispatched is one list of ranges with its attempts, whoever holds it", () => {
   const roster = new Roster([], 0);
   roster.add(consumer(1, "a", [1, 3], [10, 12, 100, 2]));
   roster.add(consumer(2, "b", [4, 6]));

@@ -67,7 +67,7 @@ function begun(link: number, first: number, last: number = first): DispatcherEve
   return { type: "begun", link, ranges: [{ first, last }], wantsGo: false };
 }
 
-/** What is handed out; with an exclamation mark where it is to be begun alone. */
+/** What is dispatched; with an exclamation mark where it is to be begun alone. */
 function sends(actions: readonly DispatcherAction[]): string[] {
   return actions
     .filter((action) => action.type === "send")
@@ -324,16 +324,16 @@ test("dispatcher: back-off doubles up to its limit, with full jitter", () => {
   const dispatcher = start({ attemptsMax: 9 });
   dispatcher.step(join(1), 0);
   dispatcher.step(fed(1, 1), 0);
-  const rests: number[] = [];
+  const backOffs: number[] = [];
   let nowMs = 0;
   for (let attempt = 1; attempt <= 5; attempt++) {
     const ranges = [{ first: 1, last: 1 }];
     dispatcher.step({ type: "nacked", link: 1, ranges, delayMs: null, error: null }, nowMs);
-    rests.push(dispatcher.deadlineMs - nowMs);
+    backOffs.push(dispatcher.deadlineMs - nowMs);
     nowMs = dispatcher.deadlineMs;
     assert.deepEqual(sends(dispatcher.step({ type: "tick" }, nowMs)), [`1: 1-1 #${attempt + 1}`]);
   }
-  assert.deepEqual(rests, [5, 10, 20, 20, 20]);
+  assert.deepEqual(backOffs, [5, 10, 20, 20, 20]);
 });
 
 test("dispatcher: receivers in total order take over only when the active one's messages are free", () => {
@@ -435,7 +435,7 @@ test("dispatcher: what comes again counts with its size, in any way that it come
   dispatcher.step(join(2, 100, { bytesMax: 1_024 }), 0);
   const both = sends(dispatcher.step(fed(1, 8, 256), 0));
   assert.deepEqual(both, ["1: 1-4 #1", "2: 5-8 #1"]);
-  // A rest, a lost link, and a lease that is extended.
+  // A back-off, a lost link, and a lease that is extended.
   const ranges = [{ first: 1, last: 2 }];
   dispatcher.step({ type: "nacked", link: 1, ranges, delayMs: 5, error: null }, 1);
   dispatcher.step({ type: "extended", link: 1, ranges: [{ first: 3, last: 4 }], leaseMs: 500 }, 2);
@@ -584,7 +584,7 @@ test("dispatcher: a guarded one that is begun explains a death: nobody else is s
   assert.deepEqual(death(dispatcher, 2, []), ["3: 1-50 #2!"]);
 });
 
-test("dispatcher: who asks has nothing else in hand: what it had asked for before was not tried", () => {
+test("dispatcher: who asks has nothing else unacked: what it had asked for before was not tried", () => {
   const asks = (link: number, ...seqs: number[]): DispatcherEvent => {
     const ranges = seqs.map((one) => ({ first: one, last: one }));
     return { type: "begun", link, ranges, wantsGo: true };
@@ -705,10 +705,10 @@ test("dispatcher: what turns out to be larger than the average of its batch take
   assert.equal(handed(false), 50, "the credit had no room for them anyway");
 });
 
-test("dispatcher: what rested when it was saved last may have been sent and done since, and can be claimed", () => {
+test("dispatcher: what was in back-off when it was saved last may have been sent and done since, and can be claimed", () => {
   for (const isDone of [true, false]) {
-    const rest = { first: 1, last: 2, value: { attempts: 1, restMs: 10 } };
-    const dispatcher = start({}, { rests: [rest], receivers: ["r1"] }, 2);
+    const backOff = { first: 1, last: 2, value: { attempts: 1, backOffMs: 10 } };
+    const dispatcher = start({}, { backOffs: [backOff], receivers: ["r1"] }, 2);
     dispatcher.step(fed(1, 2), 0);
     const range = { first: 2, last: 2 };
     const claim = { held: isDone ? [] : [range], done: isDone ? [range] : [] };
@@ -719,7 +719,7 @@ test("dispatcher: what rested when it was saved last may have been sent and done
     );
     const settled = actions.filter(({ type }) => type === "settled");
     assert.equal(settled.length, isDone ? 1 : 0);
-    // It is sent to nobody else when its rest is over.
+    // It is sent to nobody else when its back-off is over.
     const later = dispatcher.step({ type: "tick" }, 20).filter(({ type }) => type === "send");
     assert.deepEqual(
       later.map((action) => action.type === "send" && [action.first, action.last, action.attempt]),

@@ -57,16 +57,16 @@ test("retries: a last attempt that was lost beside others is not counted, unless
   assert.equal(setUp({ attemptsMax: 1 }).retries.end(part(1, 1), beside, NOW_MS).type, "dead");
 });
 
-test("retries: what failed rests as long as the back-off says, or as it was asked to", () => {
+test("retries: what failed is in back-off as long as the formula says, or as it was asked to", () => {
   const { retries, ready, tables } = setUp();
   const failed = { type: "nacked", delayMs: null, error: null } as const;
-  for (const [attempt, restMs] of [
+  for (const [attempt, backOffMs] of [
     [1, 100],
     [2, 200],
   ] as const) {
     const { type, dueMs } = retries.end(part(attempt, attempt), failed, NOW_MS);
     assert.equal(type, "again");
-    assert.ok(dueMs >= NOW_MS + restMs && dueMs <= NOW_MS + restMs * 1.02, `${dueMs}`);
+    assert.ok(dueMs >= NOW_MS + backOffMs && dueMs <= NOW_MS + backOffMs * 1.02, `${dueMs}`);
   }
   assert.deepEqual(ready(), []);
   const { dueMs } = retries.end(part(3, 1), { ...failed, delayMs: 40_000 }, NOW_MS);
@@ -91,7 +91,7 @@ test("retries: the last failure, and a rejection at once, make a dead letter tha
   assert.deepEqual([two.reason, two.attempts, two.timeMs], ["no such order", 1, 77]);
 });
 
-test("retries: without room among the dead letters a message is tried on, after the longest rest", () => {
+test("retries: without room among the dead letters a message is tried on, after the longest back-off", () => {
   const { retries, tables, ready } = setUp({ deadLettersMax: 1 });
   const rejected = { type: "rejected", reason: "no", error: null } as const;
   assert.equal(retries.end(part(1, 1), rejected, NOW_MS).type, "dead");

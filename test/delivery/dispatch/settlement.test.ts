@@ -22,7 +22,7 @@ const OPTIONS: DispatcherOptions = {
   deadLettersMax: 1,
 };
 
-/** A settlement over tables from which messages 1 to 9 were handed out. */
+/** A settlement over tables from which messages 1 to 9 were dispatched. */
 function parts(order: DispatcherOptions["order"] = "none") {
   const options = { ...OPTIONS, order };
   const sources = { random: () => 0.5, timeMs: () => 0 };
@@ -64,7 +64,7 @@ test("settlement: what is given back untouched counts as no attempt", () => {
   assert.equal(tables.ready.lowest?.value.attempts, 0);
 });
 
-test("settlement: a failure rests, and the agenda says until when", () => {
+test("settlement: a failure is in back-off, and the agenda says until when", () => {
   const { settlement, agenda, tables } = parts();
   settlement.endTry(held(1, 1), { type: "nacked", delayMs: 25, error: null });
   assert.deepEqual([agenda.dueMs, tables.ready.count], [25, 0]);
@@ -84,7 +84,7 @@ test("settlement: the last attempt makes a dead letter, and without room for one
 test("settlement: of what a dead receiver held only what it had begun was tried", () => {
   const { settlement, tables } = parts();
   tables.begin([held(2, 3)]);
-  settlement.giveBack([held(1, 4)], "died");
+  settlement.giveBack([held(1, 4)], "crashed");
   const attempts = [...tables.ready].map(({ first, last, value }) => [first, last, value.attempts]);
   assert.deepEqual(attempts, [
     [1, 1, 0],

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  divergenceSeq,
   EPOCHS_BEFORE_MAX,
   type Epoch,
   type EpochStart,
   messageId,
   parseEpochs,
-  partingSeq,
   voidFrom,
   withEpoch,
   withStart,
@@ -55,8 +55,8 @@ test("epochs: histories part where the first life that only one of them has begi
     [[one, two], [life(1, 1, "d"), two], NEVER],
     [[one], [two], 1],
   ] as const) {
-    assert.equal(partingSeq(ours, theirs), expected);
-    assert.equal(partingSeq(theirs, ours), expected);
+    assert.equal(divergenceSeq(ours, theirs), expected);
+    assert.equal(divergenceSeq(theirs, ours), expected);
   }
 });
 
@@ -86,7 +86,7 @@ test("epochs: whatever is lost, restored and copied, what is kept is what the se
       const written = [...disk.written];
       for (let more = random.below(4); more > 0; more--) written.push(`${id}-${written.length}`);
       if (random.chance(0.7)) {
-        const seq = known[0]?.id === epochs[0]?.id ? partingSeq(known, epochs) : 1;
+        const seq = known[0]?.id === epochs[0]?.id ? divergenceSeq(known, epochs) : 1;
         seen = seen.slice(0, Math.min(seen.length, seq - 1));
         assert.deepEqual(seen, written.slice(0, seen.length), `seed ${seed}, opening ${opening}`);
         known = epochs;
@@ -112,9 +112,9 @@ test("epochs: of many lives the oldest are joined, and void no less", () => {
     assert.ok(epochs.length <= EPOCHS_BEFORE_MAX + 1);
     for (const count of [1, 2, 7, 40]) {
       const ours = all.slice(0, count);
-      assert.ok(partingSeq(ours, epochs) <= partingSeq(ours, all), `${count} of ${epoch}`);
+      assert.ok(divergenceSeq(ours, epochs) <= divergenceSeq(ours, all), `${count} of ${epoch}`);
     }
-    assert.equal(partingSeq(epochs, epochs), NEVER);
+    assert.equal(divergenceSeq(epochs, epochs), NEVER);
   }
   assert.equal(epochs[0]?.epoch, 1);
 });

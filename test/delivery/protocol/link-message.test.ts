@@ -133,8 +133,8 @@ test("saved state: what is encoded is decoded, and no bytes crash the decoder", 
       settled: ranges,
       attempts: ranges.map((list) => list.map((item, index) => ({ ...item, value: index % 3 }))),
       leased: ranges.map((list) => list.map((item, index) => ({ ...item, value: index % 2 }))),
-      rests: ranges.map((list) =>
-        list.map((item, index) => ({ ...item, value: { attempts: index % 2, restMs: index } })),
+      backOffs: ranges.map((list) =>
+        list.map((item, index) => ({ ...item, value: { attempts: index % 2, backOffMs: index } })),
       ),
       receivers: fc.array(fc.string(), { maxLength: 3 }),
       firsts: ranges.map((list) => list.map((item, index) => ({ ...item, value: index }))),

@@ -23,7 +23,7 @@ const STATE: SenderState = {
   settled: [],
   attempts: [],
   leased: [],
-  rests: [],
+  backOffs: [],
   suspects: SUSPECTS_EMPTY,
   firsts: [],
   receivers: [],

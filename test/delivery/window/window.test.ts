@@ -84,7 +84,7 @@ class Pair {
     const count = 1 + this.#random.below(4);
     const { next } = this.model;
     const item = this.window.next(count);
-    assert.equal(item?.first ?? null, next, "the lowest that may be handed out");
+    assert.equal(item?.first ?? null, next, "the lowest that may be delivered");
     if (item === null) return;
     assert.ok(item.last >= item.first && item.last < item.first + count, "as many as asked for");
     for (let seq = item.first; seq <= item.last; seq++) {
@@ -97,9 +97,9 @@ class Pair {
 
   #ack(): void {
     const said = seqsOf(this.window.takeAck(1 + this.#random.below(3)));
-    const unsaid = this.model.where(({ isUnsaid }) => isUnsaid);
-    assert.deepEqual(said, unsaid.slice(0, said.length), "the lowest that are unsaid");
-    assert.ok(said.length > 0 || unsaid.length === 0, "something is said");
+    const unsent = this.model.where(({ isUnsent }) => isUnsent);
+    assert.deepEqual(said, unsent.slice(0, said.length), "the lowest that are unsent");
+    assert.ok(said.length > 0 || unsent.length === 0, "something is said");
     if (said.length === 0) return;
     this.model.said(said);
     this.#acks += 1;
@@ -110,14 +110,14 @@ class Pair {
     const waiting = model.where(({ place }) => place === "waiting");
     assert.deepEqual(seqsOf(window.waiting()), waiting, "waiting");
     assert.equal(window.waitingCount, waiting.length, "waitingCount");
-    const inHand = model.where(({ place }) => place === "hand");
-    assert.deepEqual(seqsOf(window.inHand()), inHand, "in hand");
+    const unacked = model.where(({ place }) => place === "hand");
+    assert.deepEqual(seqsOf(window.unacked()), unacked, "unacked");
     assert.deepEqual(
       seqsOf(window.state().done),
       model.where(({ isDone }) => isDone),
       "done",
     );
-    assert.equal(window.unsentCount, model.where(({ isUnsaid }) => isUnsaid).length, "unsaid");
+    assert.equal(window.unsentCount, model.where(({ isUnsent }) => isUnsent).length, "unsent");
     const rejected = seqsOf(window.rejectedOf(1, SEQ_MAX));
     assert.deepEqual(
       rejected,
@@ -156,7 +156,7 @@ test("window: answers to messages of an epoch that is over do not count for thos
   window.step({ type: "opened", floor: 0, epochs: lives });
   assert.deepEqual(window.takeVoid(), [{ first: 5, last: 6 }]);
   assert.equal(window.heldOf(1, 6)[0]?.last, 4);
-  assert.deepEqual([window.inHandCount, window.claim(9).done], [4, []]);
+  assert.deepEqual([window.unackedCount, window.claim(9).done], [4, []]);
   assert.deepEqual(window.valid({ first: 1, last: 6 }, 0), { first: 1, last: 2 });
   assert.deepEqual(window.valid({ first: 3, last: 6 }, 1), { first: 3, last: 4 });
   assert.deepEqual(window.valid({ first: 3, last: 6 }, 2), { first: 3, last: 6 });

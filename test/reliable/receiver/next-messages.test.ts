@@ -7,7 +7,7 @@ import { turn } from "../../support/eventually.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { MetReceiver } from "../../support/met-receiver.ts";
 
-/** What a receiver hands out next, of the one sender that it has. */
+/** What a receiver delivers next, of the one sender that it has. */
 async function handingOut(): Promise<{
   readonly next: NextMessages<Uint8Array>;
   readonly sender: ReturnType<MetReceiver["meet"]>;

@@ -25,7 +25,7 @@ async function stored(): Promise<{ readonly journal: Journal; readonly reads: ()
 }
 
 /**
- * Lets a backlog be handed out as soon as it is fed, while a receiver may not have it yet for many turns.
+ * Lets a backlog be dispatched as soon as it is fed, while a receiver may not have it yet for many turns.
  *
  * @returns batches that were not in memory when they were to be sent (count)
  */
@@ -65,7 +65,7 @@ async function readBack(isProtected: boolean): Promise<number> {
   return missed;
 }
 
-test("backlog: what is handed out and has not left yet is not read from the journal a second time", async () => {
+test("backlog: what is dispatched and has not left yet is not read from the journal a second time", async () => {
   assert.equal(await readBack(true), 0);
 });
 

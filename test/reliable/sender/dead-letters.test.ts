@@ -117,7 +117,7 @@ test("dead letters: a first attempt that is not known is not made up", async () 
   await first.pass(40);
   first.kill();
   const state = decodeSenderState(journal.get("delivery")!)!;
-  assert.equal(state.rests.length + state.attempts.length, 1);
+  assert.equal(state.backOffs.length + state.attempts.length, 1);
   await journal.set({ delivery: encodeSenderState({ ...state, firsts: [] }) });
   const second = new ReliablePair(journal, handle, { rules });
   await second.until(() => assert.equal(second.sender.deadLetters.count, 1));

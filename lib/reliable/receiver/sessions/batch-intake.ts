@@ -66,7 +66,7 @@ export class BatchIntake {
     const { prefetch, prefetchBytesMax } = this.#options.hello;
     // Twice the prefetch, since the sender's count may differ by messages given back whose report it has not read yet.
     const room = prefetch * 2 + window.unsentCount;
-    if (window.waitingCount + window.inHandCount + batch.count > room) {
+    if (window.waitingCount + window.unackedCount + batch.count > room) {
       return "more messages than the prefetch allows";
     }
     if (window.waitingBytes < this.#options.waitingBytesMax) return null;

@@ -87,7 +87,7 @@ export class Guard {
     const { link } = stream;
     if (link === null || link.acks === 0) return "others";
     for (const { window } of this.#options.streams()) {
-      if (window.inHandCount === 0) continue;
+      if (window.unackedCount === 0) continue;
       this.#isDraining = true;
       return "nothing";
     }

@@ -163,7 +163,7 @@ export class InFlightMessages {
     this.#rejections.send(stream, ALL);
     const untouched = this.#options.untouched().filter((one) => one.stream === stream);
     const ranges = untouched.map(({ range }) => range);
-    this.#reportBegun(stream, without(stream.window.inHand(), ranges));
+    this.#reportBegun(stream, without(stream.window.unacked(), ranges));
     this.#wake(stream);
     this.changed();
   }
@@ -175,7 +175,7 @@ export class InFlightMessages {
 
   /** The grace has ended: the sender has given the messages held here to other receivers. */
   expired(stream: ReceiverStream): void {
-    const ranges = [...stream.window.release(), ...stream.window.inHand()];
+    const ranges = [...stream.window.release(), ...stream.window.unacked()];
     stream.window.step({ type: "revoked", ranges });
     this.#waiting.delete(stream);
     if (ranges.length > 0) this.#options.onRevoked(stream, ranges);

@@ -102,7 +102,7 @@ export class ReceiveDriver {
     let waiting = 0;
     for (const { window } of this.#streams) {
       duplicates += window.duplicates;
-      waiting += window.waitingCount + window.inHandCount;
+      waiting += window.waitingCount + window.unackedCount;
     }
     const { frames, bytes } = this.#intake;
     const { framesRefused } = this.#handshake;
@@ -186,7 +186,7 @@ export class ReceiveDriver {
       const { window } = stream;
       this.#sessions.sendRanges(stream, { type: "release" }, window.release());
       this.#sessions.send(stream, { type: "close" });
-      window.step({ type: "revoked", ranges: window.inHand() });
+      window.step({ type: "revoked", ranges: window.unacked() });
     }
     this.abandon();
   }

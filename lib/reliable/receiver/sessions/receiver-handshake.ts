@@ -89,17 +89,17 @@ export class ReceiverHandshake {
 
   #open(link: ReceiverLink, welcome: Welcome): void {
     const stream = this.#sessions.open(link, welcome);
-    const held = stream.window.inHand();
+    const held = stream.window.unacked();
     const claimed = this.#options.inFlight.acks.claim(link, stream);
-    const parted = stream.window.takeVoid();
+    const diverged = stream.window.takeVoid();
     void claimed.then(() => {
-      this.#sessions.sendRanges(stream, { type: "diverged" }, parted);
+      this.#sessions.sendRanges(stream, { type: "diverged" }, diverged);
       this.#options.inFlight.resume(stream);
     });
     // Where histories diverge, seqs are reused: the messages held by the application are no longer the sender's.
-    this.#options.onRevoked(stream, without(held, stream.window.inHand()));
+    this.#options.onRevoked(stream, without(held, stream.window.unacked()));
     this.#options.inFlight.changed();
-    if (parted.length > 0) this.#options.onDiverged(stream, parted);
+    if (diverged.length > 0) this.#options.onDiverged(stream, diverged);
     this.#options.onPeer("peer", senderOf(link, stream), this.#sessions.openCount);
   }
 

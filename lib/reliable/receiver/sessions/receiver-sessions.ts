@@ -34,9 +34,9 @@ export interface ReceiverSessionsOptions {
 }
 
 /** Heartbeats in the length of a lease (count). */
-const BEATS_PER_LEASE = 3;
+const HEARTBEATS_PER_LEASE = 3;
 /** Longest time between heartbeats (milliseconds). */
-const BEAT_MS_MAX = 1_000;
+const HEARTBEAT_MS_MAX = 1_000;
 /** Period of the checks whether the receiver is busy (milliseconds). */
 const LOOK_MS = 500;
 /** The sessions of a receiver, their streams, and the heartbeats. */
@@ -65,12 +65,12 @@ export class ReceiverSessions {
       onDue: ({ peer }) => this.ask(peer),
     });
     this.requests = requests;
-    // A hello of an open session asks for a sign of life.
+    // A hello of an open session asks for a heartbeat.
     this.#probes = new Probes(this.#clock, (link) => requests.sendHello(link));
     this.#heartbeat = new Heartbeat({
       clock: options.clock,
       everyMs: () => this.#beatMs,
-      beat: () => this.#beat(),
+      send: () => this.#sendHeartbeats(),
     });
   }
 
@@ -143,7 +143,7 @@ export class ReceiverSessions {
     });
   }
 
-  /** The sender of a session has replied to a probe, or asks for a sign of life itself. */
+  /** The sender of a session has replied to a probe, or asks for a heartbeat itself. */
   replied(link: ReceiverLink): void {
     this.#probes.replied(link);
     if (link.acks > 0) this.say(link.peer, { type: "claim", session: link.session });
@@ -160,7 +160,7 @@ export class ReceiverSessions {
     this.#streams.begin(stream, link, welcome);
     link.stream = stream;
     this.#openCount += 1;
-    this.#heartbeat.within(welcome.leaseMs / BEATS_PER_LEASE);
+    this.#heartbeat.within(welcome.leaseMs / HEARTBEATS_PER_LEASE);
     return stream;
   }
 
@@ -257,13 +257,13 @@ export class ReceiverSessions {
     const { heartbeatMs } = this.#options;
     let everyMs = heartbeatMs === 0 ? Number.POSITIVE_INFINITY : heartbeatMs;
     for (const { welcome, link } of this.#streams) {
-      if (link !== null) everyMs = Math.min(everyMs, welcome.leaseMs / BEATS_PER_LEASE);
+      if (link !== null) everyMs = Math.min(everyMs, welcome.leaseMs / HEARTBEATS_PER_LEASE);
     }
-    return Math.max(1, Math.min(everyMs, BEAT_MS_MAX));
+    return Math.max(1, Math.min(everyMs, HEARTBEAT_MS_MAX));
   }
 
-  /** Sends signs of life, and extends the leases of messages that wait here undelivered. */
-  #beat(): void {
+  /** Sends heartbeats, and extends the leases of messages that wait here undelivered. */
+  #sendHeartbeats(): void {
     const untouched = this.#options.untouched();
     for (const stream of this.#streams) this.#keep(stream, untouched);
   }
@@ -294,6 +294,6 @@ export class ReceiverSessions {
  */
 function silenceMsOf({ window, welcome }: ReceiverStream): number {
   const { heartbeatMs, leaseMs } = welcome;
-  const isHolding = window.waitingCount + window.inHandCount > 0;
+  const isHolding = window.waitingCount + window.unackedCount > 0;
   return isHolding ? Math.max(silenceMs(heartbeatMs), leaseMs) : silenceMs(heartbeatMs);
 }

@@ -220,7 +220,7 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
 /** Whether a stream has ended, and the application holds no more of its messages. */
 function isOver({ isEnded, storing, window, cancelGrace }: ReceiverStream): boolean {
   if (!isEnded || storing.size > 0) return false;
-  return window.waitingCount + window.inHandCount === 0 || cancelGrace === null;
+  return window.waitingCount + window.unackedCount === 0 || cancelGrace === null;
 }
 
 const MEASURE: BatchMeasure<Batch> = {

@@ -42,7 +42,7 @@ export class SessionRequests {
     this.#ask(link);
   }
 
-  /** Asks for a sign of life in the existing session. */
+  /** Asks for a heartbeat in the existing session. */
   sendHello({ peer, session }: ReceiverLink): void {
     const { sendTo, hello } = this.#options;
     sendTo(peer, { type: "hello", session, text: JSON.stringify(hello) });
@@ -55,9 +55,9 @@ export class SessionRequests {
 
   /** Nothing could be stored: asks again after a pause. */
   postpone(link: ReceiverLink): void {
-    const restMs = Math.min(POSTPONE_MS * 2 ** Math.min(link.postponed, 10), POSTPONE_MS_MAX);
+    const delayMs = Math.min(POSTPONE_MS * 2 ** Math.min(link.postponed, 10), POSTPONE_MS_MAX);
     link.postponed += 1;
-    this.#askAfter(link, restMs);
+    this.#askAfter(link, delayMs);
   }
 
   /** Another sender has the stream: asks this one again later, when that may have changed. */

@@ -82,9 +82,11 @@ function stateOf(
     settled: within(saved.settled, inside),
     attempts: within(saved.attempts, inside),
     leased: within(saved.leased, inside),
-    rests: within(saved.rests, inside).map(({ first, last, value: { attempts, restMs } }) => {
-      return { first, last, value: { attempts, restMs: Math.max(0, restMs - pastMs) } };
-    }),
+    backOffs: within(saved.backOffs, inside).map(
+      ({ first, last, value: { attempts, backOffMs } }) => {
+        return { first, last, value: { attempts, backOffMs: Math.max(0, backOffMs - pastMs) } };
+      },
+    ),
     dead: saved.dead.filter((letters: Segment<DeadLetterRecord>) => isStored(letters, seqStored)),
     suspects: {
       begun: within(saved.suspects.begun, inside),

@@ -32,7 +32,12 @@ function arrival(waiting: { count: number; bytes: number } = { count: 0, bytes: 
 } {
   const steps: string[] = [];
   const window = {
-    ...{ waitingCount: waiting.count, inHandCount: 0, unsaidCount: 0, waitingBytes: waiting.bytes },
+    ...{
+      waitingCount: waiting.count,
+      unackedCount: 0,
+      unsentCount: 0,
+      waitingBytes: waiting.bytes,
+    },
     step: ({ type, first, last }: { type: string; first?: number; last?: number }) =>
       steps.push(type === "data" ? `data ${first} to ${last}` : type),
   };

@@ -9,13 +9,13 @@ interface Stream {
   link: { acks: number } | null;
   cancelGrace: (() => void) | null;
   asksFor: number | null;
-  readonly window: { guardedNext: number; inHandCount: number; holds: (seq: number) => boolean };
+  readonly window: { guardedNext: number; unackedCount: number; holds: (seq: number) => boolean };
 }
 
 /** The streams of a receiver, the first of which has guarded messages, and what their senders are asked. */
 class Receiver {
   readonly asked: string[] = [];
-  readonly #inHand = new Set<number>();
+  readonly #unacked = new Set<number>();
   readonly one: ReceiverStream & Stream = this.#stream(7);
   readonly other: ReceiverStream & Stream = this.#stream(0);
   readonly guard: Guard = new Guard({
@@ -43,15 +43,15 @@ class Receiver {
     const { window } = this.one;
     const seq = window.guardedNext;
     this.guard.enter(this.one, seq);
-    this.#inHand.add(seq);
+    this.#unacked.add(seq);
     window.guardedNext = 0;
-    this.#inHand.delete(seq);
+    this.#unacked.delete(seq);
     this.guard.ended();
     await turn();
   }
 
   #stream(guardedNext: number): ReceiverStream & Stream {
-    const window = { guardedNext, inHandCount: 0, holds: (seq: number) => this.#inHand.has(seq) };
+    const window = { guardedNext, unackedCount: 0, holds: (seq: number) => this.#unacked.has(seq) };
     const stream: Stream = { link: { acks: 1 }, cancelGrace: null, asksFor: null, window };
     return stream as ReceiverStream & Stream;
   }

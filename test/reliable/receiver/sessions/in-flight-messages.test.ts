@@ -15,7 +15,7 @@ test("in-flight messages: streams have their turns one after the other, whicheve
   assert.equal(receiver.links.inFlight.next(1), null);
 });
 
-test("in-flight messages: what is given back is not handed out again, and its sender hears of it", () => {
+test("in-flight messages: what is given back is not delivered again, and its sender hears of it", () => {
   const receiver = new MetReceiver();
   const sender = receiver.meet();
   sender.data(1, [1, 1, 1]);
@@ -43,5 +43,5 @@ test("in-flight messages: what waits of a sender that did not come back is lost"
   const { stream } = inFlight.next(1)!;
   inFlight.expired(stream);
   assert.equal(inFlight.next(1), null);
-  assert.equal(stream.window.waitingCount + stream.window.inHandCount, 0);
+  assert.equal(stream.window.waitingCount + stream.window.unackedCount, 0);
 });

@@ -55,7 +55,7 @@ class Receiver {
       { idleMax: IDLE_MAX, restingMax },
     );
     this.inFlight = new InFlightMessages({
-      sessions: { tell: () => {}, tellRanges: () => {} } as unknown as ReceiverSessions,
+      sessions: { send: () => {}, sendRanges: () => {} } as unknown as ReceiverSessions,
       streams: this.streams,
       memory,
       prefetch: 1_000,
@@ -285,7 +285,7 @@ function isSpare({ link, window }: ReceiverStream): boolean {
 class Played {
   readonly receiver = new Receiver();
   readonly #random: Random;
-  readonly #inHand: { readonly stream: ReceiverStream; readonly seq: number }[] = [];
+  readonly #unacked: { readonly stream: ReceiverStream; readonly seq: number }[] = [];
   #new = 1_000;
   #seq = 0;
 
@@ -343,13 +343,13 @@ class Played {
 
   #take(): void {
     const next = this.receiver.inFlight.next(1);
-    if (next !== null) this.#inHand.push({ stream: next.stream, seq: next.item.first });
+    if (next !== null) this.#unacked.push({ stream: next.stream, seq: next.item.first });
   }
 
   #answer(): void {
     const { inFlight } = this.receiver;
-    const at = this.#random.below(Math.max(this.#inHand.length, 1));
-    const [held] = this.#inHand.splice(at, 1);
+    const at = this.#random.below(Math.max(this.#unacked.length, 1));
+    const [held] = this.#unacked.splice(at, 1);
     if (held === undefined) return;
     const { stream, seq } = held;
     const range = { first: seq, last: seq };

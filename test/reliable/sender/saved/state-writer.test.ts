@@ -81,7 +81,7 @@ test("state writer: one that cannot be made smaller is not tried for ever, and w
   assert.deepEqual(other.told, []);
 });
 
-test("state writer: a sender that ends in order has tried nothing that is handed out", async () => {
+test("state writer: a sender that ends in order has tried nothing that is dispatched", async () => {
   const { writer, dispatcher } = new Writing();
   const receiver = { receiver: "r", incarnation: "", prefetch: 9, prefetchBytesMax: 9_000 };
   const claim = { congested: false, held: [], done: [] };

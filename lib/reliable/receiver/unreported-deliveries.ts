@@ -10,11 +10,11 @@ export const WATCHED_UNREPORTED_MAX = 1_024;
  * Messages delivered to the application and not yet reported to their senders. At the end of the turn, those still in
  * flight are reported. So a fast consumer costs a flag for each message, and no report at all.
  */
-export class HandOvers {
+export class UnreportedDeliveries {
   readonly #chunk: () => DecodedBatch<unknown> | null;
-  readonly #report: (handed: readonly Held[]) => void;
+  readonly #report: (delivered: readonly Held[]) => void;
   /** Delivered messages, except those of the current chunk. */
-  #handed: Held[] = [];
+  #delivered: Held[] = [];
   #count = 0;
   /** Index of the first value of the current chunk that is not noted for a report. */
   #unreportedIndex = 0;
@@ -26,7 +26,7 @@ export class HandOvers {
    */
   constructor(
     chunk: () => DecodedBatch<unknown> | null,
-    report: (handed: readonly Held[]) => void,
+    report: (delivered: readonly Held[]) => void,
   ) {
     this.#chunk = chunk;
     this.#report = report;
@@ -44,7 +44,7 @@ export class HandOvers {
   }
 
   /** The next value of the chunk is delivered. */
-  given(): void {
+  delivered(): void {
     if (this.#isDue) return;
     this.#isDue = true;
     this.#unreportedIndex = this.#chunk()!.index;
@@ -62,10 +62,10 @@ export class HandOvers {
     if (!this.#isDue) return;
     this.note();
     this.#isDue = false;
-    const handed = this.#handed;
-    this.#handed = [];
+    const delivered = this.#delivered;
+    this.#delivered = [];
     this.#count = 0;
-    this.#report(handed);
+    this.#report(delivered);
   }
 
   /** Notes the messages delivered of the current chunk. */
@@ -78,7 +78,7 @@ export class HandOvers {
     // The sender already knows that a guarded message has begun.
     if (chunk.guarded) return;
     const range = { first: seqAt(chunk, start), last: seqAt(chunk, chunk.index - 1) };
-    this.#handed.push({ stream: chunk.stream, range });
+    this.#delivered.push({ stream: chunk.stream, range });
   }
 
   readonly #onTurn = (): void => this.say();
