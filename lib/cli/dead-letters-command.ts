@@ -4,7 +4,7 @@ import { json } from "../codec/json.ts";
 import { msgpack } from "../codec/msgpack/msgpack.ts";
 import { raw } from "../codec/raw.ts";
 import { messageId } from "../delivery/protocol/epochs.ts";
-import { deathText } from "../delivery/protocol/error-words.ts";
+import { deadLetterText } from "../delivery/protocol/error-texts.ts";
 import { BrokerlessError } from "../errors.ts";
 import type { HandlerError } from "../handler-error.ts";
 import { FileJournal } from "../journal/file/file-journal.ts";
@@ -134,7 +134,7 @@ function list(letters: readonly Letter[], command: DeadLettersCommand, out: Writ
 function describe(letter: Letter): string {
   const { seq, id, attempts, firstAttemptAt, deadAt, headers, value, base64 } = letter;
   const parts = [`seq ${seq}`, `id ${id}`, `attempts ${attempts}`];
-  parts.push(`${firstAttemptAt ?? "?"} to ${deadAt}`, deathText(letter));
+  parts.push(`${firstAttemptAt ?? "?"} to ${deadAt}`, deadLetterText(letter));
   if (headers !== undefined) parts.push(`headers ${cut(JSON.stringify(headers))}`);
   parts.push(cut(base64 === undefined ? JSON.stringify(value) : `base64 ${base64}`));
   // Contents of a message may include terminal control sequences.

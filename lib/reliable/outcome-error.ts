@@ -1,6 +1,6 @@
 import type { DeadLetterRecord } from "../delivery/dispatch/dead-letter-record.ts";
 import type { Outcome } from "../delivery/dispatch/dispatcher-events.ts";
-import { deathText } from "../delivery/protocol/error-words.ts";
+import { deadLetterText } from "../delivery/protocol/error-texts.ts";
 import { BrokerlessError, RemoteError } from "../errors.ts";
 
 /**
@@ -14,7 +14,7 @@ export function outcomeError(
 ): BrokerlessError | null {
   if (outcome === "processed") return null;
   if (outcome === "dead") {
-    const why = death === null ? "it was rejected, or tried too often" : deathText(death);
+    const why = death === null ? "it was rejected, or tried too often" : deadLetterText(death);
     const message = `the message is a dead letter now: ${why}`;
     return new BrokerlessError("BROKERLESS_DEAD_LETTER", message, causeOf(death));
   }

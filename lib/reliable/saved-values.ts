@@ -1,7 +1,7 @@
 import type { DeadLetterRecord } from "../delivery/dispatch/dead-letter-record.ts";
 import type { Dispatcher } from "../delivery/dispatch/dispatcher.ts";
 import type { DispatcherState } from "../delivery/dispatch/dispatcher-events.ts";
-import type { Segment } from "../delivery/range/range-map.ts";
+import type { ValuedRange } from "../delivery/range/range-map.ts";
 import { DEAD_VERSION, decodeDead, encodeDead } from "../delivery/saved/saved-dead.ts";
 import {
   decodeSenderState,
@@ -102,7 +102,7 @@ export class ValuesOfSender {
 
 /** The stored state of a sender. */
 export interface StoredState extends SenderState {
-  readonly dead: readonly Segment<DeadLetterRecord>[];
+  readonly dead: readonly ValuedRange<DeadLetterRecord>[];
 }
 
 /**

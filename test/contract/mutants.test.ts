@@ -54,7 +54,7 @@ assertHunted(
   [
     "core/admission.test.ts",
     "delivery/protocol/epochs.test.ts",
-    "reliable/link/probes.test.ts",
+    "reliable/link/holder-probes.test.ts",
     "contract/arguments.test.ts",
     "contract/call-options.test.ts",
     "contract/failing-schemas.test.ts",

@@ -6,7 +6,7 @@ import type {
   DispatcherOptions,
   DispatcherState,
 } from "../../lib/delivery/dispatch/dispatcher-events.ts";
-import type { Segment } from "../../lib/delivery/range/range-map.ts";
+import type { ValuedRange } from "../../lib/delivery/range/range-map.ts";
 
 type Message = Sized & { readonly bytes: number };
 type Sized =
@@ -72,7 +72,7 @@ export class DispatcherModel {
   }
 
   /** @throws AssertionError where something else is known of the dead than what happened to them */
-  checkDead(dead: Iterable<Segment<DeadLetterRecord>>): void {
+  checkDead(dead: Iterable<ValuedRange<DeadLetterRecord>>): void {
     const found: [number, ModelDeath][] = [];
     for (const { first, last, value } of dead) {
       const { attempts, reason, error, firstMs, timeMs } = value;

@@ -10,7 +10,7 @@ import {
   type LinkMessageInput,
 } from "../../lib/delivery/protocol/link-message.ts";
 import { FileJournal } from "../../lib/journal/file/file-journal.ts";
-import { PROBE_MS } from "../../lib/reliable/link/probes.ts";
+import { PROBE_MS } from "../../lib/reliable/link/holder-probes.ts";
 import { ReliableReceiver } from "../../lib/reliable/receiver/reliable-receiver.ts";
 import { ReceiverSessions } from "../../lib/reliable/receiver/sessions/receiver-sessions.ts";
 import {

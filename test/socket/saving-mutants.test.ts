@@ -16,7 +16,7 @@ assertHunted(
 assertHunted("controls: where a dead letter does not say why, its test fails", LETTER_MUTANTS, [
   "reliable/sender/dead-letters.test.ts",
   "delivery/saved/saved-state.test.ts",
-  "delivery/protocol/error-words.test.ts",
+  "delivery/protocol/error-texts.test.ts",
   "delivery/attempts/first-attempts.test.ts",
   "contract/unreadable.test.ts",
 ]);

@@ -1,7 +1,7 @@
 import type { Mutant } from "./mutation.ts";
 
 const EPOCHS = "delivery/protocol/epochs";
-const PROBES = "reliable/link/probes";
+const PROBES = "reliable/link/holder-probes";
 const IDENTITY = "contract/reliable-identity";
 const RECEIVE = "contract/reliable-receive";
 
@@ -367,31 +367,31 @@ export const PROBE_MUTANTS: readonly Mutant[] = [
   {
     rule: "0045",
     name: "the question is put once",
-    edits: [["reliable/link/probes", "Math.min(ASK_MS, leftMs)", "leftMs"]],
-    hunt: [PROBES, "a question without an answer is put again"],
+    edits: [["reliable/link/holder-probes", "Math.min(ASK_MS, leftMs)", "leftMs"]],
+    hunt: [PROBES, "a probe without a reply is repeated"],
   },
   {
     rule: "0045",
     name: "a challenger that has gone is told too",
-    edits: [["reliable/link/probes", "!waiting.delete(challenger) ||", "true ||"]],
-    hunt: [PROBES, "a question without an answer is put again"],
+    edits: [["reliable/link/holder-probes", "!waiting.delete(challenger) ||", "true ||"]],
+    hunt: [PROBES, "a probe without a reply is repeated"],
   },
   {
     rule: "0045",
     name: "every challenger has the holder asked",
-    edits: [["reliable/link/probes", "nowMs - repliedMs < FRESH_MS", "false"]],
+    edits: [["reliable/link/holder-probes", "nowMs - repliedMs < FRESH_MS", "false"]],
     hunt: [PROBES, "but twice a second"],
   },
   {
     rule: "0045",
     name: "an answer that nobody asked for decides what is asked later",
-    edits: [["reliable/link/probes", "if (this.#probes.has(holder))", "if (true)"]],
+    edits: [["reliable/link/holder-probes", "if (this.#probes.has(holder))", "if (true)"]],
     hunt: [PROBES, "a holder that goes tells at once"],
   },
   {
     rule: "0045",
     name: "questions go on behind the end",
-    edits: [["reliable/link/probes", "cancel();\n        this.#probes.clear();", ";"]],
+    edits: [["reliable/link/holder-probes", "cancel();\n        this.#probes.clear();", ";"]],
     hunt: [PROBES, "a holder that goes tells at once"],
   },
 ];

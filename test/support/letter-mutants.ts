@@ -30,20 +30,20 @@ export const LETTER_MUTANTS: readonly Mutant[] = [
   {
     rule: "0062",
     name: "what a receiver says is kept as it is",
-    edits: [["delivery/protocol/error-words", '? peerMessage(message) : ""', '? message : ""']],
+    edits: [["delivery/protocol/error-texts", '? peerMessage(message) : ""', '? message : ""']],
     hunt: [LETTERS, "fit for a log"],
   },
   {
     rule: "0062",
     name: "a reason is kept as it is",
-    edits: [["delivery/protocol/error-words", "reason: peerMessage(text)", "reason: text"]],
+    edits: [["delivery/protocol/error-texts", "reason: peerMessage(text)", "reason: text"]],
     hunt: [LETTERS, "fit for a log"],
   },
   {
     rule: "0062",
     name: "an error is cut by the frame",
-    edits: [["delivery/protocol/error-words", "Buffer.byteLength(text) <= TEXT_BYTES_MAX", "true"]],
-    hunt: ["delivery/protocol/error-words", "fits a frame"],
+    edits: [["delivery/protocol/error-texts", "Buffer.byteLength(text) <= TEXT_BYTES_MAX", "true"]],
+    hunt: ["delivery/protocol/error-texts", "fits a frame"],
   },
   {
     rule: "0062",

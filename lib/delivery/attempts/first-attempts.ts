@@ -1,5 +1,5 @@
 import type { SeqRange } from "../range/range.ts";
-import { RangeMap, type Segment } from "../range/range-map.ts";
+import { RangeMap, type ValuedRange } from "../range/range-map.ts";
 import { without } from "../range/range-set.ts";
 import type { Dispatched } from "./leases.ts";
 
@@ -31,7 +31,7 @@ export class FirstAttempts {
   }
 
   /** The times that must outlive the process (ms since 1970). */
-  state(): Segment<number>[] {
+  state(): ValuedRange<number>[] {
     return [...this.#times].slice(0, SAVED_MAX);
   }
 
@@ -45,7 +45,7 @@ export class FirstAttempts {
    *
    * @param known the parts that were known to be begun before
    */
-  begin({ first, last, value }: Segment<Dispatched>, known: readonly SeqRange[]): void {
+  begin({ first, last, value }: ValuedRange<Dispatched>, known: readonly SeqRange[]): void {
     if (value.attempt > 1) return;
     const range = { first, last };
     for (const news of known.length === 0 ? [range] : without([range], known)) {
@@ -62,7 +62,7 @@ export class FirstAttempts {
   }
 
   /** The parts of a range with their times, in order; null where the time is not known. */
-  timesOf({ first, last }: SeqRange): Segment<number | null>[] {
+  timesOf({ first, last }: SeqRange): ValuedRange<number | null>[] {
     const unknown = this.#times.gaps(first, last).map((gap) => ({ ...gap, value: null }));
     return [...this.#times.parts(first, last), ...unknown].sort((a, b) => a.first - b.first);
   }

@@ -1,5 +1,5 @@
 import type { SeqRange } from "../range/range.ts";
-import { RangeMap, type Segment } from "../range/range-map.ts";
+import { RangeMap, type ValuedRange } from "../range/range-map.ts";
 
 /** Longest extension of a lease at a time, unless `leaseMs` is longer (milliseconds): a day. */
 export const EXTENSION_MS_MAX = 86_400_000;
@@ -22,7 +22,7 @@ export interface Lease extends Dispatched {
  *
  * Pure. Invariant: `bytes` is the sum over all leases. Costs are those of `RangeMap`.
  */
-export class Leases implements Iterable<Segment<Lease>> {
+export class Leases implements Iterable<ValuedRange<Lease>> {
   readonly #ranges = new RangeMap<Lease>(
     (a, b) => a.attempt === b.attempt && a.endMs === b.endMs && a.bytesEach === b.bytesEach,
   );
@@ -43,12 +43,12 @@ export class Leases implements Iterable<Segment<Lease>> {
   }
 
   /** The lowest range; null where there is none. */
-  get lowest(): Segment<Lease> | null {
+  get lowest(): ValuedRange<Lease> | null {
     return this.#ranges.lowest;
   }
 
   /** The highest range; null where there is none. */
-  get highest(): Segment<Lease> | null {
+  get highest(): ValuedRange<Lease> | null {
     return this.#ranges.highest;
   }
 
@@ -59,14 +59,14 @@ export class Leases implements Iterable<Segment<Lease>> {
   }
 
   /** Removes the held parts of a range. @returns them, in order */
-  take(first: number, last: number): Segment<Lease>[] {
+  take(first: number, last: number): ValuedRange<Lease>[] {
     const taken = this.#ranges.take(first, last);
     for (const part of taken) this.#bytes -= (part.last - part.first + 1) * part.value.bytesEach;
     return taken;
   }
 
   /** The held parts of a range, in order. */
-  parts(first: number, last: number): Segment<Lease>[] {
+  parts(first: number, last: number): ValuedRange<Lease>[] {
     return this.#ranges.parts(first, last);
   }
 
@@ -86,10 +86,10 @@ export class Leases implements Iterable<Segment<Lease>> {
 
   /** Removes the leases that have ended. @returns them, in order, and when the next one ends (ms) */
   takeEnded(nowMs: number): {
-    readonly ended: readonly Segment<Lease>[];
+    readonly ended: readonly ValuedRange<Lease>[];
     readonly nextMs: number;
   } {
-    const ended: Segment<Lease>[] = [];
+    const ended: ValuedRange<Lease>[] = [];
     let nextMs = Number.POSITIVE_INFINITY;
     for (const part of [...this.#ranges]) {
       if (part.value.endMs > nowMs) nextMs = Math.min(nextMs, part.value.endMs);
@@ -98,7 +98,7 @@ export class Leases implements Iterable<Segment<Lease>> {
     return { ended, nextMs };
   }
 
-  [Symbol.iterator](): Iterator<Segment<Lease>> {
+  [Symbol.iterator](): Iterator<ValuedRange<Lease>> {
     return this.#ranges[Symbol.iterator]();
   }
 }

@@ -1,5 +1,5 @@
 import type { SeqRange } from "../range/range.ts";
-import { RangeMap, type Segment } from "../range/range-map.ts";
+import { RangeMap, type ValuedRange } from "../range/range-map.ts";
 
 /** Limit on the ranges of a table, so that memory is bounded; see `isFull` and `backOff` (count). */
 export const TABLE_RANGES_MAX = 16_384;
@@ -47,7 +47,7 @@ export class UnheldMessages {
   }
 
   /** The ranges in back-off, in order. */
-  backingOff(): Segment<BackingOff>[] {
+  backingOff(): ValuedRange<BackingOff>[] {
     return [...this.#backingOff];
   }
 
@@ -87,7 +87,7 @@ export class UnheldMessages {
   }
 
   /** Removes the parts of a range that are to be dispatched again. @returns those ready, then those in back-off */
-  takeAgain({ first, last }: SeqRange): Segment<Unheld>[] {
+  takeAgain({ first, last }: SeqRange): ValuedRange<Unheld>[] {
     return [...this.ready.take(first, last), ...this.#backingOff.take(first, last)];
   }
 

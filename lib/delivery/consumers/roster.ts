@@ -1,6 +1,6 @@
 import type { Dispatched, Lease } from "../attempts/leases.ts";
 import type { SeqRange } from "../range/range.ts";
-import { RangeMap, type Segment } from "../range/range-map.ts";
+import { RangeMap, type ValuedRange } from "../range/range-map.ts";
 import type { Consumer } from "./consumer.ts";
 
 /** Limit on receivers that a restart waits for (count). */
@@ -76,7 +76,7 @@ export class Roster implements Iterable<Consumer> {
   }
 
   /** Sets the sizes (bytes) of messages that were claimed before they were fed. */
-  sized(parts: readonly Segment<number>[]): void {
+  sized(parts: readonly ValuedRange<number>[]): void {
     for (const { first, last, value } of parts) {
       for (const { leases } of this.#links.values()) leases.size({ first, last }, value);
     }
@@ -88,7 +88,7 @@ export class Roster implements Iterable<Consumer> {
   }
 
   /** The parts of a range that the link holds a lease of. */
-  heldOf(id: number, { first, last }: SeqRange): Segment<Lease>[] {
+  heldOf(id: number, { first, last }: SeqRange): ValuedRange<Lease>[] {
     return this.#links.get(id)?.leases.parts(first, last) ?? [];
   }
 
@@ -97,7 +97,7 @@ export class Roster implements Iterable<Consumer> {
    *
    * @param unclaimed the same for messages of the earlier process that may still be claimed
    */
-  leased(unclaimed: readonly Segment<number>[]): Segment<number>[] {
+  leased(unclaimed: readonly ValuedRange<number>[]): ValuedRange<number>[] {
     const leases = [...this.#links.values()]
       .flatMap((link) => [...link.leases])
       .map(({ first, last, value }) => ({ first, last, value: value.attempt }));
@@ -147,6 +147,6 @@ export class Roster implements Iterable<Consumer> {
 export function takeHeld(
   links: readonly Consumer[],
   { first, last }: SeqRange,
-): Segment<Dispatched>[] {
+): ValuedRange<Dispatched>[] {
   return links.flatMap((link) => link.leases.take(first, last));
 }

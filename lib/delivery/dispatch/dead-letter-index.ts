@@ -1,5 +1,5 @@
 import type { SeqRange } from "../range/range.ts";
-import { RangeMap, type Segment } from "../range/range-map.ts";
+import { RangeMap, type ValuedRange } from "../range/range-map.ts";
 import type { DeadLetterRecord } from "./dead-letter-record.ts";
 import { cutText, fairLength, isSameCause, mapTexts, textsOf } from "./reasons.ts";
 
@@ -41,7 +41,7 @@ export interface DeadLetterLocation {
  *
  * Pure. Invariant: no two letters are stored at the same place.
  */
-export class DeadLetterIndex implements Iterable<Segment<DeadLetterRecord>> {
+export class DeadLetterIndex implements Iterable<ValuedRange<DeadLetterRecord>> {
   readonly #ranges = new RangeMap<DeadLetterRecord>(
     (a, b) =>
       a.attempts === b.attempts &&
@@ -59,7 +59,7 @@ export class DeadLetterIndex implements Iterable<Segment<DeadLetterRecord>> {
   #textBytes = 0;
   #version = 0;
 
-  constructor(dead: Iterable<Segment<DeadLetterRecord>> = []) {
+  constructor(dead: Iterable<ValuedRange<DeadLetterRecord>> = []) {
     for (const range of dead) this.#add(range, range.value);
   }
 
@@ -114,7 +114,7 @@ export class DeadLetterIndex implements Iterable<Segment<DeadLetterRecord>> {
   }
 
   /** The parts of a range that are dead letters, in order. */
-  parts(first: number, last: number): Segment<DeadLetterRecord>[] {
+  parts(first: number, last: number): ValuedRange<DeadLetterRecord>[] {
     return this.#ranges.parts(first, last);
   }
 
@@ -144,7 +144,7 @@ export class DeadLetterIndex implements Iterable<Segment<DeadLetterRecord>> {
     }
   }
 
-  [Symbol.iterator](): Iterator<Segment<DeadLetterRecord>> {
+  [Symbol.iterator](): Iterator<ValuedRange<DeadLetterRecord>> {
     return this.#ranges[Symbol.iterator]();
   }
 

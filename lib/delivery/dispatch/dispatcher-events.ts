@@ -1,10 +1,10 @@
 import type { HandlerError } from "../../handler-error.ts";
 import type { BackOffLimits } from "../attempts/back-off.ts";
 import type { SuspectsState } from "../attempts/suspects.ts";
-import { decodeError, decodeRejection } from "../protocol/error-words.ts";
+import { decodeError, decodeRejection } from "../protocol/error-texts.ts";
 import { ARGUMENT_GO, ARGUMENT_NONE, type LinkMessage } from "../protocol/link-message.ts";
 import type { SeqRange } from "../range/range.ts";
-import type { Segment } from "../range/range-map.ts";
+import type { ValuedRange } from "../range/range-map.ts";
 import type { Move } from "./dead-letter-index.ts";
 import type { DeadLetterRecord } from "./dead-letter-record.ts";
 
@@ -40,15 +40,15 @@ export interface DispatcherState {
   /** Settled above the floor. */
   readonly settled: readonly SeqRange[];
   /** Not settled, not leased, and dispatched before: attempts so far (count). */
-  readonly attempts: readonly Segment<number>[];
+  readonly attempts: readonly ValuedRange<number>[];
   /** Leased: attempts including the current one, whether that has begun or not (count). */
-  readonly leased: readonly Segment<number>[];
+  readonly leased: readonly ValuedRange<number>[];
   readonly suspects: SuspectsState;
   /** Times of the first attempts of unsettled messages, as far as known (ms since 1970). */
-  readonly firsts: readonly Segment<number>[];
+  readonly firsts: readonly ValuedRange<number>[];
   /** In back-off: not settled, and not leased before the back-off ends. */
-  readonly backOffs: readonly Segment<SavedBackOff>[];
-  readonly dead: Iterable<Segment<DeadLetterRecord>>;
+  readonly backOffs: readonly ValuedRange<SavedBackOff>[];
+  readonly dead: Iterable<ValuedRange<DeadLetterRecord>>;
   /** Receivers that may have held messages. */
   readonly receivers: readonly string[];
 }

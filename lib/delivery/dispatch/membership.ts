@@ -2,7 +2,7 @@ import { type Dispatched, EXTENSION_MS_MAX, type Lease } from "../attempts/lease
 import { type Consumer, hasCredit, newLink } from "../consumers/consumer.ts";
 import { type Roster, takeHeld } from "../consumers/roster.ts";
 import { countAll, type SeqRange } from "../range/range.ts";
-import type { Segment } from "../range/range-map.ts";
+import type { ValuedRange } from "../range/range-map.ts";
 import type { Agenda } from "./agenda.ts";
 import type { Assignment } from "./assignment.ts";
 import type { DispatcherEvent, DispatcherOptions } from "./dispatcher-events.ts";
@@ -140,7 +140,7 @@ export class Membership {
    *
    * @param part a lease that was just taken from the link
    */
-  extend(link: Consumer, part: Segment<Lease>, wishMs: number): void {
+  extend(link: Consumer, part: ValuedRange<Lease>, wishMs: number): void {
     const longestMs = Math.max(EXTENSION_MS_MAX, this.#options.leaseMs);
     const leaseMs = Math.min(wishMs, longestMs);
     const endMs = Math.max(part.value.endMs, this.#parts.agenda.nowMs + leaseMs);

@@ -10,14 +10,14 @@ import {
 } from "../attempts/unheld-messages.ts";
 import { messageBytes } from "../consumers/consumer.ts";
 import type { SeqRange } from "../range/range.ts";
-import type { RangeMap, Segment } from "../range/range-map.ts";
+import type { RangeMap, ValuedRange } from "../range/range-map.ts";
 import { RangeSet, rangeSet } from "../range/range-set.ts";
 import { SettledSet } from "../range/settled-set.ts";
 import { DeadLetterIndex } from "./dead-letter-index.ts";
 import type { DispatcherEvent, DispatcherState } from "./dispatcher-events.ts";
 import type { DispatcherStart } from "./dispatcher-start.ts";
 
-const NONE: Segment<number>[] = [];
+const NONE: ValuedRange<number>[] = [];
 
 /**
  * The messages of a stream that no receiver holds, by their state: tables of ranges, so that the cost of a
@@ -56,27 +56,27 @@ export class MessageTables {
     this.dead = new DeadLetterIndex(state.dead);
     this.suspects = new Suspects(state.suspects);
     this.firsts = new FirstAttempts(timeMs);
-    for (const { value, ...segment } of state.firsts) {
-      for (const range of this.#settled.gaps(segment)) this.firsts.restore(range, value);
+    for (const { value, ...valued } of state.firsts) {
+      for (const range of this.#settled.gaps(valued)) this.firsts.restore(range, value);
     }
-    for (const segment of state.attempts) {
-      for (const range of this.#settled.gaps(segment)) {
-        this.#restore(range, segment.value);
+    for (const valued of state.attempts) {
+      for (const range of this.#settled.gaps(valued)) {
+        this.#restore(range, valued.value);
         this.#claims.restore(range, false);
       }
     }
-    for (const segment of state.leased) {
-      for (const part of this.#settled.gaps(segment)) {
+    for (const valued of state.leased) {
+      for (const part of this.#settled.gaps(valued)) {
         this.#claims.restore(part, true);
         // A message that was not begun has had no attempt.
         for (const { range, isInside } of cutAt(part, this.suspects.begunOf(part))) {
-          this.#restore(range, isInside ? segment.value : segment.value - 1);
+          this.#restore(range, isInside ? valued.value : valued.value - 1);
         }
       }
     }
-    for (const segment of state.backOffs) {
-      const { attempts, backOffMs } = segment.value;
-      for (const range of this.#settled.gaps(segment)) {
+    for (const valued of state.backOffs) {
+      const { attempts, backOffMs } = valued.value;
+      for (const range of this.#settled.gaps(valued)) {
         this.#unheld.restore(range, { attempts, bytesEach: 0, dueMs: nowMs + backOffMs });
         this.#ahead.add(range.first, range.last);
         // Its back-off may have ended, and it may have been sent again, after this was saved.
@@ -124,7 +124,7 @@ export class MessageTables {
    *
    * @param leased leased ranges with their attempts, in order
    */
-  state(leased: readonly Segment<number>[], nowMs: number): Omit<DispatcherState, "receivers"> {
+  state(leased: readonly ValuedRange<number>[], nowMs: number): Omit<DispatcherState, "receivers"> {
     const attempts = [...this.ready].flatMap(({ value, ...part }) =>
       cutAt(part, this.#claims.leased)
         .filter(({ isInside }) => !isInside)
@@ -152,7 +152,7 @@ export class MessageTables {
    * @param bytes its length
    * @returns the parts of it that do not become fresh, with the size of their messages (bytes)
    */
-  feed({ first, last }: SeqRange, bytes: number): Segment<number>[] {
+  feed({ first, last }: SeqRange, bytes: number): ValuedRange<number>[] {
     this.#fed = last;
     const from = Math.max(first, this.floor + 1);
     if (from > last) return NONE;
@@ -176,20 +176,20 @@ export class MessageTables {
   }
 
   /** Handlers have begun leased messages. */
-  begin(parts: readonly Segment<Dispatched>[]): void {
+  begin(parts: readonly ValuedRange<Dispatched>[]): void {
     for (const part of parts) this.firsts.begin(part, this.suspects.begunOf(part));
     this.suspects.begin(parts);
   }
 
   /** Leased messages that were reported as begun are not begun after all. */
-  takeBack({ value, ...part }: Segment<Dispatched>): void {
+  takeBack({ value, ...part }: ValuedRange<Dispatched>): void {
     for (const range of this.suspects.ended(part)) {
       if (value.attempt <= 1) this.firsts.forget(range);
     }
   }
 
   /** A handler failed with or rejected a range, so it had begun, whether this was reported before or not. */
-  tried(part: Segment<Dispatched>): void {
+  tried(part: ValuedRange<Dispatched>): void {
     this.firsts.begin(part, this.suspects.begunOf(part));
     this.survived(part);
     this.suspects.clear(part);
@@ -225,8 +225,8 @@ export class MessageTables {
    *
    * @returns the parts granted to the receiver that claims them
    */
-  takeClaimed(range: SeqRange): Segment<Dispatched>[] {
-    const granted: Segment<Dispatched>[] = [];
+  takeClaimed(range: SeqRange): ValuedRange<Dispatched>[] {
+    const granted: ValuedRange<Dispatched>[] = [];
     const sent = this.#claims.sentOf(range);
     if (sent === null) return granted;
     for (const part of this.#claims.take(sent)) {
@@ -242,7 +242,7 @@ export class MessageTables {
   }
 
   /** Messages leased when an earlier process ended that may still be claimed, with their attempts (count). */
-  unclaimed(): Segment<number>[] {
+  unclaimed(): ValuedRange<number>[] {
     return [...this.#claims.leased]
       .flatMap(({ first, last }) => this.ready.parts(first, last))
       .flatMap((part) => this.#claimed(part))
@@ -254,7 +254,7 @@ export class MessageTables {
    *
    * @returns their leases
    */
-  takeUnclaimed(): Segment<Lease>[] {
+  takeUnclaimed(): ValuedRange<Lease>[] {
     return this.#claims
       .takeLeased()
       .flatMap(({ first, last }) => this.ready.take(first, last))
@@ -321,7 +321,7 @@ export class MessageTables {
   }
 
   /** Messages as leases that continue their attempt: those that had begun are not counted once more. */
-  #claimed(again: Segment<Unheld>): Segment<Dispatched>[] {
+  #claimed(again: ValuedRange<Unheld>): ValuedRange<Dispatched>[] {
     const { attempts, bytesEach } = again.value;
     return cutAt(again, this.suspects.begunOf(again)).map(({ range, isInside }) => {
       return { ...range, value: { attempt: isInside ? attempts : attempts + 1, bytesEach } };
@@ -330,7 +330,7 @@ export class MessageTables {
 }
 
 /** Messages as they are when dispatched once more. */
-function dispatchedAgain({ first, last, value }: Segment<Unheld>): Segment<Dispatched> {
+function dispatchedAgain({ first, last, value }: ValuedRange<Unheld>): ValuedRange<Dispatched> {
   const { attempts, bytesEach } = value;
   return { first, last, value: { attempt: attempts + 1, bytesEach } };
 }

@@ -3,7 +3,7 @@ import { backOffMs } from "../attempts/back-off.ts";
 import type { Lease } from "../attempts/leases.ts";
 import type { BackingOff } from "../attempts/unheld-messages.ts";
 import type { SeqRange } from "../range/range.ts";
-import type { Segment } from "../range/range-map.ts";
+import type { ValuedRange } from "../range/range-map.ts";
 import { DEAD_RANGES_MAX } from "./dead-letter-index.ts";
 import type { DeadLetterRecord } from "./dead-letter-record.ts";
 import type { DispatcherOptions } from "./dispatcher-events.ts";
@@ -62,7 +62,7 @@ export class Retries {
   }
 
   /** Removes the ready messages that have had all attempts: the last one ended together with an earlier process. */
-  takeExhausted(): Segment<Lease>[] {
+  takeExhausted(): ValuedRange<Lease>[] {
     const { ready } = this.#tables;
     const ranges = [...ready].filter(({ value }) => value.attempts >= this.#options.attemptsMax);
     return ranges.map(({ first, last, value }) => {
@@ -73,7 +73,7 @@ export class Retries {
   }
 
   /** A range, which is in no table, was not processed: adds it to the table of its next state. */
-  end(part: Segment<Lease>, how: TryEnd, nowMs: number): TryOutcome {
+  end(part: ValuedRange<Lease>, how: TryEnd, nowMs: number): TryOutcome {
     const { attempt, bytesEach } = part.value;
     const { attemptsMax } = this.#options;
     switch (how.type) {
@@ -114,7 +114,7 @@ export class Retries {
   }
 
   #toDeadLetter(
-    part: Segment<Lease>,
+    part: ValuedRange<Lease>,
     { reason, error }: Pick<DeadLetterRecord, "reason" | "error">,
     nowMs: number,
   ): TryOutcome {

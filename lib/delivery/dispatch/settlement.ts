@@ -3,7 +3,7 @@ import { cutAt } from "../attempts/suspects.ts";
 import type { Consumer } from "../consumers/consumer.ts";
 import type { Roster } from "../consumers/roster.ts";
 import type { SeqRange } from "../range/range.ts";
-import type { Segment } from "../range/range-map.ts";
+import type { ValuedRange } from "../range/range-map.ts";
 import { type RangeSet, rangeSet, without } from "../range/range-set.ts";
 import type { Agenda } from "./agenda.ts";
 import type { DispatcherOptions, Outcome } from "./dispatcher-events.ts";
@@ -53,7 +53,7 @@ export class Settlement {
   }
 
   /** An attempt ended without the message being processed. */
-  endTry(part: Segment<Lease>, how: TryEnd): void {
+  endTry(part: ValuedRange<Lease>, how: TryEnd): void {
     const { agenda, retries } = this.#parts;
     const { first, last } = part;
     if (how.type === "nacked" || how.type === "rejected") this.#tables.tried(part);
@@ -65,14 +65,14 @@ export class Settlement {
   }
 
   /** A receiver gives back messages that it has not read. */
-  release(part: Segment<Lease>): void {
+  release(part: ValuedRange<Lease>): void {
     this.#tables.survived(part);
     this.#tables.suspects.ended(part);
     this.endTry(part, UNTOUCHED);
   }
 
   /** Messages come back without a report of their outcome: only those that were begun count as attempted. */
-  giveBack(parts: readonly Segment<Lease>[], how: "crashed" | "left"): void {
+  giveBack(parts: readonly ValuedRange<Lease>[], how: "crashed" | "left"): void {
     const { suspects } = this.#tables;
     const isCrash = how === "crashed";
     // A message begun alone is the cause of the death; otherwise it may be any of those begun.
@@ -98,7 +98,7 @@ export class Settlement {
   }
 
   /** Begun messages come back without a report of their outcome. @param beside begun together with others at a death */
-  #endLost({ value, ...part }: Segment<Lease>, beside: RangeSet): void {
+  #endLost({ value, ...part }: ValuedRange<Lease>, beside: RangeSet): void {
     for (const { range, isInside } of cutAt(part, beside)) {
       this.endTry({ ...range, value }, isInside ? LOST_BESIDE : LOST);
     }

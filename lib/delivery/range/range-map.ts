@@ -1,25 +1,25 @@
 import type { SeqRange } from "./range.ts";
 
 /** A range of seqs that share a value. */
-export interface Segment<V> extends SeqRange {
+export interface ValuedRange<V> extends SeqRange {
   readonly value: V;
 }
 
-/** Default limit on the segments of a chunk, and so on those that a change in the middle moves (count). */
+/** Default limit on the ranges of a chunk, and so on those that a change in the middle moves (count). */
 const CHUNK_MAX = 512;
 
 /**
  * Maps ranges of seqs to values, in order of seq: a value of a thousand messages costs as much as a value
  * of one.
  *
- * Pure. Invariant: segments are not empty, do not overlap, and are sorted; neighbours with equal values
- * are one segment. Adding at the end and removing at the front, the operations of a fast consumer, take
- * constant time; elsewhere the time is that of moving the later segments of the chunk, and the later chunks.
+ * Pure. Invariant: ranges are not empty, do not overlap, and are sorted; neighbours with equal values
+ * are one range. Adding at the end and removing at the front, the operations of a fast consumer, take
+ * constant time; elsewhere the time is that of moving the later ranges of the chunk, and the later chunks.
  */
-export class RangeMap<V> implements Iterable<Segment<V>> {
+export class RangeMap<V> implements Iterable<ValuedRange<V>> {
   /** In order; at least one, and none is empty if there are several. */
-  #chunks: Segment<V>[][] = [[]];
-  /** Index of the first segment in the first chunk; earlier entries were removed. */
+  #chunks: ValuedRange<V>[][] = [[]];
+  /** Index of the first range in the first chunk; earlier entries were removed. */
   #head = 0;
   #size = 0;
   #count = 0;
@@ -30,31 +30,31 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
   readonly #chunkMax: number;
 
   /**
-   * @param equal whether neighbours with these values are merged into one segment
-   * @param chunkMax limit on the segments of a chunk (count)
+   * @param equal whether neighbours with these values are merged into one range
+   * @param chunkMax limit on the ranges of a chunk (count)
    */
   constructor(equal: (a: V, b: V) => boolean = Object.is, chunkMax: number = CHUNK_MAX) {
     this.#equal = equal;
     this.#chunkMax = chunkMax;
   }
 
-  /** Segments (count). */
+  /** Valued ranges (count). */
   get size(): number {
     return this.#size;
   }
 
-  /** Seqs in all segments (count). */
+  /** Seqs in all ranges (count). */
   get count(): number {
     return this.#count;
   }
 
-  /** The lowest segment; null where there is none. */
-  get lowest(): Segment<V> | null {
+  /** The lowest range; null where there is none. */
+  get lowest(): ValuedRange<V> | null {
     return this.#chunks[0]![this.#head] ?? null;
   }
 
-  /** The highest segment; null where there is none. */
-  get highest(): Segment<V> | null {
+  /** The highest range; null where there is none. */
+  get highest(): ValuedRange<V> | null {
     if (this.#size === 0) return null;
     const chunk = this.#chunks[this.#chunks.length - 1]!;
     return chunk[chunk.length - 1]!;
@@ -62,14 +62,14 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
 
   get(seq: number): V | undefined {
     this.#find(seq);
-    const segment = this.#chunks[this.#chunkAt]![this.#at];
-    return segment !== undefined && segment.first <= seq ? segment.value : undefined;
+    const range = this.#chunks[this.#chunkAt]![this.#at];
+    return range !== undefined && range.first <= seq ? range.value : undefined;
   }
 
   has(seq: number): boolean {
     this.#find(seq);
-    const segment = this.#chunks[this.#chunkAt]![this.#at];
-    return segment !== undefined && segment.first <= seq;
+    const range = this.#chunks[this.#chunkAt]![this.#at];
+    return range !== undefined && range.first <= seq;
   }
 
   /** Sets the value of a range, and replaces all previous values in it. */
@@ -100,25 +100,25 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
    *
    * @returns the parts of it that had values, in order
    */
-  take(first: number, last: number): Segment<V>[] {
-    const taken: Segment<V>[] = [];
+  take(first: number, last: number): ValuedRange<V>[] {
+    const taken: ValuedRange<V>[] = [];
     this.#find(first);
     let [chunkAt, start] = [this.#chunkAt, this.#at];
     let isThrough = false;
     while (!isThrough && chunkAt < this.#chunks.length) {
       const chunk = this.#chunks[chunkAt]!;
-      const left: Segment<V>[] = [];
+      const left: ValuedRange<V>[] = [];
       let end = start;
       for (; end < chunk.length && !isThrough; end++) {
-        const segment = chunk[end]!;
-        if (segment.first > last) break;
-        const { value } = segment;
-        if (segment.first < first) left.push({ first: segment.first, last: first - 1, value });
-        const part = { first: Math.max(first, segment.first), last: Math.min(last, segment.last) };
+        const range = chunk[end]!;
+        if (range.first > last) break;
+        const { value } = range;
+        if (range.first < first) left.push({ first: range.first, last: first - 1, value });
+        const part = { first: Math.max(first, range.first), last: Math.min(last, range.last) };
         taken.push({ ...part, value });
         this.#count -= part.last - part.first + 1;
-        if (segment.last > last) left.push({ first: last + 1, last: segment.last, value });
-        isThrough = segment.last >= last;
+        if (range.last > last) left.push({ first: last + 1, last: range.last, value });
+        isThrough = range.last >= last;
       }
       isThrough ||= end < chunk.length;
       if (end === start) break;
@@ -129,17 +129,17 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
   }
 
   /** The parts of a range that have values, in order. */
-  parts(first: number, last: number): Segment<V>[] {
-    const found: Segment<V>[] = [];
+  parts(first: number, last: number): ValuedRange<V>[] {
+    const found: ValuedRange<V>[] = [];
     this.#find(first);
     let at = this.#at;
     for (let chunkAt = this.#chunkAt; chunkAt < this.#chunks.length; chunkAt++) {
       const chunk = this.#chunks[chunkAt]!;
       for (; at < chunk.length; at++) {
-        const segment = chunk[at]!;
-        if (segment.first > last) return found;
-        const part = { first: Math.max(first, segment.first), last: Math.min(last, segment.last) };
-        found.push({ ...part, value: segment.value });
+        const range = chunk[at]!;
+        if (range.first > last) return found;
+        const part = { first: Math.max(first, range.first), last: Math.min(last, range.last) };
+        found.push({ ...part, value: range.value });
       }
       at = 0;
     }
@@ -165,7 +165,7 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
     this.#count = 0;
   }
 
-  *[Symbol.iterator](): Iterator<Segment<V>> {
+  *[Symbol.iterator](): Iterator<ValuedRange<V>> {
     for (let chunkAt = 0; chunkAt < this.#chunks.length; chunkAt++) {
       const chunk = this.#chunks[chunkAt]!;
       for (let at = this.#startOf(chunkAt); at < chunk.length; at++) yield chunk[at]!;
@@ -176,7 +176,7 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
     return chunkAt === 0 ? this.#head : 0;
   }
 
-  /** Finds the first segment that ends at or after `seq`; if there is none, the end of the last chunk. */
+  /** Finds the first range that ends at or after `seq`; if there is none, the end of the last chunk. */
   #find(seq: number): void {
     const chunks = this.#chunks;
     let chunkAt = 0;
@@ -193,17 +193,17 @@ export class RangeMap<V> implements Iterable<Segment<V>> {
     this.#at = placeIn(chunks[chunkAt]!, this.#startOf(chunkAt), seq);
   }
 
-  #insert(chunkAt: number, at: number, segment: Segment<V>): void {
+  #insert(chunkAt: number, at: number, range: ValuedRange<V>): void {
     const chunk = this.#chunks[chunkAt]!;
     this.#size += 1;
-    if (at < chunk.length) chunk.splice(at, 0, segment);
-    else if (at - this.#startOf(chunkAt) < this.#chunkMax) chunk.push(segment);
+    if (at < chunk.length) chunk.splice(at, 0, range);
+    else if (at - this.#startOf(chunkAt) < this.#chunkMax) chunk.push(range);
     // The end of the last chunk, which stays full: a new one begins.
-    else this.#chunks.push([segment]);
+    else this.#chunks.push([range]);
     this.#split(chunkAt);
   }
 
-  /** Replaces some segments of a chunk by at most two others. @returns whether the chunk was removed */
+  /** Replaces some ranges of a chunk by at most two others. @returns whether the chunk was removed */
   #replace(chunkAt: number, { start, end, left }: Replaced<V>): boolean {
     const chunk = this.#chunks[chunkAt]!;
     const head = this.#startOf(chunkAt);
@@ -241,18 +241,18 @@ interface Replaced<V> {
   readonly start: number;
   /** Exclusive. */
   readonly end: number;
-  readonly left: readonly Segment<V>[];
+  readonly left: readonly ValuedRange<V>[];
 }
 
-/** @returns the index of the first segment of a sorted list, from `start` on, that ends at or after `seq` */
-function placeIn(segments: readonly SeqRange[], start: number, seq: number): number {
+/** @returns the index of the first range of a sorted list, from `start` on, that ends at or after `seq` */
+function placeIn(ranges: readonly SeqRange[], start: number, seq: number): number {
   let low = start;
-  let high = segments.length;
-  if (low < high && segments[low]!.last >= seq) return low;
-  if (low < high && segments[high - 1]!.last < seq) return high;
+  let high = ranges.length;
+  if (low < high && ranges[low]!.last >= seq) return low;
+  if (low < high && ranges[high - 1]!.last < seq) return high;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (segments[middle]!.last < seq) low = middle + 1;
+    if (ranges[middle]!.last < seq) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -1,5 +1,5 @@
 import type { SeqRange } from "./range.ts";
-import type { Segment } from "./range-map.ts";
+import type { ValuedRange } from "./range-map.ts";
 import { RangeSet } from "./range-set.ts";
 
 /**
@@ -62,8 +62,8 @@ export class SettledSet {
    * Merges neighbouring ranges with equal values if every seq between them is settled, so that scattered acks do not
    * make the saved state longer.
    */
-  join(ranges: readonly Segment<number>[]): Segment<number>[] {
-    const joined: Segment<number>[] = [];
+  join(ranges: readonly ValuedRange<number>[]): ValuedRange<number>[] {
+    const joined: ValuedRange<number>[] = [];
     for (const range of ranges) {
       const before = joined.at(-1);
       const isNext =

@@ -1,8 +1,8 @@
 import type { HandlerError } from "../../handler-error.ts";
 import type { DeadLetterRecord } from "../dispatch/dead-letter-record.ts";
 import { cutText, fairLength, isSameCause, textsOf } from "../dispatch/reasons.ts";
-import { NumberReader, NumberWriter } from "../numbers.ts";
-import type { Segment } from "../range/range-map.ts";
+import type { ValuedRange } from "../range/range-map.ts";
+import { VarintReader, VarintWriter } from "../varints.ts";
 
 /** The version of the output of {@link encodeDead}, of which it is the first number. */
 export const DEAD_VERSION = 3;
@@ -21,7 +21,7 @@ interface Causes {
 
 /**
  * Encodes dead letters, which are stored separately from the rest of the sender's state. Pure. All numbers are of
- * variable length ({@link NumberWriter}).
+ * variable length ({@link VarintWriter}).
  *
  * | part                                                                                                       |
  * |------------------------------------------------------------------------------------------------------------|
@@ -36,32 +36,35 @@ interface Causes {
  *
  * @param bytesMax texts are cut, each to a fair share, until all fits; letters are never left out, even if it does not
  */
-export function encodeDead(dead: Iterable<Segment<DeadLetterRecord>>, bytesMax: number): Buffer {
-  const segments = [...dead];
-  const { texts, encoded, indexes } = causesOf(segments);
-  const letters = encodeLetters(segments, indexes);
+export function encodeDead(
+  dead: Iterable<ValuedRange<DeadLetterRecord>>,
+  bytesMax: number,
+): Buffer {
+  const ranges = [...dead];
+  const { texts, encoded, indexes } = causesOf(ranges);
+  const letters = encodeLetters(ranges, indexes);
   const lengths = texts.map((text) => Buffer.byteLength(text));
   // Each text is preceded by its length.
   const used = encoded.length + letters.length + 2 * lengths.length + 16;
   const lengthMax = fairLength(lengths, Math.max(0, bytesMax - used));
-  const head = new NumberWriter();
+  const head = new VarintWriter();
   head.add(DEAD_VERSION);
   head.add(texts.length);
   for (const text of texts) head.addBytes(Buffer.from(cutText(text, lengthMax)));
   return Buffer.concat([head.take(), encoded, letters]);
 }
 
-function causesOf(segments: readonly Segment<DeadLetterRecord>[]): Causes {
+function causesOf(ranges: readonly ValuedRange<DeadLetterRecord>[]): Causes {
   const places = new Map<string, number>();
   const placeOf = (text: string): number => {
     if (!places.has(text)) places.set(text, places.size + 1);
     return places.get(text)!;
   };
-  const numbers = new NumberWriter();
+  const numbers = new VarintWriter();
   const known = new Map<string, number>();
   let before: DeadLetterRecord | null = null;
   const indexes: number[] = [];
-  for (const { value } of segments) {
+  for (const { value } of ranges) {
     if (before !== null && isSameCause(before, value)) {
       indexes.push(indexes.at(-1)!);
       continue;
@@ -76,22 +79,22 @@ function causesOf(segments: readonly Segment<DeadLetterRecord>[]): Causes {
     }
     indexes.push(known.get(key)!);
   }
-  const count = new NumberWriter();
+  const count = new VarintWriter();
   count.add(known.size);
   const encoded = Buffer.concat([count.take(), numbers.take()]);
   return { texts: [...places.keys()], encoded, indexes };
 }
 
 function encodeLetters(
-  segments: readonly Segment<DeadLetterRecord>[],
+  ranges: readonly ValuedRange<DeadLetterRecord>[],
   causes: readonly number[],
 ): Buffer {
-  const numbers = new NumberWriter();
-  const startMs = segments.reduce((least, { value }) => Math.min(least, value.timeMs), Infinity);
-  numbers.add(segments.length === 0 ? 0 : startMs);
-  numbers.add(segments.length);
+  const numbers = new VarintWriter();
+  const startMs = ranges.reduce((least, { value }) => Math.min(least, value.timeMs), Infinity);
+  numbers.add(ranges.length === 0 ? 0 : startMs);
+  numbers.add(ranges.length);
   let before = 0;
-  for (const [index, { first, last, value }] of segments.entries()) {
+  for (const [index, { first, last, value }] of ranges.entries()) {
     numbers.add(first - before);
     numbers.add(last - first);
     numbers.add(value.attempts);
@@ -108,12 +111,12 @@ function encodeLetters(
 }
 
 /** Decodes the output of {@link encodeDead}. Pure. @returns null if the bytes are no such output */
-export function decodeDead(bytes: Uint8Array): Segment<DeadLetterRecord>[] | null {
-  const numbers = new NumberReader(bytes);
+export function decodeDead(bytes: Uint8Array): ValuedRange<DeadLetterRecord>[] | null {
+  const numbers = new VarintReader(bytes);
   if (numbers.next() !== DEAD_VERSION) return null;
   const causes = decodeCauses(numbers);
   const startMs = numbers.next();
-  const dead: Segment<DeadLetterRecord>[] = [];
+  const dead: ValuedRange<DeadLetterRecord>[] = [];
   let before = 0;
   for (let left = numbers.next(); left > 0 && !numbers.isBad; left--) {
     const first = before + numbers.next();
@@ -138,7 +141,7 @@ function timeBefore(timeMs: number, ms: number): number | null {
   return ms === 0 ? null : timeMs - (ms - 1);
 }
 
-function decodeCauses(numbers: NumberReader): Pick<DeadLetterRecord, "reason" | "error">[] {
+function decodeCauses(numbers: VarintReader): Pick<DeadLetterRecord, "reason" | "error">[] {
   const texts: string[] = [];
   for (let left = numbers.next(); left > 0 && !numbers.isBad; left--) {
     texts.push(Buffer.from(numbers.nextBytes()).toString());

@@ -1,8 +1,8 @@
 import type { SuspectsState } from "../attempts/suspects.ts";
 import type { DispatcherState } from "../dispatch/dispatcher-events.ts";
-import { NumberReader, NumberWriter } from "../numbers.ts";
 import { type Epoch, parseEpochs } from "../protocol/epochs.ts";
 import { countOf, type SeqRange } from "../range/range.ts";
+import { VarintReader, VarintWriter } from "../varints.ts";
 import type { WindowState } from "../window/window-events.ts";
 
 /** The saved state of a sender, without its dead letters, which are saved separately since they change less often. */
@@ -36,7 +36,7 @@ const ID_BYTES = 16;
  * | receivers, as JSON; nothing where there are none                            |
  */
 export function encodeSenderState(state: SenderState): Buffer {
-  const numbers = new NumberWriter();
+  const numbers = new VarintWriter();
   numbers.add(SENDER_STATE_VERSION);
   numbers.add(state.timeMs);
   numbers.add(state.floor);
@@ -96,14 +96,14 @@ export function encodeWithin(
 
 /** Pure. @returns the version of a saved state, known or not; 0 if the bytes are no state */
 export function versionOfState(bytes: Uint8Array): number {
-  const numbers = new NumberReader(bytes);
+  const numbers = new VarintReader(bytes);
   const version = numbers.next();
   return numbers.isBad || version > VERSION_MAX ? 0 : version;
 }
 
 /** Decodes the output of {@link encodeSenderState}. Pure. @returns null if the bytes are no such output */
 export function decodeSenderState(bytes: Uint8Array): SenderState | null {
-  const numbers = new NumberReader(bytes);
+  const numbers = new VarintReader(bytes);
   if (numbers.next() !== SENDER_STATE_VERSION) return null;
   const timeMs = numbers.next();
   const floor = numbers.next();
@@ -133,7 +133,7 @@ export function decodeSenderState(bytes: Uint8Array): SenderState | null {
  * | the ids, 16 bytes each                                                      |
  */
 export function encodeWindowState({ epochs, floor, done }: WindowState): Buffer {
-  const numbers = new NumberWriter();
+  const numbers = new VarintWriter();
   numbers.add(WINDOW_VERSION);
   numbers.add(floor);
   putRanges(numbers, done);
@@ -146,7 +146,7 @@ export function encodeWindowState({ epochs, floor, done }: WindowState): Buffer 
 
 /** Decodes the output of {@link encodeWindowState}. Pure. @returns null if the bytes are no such output */
 export function decodeWindowState(bytes: Uint8Array): WindowState | null {
-  const numbers = new NumberReader(bytes);
+  const numbers = new VarintReader(bytes);
   if (numbers.next() !== WINDOW_VERSION) return null;
   const floor = numbers.next();
   const done = getRanges(numbers, () => 0);
@@ -163,7 +163,7 @@ export function decodeWindowState(bytes: Uint8Array): WindowState | null {
 }
 
 function getEpochs(
-  numbers: NumberReader,
+  numbers: VarintReader,
 ): { readonly epoch: number; readonly seqFirst: number; readonly hasId: boolean }[] {
   const starts: { epoch: number; seqFirst: number; hasId: boolean }[] = [];
   const count = numbers.next();
@@ -193,7 +193,7 @@ function longest<R extends SeqRange>(ranges: readonly R[], count: number): R[] {
 }
 
 function putRanges<R extends SeqRange>(
-  numbers: NumberWriter,
+  numbers: VarintWriter,
   ranges: readonly R[],
   values?: (range: R) => readonly number[],
 ): void {
@@ -207,7 +207,7 @@ function putRanges<R extends SeqRange>(
   }
 }
 
-function getRanges<V>(numbers: NumberReader, value: () => V): (SeqRange & { readonly value: V })[] {
+function getRanges<V>(numbers: VarintReader, value: () => V): (SeqRange & { readonly value: V })[] {
   const ranges: (SeqRange & { readonly value: V })[] = [];
   const count = numbers.next();
   let before = 0;
@@ -221,7 +221,7 @@ function getRanges<V>(numbers: NumberReader, value: () => V): (SeqRange & { read
   return ranges;
 }
 
-function getSuspects(numbers: NumberReader): SuspectsState {
+function getSuspects(numbers: VarintReader): SuspectsState {
   const plain = () => getRanges(numbers, () => 0).map(({ first, last }) => ({ first, last }));
   return { begun: plain(), guarded: plain(), exposed: plain(), deaths: numbers.next() };
 }

@@ -1,7 +1,7 @@
 import type { MessageHeaders } from "../../batch/headers.ts";
 import { EXTENSION_MS_MAX } from "../../delivery/attempts/leases.ts";
 import { type Epoch, messageId } from "../../delivery/protocol/epochs.ts";
-import { encodeError, SAID_LENGTH_MAX } from "../../delivery/protocol/error-words.ts";
+import { ERROR_TEXT_LENGTH_MAX, encodeError } from "../../delivery/protocol/error-texts.ts";
 import { ARGUMENT_NONE } from "../../delivery/protocol/link-message.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
 import { BrokerlessError } from "../../errors.ts";
@@ -167,7 +167,7 @@ export class ReliableDelivery<T> implements Delivery {
     if (delayMs !== undefined) checkMs("nack: delayMs", delayMs, 0);
     if (!this.#claim()) return;
     const range = { first: this.seq, last: this.seq };
-    const text = error === undefined ? "" : encodeError(handlerError(error, SAID_LENGTH_MAX));
+    const text = error === undefined ? "" : encodeError(handlerError(error, ERROR_TEXT_LENGTH_MAX));
     const argument = delayMs === undefined ? ARGUMENT_NONE : Math.ceil(delayMs);
     this.#inbound.nack(this.#stream, range, { argument, text });
   }
@@ -184,8 +184,8 @@ export class ReliableDelivery<T> implements Delivery {
     if (typeof reason !== "string") throw expected("reject: reason", "a text", reason);
     if (!this.#claim()) return;
     this.#inFlight.reject(this.#stream, this.seq, {
-      reason: reason.slice(0, SAID_LENGTH_MAX),
-      error: error === undefined ? null : handlerError(error, SAID_LENGTH_MAX),
+      reason: reason.slice(0, ERROR_TEXT_LENGTH_MAX),
+      error: error === undefined ? null : handlerError(error, ERROR_TEXT_LENGTH_MAX),
     });
   }
 

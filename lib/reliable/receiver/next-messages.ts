@@ -2,7 +2,7 @@ import type { Clock } from "../../clock.ts";
 import type { Codec } from "../../codec/codec.ts";
 import { TurnWatch } from "../../core/queue/turns.ts";
 import type { Schema } from "../../core/schema.ts";
-import { SAID_LENGTH_MAX } from "../../delivery/protocol/error-words.ts";
+import { ERROR_TEXT_LENGTH_MAX } from "../../delivery/protocol/error-texts.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
 import type { RangeSet } from "../../delivery/range/range-set.ts";
 import type { BrokerlessError } from "../../errors.ts";
@@ -287,7 +287,7 @@ export class NextMessages<T> {
 
   #reject(stream: ReceiverStream, seq: number, error: BrokerlessError): void {
     this.#refused += 1;
-    const said = { reason: error.message, error: handlerError(error, SAID_LENGTH_MAX) };
+    const said = { reason: error.message, error: handlerError(error, ERROR_TEXT_LENGTH_MAX) };
     this.#options.inFlight.reject(stream, seq, said);
     this.#options.onRefused(error);
   }

@@ -14,7 +14,7 @@ import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
 import type { Outcome } from "../../delivery/dispatch/dispatcher-events.ts";
 import { messageId } from "../../delivery/protocol/epochs.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
-import type { Segment } from "../../delivery/range/range-map.ts";
+import type { ValuedRange } from "../../delivery/range/range-map.ts";
 import type { BrokerlessError } from "../../errors.ts";
 import type { ChannelOptions } from "../../transport/channel.ts";
 import type { LinkHub } from "../../transport/link-hub.ts";
@@ -195,7 +195,7 @@ export class ReliableSender<T> {
     return messageId(this.#stream, this.epochs.all, seq);
   }
 
-  #deadMessages({ first, last, value }: Segment<DeadLetterRecord>): DeadMessages {
+  #deadMessages({ first, last, value }: ValuedRange<DeadLetterRecord>): DeadMessages {
     const ids = Array.from({ length: last - first + 1 }, (_, index) => this.#idOf(first + index));
     return { stream: this.#stream, seqFirst: first, seqLast: last, ids, ...whyDead(value) };
   }

@@ -12,7 +12,7 @@ import type { SeqRange } from "../../delivery/range/range.ts";
 import type { Journal } from "../../journal/journal.ts";
 import type { LinkPeer } from "../../transport/link-peer.ts";
 import { Heartbeat, silenceMs } from "../link/heartbeat.ts";
-import { Probes } from "../link/probes.ts";
+import { HolderProbes } from "../link/holder-probes.ts";
 import type { SenderEpochs } from "../sender-epochs.ts";
 import type { SavedProgress } from "./saved/saved-progress.ts";
 import { newSenderSession, peerOf, type SenderSession } from "./sender-session.ts";
@@ -53,7 +53,7 @@ export class SenderSessions implements Iterable<SenderSession> {
   readonly #links = new Map<number, SenderSession>();
   readonly #byPeer = new Map<LinkPeer, SenderSession>();
   /** Peers that use the receiver id of a session that exists already. */
-  readonly #probes: Probes<SenderSession, LinkPeer>;
+  readonly #probes: HolderProbes<SenderSession, LinkPeer>;
   #made = 0;
   #liveCount = 0;
   readonly #heartbeat: Heartbeat;
@@ -61,7 +61,7 @@ export class SenderSessions implements Iterable<SenderSession> {
   constructor(options: SenderSessionsOptions) {
     this.#options = options;
     // A welcome in a session that has begun asks for a heartbeat.
-    this.#probes = new Probes(options.clock, (link) => this.welcome(link));
+    this.#probes = new HolderProbes(options.clock, (link) => this.welcome(link));
     const { clock, heartbeatMs } = options;
     const everyMs = heartbeatMs === 0 ? Number.POSITIVE_INFINITY : heartbeatMs;
     this.#heartbeat = new Heartbeat({

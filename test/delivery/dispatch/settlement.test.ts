@@ -10,7 +10,7 @@ import { MessageTables } from "../../../lib/delivery/dispatch/message-tables.ts"
 import { Order } from "../../../lib/delivery/dispatch/order.ts";
 import { Retries } from "../../../lib/delivery/dispatch/retries.ts";
 import { Settlement } from "../../../lib/delivery/dispatch/settlement.ts";
-import type { Segment } from "../../../lib/delivery/range/range-map.ts";
+import type { ValuedRange } from "../../../lib/delivery/range/range-map.ts";
 
 const OPTIONS: DispatcherOptions = {
   leaseMs: 100,
@@ -37,7 +37,7 @@ function parts(order: DispatcherOptions["order"] = "none") {
   return { ...shared, settlement: new Settlement(shared, options) };
 }
 
-function held(first: number, last: number, attempt = 1): Segment<Lease> {
+function held(first: number, last: number, attempt = 1): ValuedRange<Lease> {
   return { first, last, value: { attempt, bytesEach: 1, endMs: 100 } };
 }
 

@@ -34,20 +34,20 @@ test("range map: it is a map from seqs to values, in ranges that never touch wit
           }
         }
         assert.deepEqual(spread(taken), expected);
-        const segments = [...map];
+        const valued = [...map];
         assert.deepEqual(
-          spread(segments),
+          spread(valued),
           [...model].sort(([a], [b]) => a - b),
         );
         assert.equal(map.count, model.size);
-        assert.equal(map.size, segments.length);
-        assert.deepEqual(map.lowest, segments[0] ?? null);
-        assert.deepEqual(map.highest, segments.at(-1) ?? null);
-        segments.forEach((segment, index) => {
-          const next = segments[index + 1];
+        assert.equal(map.size, valued.length);
+        assert.deepEqual(map.lowest, valued[0] ?? null);
+        assert.deepEqual(map.highest, valued.at(-1) ?? null);
+        valued.forEach((one, index) => {
+          const next = valued[index + 1];
           if (next === undefined) return;
-          assert.ok(next.first > segment.last);
-          assert.ok(next.first > segment.last + 1 || next.value !== segment.value);
+          assert.ok(next.first > one.last);
+          assert.ok(next.first > one.last + 1 || next.value !== one.value);
         });
       }
       for (let seq = 1; seq <= LAST; seq++) assert.equal(map.get(seq), model.get(seq));
@@ -106,14 +106,14 @@ for (const order of ["upwards", "downwards", "from both ends"] as const) {
     assert.equal(map.size, 2 * count + 1);
     for (const seq of seqs) map.set(seq, seq, 0);
     assert.deepEqual([...map], [{ first: 1, last: 40_000, value: 0 }]);
-    assert.ok(moved < 4 * count * 600, `${moved} segments were moved`);
+    assert.ok(moved < 4 * count * 600, `${moved} ranges were moved`);
   });
 }
 
 function spread(
-  segments: readonly { readonly first: number; readonly last: number; readonly value: number }[],
+  valued: readonly { readonly first: number; readonly last: number; readonly value: number }[],
 ): [number, number][] {
-  return segments.flatMap(({ first, last, value }) =>
+  return valued.flatMap(({ first, last, value }) =>
     Array.from({ length: last - first + 1 }, (_, index): [number, number] => [
       first + index,
       value,

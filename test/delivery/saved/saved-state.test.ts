@@ -8,7 +8,7 @@ import {
 } from "../../../lib/delivery/dispatch/dead-letter-index.ts";
 import type { DeadLetterRecord } from "../../../lib/delivery/dispatch/dead-letter-record.ts";
 import { cutText, fairLength } from "../../../lib/delivery/dispatch/reasons.ts";
-import type { Segment } from "../../../lib/delivery/range/range-map.ts";
+import type { ValuedRange } from "../../../lib/delivery/range/range-map.ts";
 import { decodeDead, encodeDead } from "../../../lib/delivery/saved/saved-dead.ts";
 import {
   decodeSenderState,
@@ -30,7 +30,10 @@ const STATE: SenderState = {
 };
 
 /** Every second seq, with a reason of its own. */
-function letters(count: number, reason: (index: number) => string): Segment<DeadLetterRecord>[] {
+function letters(
+  count: number,
+  reason: (index: number) => string,
+): ValuedRange<DeadLetterRecord>[] {
   return Array.from({ length: count }, (_, index) => {
     const seq = 2 * index + 1;
     const cause = { reason: reason(index), error: null };

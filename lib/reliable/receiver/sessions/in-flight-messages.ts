@@ -1,5 +1,5 @@
 import type { Batch } from "../../../batch/batch.ts";
-import type { Rejection } from "../../../delivery/protocol/error-words.ts";
+import type { Rejection } from "../../../delivery/protocol/error-texts.ts";
 import { ARGUMENT_GO, type LinkMessageInput } from "../../../delivery/protocol/link-message.ts";
 import type { SeqRange } from "../../../delivery/range/range.ts";
 import { without } from "../../../delivery/range/range-set.ts";

@@ -11,7 +11,7 @@ import type { SeqRange } from "../../../delivery/range/range.ts";
 import type { LinkPeer } from "../../../transport/link-peer.ts";
 import { AttentiveClock } from "../../link/attentive-clock.ts";
 import { Heartbeat, silenceMs } from "../../link/heartbeat.ts";
-import { Probes } from "../../link/probes.ts";
+import { HolderProbes } from "../../link/holder-probes.ts";
 import type { InboxStore } from "./inbox-store.ts";
 import { type ReceiverLink, type ReceiverStream, senderOf } from "./receiver-stream.ts";
 import type { ReceiverStreams } from "./receiver-streams.ts";
@@ -47,7 +47,7 @@ export class ReceiverSessions {
   /** Sessions of streams, by stream id: one sender at a time. */
   readonly #holders = new Map<string, ReceiverLink>();
   /** Senders that ask for a stream which another sender has. */
-  readonly #probes: Probes<ReceiverLink, ReceiverLink>;
+  readonly #probes: HolderProbes<ReceiverLink, ReceiverLink>;
   /** The hellos that ask for sessions. */
   readonly requests: SessionRequests;
   #openCount = 0;
@@ -66,7 +66,7 @@ export class ReceiverSessions {
     });
     this.requests = requests;
     // A hello of an open session asks for a heartbeat.
-    this.#probes = new Probes(this.#clock, (link) => requests.sendHello(link));
+    this.#probes = new HolderProbes(this.#clock, (link) => requests.sendHello(link));
     this.#heartbeat = new Heartbeat({
       clock: options.clock,
       everyMs: () => this.#beatMs,

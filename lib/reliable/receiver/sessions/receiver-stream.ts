@@ -1,6 +1,6 @@
 import type { Batch } from "../../../batch/batch.ts";
 import type { Peer } from "../../../core/events/peer.ts";
-import type { Rejection } from "../../../delivery/protocol/error-words.ts";
+import type { Rejection } from "../../../delivery/protocol/error-texts.ts";
 import type { Welcome } from "../../../delivery/protocol/handshake.ts";
 import type { Window } from "../../../delivery/window/window.ts";
 import type { LinkPeer } from "../../../transport/link-peer.ts";

@@ -1,4 +1,4 @@
-import { encodeRejection, type Rejection } from "../../../delivery/protocol/error-words.ts";
+import { encodeRejection, type Rejection } from "../../../delivery/protocol/error-texts.ts";
 import type { SeqRange } from "../../../delivery/range/range.ts";
 import type { ReceiverSessions } from "./receiver-sessions.ts";
 import type { ReceiverStream } from "./receiver-stream.ts";

@@ -7,7 +7,7 @@ import type {
 } from "../../../delivery/dispatch/dispatcher-events.ts";
 import { DISPATCHER_STATE_EMPTY } from "../../../delivery/dispatch/dispatcher-start.ts";
 import type { SeqRange } from "../../../delivery/range/range.ts";
-import type { Segment } from "../../../delivery/range/range-map.ts";
+import type { ValuedRange } from "../../../delivery/range/range-map.ts";
 import { BrokerlessError } from "../../../errors.ts";
 import type { Journal } from "../../../journal/journal.ts";
 import { goneBefore } from "../../outbound/deduplicator.ts";
@@ -87,7 +87,9 @@ function stateOf(
         return { first, last, value: { attempts, backOffMs: Math.max(0, backOffMs - pastMs) } };
       },
     ),
-    dead: saved.dead.filter((letters: Segment<DeadLetterRecord>) => isStored(letters, seqStored)),
+    dead: saved.dead.filter((letters: ValuedRange<DeadLetterRecord>) =>
+      isStored(letters, seqStored),
+    ),
     suspects: {
       begun: within(saved.suspects.begun, inside),
       guarded: within(saved.suspects.guarded, inside),
@@ -99,7 +101,7 @@ function stateOf(
   };
 }
 
-function isStored({ last, value }: Segment<DeadLetterRecord>, seqStored: number): boolean {
+function isStored({ last, value }: ValuedRange<DeadLetterRecord>, seqStored: number): boolean {
   return last + value.offset <= seqStored;
 }
 

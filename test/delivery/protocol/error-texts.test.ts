@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import {
-  deathText,
+  deadLetterText,
   decodeError,
   decodeRejection,
+  ERROR_TEXT_LENGTH_MAX,
   encodeError,
   encodeRejection,
-  SAID_LENGTH_MAX,
-} from "../../../lib/delivery/protocol/error-words.ts";
+} from "../../../lib/delivery/protocol/error-texts.ts";
 import {
   decodeLinkMessage,
   encodeLinkMessage,
@@ -29,7 +29,7 @@ function carried(said: { readonly text: string; readonly flags?: number }): Link
   return decodeLinkMessage(encodeLinkMessage({ type: "reject", session: 1, ...said })) as never;
 }
 
-test("error words: what is said of an error and a rejection is heard", () => {
+test("error texts: what is said of an error and a rejection is heard", () => {
   fc.assert(
     fc.property(error, plain, (given, reason) => {
       assert.deepEqual(decodeError(carried({ text: encodeError(given) }).text), given);
@@ -43,7 +43,7 @@ test("error words: what is said of an error and a rejection is heard", () => {
   );
 });
 
-test("error words: no error is none, and a text that is no error is its message", () => {
+test("error texts: no error is none, and a text that is no error is its message", () => {
   assert.equal(decodeError(""), null);
   for (const text of ["no picture", "5", "null", '["a"]', '"quoted"', "{"]) {
     assert.deepEqual(decodeError(text), { name: "Error", message: text, code: null });
@@ -60,25 +60,25 @@ test("error words: no error is none, and a text that is no error is its message"
   assert.deepEqual(decodeRejection({ text, flags: 0 }), { reason: text, error: null });
 });
 
-test("error words: whatever is thrown fits a frame, and is read whole", () => {
+test("error texts: whatever is thrown fits a frame, and is read whole", () => {
   for (const character of ["x", '"', "\u0001", "é", "😀", "\ud800", "\u2028"]) {
     const long = character.repeat(10_000);
     const thrown = Object.assign(new Error(long), { name: long, code: long });
-    const given = handlerError(thrown, SAID_LENGTH_MAX);
+    const given = handlerError(thrown, ERROR_TEXT_LENGTH_MAX);
     const text = encodeError(given);
     assert.ok(Buffer.byteLength(text) <= TEXT_BYTES_MAX, `${Buffer.byteLength(text)} bytes`);
     assert.ok(JSON.parse(text).message.length >= 50, "more was cut off than had to be");
-    const said = encodeRejection({ reason: long.slice(0, SAID_LENGTH_MAX), error: given });
+    const said = encodeRejection({ reason: long.slice(0, ERROR_TEXT_LENGTH_MAX), error: given });
     assert.ok(Buffer.byteLength(said.text) <= TEXT_BYTES_MAX);
     const { reason, error } = decodeRejection(carried(said));
     for (const heard of [reason, error!.message, error!.name, error!.code!]) {
       assert.doesNotMatch(heard, UNSEEN);
-      assert.ok(heard.length >= 50 && heard.length <= 6 * SAID_LENGTH_MAX);
+      assert.ok(heard.length >= 50 && heard.length <= 6 * ERROR_TEXT_LENGTH_MAX);
     }
   }
 });
 
-test("error words: anything can be thrown", () => {
+test("error texts: anything can be thrown", () => {
   const unreadable = {
     toString() {
       throw new Error("not even this");
@@ -94,7 +94,7 @@ test("error words: anything can be thrown", () => {
   assert.deepEqual(handlerError(error, 3), { name: "Ran", message: "far", code: null });
 });
 
-test("error words: what a peer says has nothing that a terminal obeys", () => {
+test("error texts: what a peer says has nothing that a terminal obeys", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), fc.boolean(), (text, isJson) => {
       const said = isJson ? JSON.stringify({ name: text, message: text, code: text }) : text;
@@ -109,21 +109,21 @@ test("error words: what a peer says has nothing that a terminal obeys", () => {
   );
 });
 
-test("error words: why a message is dead is one line", () => {
+test("error texts: why a message is dead is one line", () => {
   const reason = "all attempts failed";
   const error = { name: "Error", message: "no such file", code: "ENOENT" };
-  assert.equal(deathText({ reason, error }), `${reason}: Error [ENOENT]: no such file`);
+  assert.equal(deadLetterText({ reason, error }), `${reason}: Error [ENOENT]: no such file`);
   assert.equal(
-    deathText({ reason, error: { ...error, code: null } }),
+    deadLetterText({ reason, error: { ...error, code: null } }),
     `${reason}: Error: no such file`,
   );
   assert.equal(
-    deathText({ reason, error: { ...error, message: "" } }),
+    deadLetterText({ reason, error: { ...error, message: "" } }),
     `${reason}: Error [ENOENT]`,
   );
-  assert.equal(deathText({ reason, error: null }), reason);
+  assert.equal(deadLetterText({ reason, error: null }), reason);
   const said = { reason: error.message, error };
-  assert.equal(deathText(said), "Error [ENOENT]: no such file", "the same is said once");
+  assert.equal(deadLetterText(said), "Error [ENOENT]: no such file", "the same is said once");
   const ofNode = { ...error, message: "ENOENT: no such file" };
-  assert.equal(deathText({ reason, error: ofNode }), `${reason}: Error: ENOENT: no such file`);
+  assert.equal(deadLetterText({ reason, error: ofNode }), `${reason}: Error: ENOENT: no such file`);
 });

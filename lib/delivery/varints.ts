@@ -1,13 +1,13 @@
 /** Numbers are unsigned LEB128: seven bits a byte, low ones first; at most eight bytes. */
-const NUMBER_BYTES_MAX = 8;
+const VARINT_BYTES_MAX = 8;
 
 /** Writes whole numbers from 0 to 2^53 - 1, each in as many bytes as it needs. */
-export class NumberWriter {
+export class VarintWriter {
   #bytes: Buffer = Buffer.allocUnsafe(64);
   #end = 0;
 
   add(value: number): void {
-    this.#room(NUMBER_BYTES_MAX);
+    this.#room(VARINT_BYTES_MAX);
     let left = value;
     while (left >= 0x80) {
       this.#bytes[this.#end++] = (left % 0x80) | 0x80;
@@ -38,8 +38,8 @@ export class NumberWriter {
   }
 }
 
-/** Reads the output of a {@link NumberWriter}; `isBad` is set at the first invalid number or length, and stays set. */
-export class NumberReader {
+/** Reads the output of a {@link VarintWriter}; `isBad` is set at the first invalid number or length, and stays set. */
+export class VarintReader {
   readonly #bytes: Uint8Array;
   at = 0;
   isBad = false;
@@ -51,7 +51,7 @@ export class NumberReader {
   next(): number {
     let value = 0;
     let factor = 1;
-    for (let index = 0; index < NUMBER_BYTES_MAX; index++) {
+    for (let index = 0; index < VARINT_BYTES_MAX; index++) {
       const byte = this.#bytes[this.at++];
       if (byte === undefined) break;
       value += (byte & 0x7f) * factor;

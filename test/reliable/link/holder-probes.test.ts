@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PROBE_MS, Probes } from "../../../lib/reliable/link/probes.ts";
+import { HolderProbes, PROBE_MS } from "../../../lib/reliable/link/holder-probes.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
 /** A holder that counts what it is asked, and what its challengers are told. */
@@ -8,7 +8,7 @@ function probing() {
   const clock = new ManualClock();
   const holder = { asked: 0 };
   const told: string[] = [];
-  const probes = new Probes<typeof holder, string>(clock, (one) => {
+  const probes = new HolderProbes<typeof holder, string>(clock, (one) => {
     one.asked += 1;
   });
   const challenge = (name: string) =>
@@ -16,7 +16,7 @@ function probing() {
   return { clock, holder, told, probes, challenge };
 }
 
-test("probes: a question without an answer is put again, and its end tells all who wait", () => {
+test("holder probes: a probe without a reply is repeated, and its end tells all who wait", () => {
   const { clock, holder, told, probes, challenge } = probing();
   challenge("a");
   clock.advance(PROBE_MS - 1);
@@ -29,7 +29,7 @@ test("probes: a question without an answer is put again, and its end tells all w
   assert.deepEqual(told, ["a false", "b false"]);
 });
 
-test("probes: any number of challengers makes a holder answer but twice a second", () => {
+test("holder probes: any number of challengers makes a holder reply but twice a second", () => {
   const { clock, holder, told, probes, challenge } = probing();
   for (let count = 0; count < 1_000; count++) {
     challenge(`${count}`);
@@ -41,7 +41,7 @@ test("probes: any number of challengers makes a holder answer but twice a second
   assert.ok(holder.asked <= 3, `${holder.asked} questions`);
 });
 
-test("probes: a holder that goes tells at once, and one that nobody asked tells nobody", () => {
+test("holder probes: a holder that goes tells at once, and one that nobody asked tells nobody", () => {
   const { clock, told, probes, holder, challenge } = probing();
   probes.replied(holder);
   challenge("a");

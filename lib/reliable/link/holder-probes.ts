@@ -21,7 +21,7 @@ interface Probe<C> {
  *
  * A challenger is never believed: a holder that replies keeps what it has.
  */
-export class Probes<H extends object, C> {
+export class HolderProbes<H extends object, C> {
   readonly #clock: Clock;
   readonly #ask: (holder: H) => void;
   readonly #repliedMs = new WeakMap<H, number>();

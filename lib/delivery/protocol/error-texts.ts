@@ -3,7 +3,7 @@ import { peerMessage, peerText } from "../../peer-text.ts";
 import { type LinkMessage, REJECT_FLAG, TEXT_BYTES_MAX } from "./link-message.ts";
 
 /** Longest text of a reason or an error in a link message (characters). */
-export const SAID_LENGTH_MAX = 1_000;
+export const ERROR_TEXT_LENGTH_MAX = 1_000;
 
 /** Why a receiver rejected a message. */
 export interface Rejection {
@@ -38,9 +38,9 @@ export function encodeRejection({ reason, error }: Rejection): { text: string; f
 
 /** Decodes the text of a reject, made safe for a log. Pure; never throws. */
 export function decodeRejection({ text, flags }: Pick<LinkMessage, "text" | "flags">): Rejection {
-  const said = (flags & REJECT_FLAG.error) === 0 ? null : parse(text);
-  if (typeof said?.reason !== "string") return { reason: peerMessage(text), error: null };
-  return { reason: peerMessage(said.reason), error: errorOf(said.error) };
+  const parsed = (flags & REJECT_FLAG.error) === 0 ? null : parse(text);
+  if (typeof parsed?.reason !== "string") return { reason: peerMessage(text), error: null };
+  return { reason: peerMessage(parsed.reason), error: errorOf(parsed.error) };
 }
 
 /** An error in one line, in the format of Node: `Error [ENOENT]: no such file`, or `Error: ENOENT: no such file`. */
@@ -50,7 +50,7 @@ function errorText({ name, message, code }: HandlerError): string {
 }
 
 /** Why a message is a dead letter, in one line. Pure. */
-export function deathText({ reason, error }: Rejection): string {
+export function deadLetterText({ reason, error }: Rejection): string {
   if (error === null) return reason;
   return error.message === reason ? errorText(error) : `${reason}: ${errorText(error)}`;
 }
@@ -82,7 +82,7 @@ function shortened({ name, message, code }: HandlerError, lengthMax: number): Ha
 
 /** Calls `make` with shorter and shorter lengths until its result, as JSON, fits the text of a link message. */
 function fitting(make: (lengthMax: number) => object): string {
-  for (let lengthMax = SAID_LENGTH_MAX; ; lengthMax >>= 1) {
+  for (let lengthMax = ERROR_TEXT_LENGTH_MAX; ; lengthMax >>= 1) {
     const text = JSON.stringify(make(lengthMax));
     if (Buffer.byteLength(text) <= TEXT_BYTES_MAX) return text;
   }
