@@ -5,10 +5,10 @@ import { countAll, type SeqRange } from "../range/range.ts";
 import type { ValuedRange } from "../range/range-map.ts";
 import type { Agenda } from "./agenda.ts";
 import type { Assignment } from "./assignment.ts";
+import { ClaimRefusals } from "./claim-refusals.ts";
 import type { DispatcherEvent, DispatcherOptions } from "./dispatcher-events.ts";
 import type { MessageTables } from "./message-tables.ts";
 import type { Order } from "./order.ts";
-import { Refusals } from "./refusals.ts";
 import type { Settlement } from "./settlement.ts";
 
 /** Dependencies of {@link Membership}. */
@@ -47,7 +47,7 @@ export class Membership {
     // Held messages are lost with their process: another process of the same name can only have processed them.
     const same = before.filter((other) => incarnation !== "" && other.incarnation === incarnation);
     const isKnown = roster.wasThere(receiver);
-    const refusals = new Refusals(tables);
+    const refusals = new ClaimRefusals(tables);
     const endMs = agenda.nowMs + this.#options.leaseMs;
     for (const [index, range] of [...done, ...held].entries()) {
       const isDone = index < done.length;

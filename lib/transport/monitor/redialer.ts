@@ -1,7 +1,4 @@
-/** First pause before a connection is dialled again (milliseconds). */
-const PAUSE_MS = 100;
-/** Longest pause, to which up to as much is added at random: 2 s, as with libzmq (milliseconds). */
-const PAUSE_MS_MAX = 1_000;
+import { retryPauseMs } from "../native/retry-pause.ts";
 
 /**
  * Reconnects where libzmq gives up permanently: after a protocol error (a wrong greeting, mechanism
@@ -27,12 +24,12 @@ export class Redialer {
     const lost = this.#lost.get(address) ?? { tries: 0, timer: null };
     this.#lost.set(address, lost);
     if (lost.timer !== null) return;
-    const pauseMs = Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** lost.tries) * (1 + Math.random());
+    const waitMs = retryPauseMs(lost.tries);
     lost.timer = setTimeout(() => {
       lost.timer = null;
       lost.tries += 1;
       this.#dial(address);
-    }, pauseMs);
+    }, waitMs);
   }
 
   /** Whether a dial of `address` is scheduled. */

@@ -1,6 +1,7 @@
 import { lookup } from "node:dns";
 import { isIP } from "node:net";
 import { BrokerlessError } from "../../errors.ts";
+import { retryPauseMs } from "./retry-pause.ts";
 
 /** Dependencies of {@link NamedHosts}. */
 export interface NamedHostsOptions {
@@ -21,11 +22,6 @@ export interface Move {
 
 /** @returns the addresses of a host, IPv4 and IPv6, the preferred one first; not empty */
 export type ResolveHost = (host: string) => Promise<readonly string[]>;
-
-/** First pause before a name is resolved again (milliseconds). */
-const PAUSE_MS = 100;
-/** Longest pause (milliseconds). */
-const PAUSE_MS_MAX = 1_000;
 
 /** A connected address with a host name. */
 interface Named {
@@ -111,12 +107,12 @@ export class NamedHosts {
 
   #askLater(named: Named): void {
     if (named.timer !== null || named.isAsking) return;
-    const pauseMs = Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** named.tries) * (1 + Math.random());
+    const waitMs = retryPauseMs(named.tries);
     named.tries += 1;
     named.timer = setTimeout(() => {
       named.timer = null;
       void this.#ask(named);
-    }, pauseMs);
+    }, waitMs);
   }
 
   async #ask(named: Named): Promise<void> {

@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import {
   type Context,
   capability,
@@ -5,12 +6,12 @@ import {
   context as globalContext,
   Pull,
   Push,
+  Request,
   Router,
   type Socket,
   Subscriber,
   XPublisher,
 } from "zeromq";
-import { drawNumbers } from "./draw-numbers.ts";
 import { takingDescriptors } from "./out-of-descriptors.ts";
 import { NAME_PROPERTY } from "./ready-command.ts";
 
@@ -67,6 +68,13 @@ const RECONNECT_MS = 100;
 const RECONNECT_MS_MAX = 2_000;
 /** A connection whose handshake takes longer is dropped (milliseconds). */
 const HANDSHAKE_MS_MAX = 2_000;
+/**
+ * Upper limit of the random numbers that are drawn from libzmq before the first ROUTER draws its
+ * own (count of pairs).
+ */
+const DRAWS_MAX = 64;
+
+let drawn = false;
 /**
  * Unanswered probes after which a machine counts as gone: with the silence before, three heartbeats
  * (count).
@@ -217,4 +225,16 @@ export function reportLosses(native: NativeSocket): boolean {
   if (!capability.draft) return false;
   setNativeOption(native, ROUTER_NOTIFY, NOTIFY_DISCONNECT);
   return true;
+}
+
+/**
+ * Makes the first routing ids of libzmq's ROUTERs unpredictable: nobody seeds its `rand()`, so the
+ * first one would be the same in every process. To be called before a ROUTER is created; acts once.
+ *
+ * @see docs/decisions/0009-assertions.md
+ */
+function drawNumbers(): void {
+  if (drawn) return;
+  for (let count = randomInt(DRAWS_MAX); count > 0; count--) new Request({}).close();
+  drawn = true;
 }

@@ -4,7 +4,7 @@ import type { DispatcherAction } from "./dispatcher-events.ts";
 import type { MessageTables } from "./message-tables.ts";
 
 /** The ranges that a receiver claims when it comes back, and that are not granted. Pure. */
-export class Refusals {
+export class ClaimRefusals {
   readonly #tables: MessageTables;
   readonly #revoked = new RangeSet();
   readonly #settled = new RangeSet();
