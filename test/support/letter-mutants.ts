@@ -50,12 +50,12 @@ export const LETTER_MUTANTS: readonly Mutant[] = [
     name: "the code of a system error is said twice",
     edits: [
       [
-        "delivery/protocol/error-words",
+        "delivery/protocol/error-texts",
         "code === null || message.startsWith(",
         "code === null || message.endsWith(",
       ],
     ],
-    hunt: ["delivery/protocol/error-words", "why a message is dead is one line"],
+    hunt: ["delivery/protocol/error-texts", "why a message is dead is one line"],
   },
   {
     rule: "0062",
