@@ -33,10 +33,14 @@ export class ReliablePair {
     {
       clock = new ManualClock(),
       rules = {},
+      prefetch = 1_000,
+      concurrency = 1,
       freeing,
     }: {
       readonly clock?: ManualClock;
       readonly rules?: Partial<ResolvedReliableSend>;
+      readonly prefetch?: number;
+      readonly concurrency?: number;
       readonly freeing?: Freeing;
     } = {},
   ) {
@@ -70,7 +74,7 @@ export class ReliablePair {
         common: COMMON,
         codec: raw(),
         schema: null,
-        rules: { reliable: true, prefetch: 1_000, prefetchBytesMax: 2 ** 24, inbox: null },
+        rules: { reliable: true, prefetch, prefetchBytesMax: 2 ** 24, inbox: null },
         ...ignored,
         onRevoked: () => {},
         onRetry: () => {},
@@ -80,7 +84,7 @@ export class ReliablePair {
     this.#receiver.links.onConnect(this.#wire.receiverEnd);
     void this.#receiver.inbound.run(
       (value, delivery) => handle(Buffer.from(value).toString(), delivery),
-      {},
+      { concurrency },
     );
   }
 

@@ -15,11 +15,23 @@ export const HAND_OUTS_PER_STEP = 1_024;
 /** Dispatches a range, already removed from its table, to a receiver. */
 export type Dispatch = (link: Consumer, range: SeqRange, dispatched: Dispatched) => void;
 
+/** Messages that were the lowest when receivers had too little room for them. */
+interface Declined extends SeqRange {
+  readonly kind: "ready" | "fresh";
+  /** Size of each message (bytes). */
+  readonly bytesEach: number;
+  /** Whether the tables were full. */
+  readonly isFull: boolean;
+}
+
 /**
  * Assigns messages to receivers: the lowest seqs first, to the receivers with credit, round-robin. If there are fewer
  * batches than receivers, batches are cut into equal parts; otherwise they stay whole.
  *
- * Pure.
+ * A receiver with too little room for the lowest messages waits. It gets another turn as soon as the lowest messages
+ * are others that it may have room for, such as one whose back-off has ended: it need not send anything for that.
+ *
+ * Pure. Invariant: no waiting receiver has room for the messages declined last.
  *
  * @see docs/decisions/0041-dispatcher.md
  */
@@ -28,6 +40,11 @@ export class Assignment {
   readonly #dispatch: Dispatch;
   /** Receivers that may get messages, in the order of their turns. */
   readonly #willing = new Set<Consumer>();
+  /** Receivers that may get messages, and had too little room for those that were the lowest. */
+  readonly #waiting = new Set<Consumer>();
+  /** No waiting receiver has credit for more messages than this (count). */
+  #roomMax = 0;
+  #declined: Declined | null = null;
 
   constructor(tables: MessageTables, dispatch: Dispatch) {
     this.#tables = tables;
@@ -36,27 +53,32 @@ export class Assignment {
 
   /** The receiver may get messages. */
   add(link: Consumer): void {
+    this.#waiting.delete(link);
     this.#willing.add(link);
   }
 
   /** The receiver gets no more messages. */
   remove(link: Consumer): void {
+    this.#waiting.delete(link);
     this.#willing.delete(link);
   }
 
   /** Dispatches messages as far as there is credit. @returns whether it stopped at the limit of one step */
   run(): boolean {
     let left = 0;
-    for (let count = 0; this.#willing.size > 0; count++) {
+    for (let count = 0; this.#willing.size + this.#waiting.size > 0; count++) {
       const next = this.#lowest();
       if (next === null) return false;
+      if (this.#willing.size === 0) this.#offerAgain(next);
+      if (this.#willing.size === 0) return false;
       if (count >= HAND_OUTS_PER_STEP) return true;
       if (left <= 0) left = this.#willing.size;
       const link: Consumer = this.#willing.values().next().value!;
       this.#willing.delete(link);
       const granted = next === "ready" ? this.#handReady(link, left) : this.#handFresh(link, left);
       left -= 1;
-      if (granted && hasCredit(link)) this.#willing.add(link);
+      if (!granted) this.#decline(link, next);
+      else if (hasCredit(link)) this.#willing.add(link);
     }
     return false;
   }
@@ -91,6 +113,36 @@ export class Assignment {
     const next = fresh.lowest?.first ?? Number.POSITIVE_INFINITY;
     if (next < again) return "fresh";
     return again <= fed ? "ready" : null;
+  }
+
+  /** The receiver has too little room for the lowest messages; others that declined different ones may have it. */
+  #decline(link: Consumer, kind: "ready" | "fresh"): void {
+    this.#offerAgain(kind);
+    const { isFull } = this.#tables;
+    const { first, last, value } = this.#tables[kind].lowest!;
+    this.#declined = { kind, first, last, bytesEach: value.bytesEach, isFull };
+    this.#waiting.add(link);
+    this.#roomMax = Math.max(this.#roomMax, link.prefetch - link.leases.count);
+  }
+
+  /** Gives the waiting receivers another turn if they may have room for the lowest messages. */
+  #offerAgain(kind: "ready" | "fresh"): void {
+    if (!this.#mayFit(kind)) return;
+    for (const link of this.#waiting) this.#willing.add(link);
+    this.#waiting.clear();
+    this.#roomMax = 0;
+  }
+
+  /** Whether a waiting receiver may have room for the lowest messages: not if it declined as many, or fewer, as large. */
+  #mayFit(kind: "ready" | "fresh"): boolean {
+    const declined = this.#declined;
+    const { first, last, value } = this.#tables[kind].lowest!;
+    if (declined === null || kind !== declined.kind || value.bytesEach !== declined.bytesEach)
+      return true;
+    // Of messages that come again, any part is sent.
+    if (kind === "ready") return false;
+    if (this.#tables.isFull !== declined.isFull) return true;
+    return last - first < this.#roomMax && (first !== declined.first || last !== declined.last);
   }
 
   #handReady(link: Consumer, shares: number): boolean {

@@ -196,6 +196,9 @@ export class Membership {
 
   #noteOrder(): void {
     const { roster, order, tables, agenda } = this.#parts;
-    agenda.addAll(order.changes(roster, tables));
+    const changes = order.changes(roster, tables);
+    agenda.addAll(changes);
+    // A receiver that keeps order now may take messages for which it had too little room.
+    for (const { link } of changes) this.offer(roster.get(link)!);
   }
 }

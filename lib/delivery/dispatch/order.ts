@@ -4,6 +4,9 @@ import type { SeqRange } from "../range/range.ts";
 import type { DispatcherAction, DispatcherOptions } from "./dispatcher-events.ts";
 import type { MessageTables } from "./message-tables.ts";
 
+/** The action that notifies a receiver whether it keeps order. */
+type OrderAction = Extract<DispatcherAction, { readonly type: "order" }>;
+
 /**
  * Decides which receiver keeps the order of seqs through all retries: with order `"perReceiver"` a receiver that is
  * alone, with `"total"` the active one, while the others stand by, with `"none"` no receiver.
@@ -84,8 +87,8 @@ export class Order {
   }
 
   /** Notifies the receivers for which it has changed whether they keep order. */
-  changes(links: Roster, tables: MessageTables): DispatcherAction[] {
-    const actions: DispatcherAction[] = [];
+  changes(links: Roster, tables: MessageTables): OrderAction[] {
+    const actions: OrderAction[] = [];
     for (const link of links) {
       const ordered = this.#isTotal ? link === this.#active : this.keeps(links.size);
       if (link.ordered === ordered) continue;
