@@ -42,9 +42,10 @@ export class Assignment {
   readonly #willing = new Set<Consumer>();
   /** Receivers that may get messages, and had too little room for those that were the lowest. */
   readonly #waiting = new Set<Consumer>();
-  /** No waiting receiver has credit for more messages than this (count). */
-  #roomMax = 0;
+  /** What was declined last; null: nothing yet. */
   #declined: Declined | null = null;
+  /** No waiting receiver has credit for more messages of that size than this (count). */
+  #roomMax = 0;
 
   constructor(tables: MessageTables, dispatch: Dispatch) {
     this.#tables = tables;
@@ -120,9 +121,10 @@ export class Assignment {
     this.#offerAgain(kind);
     const { isFull } = this.#tables;
     const { first, last, value } = this.#tables[kind].lowest!;
-    this.#declined = { kind, first, last, bytesEach: value.bytesEach, isFull };
+    const { bytesEach } = value;
+    this.#declined = { kind, first, last, bytesEach, isFull };
     this.#waiting.add(link);
-    this.#roomMax = Math.max(this.#roomMax, link.prefetch - link.leases.count);
+    this.#roomMax = Math.max(this.#roomMax, creditOf(link, bytesEach));
   }
 
   /** Gives the waiting receivers another turn if they may have room for the lowest messages. */
