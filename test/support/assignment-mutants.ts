@@ -50,6 +50,12 @@ export const ASSIGNMENT_MUTANTS: readonly Mutant[] = [
     hunt: [TEST, "a receiver that keeps order from now on"],
   },
   {
+    rule: "0041: of receivers that all hang, the first that speaks is active",
+    name: "who speaks does not take over from the one that hangs",
+    edits: [["delivery/dispatch/membership", "this.#parts.order.spoke(link)", "false"]],
+    hunt: ["delivery/dispatch/dispatcher", "the first that speaks again gets the messages"],
+  },
+  {
     rule: "0041: who is silent, congested or gone gets nothing",
     name: "who declined messages has a turn though it is silent",
     edits: [

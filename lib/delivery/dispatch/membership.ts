@@ -108,6 +108,7 @@ export class Membership {
   heard(link: Consumer, isLeaving: boolean): void {
     link.silent = isLeaving;
     if (isLeaving) this.#parts.assignment.remove(link);
+    else if (this.#parts.order.spoke(link)) this.#noteOrder();
     this.offer(link);
   }
 

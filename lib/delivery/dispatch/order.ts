@@ -79,6 +79,20 @@ export class Order {
     return null;
   }
 
+  /**
+   * A receiver sent a report or a heartbeat. If the active one fell silent and holds nothing, when no other could take
+   * its place, this one does.
+   *
+   * @returns whether it is active now, and was not before
+   */
+  spoke(link: Consumer): boolean {
+    const active = this.#active;
+    if (active === null || active === link || !active.silent || active.leases.count > 0)
+      return false;
+    this.#active = link;
+    return true;
+  }
+
   /** A range will not be sent again: receivers that keep order, except `by`, need not wait for it. */
   settled(range: SeqRange, by: Consumer | null, links: Roster): DispatcherAction[] {
     return [...links]

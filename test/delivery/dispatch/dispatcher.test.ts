@@ -347,6 +347,18 @@ test("dispatcher: receivers in total order take over only when the active one's 
   assert.deepEqual(sends(dispatcher.step({ type: "tick" }, 35)), ["2: 1-2 #2!", "2: 3-4 #1"]);
 });
 
+test("dispatcher: of receivers in total order that all hang, the first that speaks again gets the messages", () => {
+  const dispatcher = start({ order: "total" });
+  dispatcher.step(join(1), 0);
+  dispatcher.step(join(2), 0);
+  dispatcher.step(fed(1, 2), 0);
+  const { leaseMs } = OPTIONS;
+  assert.deepEqual(sends(dispatcher.step({ type: "tick" }, leaseMs)), ["2: 1-1 #1!", "2: 2-2 #1"]);
+  assert.deepEqual(sends(dispatcher.step({ type: "tick" }, 2 * leaseMs)), []);
+  const spoken: DispatcherEvent = { type: "extended", link: 1, ranges: [], leaseMs: 1 };
+  assert.deepEqual(sends(dispatcher.step(spoken, 2 * leaseMs + 1)), ["1: 1-2 #1!"]);
+});
+
 test("dispatcher: after a restart it waits for who held messages, and takes their claims", () => {
   const dispatcher = start(
     {},

@@ -67,6 +67,19 @@ test("order: with total, an active receiver that hangs hands over when it holds 
   assert.equal(order.fellSilent(one, others), two);
 });
 
+test("order: with total, the first that speaks takes over from an active one that is silent and holds nothing", () => {
+  const order = new Order({ order: "total" });
+  const [one, two] = [consumer(1, [1]), consumer(2)];
+  for (const link of [one, two]) order.joined(link, []);
+  assert.equal(order.spoke(two), false, "the active one is not silent");
+  one.silent = true;
+  assert.equal(order.spoke(two), false, "it holds one");
+  one.leases.take(1, 1);
+  assert.equal(order.spoke(one), false, "it is active already");
+  assert.equal(order.spoke(two), true);
+  assert.ok(order.admits(two) && !order.admits(one));
+});
+
 test("order: without total, every receiver is admitted, and none takes another's place", () => {
   for (const kind of ["none", "perReceiver"] as const) {
     const order = new Order({ order: kind });
