@@ -17,7 +17,7 @@ export const ASSIGNMENT_MUTANTS: readonly Mutant[] = [
     rule: RULE,
     name: "who had too little room gets no other turn, on the link",
     edits: [[ASSIGNMENT, "this.#waiting.add(link);", ""]],
-    hunt: ["reliable/turns", "goes on without a heartbeat"],
+    hunt: ["reliable/turns", "goes on at the end of each back-off"],
   },
   {
     rule: RULE,
@@ -46,7 +46,7 @@ export const ASSIGNMENT_MUTANTS: readonly Mutant[] = [
   {
     rule: RULE,
     name: "who keeps order from now on is offered nothing for that",
-    edits: [["delivery/dispatch/membership", "this.offer(roster.get(link));", ""]],
+    edits: [["delivery/dispatch/membership", "this.offer(roster.get(link));", "void 0;"]],
     hunt: [TEST, "a receiver that keeps order from now on"],
   },
   {
