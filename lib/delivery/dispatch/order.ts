@@ -5,7 +5,7 @@ import type { DispatcherAction, DispatcherOptions } from "./dispatcher-events.ts
 import type { MessageTables } from "./message-tables.ts";
 
 /** The action that notifies a receiver whether it keeps order. */
-type OrderAction = Extract<DispatcherAction, { readonly type: "order" }>;
+type OrderAction = Extract<DispatcherAction, { readonly type: "ordering" }>;
 
 /**
  * Decides which receiver keeps the order of seqs through all retries: with order `"perReceiver"` a receiver that is
