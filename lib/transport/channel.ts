@@ -12,14 +12,13 @@ import {
 import { applySecurity, type Guard, nativeOptions } from "./curve/zap.ts";
 import type { GateLimits } from "./gate/gate-reader.ts";
 import { InprocEndpoints, isInproc } from "./inproc/inproc-endpoints.ts";
-import { swept } from "./inproc/presence.ts";
+import { swept } from "./inproc/sweep.ts";
 import { ThreadFraming } from "./inproc/thread-framing.ts";
 import { AddressBook, type Addresses } from "./monitor/address-book.ts";
 import type { PeerChange } from "./monitor/peer-count.ts";
 import { PeerWatch } from "./monitor/peer-watch.ts";
 import type { Address } from "./native/address.ts";
 import { forgetChannel, rememberChannel } from "./native/channel-registry.ts";
-import { disconnectFrom } from "./native/errno.ts";
 import { NamedHosts, resolveBySystem } from "./native/named-hosts.ts";
 import {
   type NativeKind,
@@ -84,7 +83,6 @@ const READ_MS = 100;
  */
 export class Channel {
   readonly native: NativeSocket;
-  readonly #kind: NativeKind;
   readonly #options: ChannelOptions;
   readonly #guard: Guard;
   readonly #watch: PeerWatch;
@@ -104,7 +102,6 @@ export class Channel {
   readonly #ended: Promise<void>;
 
   constructor(kind: NativeKind, options: ChannelOptions) {
-    this.#kind = kind;
     this.#options = options;
     this.#framing = new ThreadFraming(kind);
     this.#needsReaders = (kind === "router" || kind === "dealer") && !options.peersKeepUnread;
@@ -280,15 +277,10 @@ export class Channel {
     if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     // A thread has ended meanwhile.
     if (this.native.closed) return;
-    const { bound } = this.#endpoints;
     const released = this.#binder.close();
-    // Closing frees an inproc name only later, in a thread of libzmq.
-    for (const each of bound) if (isInproc(each)) disconnectFrom(this.native, each);
     this.#inproc.close(this.#hasSent ? this.native.linger : 0);
     if (!this.#watch.started) forgetChannel(this);
     this.#guard.release();
-    // Its subscriptions are all that it sends: nobody needs them any more.
-    if (this.#kind === "sub") this.native.linger = 0;
     this.native.close();
     await released;
     if (isMainThread) return;

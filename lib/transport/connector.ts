@@ -1,4 +1,4 @@
-import type { BrokerlessError } from "../errors.ts";
+import { BrokerlessError } from "../errors.ts";
 import { describe } from "../options.ts";
 import { addressError } from "./address-error.ts";
 import { isInproc } from "./inproc/inproc-endpoints.ts";
@@ -37,18 +37,18 @@ export class Connector {
    * `BROKERLESS_ADDRESS`
    */
   connect({ text, transport }: Address): void {
-    const { native, endpoints, calls } = this.#parts;
+    const { native, endpoints, inproc, calls } = this.#parts;
     if (hasHostName(text)) {
       endpoints.addConnected(text, true);
       this.#options.hosts.add(text);
       return;
     }
     try {
-      connectTo(native, text);
+      if (transport === "inproc") takingDescriptors(() => inproc.connect(text));
+      else connectTo(native, text);
     } catch (cause) {
-      throw addressError("connect to", text, cause);
+      throw cause instanceof BrokerlessError ? cause : addressError("connect to", text, cause);
     }
-    if (transport === "inproc") this.#connectPresence(text);
     endpoints.addConnected(text);
     calls.wake();
   }
@@ -97,15 +97,5 @@ export class Connector {
   close(): void {
     this.#closed = true;
     this.#options.hosts.close();
-  }
-
-  #connectPresence(address: string): void {
-    const { native, inproc } = this.#parts;
-    try {
-      takingDescriptors(() => inproc.connected(address));
-    } catch (error) {
-      disconnectFrom(native, address);
-      throw error;
-    }
   }
 }

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { bindTo, connectTo, disconnectFrom, errnoOf } from "../native/errno.ts";
 import type { NativeKind, NativeSocket } from "../native/native.ts";
-import { bindPresence, connectPresence, type Presence } from "./presence.ts";
+import { connectPresence } from "./connector-presence.ts";
+import { bindPresence, type Presence } from "./presence.ts";
 
 /** Pause between two attempts to bind a name (milliseconds). */
 const PAUSE_MS = 2;
@@ -28,7 +29,6 @@ export class InprocEndpoints {
   readonly #presences = new Map<string, Presence>();
   /** Connected addresses whose binder has gone: libzmq has no connection there. */
   readonly #lost = new Set<string>();
-  readonly #connected = new Set<string>();
   /** Connected addresses whose binder has replied. */
   readonly #joined = new Set<string>();
 
@@ -59,8 +59,24 @@ export class InprocEndpoints {
     }
   }
 
-  /** The native socket has connected to the address. */
-  connected(address: string): void {
+  /**
+   * Connects the native socket, now and to each successive binder. The presence comes first: a
+   * connection that is made before it could lead to a binder of which it never hears.
+   *
+   * @throws the error of zeromq; nothing is connected then
+   */
+  connect(address: string): void {
+    const presence = this.#watch(address);
+    try {
+      connectTo(this.#options.native, address);
+    } catch (error) {
+      presence.close("gone");
+      throw error;
+    }
+    this.#presences.set(address, presence);
+  }
+
+  #watch(address: string): Presence {
     const { native, kind, onJoined, onEnded, onTouched } = this.#options;
     const sends = kind !== "pull" && kind !== "sub";
     const connect = (): void => {
@@ -72,7 +88,12 @@ export class InprocEndpoints {
       this.#lost.add(address);
       onEnded(address);
     };
-    const presence = connectPresence(address, {
+    const cut = (): void => {
+      this.#disconnect(address);
+      onTouched();
+      lost();
+    };
+    return connectPresence(address, {
       joined: () => {
         if (this.#lost.delete(address)) {
           // A thread of libzmq ends the former connection, perhaps later: messages would go into it, and be lost.
@@ -82,46 +103,42 @@ export class InprocEndpoints {
         this.#joined.add(address);
         onJoined(address);
       },
-      ended: lost,
-      cut: () => {
-        this.#disconnect(address);
-        onTouched();
-        lost();
-      },
+      // A connection that may lead to the next binder would be a second one to it: everything would come twice.
+      ended: (_, isSure) => (isSure ? lost() : cut()),
+      cut,
       again: () => {
         if (this.#lost.has(address)) return;
         this.#disconnect(address);
         connect();
       },
     });
-    this.#presences.set(address, presence);
-    this.#connected.add(address);
   }
 
   /** Unbinds or disconnects the address. */
   release(address: string): void {
-    this.#presences.get(address)?.close("cut");
+    const presence = this.#presences.get(address);
     this.#presences.delete(address);
     this.#joined.delete(address);
-    this.#connected.delete(address);
+    presence?.announce("cut");
     if (!this.#lost.delete(address)) this.#disconnect(address);
+    presence?.close("cut");
   }
 
   /**
-   * The native socket closes.
+   * The native socket closes. Closing it would end connections, and free names, only later, in a
+   * thread of libzmq: a peer that is notified first would still send.
    *
    * @param lingerMs how long unsent messages wait for a binder; 0 where there are none
    *   (milliseconds)
    * @param threadEnds whether nothing more can be done after the call
    */
   close(lingerMs: number, threadEnds = false): void {
-    // Closing ends a connection only later, in a thread of libzmq: a peer that is notified first
-    // would still send.
-    for (const address of this.#connected) if (!this.#lost.has(address)) this.#disconnect(address);
-    this.#connected.clear();
-    for (const presence of this.#presences.values()) {
-      presence.close(threadEnds ? "thread ends" : "gone", lingerMs);
+    const farewell = threadEnds ? "thread ends" : "gone";
+    for (const presence of this.#presences.values()) presence.announce(farewell);
+    for (const address of this.#presences.keys()) {
+      if (!this.#lost.has(address)) this.#disconnect(address);
     }
+    for (const presence of this.#presences.values()) presence.close(farewell, lingerMs);
     this.#presences.clear();
   }
 

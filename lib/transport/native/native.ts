@@ -149,7 +149,9 @@ export function openNative(
     if (kind === "router") drawNumbers();
     return new CLASSES[kind](construction);
   }) as unknown as NativeSocket & { [option: string]: unknown };
-  native.linger = settings.lingerMs;
+  // Its subscriptions are all that a SUB sends: nobody needs them once it gives up a connection. One that leads nowhere
+  // would stay that long to send them, and NativeCalls.wake waits for the signal of its end.
+  native.linger = kind === "sub" ? 0 : settings.lingerMs;
   const receives = kind !== "push" && kind !== "xpub";
   native.maxMessageSize = receives ? settings.frameBytesMax : INCIDENTAL_BYTES_MAX;
   native.handshakeInterval = HANDSHAKE_MS_MAX;

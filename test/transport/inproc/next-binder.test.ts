@@ -26,7 +26,8 @@ async function callsOfNextBinder(t: TestContext, kind: NativeKind): Promise<stri
   });
   t.after(() => endpoints.close(0));
   const first = bindPresence(address, ignored);
-  endpoints.connected(address);
+  endpoints.connect(address);
+  assert.deepEqual(calls.splice(0), ["connect"]);
   await eventually(() => assert.equal(joined, 1));
   first.close("gone");
   await eventually(() => assert.equal(ended, 1));

@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import {
-  bindPresence,
-  connectPresence,
-  type Presence,
-} from "../../../lib/transport/inproc/presence.ts";
+import { connectPresence } from "../../../lib/transport/inproc/connector-presence.ts";
+import { bindPresence, type Presence } from "../../../lib/transport/inproc/presence.ts";
 import { eventually } from "../../support/eventually.ts";
 
 let names = 0;
