@@ -56,7 +56,7 @@ class ConnectorPresence {
   readonly #address: string;
   readonly #listener: ConnectorListener;
   readonly #id = randomBytes(ID_BYTES);
-  #xpub: XPublisher;
+  readonly #xpub: XPublisher = openPublisher();
   #visit = newVisit();
   /** Ends the wait for unsent messages of a closed socket; null before it is closed. */
   #endLinger: (() => void) | null = null;
@@ -64,7 +64,14 @@ class ConnectorPresence {
   constructor(address: string, listener: ConnectorListener) {
     this.#address = address;
     this.#listener = listener;
-    this.#xpub = this.#open();
+    this.#connect();
+    void readAll(this.#xpub, ([subscription]) => {
+      // Received before the close, handled after it.
+      if (this.#xpub.closed) return;
+      this.#learn(subscription!);
+      // What it says may be outdated by what follows.
+      if (!isReadable(this.#xpub)) this.#act();
+    });
   }
 
   close(farewell: Farewell, lingerMs = 0): void {
@@ -79,20 +86,8 @@ class ConnectorPresence {
     if (isKept) keep(Promise.resolve().then(() => sweep(this.#address)));
   }
 
-  #open(): XPublisher {
-    const xpub = new XPublisher({});
-    xpub.linger = 0;
-    xpub.sendTimeout = 0;
-    xpub.sendHighWaterMark = 0;
-    connectTo(xpub, this.#address + SUFFIX);
-    void readAll(xpub, ([subscription]) => {
-      // Received before the close, handled after it.
-      if (xpub.closed) return;
-      this.#learn(subscription!);
-      // What it says may be outdated by what follows.
-      if (!isReadable(xpub)) this.#act();
-    });
-    return xpub;
+  #connect(): void {
+    connectTo(this.#xpub, this.#address + SUFFIX);
   }
 
   #learn(subscription: Buffer): void {
@@ -129,11 +124,13 @@ class ConnectorPresence {
     else this.#listener.ended(this.#address, visit.isSure);
   }
 
-  /** Looks for the next binder, before the listener connects: it must not find a binder earlier. */
+  /**
+   * Looks for the next binder, before the listener connects, which must not find one of which
+   * nothing is heard here. It is the same socket: there may be no descriptor for another one.
+   */
   #renew({ told }: Visit): void {
-    this.#xpub.close();
     this.#visit = newVisit();
-    this.#xpub = this.#open();
+    this.#connect();
     if (told === "nothing") this.#listener.again(this.#address);
   }
 
@@ -160,6 +157,14 @@ class ConnectorPresence {
 
 function newVisit(): Visit {
   return { farewell: null, isOver: false, told: "nothing", isSure: false };
+}
+
+function openPublisher(): XPublisher {
+  const xpub = new XPublisher({});
+  xpub.linger = 0;
+  xpub.sendTimeout = 0;
+  xpub.sendHighWaterMark = 0;
+  return xpub;
 }
 
 function isReadable(socket: XPublisher): boolean {

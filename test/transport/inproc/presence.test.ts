@@ -57,6 +57,51 @@ test("presence: the name is free again as soon as the binder has closed", (t) =>
   for (let round = 0; round < 50; round++) bind("binder").close("gone");
 });
 
+test("presence: a connector that finds a binder which leaves in the same moment finds the next one", async (t) => {
+  const { log, bind, connect } = setUp(t);
+  const first = bind("first");
+  connect("connector");
+  // The binder has not read anything of it.
+  first.close("gone");
+  await eventually(() => assert.deepEqual(log, ["connector again"]));
+  bind("second");
+  await eventually(() =>
+    assert.deepEqual(log.slice(1).toSorted(), ["connector joined", "second joined"]),
+  );
+});
+
+test("presence: a connector is not told of a binder that has left when it hears of it", async (t) => {
+  const { log, bind, connect } = setUp(t);
+  connect("connector");
+  bind("first").close("gone");
+  bind("second");
+  await eventually(() => assert.equal(log.includes("connector joined"), true));
+  assert.deepEqual(log.slice(0, 2), ["connector again", "connector joined"]);
+});
+
+for (const isSure of [true, false]) {
+  const when = isSure ? "after" : "while";
+  test(`presence: a binder that leaves ${when} the connector connects, ${isSure ? "surely" : "perhaps not"} had it`, async (t) => {
+    const address = `inproc://presence-${++names}`;
+    const binder = bindPresence(address, { joined: () => {}, ended: () => {} });
+    let joined = 0;
+    const ends: boolean[] = [];
+    const connector = connectPresence(address, {
+      joined: () => {
+        joined++;
+        if (!isSure) binder.announce("gone");
+      },
+      ended: (_, wasSure) => ends.push(wasSure),
+      cut: () => {},
+      again: () => {},
+    });
+    t.after(() => connector.close("gone"));
+    await eventually(() => assert.equal(joined, 1));
+    binder.close("gone");
+    await eventually(() => assert.deepEqual(ends, [isSure]));
+  });
+}
+
 test("presence: a second close does nothing", async (t) => {
   const { log, bind, connect } = setUp(t);
   const binder = bind("binder");
