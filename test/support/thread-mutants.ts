@@ -44,6 +44,8 @@ export const THREAD_FRAME_MUTANTS: readonly Mutant[] = [
 ];
 
 const ENDPOINTS = "transport/inproc/inproc-endpoints";
+const CONNECTOR = "transport/inproc/connector-presence";
+const NEXT_BINDER = "contract/inproc-next-binder";
 
 /** A connector whose binder changes. */
 export const NEXT_BINDER_MUTANTS: readonly Mutant[] = [
@@ -61,6 +63,49 @@ export const NEXT_BINDER_MUTANTS: readonly Mutant[] = [
       "transport/inproc/next-binder",
       "a socket that only receives keeps what it has not read",
     ],
+  },
+  {
+    rule: "0008",
+    name: "the end of a connection to a binder tells nothing",
+    edits: [[CONNECTOR, "visit.isOver = true", "void visit"]],
+    hunt: [NEXT_BINDER, "a Pull that connects finds each next binder, where the first one leaves"],
+  },
+  {
+    rule: "0008",
+    name: "a connector acts on each word by itself",
+    edits: [[CONNECTOR, "if (!isReadable(this.#xpub))", "if (true)"]],
+    hunt: ["transport/inproc/presence", "is not told of a binder that has left"],
+  },
+  {
+    rule: "0008",
+    name: "a Subscriber that acts on each word by itself has two connections",
+    edits: [[CONNECTOR, "if (!isReadable(this.#xpub))", "if (true)"]],
+    hunt: [NEXT_BINDER, "a Subscriber gets all once"],
+  },
+  {
+    rule: "0008",
+    name: "a connection leads to the binder that was heard of, even if it left meanwhile",
+    edits: [[CONNECTOR, "visit.isSure = !isReadable(xpub);", "visit.isSure = true;"]],
+    hunt: ["transport/inproc/next-binder", "may lead to the next binder already is not kept (sub)"],
+  },
+  {
+    rule: "0008",
+    name: "a binder frees the address, and says so later",
+    edits: [[ENDPOINTS, "presence.announce(farewell);", ""]],
+    hunt: ["transport/inproc/next-binder", "before it frees the address (close)"],
+  },
+  {
+    rule: "0008",
+    name: "a socket connects before it looks for the binder",
+    edits: [
+      [
+        ENDPOINTS,
+        "const presence = this.#watch(address);",
+        "connectTo(this.#options.native, address);\n        const presence = this.#watch(address);",
+      ],
+      [ENDPOINTS, "try {\n            connectTo(this.#options.native, address);", "try {"],
+    ],
+    hunt: ["transport/inproc/next-binder", "while its binder leaves is made again (push)"],
   },
 ];
 

@@ -30,6 +30,8 @@ export const ACCEPT_MUTANTS: readonly Mutant[] = [
 const CLOSE_LINGER = "transport/close-linger";
 const CHANNEL = "transport/channel";
 const GATE = "transport/gate/gate";
+/** A SUB with the linger of the others. */
+const NATIVE_LINGER = ["transport/native/native", 'kind === "sub" ? 0 :', ""] as const;
 const GATE_ENDS = "transport/gate/gate-ends";
 
 /** What brings messages to peers that are still there when a socket closes. */
@@ -49,8 +51,14 @@ export const LINGER_MUTANTS: readonly Mutant[] = [
   {
     rule: "0011",
     name: "a Subscriber stays to deliver its subscriptions",
-    edits: [[CHANNEL, 'if (this.#kind === "sub")', "if (false)"]],
+    edits: [NATIVE_LINGER],
     hunt: [CLOSE_LINGER, "a Subscriber does not stay"],
+  },
+  {
+    rule: "0001",
+    name: "a Subscriber that waits is woken when its subscriptions are given up",
+    edits: [NATIVE_LINGER],
+    hunt: ["contract/inproc-next-binder", "a Subscriber that waits gets the first message"],
   },
   {
     rule: "0004",

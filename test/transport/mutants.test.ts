@@ -33,6 +33,7 @@ assertHunted(
   [
     "contract/inproc-late-binder.test.ts",
     "contract/inproc-marks.test.ts",
+    "contract/inproc-next-binder.test.ts",
     "hostile/old-zmtp.test.ts",
     "hostile/refused-keys.test.ts",
     "hostile/router-ids.test.ts",
@@ -41,6 +42,7 @@ assertHunted(
     "transport/gate/await-accept.test.ts",
     "transport/gate/gate-ends.test.ts",
     "transport/inproc/next-binder.test.ts",
+    "transport/inproc/presence.test.ts",
     "transport/inproc/thread-frames.test.ts",
     "transport/native/ipc-mode.test.ts",
     "transport/native/out-of-descriptors.test.ts",

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { XPublisher } from "zeromq";
 import { connectTo, uninterrupted } from "../native/errno.ts";
 import {
+  AGAIN,
   CUT,
   type Farewell,
   HERE,
@@ -23,7 +24,7 @@ export interface ConnectorListener {
   /** There is a binder. A connection made by now, or within this call, leads to it. */
   readonly joined: (address: string) => void;
   /**
-   * The binder closes.
+   * The binder closes; of one that came and went in the meantime, only this is told.
    *
    * @param isSure false where it may have left before the connection was made, which then leads to
    *   it, to nobody, or to the next binder
@@ -48,7 +49,7 @@ interface Visit {
   isOver: boolean;
   /** Whether the listener was told that it is here, and that it leaves. */
   told: "nothing" | "joined" | "left";
-  /** Whether it was still here when the listener had connected. */
+  /** Whether the listener's connection leads to it: it was still here when that was made. */
   isSure: boolean;
 }
 
@@ -105,7 +106,7 @@ class ConnectorPresence {
     const visit = this.#visit;
     const leaves = visit.farewell !== null || visit.isOver;
     if (visit.told === "nothing" && !leaves) this.#join(visit);
-    else if (visit.told === "joined" && leaves) this.#tellLeft(visit);
+    else if (visit.told !== "left" && leaves && visit.farewell !== AGAIN) this.#tellLeft(visit);
     if (visit.isOver && !this.#xpub.closed) this.#renew(visit);
   }
 
@@ -156,7 +157,7 @@ class ConnectorPresence {
 }
 
 function newVisit(): Visit {
-  return { farewell: null, isOver: false, told: "nothing", isSure: false };
+  return { farewell: null, isOver: false, told: "nothing", isSure: true };
 }
 
 function openPublisher(): XPublisher {

@@ -89,6 +89,7 @@ export class InprocEndpoints {
       onEnded(address);
     };
     const cut = (): void => {
+      if (this.#lost.has(address)) return;
       this.#disconnect(address);
       onTouched();
       lost();

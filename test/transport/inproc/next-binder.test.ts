@@ -66,7 +66,7 @@ for (const kind of ["push", "sub"] as const) {
     const address = `inproc://next-binder-${++names}`;
     const calls: string[] = [];
     const first = bindPresence(address, ignored);
-    const { endpoints } = endpointsOf(t, kind, {
+    const { endpoints, seen } = endpointsOf(t, kind, {
       connect: () => {
         calls.push("connect");
         first.close("gone");
@@ -74,7 +74,12 @@ for (const kind of ["push", "sub"] as const) {
       disconnect: () => calls.push("disconnect"),
     });
     endpoints.connect(address);
-    await eventually(() => assert.deepEqual(calls, ["connect", "disconnect", "connect"]));
+    await eventually(() => assert.equal(seen.ended, 1));
+    const next = bindPresence(address, ignored);
+    t.after(() => next.close("gone"));
+    await eventually(() => assert.equal(seen.joined, 1));
+    const again = kind === "push" ? ["disconnect", "connect"] : ["connect"];
+    assert.deepEqual(calls, ["connect", ...again]);
   });
 
   test(`next binder: a connection that may lead to the next binder already is not kept (${kind})`, async (t) => {
