@@ -90,6 +90,18 @@ export const NEXT_BINDER_MUTANTS: readonly Mutant[] = [
   },
   {
     rule: "0008",
+    name: "a connection made before its binder was known leads to another, if that one leaves at once",
+    edits: [
+      [
+        CONNECTOR,
+        "if (xpub.closed)\n            return;\n        void xpub",
+        "if (xpub.closed)\n            return;\n        visit.isSure = !isReadable(xpub);\n        void xpub",
+      ],
+    ],
+    hunt: ["transport/inproc/next-binder", "the first connection is kept, with what it brought"],
+  },
+  {
+    rule: "0008",
     name: "a binder frees the address, and says so later",
     edits: [[ENDPOINTS, "presence.announce(farewell);", ""]],
     hunt: ["transport/inproc/next-binder", "before it frees the address (close)"],

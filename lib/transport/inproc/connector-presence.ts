@@ -21,8 +21,13 @@ const ID_BYTES = 8;
 
 /** {@link PresenceListener} of a connector. */
 export interface ConnectorListener {
-  /** There is a binder. A connection made by now, or within this call, leads to it. */
-  readonly joined: (address: string) => void;
+  /**
+   * There is a binder. A connection that was made before leads to it; so does one made within this
+   * call, unless it leaves at the same time.
+   *
+   * @param connected to be called immediately after a connection was made within this call
+   */
+  readonly joined: (address: string, connected: () => void) => void;
   /**
    * The binder closes; of one that came and went in the meantime, only this is told.
    *
@@ -49,7 +54,7 @@ interface Visit {
   isOver: boolean;
   /** Whether the listener was told that it is here, and that it leaves. */
   told: "nothing" | "joined" | "left";
-  /** Whether the listener's connection leads to it: it was still here when that was made. */
+  /** Whether the listener's connection leads to it: it did not say that it leaves before that was made. */
   isSure: boolean;
 }
 
@@ -113,9 +118,10 @@ class ConnectorPresence {
   #join(visit: Visit): void {
     visit.told = "joined";
     const xpub = this.#xpub;
-    this.#listener.joined(this.#address);
+    this.#listener.joined(this.#address, () => {
+      visit.isSure = !isReadable(xpub);
+    });
     if (xpub.closed) return;
-    visit.isSure = !isReadable(xpub);
     void xpub.send([HERE, this.#id, JOINED]).catch(ignore);
   }
 

@@ -95,11 +95,13 @@ export class InprocEndpoints {
       lost();
     };
     return connectPresence(address, {
-      joined: () => {
+      joined: (_, connected) => {
         if (this.#lost.delete(address)) {
           // A thread of libzmq ends the former connection, perhaps later: messages would go into it, and be lost.
           if (sends) this.#disconnect(address);
-          connect();
+          connectTo(native, address);
+          connected();
+          onTouched();
         }
         this.#joined.add(address);
         onJoined(address);

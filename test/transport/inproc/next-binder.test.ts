@@ -11,7 +11,7 @@ const ignored = { joined: () => {}, ended: () => {} };
 
 /** Endpoints of a fake native socket. */
 function endpointsOf(t: TestContext, kind: NativeKind, fake: Partial<NativeSocket>) {
-  const seen = { joined: 0, ended: 0 };
+  const seen = { joined: 0, ended: 0, onJoined: () => {} };
   const endpoints = new InprocEndpoints({
     native: {
       connect: () => {},
@@ -20,7 +20,10 @@ function endpointsOf(t: TestContext, kind: NativeKind, fake: Partial<NativeSocke
       ...fake,
     } as NativeSocket,
     kind,
-    onJoined: () => seen.joined++,
+    onJoined: () => {
+      seen.joined++;
+      seen.onJoined();
+    },
     onEnded: () => seen.ended++,
     onTouched: () => {},
   });
@@ -103,6 +106,21 @@ for (const kind of ["push", "sub"] as const) {
     onConnect = () => next.close("gone");
     await eventually(() => assert.equal(seen.ended, 2));
     assert.deepEqual(calls.slice(-2), ["connect", "disconnect"]);
+  });
+}
+
+for (const kind of ["pull", "sub"] as const) {
+  test(`next binder: the first connection is kept, with what it brought, if its binder leaves once it is known (${kind})`, async (t) => {
+    const address = `inproc://next-binder-${++names}`;
+    const calls: string[] = [];
+    const { endpoints, seen } = endpointsOf(t, kind, {
+      disconnect: () => calls.push("disconnect"),
+    });
+    const first = bindPresence(address, ignored);
+    seen.onJoined = () => first.close("gone");
+    endpoints.connect(address);
+    await eventually(() => assert.equal(seen.ended, 1));
+    assert.deepEqual(calls, []);
   });
 }
 

@@ -79,24 +79,53 @@ test("presence: a connector is not told of a binder that has left when it hears 
   assert.deepEqual(log.slice(0, 2), ["connector ended", "connector joined"]);
 });
 
-for (const isSure of [true, false]) {
-  const when = isSure ? "after" : "while";
-  test(`presence: a binder that leaves ${when} the connector connects, ${isSure ? "surely" : "perhaps not"} had it`, async (t) => {
+/** Departures of the binder around the moment in which a connector hears of it. */
+const DEPARTURES: Readonly<
+  Record<
+    string,
+    {
+      readonly isSure: boolean;
+      readonly joined: (leave: () => void, connected: () => void) => void;
+    }
+  >
+> = {
+  "after the connection was made in the call": {
+    isSure: true,
+    joined: (leave, connected) => {
+      connected();
+      leave();
+    },
+  },
+  "before the connection is made in the call": {
+    isSure: false,
+    joined: (leave, connected) => {
+      leave();
+      connected();
+    },
+  },
+  "in the call, when the connection had been made before it": {
+    isSure: true,
+    joined: (leave) => leave(),
+  },
+};
+
+for (const [when, { isSure, joined }] of Object.entries(DEPARTURES)) {
+  test(`presence: a binder that leaves ${when} ${isSure ? "surely" : "perhaps not"} had it`, async (t) => {
     const address = `inproc://presence-${++names}`;
     const binder = bindPresence(address, { joined: () => {}, ended: () => {} });
-    let joined = 0;
+    let count = 0;
     const ends: boolean[] = [];
     const connector = connectPresence(address, {
-      joined: () => {
-        joined++;
-        if (!isSure) binder.announce("gone");
+      joined: (_, connected) => {
+        count++;
+        joined(() => binder.announce("gone"), connected);
       },
       ended: (_, wasSure) => ends.push(wasSure),
       cut: () => {},
       again: () => {},
     });
     t.after(() => connector.close("gone"));
-    await eventually(() => assert.equal(joined, 1));
+    await eventually(() => assert.equal(count, 1));
     binder.close("gone");
     await eventually(() => assert.deepEqual(ends, [isSure]));
   });
