@@ -241,7 +241,8 @@ export abstract class TypedSocket<M extends SocketEvents = SocketEvents> {
 
   /**
    * The peers that `ready` counts, one by one, as far as this socket can identify them. The name of a peer is its own
-   * claim. Takes time for each peer; `stats().peers` is their number.
+   * claim. Takes time for each peer; `stats().peers` is their number (a `Publisher` also lists peers that have not
+   * announced themselves). A message may arrive before its peer is counted.
    *
    * @see docs/decisions/0063-names-of-peers.md
    */

@@ -114,7 +114,8 @@ test("help: of a directory that is not there, and of a file, each action says so
   ]) {
     const { status, stdout, stderr } = run("lib/cli/main.ts", ...args);
     assert.deepEqual([status, stdout], [1, ""], args.join(" "));
-    assert.match(stderr, /^BROKERLESS_JOURNAL_FAILED: .*there is no such directory\n$/);
+    const why = args.includes(missing) ? "there is no such directory" : "it is not a directory";
+    assert.match(stderr, new RegExp(`^BROKERLESS_JOURNAL_FAILED: .*${why}\n$`));
     assert.ok(!existsSync(missing), `${args.join(" ")} has made it`);
   }
 });

@@ -102,6 +102,27 @@ test("msgpack: dates in all three encodings survive the round trip to the millis
   assert.throws(() => encodingOf(codec, new Date(Number.NaN)), TypeError);
 });
 
+test("msgpack: a Date is sent as the time that it has, whatever its own getTime returns", () => {
+  class Liar extends Date {
+    override getTime(): number {
+      return 1e30;
+    }
+  }
+  class Hidden extends Liar {}
+  Object.defineProperty(Hidden.prototype, "constructor", { value: Date });
+  for (const Kind of [Liar, Hidden]) {
+    assert.deepEqual(roundTrip(new Kind(999)), new Date(999));
+    assert.deepEqual(roundTrip([new Kind(0)]), [new Date(0)]);
+    assert.throws(() => encodingOf(codec, new Kind(Number.NaN)), /invalid Date/);
+  }
+});
+
+test("msgpack: a cycle is named as such", () => {
+  const cycle: { self?: unknown } = {};
+  cycle.self = cycle;
+  assert.throws(() => encodingOf(codec, cycle), /more than 32 deep, or a cycle, at value\.self/);
+});
+
 test("msgpack: a timestamp beyond the range of a Date is refused", () => {
   assert.throws(() => codec.decode(hex("c7 0c ff 00000000 7fffffffffffffff")), /out of range/);
   assert.throws(() => codec.decode(hex("c7 0c ff 3b9aca00 0000000000000000")), /out of range/);

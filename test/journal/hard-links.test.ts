@@ -141,3 +141,11 @@ test("hard links: negative control: without the check a copy overwrites confirme
   view.close();
   await journal.close();
 });
+
+test("hard links: a directory in the place of a file is named as such", async (t) => {
+  const { place } = makeHome(t);
+  await (await FileJournal.open(place)).close();
+  rmSync(join(place, "reserve"), { force: true });
+  fs.mkdirSync(join(place, "reserve"));
+  await assert.rejects(FileJournal.open(place), /reserve is a directory, and must be a file/);
+});

@@ -5,7 +5,7 @@ import { tooManyBytes, tooManyElements } from "../elements.ts";
 import { extraOfKeys } from "../msgpack-elements.ts";
 import { isWellFormed } from "../well-formed.ts";
 import { DEPTH_MAX, isForbidden } from "./keys.ts";
-import { isInt64 } from "./plain.ts";
+import { isInt64, timeOf } from "./plain.ts";
 
 type Convertible = { toJSON(): unknown };
 type Fields = Readonly<Record<string, unknown>>;
@@ -111,7 +111,8 @@ export class PlainCopy {
   }
 
   #date(value: Date): Date {
-    if (!Number.isNaN(value.getTime())) return this.#scalar(new Date(value.getTime()));
+    const timeMs = timeOf.call(value);
+    if (!Number.isNaN(timeMs)) return this.#scalar(new Date(timeMs));
     throw new TypeError(`msgpack: an invalid Date cannot be encoded, ${this.#where()}`);
   }
 
@@ -180,7 +181,7 @@ export class PlainCopy {
     this.#countOne();
     if (this.#path.length < DEPTH_MAX) return;
     throw new RangeError(
-      `msgpack: arrays and objects more than ${DEPTH_MAX} deep, ${this.#where()}`,
+      `msgpack: arrays and objects more than ${DEPTH_MAX} deep, or a cycle, ${this.#where()}`,
     );
   }
 

@@ -8,6 +8,9 @@ import { DEPTH_MAX, isForbidden, type KeyNode, KeyTrie } from "./keys.ts";
 /** Up to this length a text is checked unit by unit (UTF-16 units). */
 const SHORT_UNITS_MAX = 16;
 
+/** The method of `Date` itself; a class derived from it may have another one. */
+export const timeOf: (this: Date) => number = Date.prototype.getTime;
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Whether a BigInt has a MessagePack form, of at most 64 bits. */
@@ -71,7 +74,8 @@ export class PlainCheck {
       case Uint8Array:
         return types.isUint8Array(value) && this.#hasRoom(value.length);
       case Date:
-        return types.isDate(value) && !Number.isNaN(value.getTime());
+        // msgpackr calls it, so a method of the value's own has to be left aside by a copy.
+        return types.isDate(value) && value.getTime === timeOf && !Number.isNaN(value.getTime());
       default:
         return false;
     }

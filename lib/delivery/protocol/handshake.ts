@@ -145,7 +145,9 @@ function parse<T extends object>(
   const found: Record<string, unknown> = {};
   for (const key of Object.keys(keys)) {
     const value = (fields as Record<string, unknown>)[key] ?? OPTIONAL[key];
-    if (!keys[key as keyof T](value)) return peerText(`its field ${key} is ${describe(value)}`);
+    if (!keys[key as keyof T](value)) {
+      return peerText(`its field ${key} is ${value === undefined ? "missing" : describe(value)}`);
+    }
     found[key] = value;
   }
   return found as T;

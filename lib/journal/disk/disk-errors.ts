@@ -44,7 +44,7 @@ export function diskFailure(error: unknown, what: string): BrokerlessError {
 export function directoryFailure(error: unknown, what: string): BrokerlessError {
   const { code } = error as NodeJS.ErrnoException;
   if (code !== "ENOENT" && code !== "ENOTDIR") return diskFailure(error, what);
-  const text = `${what}: there is no such directory`;
+  const text = `${what}: ${code === "ENOENT" ? "there is no such directory" : "it is not a directory"}`;
   return new BrokerlessError("BROKERLESS_JOURNAL_FAILED", text, { cause: error });
 }
 

@@ -28,8 +28,13 @@ export function checkNames(directory: string): void {
   }
 }
 
-/** @throws BrokerlessError BROKERLESS_JOURNAL_FAILED where the file has more than one name */
-export function checkOneName(path: string, { nlink }: fs.Stats): void {
+/** @throws BrokerlessError BROKERLESS_JOURNAL_FAILED where it is a directory, or has more than one name */
+export function checkOneName(path: string, stats: fs.Stats): void {
+  if (stats.isDirectory()) {
+    const message = `${path} is a directory, and must be a file of the journal; remove it, or put the file back`;
+    throw new BrokerlessError("BROKERLESS_JOURNAL_FAILED", message);
+  }
+  const { nlink } = stats;
   // A file without any name was removed by its owner, and some file systems do not count names.
   if (nlink <= 1) return;
   const message = `${path} has ${nlink} names (hard links), and a file of a journal has one: what is written to it would be written to another journal, too. Nothing was changed; copy the files themselves into a new directory (cp -r, without -l) and open that, or remove the other names`;
