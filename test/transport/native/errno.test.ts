@@ -143,7 +143,7 @@ const HOME = join("transport", "native", "errno");
 /** Of the sources, or of what was compiled from them. */
 const ENDING = extname(import.meta.url);
 /** Other classes with methods of these names; their fields and variables are called so everywhere. */
-const OTHERS = /(?:connector|channel|hub|endpoints)$/;
+const OTHERS = /(?:connector|channel|hub|endpoints|inproc)$/;
 
 /** The calls in a source text that a signal to the process could make fail. */
 function unprotected(source: string): string[] {
