@@ -149,12 +149,11 @@ export const BIND_CLOSE_MUTANTS: readonly Mutant[] = [
         "endpoints.addBound(resolved, nativeName);",
         "setImmediate(() => endpoints.addBound(resolved, nativeName));",
       ],
-      ONE_TRY,
       LATER_NATIVE_CLOSE,
     ],
     hunt: [
       BIND_CLOSE,
-      "a socket closed during the bind is BROKERLESS_CLOSED, and the address is free (inproc)",
+      "a socket closed during the bind is BROKERLESS_CLOSED, and the address is free (tcp)",
     ],
   },
   {
