@@ -37,7 +37,8 @@ export interface Played {
   readonly address: string;
 }
 
-const PLAIN = { codec: raw(), batch: false } as const;
+/** A sender closes when it has sent all: it waits as long as the test does for a partner whose thread starts slowly. */
+const PLAIN = { codec: raw(), batch: false, lingerMs: 60_000 } as const;
 const RELIABLE = { codec: raw(), reliable: true } as const;
 /** Copied by zeromq.js, text, and what is neither. */
 const FRAMES: readonly Uint8Array[] = [
