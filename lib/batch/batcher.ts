@@ -3,6 +3,7 @@ import { TURN_MS_MAX } from "../clock.ts";
 import { ASIDE_SLAB_BYTES, ByteWriter } from "../codec/byte-writer.ts";
 import { encodesAlready } from "../codec/codec-error.ts";
 import { tooManyBytes } from "../codec/elements.ts";
+import { beginOf, FrameDivision } from "./frame-division.ts";
 import type { Framing } from "./framing/framing.ts";
 import { joinHeaders } from "./headers.ts";
 import { HEADER_BYTES_MIN } from "./headers-bound.ts";
@@ -82,10 +83,10 @@ export class Batcher<T, K> {
   readonly #sink: FrameSink<K>;
   readonly #batchBytesMax: number;
   readonly #batchCountMax: number;
-  readonly #headersBytesMax: number;
   readonly #overheadBytes: number;
   /** Longest message, with its framing overhead (bytes). */
   readonly #valueBytesMax: number;
+  readonly #division: FrameDivision;
   readonly #writer = new ByteWriter();
   /** Buffer for values that are encoded before they can be added; null until the first. */
   #aside: ByteWriter | null = null;
@@ -110,11 +111,6 @@ export class Batcher<T, K> {
   #eager = 0;
   #due = false;
   #overlong = false;
-  /**
-   * Offset, from the peer whose turn it is, of the first peer that gets the remainder of an uneven
-   * division (count).
-   */
-  #favoured = 0;
 
   constructor(
     framing: Framing<T>,
@@ -124,11 +120,13 @@ export class Batcher<T, K> {
     this.#framing = framing;
     this.#sink = sink;
     this.#mixes = sink.writeMixed !== undefined;
-    this.#batchBytesMax = options.batchBytesMax;
-    this.#batchCountMax = options.batchCountMax;
+    const { batchBytesMax, batchCountMax } = options;
+    this.#batchBytesMax = batchBytesMax;
+    this.#batchCountMax = batchCountMax;
     // In bytes that many headers have at least, which needs no count of them.
     const headersMax = options.headersTogetherMax ?? Number.POSITIVE_INFINITY;
-    this.#headersBytesMax = headersMax * HEADER_BYTES_MIN;
+    const headersBytesMax = headersMax * HEADER_BYTES_MIN;
+    this.#division = new FrameDivision({ batchBytesMax, batchCountMax, headersBytesMax });
     this.#overheadBytes = framing.overheadBytes;
     this.#valueBytesMax = options.messageBytesMax + framing.overheadBytes;
     this.#key = options.key;
@@ -161,6 +159,7 @@ export class Batcher<T, K> {
    * @throws BrokerlessError as `add`
    */
   encode(value: T): Buffer {
+    if (this.#isEncoding) throw encodesAlready();
     this.#aside ??= new ByteWriter(null, ASIDE_SLAB_BYTES);
     this.#append(value, this.#aside);
     const { length } = this.#aside;
@@ -217,7 +216,6 @@ export class Batcher<T, K> {
   }
 
   #append(value: T, writer: ByteWriter): void {
-    if (this.#isEncoding) throw encodesAlready();
     this.#isEncoding = true;
     try {
       this.#framing.append(value, writer);
@@ -347,38 +345,24 @@ export class Batcher<T, K> {
     this.#release();
   };
 
-  /**
-   * Divides the gathered values into one share for each peer, and splits a share that is too long
-   * into several frames. The remainder of the division goes to a different peer each time.
-   */
+  /** Writes the gathered values to the sink, in frames. */
   #deal(): void {
     const count = this.#count;
     if (this.#runKeys.length > 0) {
       this.#dealMixed(count);
       return;
     }
-    const peers = Math.max(1, this.#sink.peers);
-    const shares = Math.min(count, peers * this.#framesEach(count, peers));
-    const extras = count % shares;
-    const each = (count - extras) / shares;
-    const favoured = this.#favoured % shares;
     this.#count = 0;
-    let frames = 0;
-    let first = 0;
-    for (let share = 0; share < shares; share++) {
-      const last = first + each + ((share - favoured + shares) % shares < extras ? 1 : 0);
-      while (first < last) {
-        const next = this.#cutBefore(first, last);
-        const bytes = this.#ends[next - 1]! - this.#begin(first);
-        const headers = this.#isHeaded ? joinHeaders(this.#headers.slice(first, next)) : null;
-        this.#sink.write(this.#writer.take(bytes), next - first, this.#key, headers);
-        first = next;
-        frames += 1;
-      }
-    }
+    const ends = this.#ends;
+    const headers = this.#isHeaded ? this.#headers : null;
+    const peers = Math.max(1, this.#sink.peers);
+    this.#division.divide({ ends, count, headers }, peers, (first, next) => {
+      const bytes = ends[next - 1]! - beginOf(ends, first);
+      const joined = headers === null ? null : joinHeaders(headers.slice(first, next));
+      this.#sink.write(this.#writer.take(bytes), next - first, this.#key, joined);
+    });
     this.#headers.length = 0;
     this.#headerBytes = 0;
-    this.#favoured = (((this.#favoured + extras - frames) % peers) + peers) % peers;
   }
 
   #dealMixed(count: number): void {
@@ -395,49 +379,5 @@ export class Batcher<T, K> {
     this.#runStarts.length = 0;
     this.#headers.length = 0;
     this.#headerBytes = 0;
-  }
-
-  /** Frames for each peer, so that none is too long (count). */
-  #framesEach(count: number, peers: number): number {
-    if (peers === 1 || peers >= count) return 1;
-    let most = 1;
-    let first = 0;
-    for (let share = 1; share <= peers; share++) {
-      const last = Math.floor((count * share) / peers);
-      let frames = 0;
-      for (; first < last; frames++) first = this.#cutBefore(first, last);
-      if (frames > most) most = frames;
-    }
-    return most;
-  }
-
-  /** @returns the index after the last value that still fits into a frame that starts at `first` */
-  #cutBefore(first: number, last: number): number {
-    const limit = this.#begin(first) + this.#batchBytesMax;
-    const most = Math.min(last, first + this.#batchCountMax);
-    if (this.#isHeaded) return this.#cutHeadedBefore(first, most);
-    if (this.#ends[most - 1]! <= limit) return most;
-    let next = first + 1;
-    while (next < most && this.#ends[next]! <= limit) next += 1;
-    return next;
-  }
-
-  /** Like `cutBefore`, with headers counted too, which have a limit of their own. */
-  #cutHeadedBefore(first: number, most: number): number {
-    const begin = this.#begin(first);
-    let beside = this.#headers[first]!.length;
-    let next = first + 1;
-    while (next < most) {
-      beside += this.#headers[next]!.length;
-      if (this.#ends[next]! - begin + beside > this.#batchBytesMax) break;
-      if (beside > this.#headersBytesMax) break;
-      next += 1;
-    }
-    return next;
-  }
-
-  /** Start of the value at `index`, relative to the start of the open piece (bytes). */
-  #begin(index: number): number {
-    return index === 0 ? 0 : this.#ends[index - 1]!;
   }
 }

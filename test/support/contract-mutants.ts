@@ -1127,8 +1127,8 @@ export const REENTRANT_MUTANTS: readonly Mutant[] = [
       ],
       [
         "batch/batcher",
-        "#append(value, writer) {\n        if (this.#isEncoding)",
-        "#append(value, writer) {\n        if (false)",
+        "encode(value) {\n        if (this.#isEncoding)",
+        "encode(value) {\n        if (false)",
       ],
     ],
     hunt: [REENTRANT, "reentrant: Push, own-json"],

@@ -155,3 +155,35 @@ export const TRY_MUTANTS: readonly Mutant[] = [
     hunt: ["contract/headers", "what trySend and tryPublish do not know"],
   },
 ];
+
+const DIVISION = "batch/frame-division";
+
+/** Gathered values divided into frames for several peers. */
+export const DIVISION_MUTANTS: readonly Mutant[] = [
+  {
+    rule: "0002",
+    name: "the remainder of a division goes to the same peer each time",
+    edits: [[DIVISION, "const favoured = this.#favoured % shares;", "const favoured = 0;"]],
+    hunt: [DIVISION, "the same number of values"],
+  },
+  {
+    rule: "0002",
+    name: "a share that is too long is one frame",
+    edits: [
+      [
+        DIVISION,
+        "this.#cutBefore(gathered, first, last);\n                onFrame",
+        "last;\n                onFrame",
+      ],
+    ],
+    hunt: [DIVISION, "no frame of several values is too long"],
+  },
+  {
+    rule: "0002",
+    name: "headers do not count in a frame",
+    edits: [
+      [DIVISION, "if (headers !== null)\n            return", "if (false)\n            return"],
+    ],
+    hunt: [DIVISION, "no frame of several values is too long"],
+  },
+];
