@@ -172,8 +172,11 @@ export class Worker<T = unknown> {
   static async start<T>(options: WorkerOptions<T>, handle: Handle<T>): Promise<Worker<T>> {
     checkNames("Worker.start", options, Object.keys(OPTIONS));
     const { connect, concurrency = 1, jobMsMax, inbox: directory, ...rest } = options;
-    if (typeof connect !== "string" && !Array.isArray(connect)) {
-      throw new TypeError('Worker: option "connect" must be an address, or an array of them');
+    const addresses = typeof connect === "string" ? [connect] : connect;
+    // Without an address it would wait for jobs for ever.
+    if (!Array.isArray(addresses) || addresses.length === 0) {
+      const wanted = "an address, or an array of at least one";
+      throw new TypeError(`Worker: option "connect" must be ${wanted}`);
     }
     if (typeof handle !== "function") throw new TypeError("Worker: the handler must be a function");
     for (const [name, value] of Object.entries({ concurrency, jobMsMax })) {
@@ -184,9 +187,7 @@ export class Worker<T = unknown> {
     let pull: ReliablePull<T> | null = null;
     try {
       pull = new Pull<T>({ ...rest, prefetch, reliable: true, inbox: inbox ?? undefined });
-      for (const address of typeof connect === "string" ? [connect] : connect) {
-        pull.connect(address);
-      }
+      for (const address of addresses) pull.connect(address);
       return new Worker({ pull, inbox }, { ...options, concurrency }, handle);
     } catch (error) {
       await pull?.close();

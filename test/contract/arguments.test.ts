@@ -62,7 +62,7 @@ test("arguments: options that are null or no plain object are a TypeError that n
   const subscriber = open(t, new Subscriber());
   const pull = open(t, new Pull());
   const reliable = open(t, new Pull({ reliable: true }));
-  const worker = await Worker.start({ connect: [] }, () => {});
+  const worker = await Worker.start({ connect: "inproc://no-queue" }, () => {});
   t.after(() => worker.close());
   const directory = await temporary(t);
   const file = await FileJournal.open(directory);
@@ -131,7 +131,7 @@ test("arguments: a handler that is no function is a TypeError at once, and takes
   }
   const stage = { work: pull, results: push, signal: new AbortController().signal };
   const calls: Calls = {
-    "Worker:": (handler) => Worker.start({ connect: [] }, handler),
+    "Worker:": (handler) => Worker.start({ connect: "inproc://no-queue" }, handler),
     runStage: (step) => runStage({ ...stage, step } as never),
     runSink: (given) => runSink({ results: pull, take: given } as never),
   };
@@ -258,7 +258,7 @@ test("arguments: times of a call may have parts of a millisecond, and are finite
   const deliveries = pull.deliveries();
   const next = async () => (await deliveries.next()).value as ReliableDelivery<unknown>;
   const delivery = await next();
-  const worker = await Worker.start({ connect: [] }, () => {});
+  const worker = await Worker.start({ connect: "inproc://no-queue" }, () => {});
   const calls: Calls = {
     "nack: delayMs": (delayMs) => delivery.nack({ delayMs }),
     extend: (ms) => delivery.extend(ms),

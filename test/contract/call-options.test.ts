@@ -173,7 +173,7 @@ test("call options: an unknown name is a TypeError in the calls of patterns", as
   const directory = await mkdtemp(join(tmpdir(), "brokerless-"));
   t.after(() => rm(directory, { recursive: true }));
   const queue = open(t, await WorkQueue.open({ directory }));
-  const worker = await Worker.start({ connect: [] }, () => {});
+  const worker = await Worker.start({ connect: "inproc://no-queue" }, () => {});
   t.after(() => worker.close());
   const calls: Calls = {
     add: (options) => queue.add(1, { ...(options as object) }),
@@ -199,7 +199,8 @@ test("call options: a work queue and a worker name their own options, and make n
   const directory = join(home, "queue");
   const inbox = join(home, "inbox");
   const open = (options: object) => WorkQueue.open({ directory, ...options });
-  const start = (options: object) => Worker.start({ connect: [], inbox, ...options }, () => {});
+  const start = (options: object) =>
+    Worker.start({ connect: "inproc://no-queue", inbox, ...options }, () => {});
   const ofQueue = (await refused(open, UNKNOWN)).message;
   assert.match(
     ofQueue,

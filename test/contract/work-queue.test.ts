@@ -364,6 +364,7 @@ test("work queue: wrong options are refused, and leave nothing open", async (t) 
     { connect, jobMsMax: 0 },
     { connect, prefetch: 0 },
     { connect: "127.0.0.1:1" },
+    { connect: [] },
     { connect, lease: 1 } as never,
   ]) {
     const inbox = shop.directory();
