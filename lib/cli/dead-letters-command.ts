@@ -3,14 +3,14 @@ import type { Batch } from "../batch/batch.ts";
 import { json } from "../codec/json.ts";
 import { msgpack } from "../codec/msgpack/msgpack.ts";
 import { raw } from "../codec/raw.ts";
-import { messageId } from "../delivery/protocol/epochs.ts";
 import { deadLetterText } from "../delivery/protocol/error-texts.ts";
+import { messageId } from "../delivery/protocol/incarnations.ts";
 import { BrokerlessError } from "../errors.ts";
 import type { HandlerError } from "../handler-error.ts";
 import { FileJournal } from "../journal/file/file-journal.ts";
 import { JournalView } from "../journal/file/journal-view.ts";
 import { readState } from "../reliable/saved-values.ts";
-import { readEpochs } from "../reliable/sender-epochs.ts";
+import { readIncarnations } from "../reliable/sender-incarnations.ts";
 import { Push } from "../socket/push.ts";
 import type { DeadLettersCommand } from "./arguments.ts";
 import { toJsonLine, toPlain } from "./terminal-text.ts";
@@ -86,7 +86,7 @@ async function lettersOf(journal: FileJournal): Promise<Letter[]> {
     throw new BrokerlessError("BROKERLESS_CORRUPT", message);
   }
   const letters: Letter[] = [];
-  const epochs = readEpochs(journal);
+  const incarnations = readIncarnations(journal);
   for (const { first, last, value: death } of state.dead) {
     const { attempts, reason, error, firstMs, timeMs, offset } = death;
     const firstAttemptAt = firstMs === null ? null : new Date(firstMs).toISOString();
@@ -95,7 +95,7 @@ async function lettersOf(journal: FileJournal): Promise<Letter[]> {
       for (const { seq: at, headers, value } of batch) {
         const seq = at - offset;
         if (seq < first || seq > last) continue;
-        const id = messageId(journal.stream, epochs, seq);
+        const id = messageId(journal.stream, incarnations, seq);
         const why = { attempts, reason, error, firstAttemptAt, deadAt };
         letters.push({ seq, id, ...why, headers, ...shown(batch, value) });
       }

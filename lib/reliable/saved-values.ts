@@ -12,7 +12,7 @@ import {
 } from "../delivery/saved/saved-state.ts";
 import { BrokerlessError } from "../errors.ts";
 import type { Journal, Values } from "../journal/journal.ts";
-import type { SenderEpochs } from "./sender-epochs.ts";
+import type { SenderIncarnations } from "./sender-incarnations.ts";
 
 /** Name of the value in which a journal stores the acknowledgement state of its sender. */
 export const STATE_NAME = "delivery";
@@ -47,12 +47,12 @@ export interface SavedValues {
  */
 export class ValuesOfSender {
   readonly #dispatcher: Dispatcher;
-  readonly #epochs: SenderEpochs;
+  readonly #incarnations: SenderIncarnations;
   #deadStored: number | null = null;
   #scale = 1;
 
-  constructor(epochs: SenderEpochs, dispatcher: Dispatcher) {
-    this.#epochs = epochs;
+  constructor(incarnations: SenderIncarnations, dispatcher: Dispatcher) {
+    this.#incarnations = incarnations;
     this.#dispatcher = dispatcher;
   }
 
@@ -87,13 +87,13 @@ export class ValuesOfSender {
       values: {
         [STATE_NAME]: bytes,
         ...(deadBytes !== null && { [DEAD_NAME]: deadBytes }),
-        ...this.#epochs.values(),
+        ...this.#incarnations.values(),
       },
       costBytes: bytes.length + (deadBytes?.length ?? 0) + dispatcher.ranges * RANGE_COST_BYTES,
       isWhole,
       // If `change` changed the dead letters, the dispatcher is told so now, and its `dead` gets a new version.
       onStored: () => {
-        this.#epochs.stored();
+        this.#incarnations.stored();
         if (dead === before.dead) this.#deadStored = version;
       },
     };

@@ -10,7 +10,7 @@ import { readState } from "../../lib/reliable/saved-values.ts";
 import { DispatchDriver } from "../../lib/reliable/sender/dispatch-driver.ts";
 import { FREEING } from "../../lib/reliable/sender/saved/dead-letter-compactor.ts";
 import { restoreDispatcher } from "../../lib/reliable/sender/saved/restored-state.ts";
-import { SenderEpochs } from "../../lib/reliable/sender-epochs.ts";
+import { SenderIncarnations } from "../../lib/reliable/sender-incarnations.ts";
 import type { LinkPeer } from "../../lib/transport/link-peer.ts";
 import { eventually } from "../support/eventually.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -20,12 +20,12 @@ function senderLinks(
   journal = new MemoryJournal(),
   clock = new ManualClock(),
 ): DispatchDriver {
-  const epochs = new SenderEpochs(journal, "e".repeat(32));
+  const incarnations = new SenderIncarnations(journal, "e".repeat(32));
   const rules = RELIABLE_SEND_DEFAULTS;
   const ports = { rules, clock, random: () => 0.5 };
   return new DispatchDriver({
     journal,
-    epochs,
+    incarnations,
     isTransient: true,
     clock,
     dispatcher: restoreDispatcher(journal, 1, ports).dispatcher,

@@ -134,7 +134,7 @@ function fillings(): Record<string, Buffer> {
   const timeS = Math.floor(Date.now() / 1_000);
   const values: Record<string, Buffer> = {};
   for (let bytes = 0, slot = 1; bytes < INBOX_BYTES_MAX; slot++) {
-    const state = { epochs: [], floor: 0, done };
+    const state = { incarnations: [], floor: 0, done };
     const value = encodeRemembered({ key: `s${slot}`, isTransient: false, timeS, state });
     values[`in-${slot}`] = value;
     bytes += value.length;

@@ -16,7 +16,7 @@ export const HELLO: Hello = {
 };
 export const WELCOME: Welcome = {
   stream: STREAM,
-  epochs: [
+  incarnations: [
     { epoch: 1, seqFirst: 1, id: "000102030405060708090a0b0c0d0e0f" },
     { epoch: 2, seqFirst: 3, id: "f0e0d0c0b0a090807060504030201000" },
   ],

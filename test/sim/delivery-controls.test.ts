@@ -87,8 +87,8 @@ function floorAhead({ socket, journal }: SimSender): void {
 }
 
 /** What receivers know of seqs that were given anew is never void. */
-function ignoreEpoch({ socket }: SimSender): void {
-  Object.assign(socket!.epochs, { all: [{ epoch: 1, seqFirst: 1, id: "0".repeat(32) }] });
+function ignoreIncarnations({ socket }: SimSender): void {
+  Object.assign(socket!.incarnations, { all: [{ epoch: 1, seqFirst: 1, id: "0".repeat(32) }] });
 }
 
 /** A dead letter is settled first, and becomes one with the next write. */
@@ -207,17 +207,17 @@ const CONTROLS: Readonly<Record<string, Control>> = {
   },
   "an epoch that is ignored": {
     run: "a sender's disk that forgets",
-    sabotage: { sender: ignoreEpoch },
+    sabotage: { sender: ignoreIncarnations },
     caught: /and was not|is lost/,
   },
   "a restored backup that is taken for the stream that it was": {
     run: "backups that are restored, and old machines that come back",
-    sabotage: { sender: ignoreEpoch },
+    sabotage: { sender: ignoreIncarnations },
     caught: /and was not|is lost/,
   },
   "lives that have one id": {
     run: "backups that are restored, and old machines that come back",
-    sabotage: { sender: ignoreEpoch },
+    sabotage: { sender: ignoreIncarnations },
     caught: /were not told apart/,
   },
   "an attempt that is not counted before it is made": {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { raw } from "../../lib/codec/raw.ts";
 import { COMMON_DEFAULTS } from "../../lib/core/socket-options.ts";
-import type { Epoch } from "../../lib/delivery/protocol/epochs.ts";
 import { encodeWelcome } from "../../lib/delivery/protocol/handshake.ts";
+import type { Incarnation } from "../../lib/delivery/protocol/incarnations.ts";
 import {
   decodeLinkMessage,
   encodeLinkMessage,
@@ -326,7 +326,10 @@ test("two at once: without a question two receivers throw each other out (negati
 });
 
 /** A stranger opens the stream at a receiver that has done two messages of it, while its sender is away. */
-async function intruded(t: TestContext, epochsOf: (known: readonly Epoch[]) => readonly Epoch[]) {
+async function intruded(
+  t: TestContext,
+  epochsOf: (known: readonly Incarnation[]) => readonly Incarnation[],
+) {
   const meeting = new Meeting(t);
   const [sender, receiver] = [await meeting.sender(new SimDisk()), await meeting.receiver()];
   const first = meeting.connect(sender, receiver);
@@ -345,7 +348,12 @@ async function intruded(t: TestContext, epochsOf: (known: readonly Epoch[]) => r
     receiver.links.onMessage(receiverEnd, [encodeLinkMessage(message)]);
   const stream = meeting.streams.get(sender)!;
   const limits = { leaseMs: 30_000, graceMs: GRACE_MS, heartbeatMs: 0, transient: false };
-  const identity = { stream, epochs: epochsOf(sender.epochs.all), floor: 0, codec: "raw" };
+  const identity = {
+    stream,
+    incarnations: epochsOf(sender.incarnations.all),
+    floor: 0,
+    codec: "raw",
+  };
   const text = encodeWelcome({ ...identity, ...limits });
   say({ type: "offer", session: 0, text });
   const hello = decodeLinkMessage(toSender.shift()![0]!);
@@ -358,7 +366,7 @@ async function intruded(t: TestContext, epochsOf: (known: readonly Epoch[]) => r
   return meeting.taken.get(receiver)!;
 }
 
-const STRANGER: Epoch = { epoch: 7, seqFirst: 1, id: "ab".repeat(16) };
+const STRANGER: Incarnation = { epoch: 7, seqFirst: 1, id: "ab".repeat(16) };
 
 test("two at once: a stranger who knows a stream's id alone makes nothing void of what is known of it", async (t) => {
   assert.deepEqual(await intruded(t, () => [STRANGER]), ["a", "b"]);

@@ -4,7 +4,7 @@ import { BrokerlessError } from "../../lib/errors.ts";
 import { Pull, Push, raw } from "../../lib/index.ts";
 import { type Journal, MemoryJournal } from "../../lib/journal/index.ts";
 import type { Values } from "../../lib/journal/journal.ts";
-import { readEpochs } from "../../lib/reliable/sender-epochs.ts";
+import { readIncarnations } from "../../lib/reliable/sender-incarnations.ts";
 import { changed } from "../support/changed.ts";
 import { eventually } from "../support/eventually.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -158,7 +158,7 @@ for (const step of ["hold", "truncateBefore"] as const) {
 test("lives: behind one that wrote no message the list is stored with the first message, not before", async () => {
   const journal = new MemoryJournal();
   const start = () => new ReliablePair(journal, () => {});
-  const numbers = () => readEpochs(journal).map(({ epoch }) => epoch);
+  const numbers = () => readIncarnations(journal).map(({ epoch }) => epoch);
   const first = start();
   first.send("first");
   await eventually(() => assert.equal(journal.seqStored, 1));

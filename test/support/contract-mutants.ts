@@ -1,6 +1,7 @@
 import type { Mutant } from "./mutation.ts";
 
-const EPOCHS = "delivery/protocol/epochs";
+const INCARNATIONS = "delivery/protocol/incarnations";
+const DIVERGENCES = "delivery/window/divergences";
 const PROBES = "reliable/link/holder-probes";
 const IDENTITY = "contract/reliable-identity";
 const RECEIVE = "contract/reliable-receive";
@@ -301,64 +302,78 @@ export const LISTENER_MUTANTS: readonly Mutant[] = [
 ];
 
 /** What tells one history of a stream from another, and void messages from valid ones. */
-export const EPOCH_MUTANTS: readonly Mutant[] = [
+export const INCARNATION_MUTANTS: readonly Mutant[] = [
   {
     rule: "0044",
-    name: "only the next epoch makes void",
-    edits: [[EPOCHS, "if (start.epoch > epoch)", "if (start.epoch === epoch + 1)"]],
-    hunt: [EPOCHS, "who missed some loses what any of them made void"],
+    name: "only the next divergence makes void",
+    edits: [
+      [
+        DIVERGENCES,
+        "if (one.historyVersion > historyVersion)",
+        "if (one.historyVersion === historyVersion + 1)",
+      ],
+    ],
+    hunt: [DIVERGENCES, "who missed some loses what any of them made void"],
   },
   {
     rule: "0044",
-    name: "epochs that are joined void what the later one did",
+    name: "divergences that are joined void what the later one did",
     edits: [
-      [EPOCHS, "{ ...next, seqFirst: Math.min(oldest.seqFirst, next.seqFirst) }", "{ ...next }"],
+      [
+        DIVERGENCES,
+        "{ ...second, seqFirst: Math.min(oldest.seqFirst, second.seqFirst) }",
+        "second",
+      ],
     ],
-    hunt: [EPOCHS, "a long history is joined"],
+    hunt: [DIVERGENCES, "a long history is joined"],
   },
   {
     rule: "0044",
     name: "lives that are joined void what the later one did",
     edits: [
-      [EPOCHS, "{ ...second, seqFirst: Math.min(oldest.seqFirst, second.seqFirst) }", "second"],
+      [
+        INCARNATIONS,
+        "{ ...second, seqFirst: Math.min(oldest.seqFirst, second.seqFirst) }",
+        "second",
+      ],
     ],
-    hunt: [EPOCHS, "of many lives the oldest are joined"],
+    hunt: [INCARNATIONS, "of many lives the oldest are joined"],
   },
   {
     rule: "0044",
     name: "lives of one number are one",
-    edits: [[EPOCHS, `return \`\${epoch}-\${id}\`;`, "return String(epoch);"]],
-    hunt: [EPOCHS, "whatever is lost, restored and copied"],
+    edits: [[INCARNATIONS, `return \`\${epoch}-\${id}\`;`, "return String(epoch);"]],
+    hunt: [INCARNATIONS, "whatever is lost, restored and copied"],
   },
   {
     rule: "0044",
     name: "what only the reader's history has is valid",
-    edits: [[EPOCHS, "of ours.slice(ourCommon + 1)", "of []"]],
-    hunt: [EPOCHS, "whatever is lost, restored and copied"],
+    edits: [[INCARNATIONS, "of ours.slice(ourCommon + 1)", "of []"]],
+    hunt: [INCARNATIONS, "whatever is lost, restored and copied"],
   },
   {
     rule: "0044",
     name: "what only the sender's history has is valid",
-    edits: [[EPOCHS, "of theirs.slice(common + 1)", "of []"]],
-    hunt: [EPOCHS, "whatever is lost, restored and copied"],
+    edits: [[INCARNATIONS, "of theirs.slice(common + 1)", "of []"]],
+    hunt: [INCARNATIONS, "whatever is lost, restored and copied"],
   },
   {
     rule: "0044",
     name: "a life that owns no seq is kept",
-    edits: [[EPOCHS, "seqFirst < next.seqFirst", "true"]],
-    hunt: [EPOCHS, "a life that owns no seq is left out"],
+    edits: [[INCARNATIONS, "seqFirst < next.seqFirst", "true"]],
+    hunt: [INCARNATIONS, "a life that owns no seq is left out"],
   },
   {
     rule: "0044",
     name: "a message's id is that of the newest life",
-    edits: [[EPOCHS, "at > 0 && epochs[at].seqFirst > seq", "false"]],
-    hunt: [EPOCHS, "a message's id is that of the life"],
+    edits: [[INCARNATIONS, "at > 0 && incarnations[at].seqFirst > seq", "false"]],
+    hunt: [INCARNATIONS, "a message's id is that of the life"],
   },
   {
     rule: "0044",
-    name: "a list of epochs in any order is a history",
-    edits: [[EPOCHS, " || epoch <= before", ""]],
-    hunt: [EPOCHS, "what is no history is refused"],
+    name: "a list of incarnations in any order is a history",
+    edits: [[INCARNATIONS, " || epoch <= before", ""]],
+    hunt: [INCARNATIONS, "what is no history is refused"],
   },
 ];
 
@@ -401,7 +416,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     rule: "0044",
     name: "the stream's id alone names a history",
-    edits: [[EPOCHS, 'return root === "" ? stream :', "return true ? stream :"]],
+    edits: [[INCARNATIONS, 'return root === "" ? stream :', "return true ? stream :"]],
     hunt: [IDENTITY, "copies of an empty journal that take turns"],
   },
   {

@@ -61,7 +61,11 @@ export const LETTER_MUTANTS: readonly Mutant[] = [
     rule: "0062",
     name: "the id of a letter is of the newest life",
     edits: [
-      ["reliable/sender/reliable-sender", "this.epochs.all, seq", "this.epochs.all.slice(-1), seq"],
+      [
+        "reliable/sender/reliable-sender",
+        "this.incarnations.all, seq",
+        "this.incarnations.all.slice(-1), seq",
+      ],
     ],
     hunt: [LETTERS, "whichever life"],
   },

@@ -1,6 +1,6 @@
 import { describe } from "../../options.ts";
 import { peerName, peerText } from "../../peer-text.ts";
-import { type Epoch, isEpochId, parseEpochs } from "./epochs.ts";
+import { type Incarnation, isIncarnationId, parseIncarnations } from "./incarnations.ts";
 
 /** The fields with which a receiver opens a session. */
 export interface Hello {
@@ -25,7 +25,7 @@ export interface Welcome {
   /** Id of its stream (32 hex digits). */
   readonly stream: string;
   /** The lives of the stream, oldest first; the last one is the current one. */
-  readonly epochs: readonly Epoch[];
+  readonly incarnations: readonly Incarnation[];
   /** Every seq up to this one is settled, and will never be sent again. */
   readonly floor: number;
   readonly codec: string;
@@ -44,7 +44,7 @@ const HEX_128 = /^[0-9a-f]{32}$/;
 const CODEC = /^[ -~]{1,64}$/;
 const HELLO_KEYS = {
   receiver: hex,
-  incarnation: isEpochId,
+  incarnation: isIncarnationId,
   codec,
   prefetch: whole,
   prefetchBytesMax: whole,
@@ -55,7 +55,7 @@ const WELCOME_KEYS = {
   stream: hex,
   epoch: whole,
   epochSeqFirst: whole,
-  epochId: isEpochId,
+  epochId: isIncarnationId,
   epochsBefore: Array.isArray,
   floor: whole,
   codec,
@@ -75,7 +75,7 @@ interface HelloFields extends Omit<Hello, "name"> {
 }
 
 /** A welcome as it is encoded. */
-interface WelcomeFields extends Omit<Welcome, "epochs" | "name"> {
+interface WelcomeFields extends Omit<Welcome, "incarnations" | "name"> {
   readonly name: string;
   readonly epoch: number;
   readonly epochSeqFirst: number;
@@ -92,9 +92,9 @@ export function parseHello(text: string): Hello | string {
 }
 
 /** Pure. @returns the text of the link message */
-export function encodeWelcome({ stream, epochs, ...rest }: Welcome): string {
-  const { epoch, seqFirst: epochSeqFirst, id: epochId } = epochs.at(-1)!;
-  const fields = { stream, epoch, epochSeqFirst, epochId, epochsBefore: epochs.slice(0, -1) };
+export function encodeWelcome({ stream, incarnations, ...rest }: Welcome): string {
+  const { epoch, seqFirst: epochSeqFirst, id: epochId } = incarnations.at(-1)!;
+  const fields = { stream, epoch, epochSeqFirst, epochId, epochsBefore: incarnations.slice(0, -1) };
   return JSON.stringify({ ...fields, ...rest });
 }
 
@@ -103,11 +103,11 @@ export function parseWelcome(text: string): Welcome | string {
   const fields = parse<WelcomeFields>(text, WELCOME_KEYS);
   if (typeof fields === "string") return fields;
   const { epoch, epochSeqFirst, epochId, epochsBefore, transient, name, ...rest } = fields;
-  const before = parseEpochs(epochsBefore);
+  const before = parseIncarnations(epochsBefore);
   const last = before?.at(-1)?.epoch ?? -1;
   if (before === null || last >= epoch) return "its field epochsBefore is wrong";
-  const epochs = [...before, { epoch, seqFirst: epochSeqFirst, id: epochId }];
-  return { ...rest, epochs, ...(transient === true ? { transient } : {}), ...named(name) };
+  const incarnations = [...before, { epoch, seqFirst: epochSeqFirst, id: epochId }];
+  return { ...rest, incarnations, ...(transient === true ? { transient } : {}), ...named(name) };
 }
 
 /**

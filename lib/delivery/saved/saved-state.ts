@@ -1,6 +1,6 @@
 import type { SuspectsState } from "../attempts/suspects.ts";
 import type { DispatcherState } from "../dispatch/dispatcher-events.ts";
-import { type Epoch, parseEpochs } from "../protocol/epochs.ts";
+import { type Incarnation, parseIncarnations } from "../protocol/incarnations.ts";
 import { countOf, type SeqRange } from "../range/range.ts";
 import { VarintReader, VarintWriter } from "../varints.ts";
 import type { WindowState } from "../window/window-events.ts";
@@ -16,7 +16,7 @@ export const SENDER_STATE_VERSION = 6;
 const WINDOW_VERSION = 2;
 /** A greater number is not a version, but damage. */
 const VERSION_MAX = 99;
-/** Length of an epoch's id (bytes). */
+/** Length of an incarnation's id (bytes). */
 const ID_BYTES = 16;
 
 /**
@@ -129,19 +129,22 @@ export function decodeSenderState(bytes: Uint8Array): SenderState | null {
  * |-----------------------------------------------------------------------------|
  * | version 2, floor                                                            |
  * | count; ranges done: distance from the end of the one before, length - 1     |
- * | count; epochs of the stream: number, first seq, 1 where there is an id      |
+ * | count; incarnations of the stream: number, first seq, 1 where there is an id      |
  * | the ids, 16 bytes each                                                      |
  */
-export function encodeWindowState({ epochs, floor, done }: WindowState): Buffer {
+export function encodeWindowState({ incarnations, floor, done }: WindowState): Buffer {
   const numbers = new VarintWriter();
   numbers.add(WINDOW_VERSION);
   numbers.add(floor);
   putRanges(numbers, done);
-  numbers.add(epochs.length);
-  for (const { epoch, seqFirst, id } of epochs) {
+  numbers.add(incarnations.length);
+  for (const { epoch, seqFirst, id } of incarnations) {
     for (const number of [epoch, seqFirst, id === "" ? 0 : 1]) numbers.add(number);
   }
-  return Buffer.concat([numbers.take(), Buffer.from(epochs.map(({ id }) => id).join(""), "hex")]);
+  return Buffer.concat([
+    numbers.take(),
+    Buffer.from(incarnations.map(({ id }) => id).join(""), "hex"),
+  ]);
 }
 
 /** Decodes the output of {@link encodeWindowState}. Pure. @returns null if the bytes are no such output */
@@ -150,19 +153,21 @@ export function decodeWindowState(bytes: Uint8Array): WindowState | null {
   if (numbers.next() !== WINDOW_VERSION) return null;
   const floor = numbers.next();
   const done = getRanges(numbers, () => 0);
-  const starts = getEpochs(numbers);
+  const starts = getIncarnations(numbers);
   if (numbers.isBad) return null;
-  const epochs: Epoch[] = [];
+  const incarnations: Incarnation[] = [];
   let { at } = numbers;
   for (const { hasId, ...start } of starts) {
     const end = hasId ? at + ID_BYTES : at;
-    epochs.push({ ...start, id: Buffer.from(bytes.subarray(at, end)).toString("hex") });
+    incarnations.push({ ...start, id: Buffer.from(bytes.subarray(at, end)).toString("hex") });
     at = end;
   }
-  return at === bytes.length && parseEpochs(epochs) !== null ? { epochs, floor, done } : null;
+  return at === bytes.length && parseIncarnations(incarnations) !== null
+    ? { incarnations, floor, done }
+    : null;
 }
 
-function getEpochs(
+function getIncarnations(
   numbers: VarintReader,
 ): { readonly epoch: number; readonly seqFirst: number; readonly hasId: boolean }[] {
   const starts: { epoch: number; seqFirst: number; hasId: boolean }[] = [];

@@ -1,11 +1,11 @@
-import type { Epoch } from "../protocol/epochs.ts";
+import type { Incarnation } from "../protocol/incarnations.ts";
 import type { LinkMessage } from "../protocol/link-message.ts";
 import type { SeqRange } from "../range/range.ts";
 
 /** The state of a stream that a receiver remembers across restarts. */
 export interface WindowState {
   /** The stream's lives as of the newest session, oldest first. */
-  readonly epochs: readonly Epoch[];
+  readonly incarnations: readonly Incarnation[];
   /** Every seq up to this one is settled at the sender. */
   readonly floor: number;
   /** Processed; the sender may not have stored the acks. */
@@ -19,7 +19,7 @@ export type WindowEvent<P> =
       readonly type: "opened";
       readonly floor: number;
       /** The stream's lives as its sender reports them, oldest first. */
-      readonly epochs: readonly Epoch[];
+      readonly incarnations: readonly Incarnation[];
     }
   /** The session has ended. */
   | { readonly type: "closed" }

@@ -1,4 +1,4 @@
-import type { Epoch } from "../protocol/epochs.ts";
+import type { Incarnation } from "../protocol/incarnations.ts";
 import type { SeqRange } from "../range/range.ts";
 import { RangeSet, rangeSet, without } from "../range/range-set.ts";
 import { AckLedger } from "./ack-ledger.ts";
@@ -9,7 +9,7 @@ import type { WindowEvent, WindowItem, WindowState } from "./window-events.ts";
 
 /** Limit on ranges done or rejected that the sender has not reported as stored: then nothing is delivered (count). */
 const REMEMBERED_MAX = 65_536;
-const NEW_STREAM: WindowState = { epochs: [], floor: 0, done: [] };
+const NEW_STREAM: WindowState = { incarnations: [], floor: 0, done: [] };
 const NOTHING: BatchMeasure<unknown> = { keyOf: () => 0, bytesOf: () => 0 };
 
 /**
@@ -42,10 +42,10 @@ export class Window<P> {
 
   /** @param measure default: batches have a size of 0 */
   constructor(state: WindowState | null, measure: BatchMeasure<P> = NOTHING) {
-    const { epochs, floor, done } = state ?? NEW_STREAM;
+    const { incarnations, floor, done } = state ?? NEW_STREAM;
     this.#ledger = new AckLedger(floor, done);
     const highest = this.#ledger.done().at(-1)?.last ?? 0;
-    this.#history = new StreamHistory(epochs, Math.max(floor, highest));
+    this.#history = new StreamHistory(incarnations, Math.max(floor, highest));
     this.#items = new WaitingItems(measure);
   }
 
@@ -80,16 +80,16 @@ export class Window<P> {
   }
 
   /** The lives of the stream, as of the newest session; oldest first. */
-  get epochs(): readonly Epoch[] {
-    return this.#history.epochs;
+  get incarnations(): readonly Incarnation[] {
+    return this.#history.incarnations;
   }
 
   /**
    * How often the history diverged at a seq that was already known here (count). A seq identifies a message only
    * together with this number.
    */
-  get epoch(): number {
-    return this.#history.epoch;
+  get historyVersion(): number {
+    return this.#history.historyVersion;
   }
 
   get ordered(): boolean {
@@ -116,11 +116,11 @@ export class Window<P> {
   }
 
   /**
-   * The part of a range delivered in `epoch` that still identifies the same messages: from the seq at which the history
-   * has diverged since, seqs belong to other messages. Null where nothing is left.
+   * The part of a range delivered in a version of the history that still identifies the same messages: from the seq at
+   * which the history has diverged since, seqs belong to other messages. Null where nothing is left.
    */
-  valid(range: SeqRange, epoch: number): SeqRange | null {
-    return this.#history.valid(range, epoch);
+  valid(range: SeqRange, historyVersion: number): SeqRange | null {
+    return this.#history.valid(range, historyVersion);
   }
 
   /** The seq of the message that `next` would return, if it is guarded; otherwise 0. */
@@ -133,7 +133,7 @@ export class Window<P> {
   /** The state to save, so that nothing done is done again after a restart. */
   state(): WindowState {
     const { floor } = this.#ledger;
-    return { epochs: this.#history.epochs, floor, done: this.#ledger.done() };
+    return { incarnations: this.#history.incarnations, floor, done: this.#ledger.done() };
   }
 
   /** Ranges known here that belong to another history than that of the newest session. Returned once. */
@@ -169,7 +169,7 @@ export class Window<P> {
     return { held: claimed, done: this.#ledger.claim(rangesMax - claimed.length) };
   }
 
-  /** Applies one event. Afterwards `unsaidCount` is the number of messages to acknowledge. */
+  /** Applies one event. Afterwards `unsentCount` is the number of messages to acknowledge. */
   step(event: WindowEvent<P>): void {
     switch (event.type) {
       case "opened":
@@ -269,7 +269,7 @@ export class Window<P> {
   }
 
   #open(event: Extract<WindowEvent<P>, { readonly type: "opened" }>): void {
-    const divergedAt = this.#history.open(event.epochs);
+    const divergedAt = this.#history.open(event.incarnations);
     if (divergedAt !== null) this.#cut(divergedAt);
     this.#raiseFloor(event.floor);
     this.#isOpen = true;

@@ -148,12 +148,12 @@ export class Appender {
     const first = this.#journal.seqNext;
     const size = this.size.appended(first + count - 1, draft.bytes.length, count);
     for (const { known, index } of pending.ids) this.#dedup.placed(known, first + index);
-    const lives = this.#options.epochs.valuesOfMessages();
+    const lives = this.#options.incarnations.valuesOfMessages();
     const ids = pending.ids.length > 0 ? this.#dedup.values() : null;
     const values = ids === null && lives === null ? undefined : { values: { ...ids, ...lives } };
     this.#journal.appendDraft(draft, values).then(
       (seq) => {
-        if (lives !== null) this.#options.epochs.stored();
+        if (lives !== null) this.#options.incarnations.stored();
         this.#onStored(draft, seq, pending);
       },
       (error: unknown) => this.#onFailed(error, { count, size, pending }),
@@ -175,13 +175,13 @@ export class Appender {
     const hasIds = this.#deduplication !== null || from.some(({ key }) => key !== undefined);
     const moved = hasIds ? this.#dedup.moved(from, first) : null;
     try {
-      const lives = this.#options.epochs.valuesOfMessages();
+      const lives = this.#options.incarnations.valuesOfMessages();
       const all = { ...values, ...moved?.values, ...lives };
       const appended = this.#journal.appendDraft(draft, { values: all });
       const size = this.size.appended(first + count - 1, draft.bytes.length, count);
       try {
         await appended;
-        if (lives !== null) this.#options.epochs.stored();
+        if (lives !== null) this.#options.incarnations.stored();
       } catch (error) {
         this.size.failed(size, count);
         throw error;

@@ -9,7 +9,7 @@ import type { Outcome } from "../../delivery/dispatch/dispatcher-events.ts";
 import type { BrokerlessError } from "../../errors.ts";
 import type { Journal } from "../../journal/journal.ts";
 import type { ResolvedReliableSend } from "../reliable-options.ts";
-import type { SenderEpochs } from "../sender-epochs.ts";
+import type { SenderIncarnations } from "../sender-incarnations.ts";
 
 /** Dependencies of `DurableOutbound`. */
 export interface DurableOutboundOptions {
@@ -17,8 +17,8 @@ export interface DurableOutboundOptions {
   readonly codec: Codec<unknown>;
   readonly schema: Schema | null;
   readonly journal: Journal;
-  /** The list of epochs is stored before any message of the newest one, or with it. */
-  readonly epochs: Pick<SenderEpochs, "valuesOfMessages" | "stored">;
+  /** The list of incarnations is stored before any message of the newest one, or with it. */
+  readonly incarnations: Pick<SenderIncarnations, "valuesOfMessages" | "stored">;
   readonly clock: Clock;
   readonly rules: ResolvedReliableSend;
   /** Size of the backlog at which it is full (bytes). */

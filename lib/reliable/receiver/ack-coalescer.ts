@@ -10,7 +10,7 @@ export class AckCoalescer {
   #stream: ReceiverStream | null = null;
   #first = 0;
   #last = 0;
-  #epoch = 0;
+  #historyVersion = 0;
   #scheduled = false;
 
   /** Another message was processed. */
@@ -24,7 +24,7 @@ export class AckCoalescer {
     this.#stream = stream;
     this.#first = seq;
     this.#last = seq;
-    this.#epoch = stream.window.epoch;
+    this.#historyVersion = stream.window.historyVersion;
     if (this.#scheduled) return;
     this.#scheduled = true;
     process.nextTick(this.#onTurn);
@@ -36,7 +36,10 @@ export class AckCoalescer {
     if (stream === null) return;
     this.#stream = null;
     // A session that began meanwhile may have shown that these are of another history.
-    const range = stream.window.valid({ first: this.#first, last: this.#last }, this.#epoch);
+    const range = stream.window.valid(
+      { first: this.#first, last: this.#last },
+      this.#historyVersion,
+    );
     if (range !== null) this.#inFlight!.done(stream, range.first, range.last);
   }
 

@@ -13,8 +13,8 @@ import type { ReceiverStream } from "./sessions/receiver-stream.ts";
 export interface DecodedBatch<T> {
   readonly stream: ReceiverStream;
   readonly batch: Batch;
-  /** The window's epoch when it dispatched the batch. */
-  readonly epoch: number;
+  /** The window's version of the stream's history when it dispatched the batch. */
+  readonly historyVersion: number;
   readonly attempt: number;
   readonly guarded: boolean;
   readonly values: T[];

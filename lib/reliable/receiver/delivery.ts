@@ -1,7 +1,7 @@
 import type { MessageHeaders } from "../../batch/headers.ts";
 import { EXTENSION_MS_MAX } from "../../delivery/attempts/leases.ts";
-import { type Epoch, messageId } from "../../delivery/protocol/epochs.ts";
 import { ERROR_TEXT_LENGTH_MAX, encodeError } from "../../delivery/protocol/error-texts.ts";
+import { type Incarnation, messageId } from "../../delivery/protocol/incarnations.ts";
 import { ARGUMENT_NONE } from "../../delivery/protocol/link-message.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
 import { BrokerlessError } from "../../errors.ts";
@@ -62,8 +62,8 @@ export class ReliableDelivery<T> implements Delivery {
   readonly #inFlight: InFlightMessages;
   readonly #inbound: Returner;
   readonly #stream: ReceiverStream;
-  readonly #epoch: number;
-  readonly #epochs: readonly Epoch[];
+  readonly #historyVersion: number;
+  readonly #incarnations: readonly Incarnation[];
   #isAcknowledged = false;
   #storing: Promise<void> | null = null;
 
@@ -73,7 +73,7 @@ export class ReliableDelivery<T> implements Delivery {
       readonly inFlight: InFlightMessages;
       readonly inbound: Returner;
       readonly stream: ReceiverStream;
-      readonly epoch: number;
+      readonly historyVersion: number;
       readonly seq: number;
       readonly attempt: number;
       readonly headers: MessageHeaders;
@@ -86,12 +86,12 @@ export class ReliableDelivery<T> implements Delivery {
     this.#inFlight = place.inFlight;
     this.#inbound = place.inbound;
     this.#stream = place.stream;
-    this.#epoch = place.epoch;
-    this.#epochs = place.stream.window.epochs;
+    this.#historyVersion = place.historyVersion;
+    this.#incarnations = place.stream.window.incarnations;
   }
 
   get id(): string {
-    return messageId(this.#stream.id, this.#epochs, this.seq);
+    return messageId(this.#stream.id, this.#incarnations, this.seq);
   }
 
   /** How long the sender leaves the message to this receiver without an `extend` (milliseconds). */
@@ -221,7 +221,12 @@ export class ReliableDelivery<T> implements Delivery {
       await acks.room();
       this.#assertHeld();
     }
-    await acks.doneWith(this.#stream, { seq, epoch: this.#epoch, id, effect: own });
+    await acks.doneWith(this.#stream, {
+      seq,
+      historyVersion: this.#historyVersion,
+      id,
+      effect: own,
+    });
   }
 
   #repeatedError(): TypeError {
@@ -236,7 +241,9 @@ export class ReliableDelivery<T> implements Delivery {
 
   /** Whether the seq still identifies this message: where histories of the stream diverge, it may be another's now. */
   get #isSame(): boolean {
-    return this.#stream.window.valid({ first: this.seq, last: this.seq }, this.#epoch) !== null;
+    return (
+      this.#stream.window.valid({ first: this.seq, last: this.seq }, this.#historyVersion) !== null
+    );
   }
 
   #claim(): boolean {

@@ -237,8 +237,8 @@ export class NextMessages<T> {
     const { values, seqs, headers, bad } = decodeItem(item, codec, limits);
     for (const { seq, error } of bad) this.#reject(stream, seq, error);
     const { first, last, attempt, guarded, batch } = item;
-    const { epoch } = stream.window;
-    const place = { epoch, attempt, guarded, first, last, index: 0 };
+    const { historyVersion } = stream.window;
+    const place = { historyVersion, attempt, guarded, first, last, index: 0 };
     const chunk = { stream, batch, headers, ...place };
     if (schema === null) {
       this.#count += values.length;
@@ -295,10 +295,10 @@ export class NextMessages<T> {
 
 /** Skips the next values of a chunk that were acknowledged by an earlier delivery. */
 function skipAcknowledged(chunk: DecodedBatch<unknown>): void {
-  const { stream, values, epoch } = chunk;
+  const { stream, values, historyVersion } = chunk;
   while (chunk.index < values.length) {
     const seq = seqAt(chunk, chunk.index);
-    if (stream.window.holds(seq) || !isSame(stream, seq, epoch)) return;
+    if (stream.window.holds(seq) || !isSame(stream, seq, historyVersion)) return;
     chunk.index += 1;
   }
 }

@@ -1,7 +1,7 @@
 import { DONE, PullIterator } from "../../core/queue/pull-iterator.ts";
 import type { Message } from "../../core/queue/receive-queue.ts";
 import { type RunOptions, runEach } from "../../core/run.ts";
-import { messageId } from "../../delivery/protocol/epochs.ts";
+import { messageId } from "../../delivery/protocol/incarnations.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
 import { RangeSet } from "../../delivery/range/range-set.ts";
 import type { WaitOptions } from "../../wait.ts";
@@ -97,7 +97,7 @@ export class ReliableInbound<T> {
     return this.#inTurn((chunk, index) => {
       const { stream, attempt } = chunk;
       const seq = seqAt(chunk, index);
-      const id = messageId(stream.id, stream.window.epochs, seq);
+      const id = messageId(stream.id, stream.window.incarnations, seq);
       return { value: chunk.values[index]!, headers: headersAt(chunk, seq), seq, attempt, id };
     });
   }
@@ -107,7 +107,7 @@ export class ReliableInbound<T> {
     const inFlight = this.#options.inFlight;
     let stream: ReceiverStream | null = null;
     let seq = 0;
-    let epoch = 0;
+    let historyVersion = 0;
     const holder: Holder = (of) => (of === stream ? [{ first: seq, last: seq }] : []);
     this.#holders.add(holder);
     return this.#iterate<V>({
@@ -115,19 +115,20 @@ export class ReliableInbound<T> {
         const index = chunk.index++;
         stream = chunk.stream;
         seq = seqAt(chunk, index);
-        epoch = chunk.epoch;
+        historyVersion = chunk.historyVersion;
         return take(chunk, index);
       },
       settle: () => {
         if (stream === null) return;
-        if (isSame(stream, seq, epoch)) run.add(inFlight, stream, seq);
+        if (isSame(stream, seq, historyVersion)) run.add(inFlight, stream, seq);
         stream = null;
       },
       idle: () => run.flush(),
       giveUp: () => {
         run.flush();
         const range = { first: seq, last: seq };
-        if (stream !== null && isSame(stream, seq, epoch)) this.nack(stream, range, AT_ONCE);
+        if (stream !== null && isSame(stream, seq, historyVersion))
+          this.nack(stream, range, AT_ONCE);
         stream = null;
         this.#holders.delete(holder);
       },
@@ -166,11 +167,11 @@ export class ReliableInbound<T> {
 
   #deliver(chunk: DecodedBatch<T>): ReliableDelivery<T> {
     const index = chunk.index++;
-    const { stream, epoch, attempt } = chunk;
+    const { stream, historyVersion, attempt } = chunk;
     const seq = seqAt(chunk, index);
     const headers = headersAt(chunk, seq);
     const inFlight = this.#options.inFlight;
-    const place = { inFlight, inbound: this, stream, epoch, seq, attempt, headers };
+    const place = { inFlight, inbound: this, stream, historyVersion, seq, attempt, headers };
     return new ReliableDelivery(chunk.values[index]!, place);
   }
 

@@ -11,22 +11,26 @@ export interface Held {
 /**
  * The messages in flight at one consumer: the rest of a batch at most.
  *
- * A seq identifies a message only together with the epoch of the window that dispatched it: where histories of the
- * stream diverge, seqs are reused, and an ack of an old message must not count for the new one.
+ * A seq identifies a message only together with the window's version of the stream's history when it dispatched it:
+ * where histories diverge, seqs are reused, and an ack of an old message must not count for the new one.
  */
 export class Unacked {
-  #held: (Held & { readonly epoch: number }) | null = null;
+  #held: (Held & { readonly historyVersion: number }) | null = null;
 
   /** The application gets the next value of a chunk. */
   give(chunk: DecodedBatch<unknown>): void {
     const seq = seqAt(chunk, chunk.index);
-    this.#held = { stream: chunk.stream, range: { first: seq, last: seq }, epoch: chunk.epoch };
+    this.#held = {
+      stream: chunk.stream,
+      range: { first: seq, last: seq },
+      historyVersion: chunk.historyVersion,
+    };
   }
 
   /** The application gets the rest of a chunk. */
   giveRemainder(chunk: DecodedBatch<unknown>): void {
     const range = { first: seqAt(chunk, chunk.index), last: chunk.last };
-    this.#held = { stream: chunk.stream, range, epoch: chunk.epoch };
+    this.#held = { stream: chunk.stream, range, historyVersion: chunk.historyVersion };
   }
 
   /** The messages of a stream in flight. */
@@ -40,7 +44,7 @@ export class Unacked {
     const held = this.#held;
     this.#held = null;
     if (held === null) return null;
-    const range = held.stream.window.valid(held.range, held.epoch);
+    const range = held.stream.window.valid(held.range, held.historyVersion);
     return range === null ? null : { stream: held.stream, range };
   }
 }

@@ -6,15 +6,15 @@ import type { SeqRange } from "../../delivery/range/range.ts";
 import type { BrokerlessError } from "../../errors.ts";
 import type { Journal } from "../../journal/journal.ts";
 import type { DurableOutbound } from "../outbound/durable-outbound.ts";
-import type { SenderEpochs } from "../sender-epochs.ts";
+import type { SenderIncarnations } from "../sender-incarnations.ts";
 import type { FormerCodec } from "./former-codec.ts";
 import type { Freeing } from "./saved/dead-letter-compactor.ts";
 
 /** Dependencies of `DispatchDriver`. */
 export interface DispatchDriverOptions {
   readonly journal: Journal;
-  /** The epochs of its stream. */
-  readonly epochs: SenderEpochs;
+  /** The incarnations of its stream. */
+  readonly incarnations: SenderIncarnations;
   /** Whether the journal ends with the socket. */
   readonly isTransient: boolean;
   readonly clock: Clock;

@@ -12,7 +12,7 @@ import type { Endpoints } from "../../core/typed-socket.ts";
 import type { DeadLetterRecord } from "../../delivery/dispatch/dead-letter-record.ts";
 import type { Dispatcher } from "../../delivery/dispatch/dispatcher.ts";
 import type { Outcome } from "../../delivery/dispatch/dispatcher-events.ts";
-import { messageId } from "../../delivery/protocol/epochs.ts";
+import { messageId } from "../../delivery/protocol/incarnations.ts";
 import type { SeqRange } from "../../delivery/range/range.ts";
 import type { ValuedRange } from "../../delivery/range/range-map.ts";
 import type { BrokerlessError } from "../../errors.ts";
@@ -24,7 +24,7 @@ import { messageRanges } from "../message-ranges.ts";
 import { DurableOutbound } from "../outbound/durable-outbound.ts";
 import { type ReliablePorts, systemPorts } from "../ports.ts";
 import { memoryJournal, type ResolvedReliableSend } from "../reliable-options.ts";
-import { SenderEpochs } from "../sender-epochs.ts";
+import { SenderIncarnations } from "../sender-incarnations.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import { DispatchDriver } from "./dispatch-driver.ts";
 import { FormerCodec } from "./former-codec.ts";
@@ -60,8 +60,8 @@ export class ReliableSender<T> {
   readonly deadLetters: DeadLetters<T>;
   /** The sessions with receivers; gets all events of the network. */
   readonly links: DispatchDriver;
-  /** The epochs of the stream; this process is the newest. */
-  readonly epochs: SenderEpochs;
+  /** The incarnations of the stream; this process is the newest. */
+  readonly incarnations: SenderIncarnations;
   readonly #options: ReliableSenderOptions;
   readonly #dispatcher: Dispatcher;
   readonly #out: DurableOutbound;
@@ -78,10 +78,10 @@ export class ReliableSender<T> {
     const journal = rules.journal ?? memoryJournal();
     const { stream } = journal;
     this.#stream = stream;
-    this.epochs = new SenderEpochs(journal, ports.id());
-    this.epochs.begin();
+    this.incarnations = new SenderIncarnations(journal, ports.id());
+    this.incarnations.begin();
     const { clock, random } = ports;
-    const senderSeqFirst = this.epochs.all[0]!.seqFirst;
+    const senderSeqFirst = this.incarnations.all[0]!.seqFirst;
     const { dispatcher, fault, isSaved } = restoreDispatcher(journal, senderSeqFirst, {
       rules,
       clock,
@@ -93,7 +93,7 @@ export class ReliableSender<T> {
         codec,
         schema,
         journal,
-        epochs: this.epochs,
+        incarnations: this.incarnations,
         clock,
         rules,
         backlogBytesMax:
@@ -121,7 +121,7 @@ export class ReliableSender<T> {
     });
     const links = new DispatchDriver({
       journal,
-      epochs: this.epochs,
+      incarnations: this.incarnations,
       isTransient: this.#isOwn,
       clock,
       rules,
@@ -161,7 +161,7 @@ export class ReliableSender<T> {
     this.#out = out;
     this.links = links;
     if (!isSaved) links.stateStore.settled(0);
-    for (const problem of [fault, this.epochs.fault]) {
+    for (const problem of [fault, this.incarnations.fault]) {
       if (problem !== null) queueMicrotask(() => options.onError(problem));
     }
   }
@@ -192,7 +192,7 @@ export class ReliableSender<T> {
   }
 
   #idOf(seq: number): string {
-    return messageId(this.#stream, this.epochs.all, seq);
+    return messageId(this.#stream, this.incarnations.all, seq);
   }
 
   #deadMessages({ first, last, value }: ValuedRange<DeadLetterRecord>): DeadMessages {

@@ -13,7 +13,7 @@ import type { Journal } from "../../journal/journal.ts";
 import type { LinkPeer } from "../../transport/link-peer.ts";
 import { Heartbeat, silenceMs } from "../link/heartbeat.ts";
 import { HolderProbes } from "../link/holder-probes.ts";
-import type { SenderEpochs } from "../sender-epochs.ts";
+import type { SenderIncarnations } from "../sender-incarnations.ts";
 import type { SavedProgress } from "./saved/saved-progress.ts";
 import { newSenderSession, peerOf, type SenderSession } from "./sender-session.ts";
 
@@ -29,8 +29,8 @@ export interface SenderSessionsOptions {
   /** Name of this sender; null if it has none. */
   readonly name: string | null;
   readonly journal: Pick<Journal, "stream">;
-  /** The epochs of its stream. */
-  readonly epochs: Pick<SenderEpochs, "all">;
+  /** The incarnations of its stream. */
+  readonly incarnations: Pick<SenderIncarnations, "all">;
   /** Whether the journal ends with the socket. */
   readonly isTransient: boolean;
   readonly rules: Pick<DispatcherOptions, "leaseMs" | "graceMs">;
@@ -252,11 +252,11 @@ export class SenderSessions implements Iterable<SenderSession> {
 
   /** The contents of a welcome, as JSON. */
   #welcome(): string {
-    const { journal, epochs, rules, codec, heartbeatMs, name, isTransient, progress } =
+    const { journal, incarnations, rules, codec, heartbeatMs, name, isTransient, progress } =
       this.#options;
     return encodeWelcome({
       stream: journal.stream,
-      epochs: epochs.all,
+      incarnations: incarnations.all,
       floor: progress.floor,
       codec,
       leaseMs: rules.leaseMs,

@@ -158,14 +158,14 @@ test("saved state: what is encoded is decoded, and no bytes crash the decoder", 
   );
   fc.assert(
     fc.property(ranges, safe, fc.boolean(), (done, floor, hasId) => {
-      const epochs = [
+      const incarnations = [
         { epoch: 3, seqFirst: 1, id: "0123456789abcdef".repeat(2) },
         { epoch: 4, seqFirst: floor, id: hasId ? "f".repeat(32) : "" },
       ];
-      const bytes = encodeWindowState({ epochs, floor, done });
+      const bytes = encodeWindowState({ incarnations, floor, done });
       const got = decodeWindowState(bytes);
       assert.deepEqual(got, {
-        epochs,
+        incarnations,
         floor,
         done: done.map((range) => ({ ...range, value: 0 })),
       });

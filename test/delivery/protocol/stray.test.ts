@@ -16,7 +16,7 @@ const HELLO = JSON.stringify({
 });
 const OFFER = encodeWelcome({
   stream: "ef".repeat(16),
-  epochs: [{ epoch: 1, seqFirst: 1, id: "" }],
+  incarnations: [{ epoch: 1, seqFirst: 1, id: "" }],
   ...{ floor: 0, codec: "msgpack", leaseMs: 30_000, graceMs: 3_000, heartbeatMs: 3_000 },
 });
 const WHOLE: readonly LinkMessageInput[] = [

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Epoch } from "../../../lib/delivery/protocol/epochs.ts";
+import type { Incarnation } from "../../../lib/delivery/protocol/incarnations.ts";
 import { StreamHistory } from "../../../lib/delivery/window/stream-history.ts";
 
-const life = (epoch: number, seqFirst: number): Epoch => {
+const life = (epoch: number, seqFirst: number): Incarnation => {
   return { epoch, seqFirst, id: `${epoch}`.repeat(32) };
 };
 
 test("stream history: a life that begins behind all that is known parts nothing", () => {
   const history = new StreamHistory([life(1, 1)], 5);
   assert.equal(history.open([life(1, 1), life(2, 6)]), null);
-  assert.deepEqual([history.epoch, history.epochs.length], [0, 2]);
+  assert.deepEqual([history.historyVersion, history.incarnations.length], [0, 2]);
 });
 
 test("stream history: a life that begins below what came parts it there, and what was known is void from there on", () => {
@@ -18,7 +18,7 @@ test("stream history: a life that begins below what came parts it there, and wha
   history.reached(5);
   history.reached(3);
   assert.equal(history.open([life(1, 1), life(2, 4)]), 4);
-  assert.equal(history.epoch, 1);
+  assert.equal(history.historyVersion, 1);
   assert.deepEqual(history.valid({ first: 2, last: 5 }, 0), { first: 2, last: 3 });
   assert.equal(history.valid({ first: 4, last: 5 }, 0), null);
   assert.deepEqual(history.valid({ first: 4, last: 5 }, 1), { first: 4, last: 5 });

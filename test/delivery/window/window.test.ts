@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Epoch } from "../../../lib/delivery/protocol/epochs.ts";
+import type { Incarnation } from "../../../lib/delivery/protocol/incarnations.ts";
 import type { SeqRange } from "../../../lib/delivery/range/range.ts";
 import { Window } from "../../../lib/delivery/window/window.ts";
 import type { WindowEvent } from "../../../lib/delivery/window/window-events.ts";
@@ -29,7 +29,7 @@ class Pair {
 
   constructor(seed: number) {
     this.#random = new Random(seed);
-    this.window.step({ type: "opened", floor: 0, epochs: [] });
+    this.window.step({ type: "opened", floor: 0, incarnations: [] });
   }
 
   step(): void {
@@ -142,18 +142,18 @@ test(`window: does what its model does, whatever happens (seeds ${SEED} and on)`
   }
 });
 
-test("window: answers to messages of an epoch that is over do not count for those that have their seqs now", () => {
+test("window: answers to messages of an incarnation that is over do not count for those that have their seqs now", () => {
   const window = new Window<null>(null);
   const lives = [life(1, 1), life(2, 3), life(3, 5)];
-  window.step({ type: "opened", floor: 0, epochs: lives.slice(0, 1) });
+  window.step({ type: "opened", floor: 0, incarnations: lives.slice(0, 1) });
   window.step({ type: "data", first: 1, last: 6, attempt: 1, guarded: false, batch: null });
   window.next(6);
   window.step({ type: "done", first: 4, last: 4 });
-  window.step({ type: "opened", floor: 0, epochs: lives.slice(0, 2) });
+  window.step({ type: "opened", floor: 0, incarnations: lives.slice(0, 2) });
   assert.deepEqual(window.takeVoid(), [{ first: 3, last: 6 }]);
   window.step({ type: "data", first: 3, last: 6, attempt: 1, guarded: false, batch: null });
   assert.equal(window.next(9)?.first, 3);
-  window.step({ type: "opened", floor: 0, epochs: lives });
+  window.step({ type: "opened", floor: 0, incarnations: lives });
   assert.deepEqual(window.takeVoid(), [{ first: 5, last: 6 }]);
   assert.equal(window.heldOf(1, 6)[0]?.last, 4);
   assert.deepEqual([window.unackedCount, window.claim(9).done], [4, []]);
@@ -165,25 +165,29 @@ test("window: answers to messages of an epoch that is over do not count for thos
 
 test("window: what is settled above the place where history parts is void too, and is told once", () => {
   const [one, two, other] = [life(1, 1), life(2, 6), life(2, 4, "b")];
-  const window = new Window<null>({ epochs: [one, two], floor: 5, done: [{ first: 7, last: 8 }] });
-  window.step({ type: "opened", floor: 2, epochs: [one, other] });
+  const window = new Window<null>({
+    incarnations: [one, two],
+    floor: 5,
+    done: [{ first: 7, last: 8 }],
+  });
+  window.step({ type: "opened", floor: 2, incarnations: [one, other] });
   assert.deepEqual(window.takeVoid(), [
     { first: 4, last: 5 },
     { first: 7, last: 8 },
   ]);
   assert.deepEqual(window.takeVoid(), []);
-  assert.deepEqual(window.state(), { epochs: [one, other], floor: 3, done: [] });
+  assert.deepEqual(window.state(), { incarnations: [one, other], floor: 3, done: [] });
 });
 
 test("window: a life that goes on where the one before ended makes nothing void", () => {
   const [one, two] = [life(1, 1), life(2, 6)];
-  const window = new Window<null>({ epochs: [one], floor: 2, done: [{ first: 4, last: 5 }] });
-  window.step({ type: "opened", floor: 2, epochs: [one, two] });
+  const window = new Window<null>({ incarnations: [one], floor: 2, done: [{ first: 4, last: 5 }] });
+  window.step({ type: "opened", floor: 2, incarnations: [one, two] });
   assert.deepEqual(window.takeVoid(), []);
   assert.deepEqual(window.claim(9).done, window.state().done);
   assert.equal(window.state().done[0]?.last, 5);
 });
 
-function life(epoch: number, seqFirst: number, digit = "a"): Epoch {
+function life(epoch: number, seqFirst: number, digit = "a"): Incarnation {
   return { epoch, seqFirst, id: digit.repeat(32) };
 }

@@ -4,7 +4,7 @@ import { AckCoalescer } from "../../../lib/reliable/receiver/ack-coalescer.ts";
 import type { InFlightMessages } from "../../../lib/reliable/receiver/sessions/in-flight-messages.ts";
 import type { ReceiverStream } from "../../../lib/reliable/receiver/sessions/receiver-stream.ts";
 
-/** A coalescer, streams whose windows take every seq of their epoch, and what is told of them. */
+/** A coalescer, streams whose windows take every seq of their version of the history, and what is told of them. */
 function setUp() {
   const told: string[] = [];
   const inFlight = {
@@ -13,10 +13,11 @@ function setUp() {
   } as unknown as InFlightMessages;
   const stream = (name: string) => {
     const window = {
-      epoch: 1,
-      valid: (range: object, epoch: number) => (epoch === window.epoch ? range : null),
+      historyVersion: 1,
+      valid: (range: object, historyVersion: number) =>
+        historyVersion === window.historyVersion ? range : null,
     };
-    return { name, window } as unknown as ReceiverStream & { window: { epoch: number } };
+    return { name, window } as unknown as ReceiverStream & { window: { historyVersion: number } };
   };
   const coalescer = new AckCoalescer();
   const add = (to: ReceiverStream, ...seqs: readonly number[]) => {
@@ -64,7 +65,7 @@ test("ack coalescer: what is of a history that is over by then is not told", asy
   const { add, stream, told } = setUp();
   const a = stream("a");
   add(a, 1, 2);
-  a.window.epoch = 2;
+  a.window.historyVersion = 2;
   await endOfTurn();
   assert.deepEqual(told, []);
 });

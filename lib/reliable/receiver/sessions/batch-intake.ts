@@ -59,7 +59,7 @@ export class BatchIntake {
   }
 
   #excessOf(stream: ReceiverStream, batch: Batch): string | null {
-    if (batch.stream !== stream.id || batch.epoch > stream.welcome.epochs.at(-1)!.epoch) {
+    if (batch.stream !== stream.id || batch.epoch > stream.welcome.incarnations.at(-1)!.epoch) {
       return "a batch of another stream or epoch";
     }
     const { window } = stream;

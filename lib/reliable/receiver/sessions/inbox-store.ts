@@ -17,8 +17,8 @@ import type { ReceiverStream } from "./receiver-stream.ts";
 /** The effect of a message, to be stored with its acknowledgement. */
 export interface Effect {
   readonly seq: number;
-  /** The window's epoch in which the message has its seq. */
-  readonly epoch: number;
+  /** The window's version of the stream's history in which the message has its seq. */
+  readonly historyVersion: number;
   /** The id of the delivery: the key of the entry. */
   readonly id: string;
   readonly effect: Uint8Array;
@@ -179,8 +179,8 @@ export class InboxStore {
     if (storing.size > 0) {
       const done = new RangeSet();
       done.addAll(state.done);
-      for (const [seq, epoch] of storing) {
-        if (window.valid({ first: seq, last: seq }, epoch) !== null) done.add(seq, seq);
+      for (const [seq, historyVersion] of storing) {
+        if (window.valid({ first: seq, last: seq }, historyVersion) !== null) done.add(seq, seq);
       }
       state = { ...state, done: [...done] };
     }

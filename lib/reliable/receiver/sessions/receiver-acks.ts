@@ -90,12 +90,12 @@ export class ReceiverAcks {
    */
   async doneWith(stream: ReceiverStream, effect: Effect): Promise<void> {
     const memory = this.#options.memory!;
-    const { seq, epoch } = effect;
-    stream.storing.set(seq, epoch);
+    const { seq, historyVersion } = effect;
+    stream.storing.set(seq, historyVersion);
     const stored = memory.store(stream, effect).then(
       () => {
         stream.storing.delete(seq);
-        if (!isSame(stream, seq, epoch)) return;
+        if (!isSame(stream, seq, historyVersion)) return;
         stream.window.step({ type: "done", first: seq, last: seq });
         this.soon(stream);
         this.#options.onDone();
@@ -134,8 +134,8 @@ export class ReceiverAcks {
   /** Claims messages in a new session. If there is an inbox, messages claimed as processed are stored first. */
   async claim(link: ReceiverLink, stream: ReceiverStream): Promise<void> {
     const { memory, sessions } = this.#options;
-    const { floor, epochs } = stream.welcome;
-    stream.window.step({ type: "opened", floor, epochs });
+    const { floor, incarnations } = stream.welcome;
+    stream.window.step({ type: "opened", floor, incarnations });
     const { held, done } = stream.window.claim(RANGES_MAX);
     if (memory !== null && !(await this.#remember(stream))) return;
     if (this.#closed || stream.link !== link) return;

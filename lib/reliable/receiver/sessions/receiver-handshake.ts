@@ -1,6 +1,6 @@
 import type { Peer } from "../../../core/events/peer.ts";
-import { nameOf } from "../../../delivery/protocol/epochs.ts";
 import { parseWelcome, type Welcome } from "../../../delivery/protocol/handshake.ts";
+import { incarnationLabel } from "../../../delivery/protocol/incarnations.ts";
 import type { LinkMessage } from "../../../delivery/protocol/link-message.ts";
 import type { SeqRange } from "../../../delivery/range/range.ts";
 import { without } from "../../../delivery/range/range-set.ts";
@@ -104,9 +104,9 @@ export class ReceiverHandshake {
   }
 
   /** Another sender has the stream, and is present. */
-  #refuseRival(link: ReceiverLink, { stream, epochs }: Welcome, rival: ReceiverLink): void {
-    const one = `${peerLabel(rival.peer)} (${nameOf(rival.stream?.welcome.epochs ?? [])})`;
-    const other = `${peerLabel(link.peer)} (${nameOf(epochs)})`;
+  #refuseRival(link: ReceiverLink, { stream, incarnations }: Welcome, rival: ReceiverLink): void {
+    const one = `${peerLabel(rival.peer)} (${incarnationLabel(rival.stream?.welcome.incarnations ?? [])})`;
+    const other = `${peerLabel(link.peer)} (${incarnationLabel(incarnations)})`;
     const text = `stream ${stream} has a sender that is there, ${one}, and another one asks for it, ${other}`;
     const { peer, session } = link;
     this.#refusals.refuseRival(peer, session, text);

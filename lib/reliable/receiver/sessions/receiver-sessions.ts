@@ -1,7 +1,7 @@
 import type { Clock } from "../../../clock.ts";
 import type { Peer } from "../../../core/events/peer.ts";
-import { isSameLife } from "../../../delivery/protocol/epochs.ts";
 import { type Hello, parseWelcome, type Welcome } from "../../../delivery/protocol/handshake.ts";
+import { isSameIncarnation } from "../../../delivery/protocol/incarnations.ts";
 import {
   encodeLinkMessage,
   type LinkMessageInput,
@@ -128,7 +128,10 @@ export class ReceiverSessions {
   seek(link: ReceiverLink, welcome: Welcome, decide: (rival: ReceiverLink | null) => void): void {
     this.requests.replied(link);
     const holder = this.#holders.get(welcome.stream);
-    const isOther = !isSameLife(holder?.stream?.welcome.epochs ?? [], welcome.epochs);
+    const isOther = !isSameIncarnation(
+      holder?.stream?.welcome.incarnations ?? [],
+      welcome.incarnations,
+    );
     if (holder === undefined || holder === link || !isOther) {
       decide(null);
       return;

@@ -30,7 +30,7 @@ export interface ReceiverLink {
 export interface ReceiverStream {
   /** The stream id (32 hex digits). */
   readonly id: string;
-  /** The name of its history: streams with one id but no common epoch are different streams. */
+  /** The name of its history: streams with one id but no common incarnation are different streams. */
   readonly key: string;
   readonly window: Window<Batch>;
   welcome: Welcome;
@@ -49,7 +49,7 @@ export interface ReceiverStream {
   isAckDue: boolean;
   /** Whether all processed messages are stored in the inbox, or being stored. */
   isRemembered: boolean;
-  /** Messages whose effects are being stored in the inbox: seqs, with their epochs. */
+  /** Messages whose effects are being stored in the inbox: seqs, with the version of the history of each. */
   readonly storing: Map<number, number>;
   /** Processed messages are being stored in the inbox, and then acknowledged. */
   acking: Promise<void> | null;
@@ -61,9 +61,12 @@ export function senderOf({ peer }: ReceiverLink, { id }: ReceiverStream): Peer {
 }
 
 /** Whether a seq still identifies the message that was delivered. */
-export function isSame(stream: ReceiverStream, seq: number, epoch: number): boolean {
+export function isSame(stream: ReceiverStream, seq: number, historyVersion: number): boolean {
   const { window } = stream;
-  return epoch === window.epoch || window.valid({ first: seq, last: seq }, epoch) !== null;
+  return (
+    historyVersion === window.historyVersion ||
+    window.valid({ first: seq, last: seq }, historyVersion) !== null
+  );
 }
 
 /** Counters of a receiver. */

@@ -1,8 +1,8 @@
 import type { Batch } from "../../../batch/batch.ts";
 import { BATCH_HEADER_BYTES } from "../../../batch/layout.ts";
 import type { Clock } from "../../../clock.ts";
-import { historyKey } from "../../../delivery/protocol/epochs.ts";
 import type { Hello, Welcome } from "../../../delivery/protocol/handshake.ts";
+import { historyKey } from "../../../delivery/protocol/incarnations.ts";
 import type { BatchMeasure } from "../../../delivery/window/waiting-items.ts";
 import { Window } from "../../../delivery/window/window.ts";
 import { BrokerlessError } from "../../../errors.ts";
@@ -55,8 +55,8 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
 
   /** The stream of a welcome. @param links open connections, by which the limits are raised (count) */
   of(welcome: Welcome, links: number): ReceiverStream {
-    const { stream: id, epochs } = welcome;
-    const key = historyKey(id, epochs);
+    const { stream: id, incarnations } = welcome;
+    const key = historyKey(id, incarnations);
     let stream = this.#streams.get(key);
     if (stream === undefined) {
       const window = new Window<Batch>(this.#options.memory?.recall(key) ?? null, MEASURE);
@@ -146,10 +146,10 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
   }
 
   /** Why no session can carry this stream now; null if one can. */
-  lackFor({ stream, epochs }: Welcome): string | null {
+  lackFor({ stream, incarnations }: Welcome): string | null {
     const { memory } = this.#options;
     if (memory === null) return null;
-    const key = historyKey(stream, epochs);
+    const key = historyKey(stream, incarnations);
     if (memory.fault !== null) return `the receiver's inbox has failed: ${memory.fault.message}`;
     while (!memory.hasRoomFor(key)) {
       if (!this.makeRoom())

@@ -16,7 +16,7 @@ import { readState, STATE_NAME, type StoredState } from "../../saved-values.ts";
 /**
  * Restores the dispatcher of a journal's messages, as the previous sender left it.
  *
- * @param senderSeqFirst start of the first epoch of a sender of this journal
+ * @param senderSeqFirst start of the first incarnation of a sender of this journal
  * @returns the dispatcher; a fault of the stored state, or null; and whether all of its state is known to be saved
  */
 export function restoreDispatcher(
@@ -49,7 +49,7 @@ export interface DispatcherPorts {
 /**
  * The initial state of a sender: the state saved by the previous one, as far as the journal has the messages.
  *
- * @param senderSeqFirst start of the first epoch of a sender of this journal
+ * @param senderSeqFirst start of the first incarnation of a sender of this journal
  * @returns the state, and a fault of what was stored; null if there is none
  */
 function restoreState(
@@ -59,7 +59,7 @@ function restoreState(
   const { seqFirst, seqStored } = journal;
   const saved = readState(journal);
   if (!saved) {
-    // A sender sets its hold before its first message; without a hold, its messages begin with its first epoch.
+    // A sender sets its hold before its first message; without a hold, its messages begin with its first incarnation.
     const held = journal.holds().get(STATE_NAME) ?? senderSeqFirst;
     const state = { ...DISPATCHER_STATE_EMPTY, floor: Math.min(held, seqFirst) - 1 };
     return { state, fault: saved === undefined ? unreadable() : null };

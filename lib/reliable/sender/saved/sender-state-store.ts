@@ -4,7 +4,7 @@ import { stateWithCopies } from "../../../delivery/dispatch/dead-letter-moves.ts
 import type { Dispatcher } from "../../../delivery/dispatch/dispatcher.ts";
 import { BrokerlessError } from "../../../errors.ts";
 import type { Journal, Values } from "../../../journal/journal.ts";
-import type { SenderEpochs } from "../../sender-epochs.ts";
+import type { SenderIncarnations } from "../../sender-incarnations.ts";
 import { type DeadLetterCompactor, type Freeing, isNoSpace } from "./dead-letter-compactor.ts";
 import { RoomSeeker } from "./room-seeker.ts";
 import type { SavedProgress } from "./saved-progress.ts";
@@ -34,7 +34,7 @@ export interface SenderStateStoreOptions {
   /** Copies dead letters that hold back settled messages. */
   readonly compactor: DeadLetterCompactor;
   readonly freeing: Freeing;
-  readonly epochs: SenderEpochs;
+  readonly incarnations: SenderIncarnations;
   readonly onFailed: (error: BrokerlessError) => void;
 }
 

@@ -4,7 +4,7 @@ import type { DispatcherState } from "../../../delivery/dispatch/dispatcher-even
 import { BrokerlessError } from "../../../errors.ts";
 import type { Journal, Values } from "../../../journal/journal.ts";
 import { type SavedValues, ValuesOfSender } from "../../saved-values.ts";
-import type { SenderEpochs } from "../../sender-epochs.ts";
+import type { SenderIncarnations } from "../../sender-incarnations.ts";
 
 /** Saves with reduced limits before the full limits are tried again (count). */
 const SAVES_SMALL = 64;
@@ -17,7 +17,7 @@ export interface StateWriterOptions {
   readonly journal: Pick<Journal, "set">;
   readonly clock: Clock;
   readonly dispatcher: Dispatcher;
-  readonly epochs: SenderEpochs;
+  readonly incarnations: SenderIncarnations;
   /** Stores what has to be stored before the state. */
   readonly saveFirst: () => void;
   readonly onFailed: (error: BrokerlessError) => void;
@@ -42,7 +42,7 @@ export class StateWriter {
 
   constructor(options: StateWriterOptions) {
     this.#options = options;
-    this.#values = new ValuesOfSender(options.epochs, options.dispatcher);
+    this.#values = new ValuesOfSender(options.incarnations, options.dispatcher);
   }
 
   /** Cost of encoding and storing the newest state, as bytes written. */

@@ -41,7 +41,7 @@ function arrival(waiting: { count: number; bytes: number } = { count: 0, bytes: 
     step: ({ type, first, last }: { type: string; first?: number; last?: number }) =>
       steps.push(type === "data" ? `data ${first} to ${last}` : type),
   };
-  const welcome = { epochs: [{ epoch: 1, id: "e", seqFirst: 1 }] };
+  const welcome = { incarnations: [{ epoch: 1, id: "e", seqFirst: 1 }] };
   const stream = { id: STREAM, window, welcome, isWatched: false } as unknown as ReceiverStream;
   const hello = { prefetch: 2, prefetchBytesMax: 100 };
   const options = { hello, waitingBytesMax: 200, headersMax: 20 };

@@ -22,7 +22,7 @@ function streamOf(id: string, done: number[], isTransient = false): ReceiverStre
     id,
     key: id,
     window: {
-      state: () => ({ epochs: [], floor: 0, done: ranges }),
+      state: () => ({ incarnations: [], floor: 0, done: ranges }),
       valid: (range: unknown) => range,
       doneSize: ranges.length,
     },
@@ -43,7 +43,7 @@ test("inbox: what is said of a stream is read back, and nothing else is", () => 
     key: "0123456789abcdef",
     isTransient: true,
     timeS: 4_000_000_000,
-    state: { epochs: [], floor: 7, done: [{ first: 9, last: 2 ** 50 }] },
+    state: { incarnations: [], floor: 7, done: [{ first: 9, last: 2 ** 50 }] },
   };
   const bytes = encodeRemembered(remembered);
   const { state, ...rest } = decodeRemembered(bytes)!;

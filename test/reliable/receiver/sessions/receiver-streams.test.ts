@@ -13,9 +13,9 @@ const LINK = {} as ReceiverLink;
 
 function welcomeOf(index: number): Welcome {
   const stream = index.toString(16).padStart(32, "0");
-  const epochs = [{ epoch: 1, id: "e".repeat(32), seqFirst: 1 }];
+  const incarnations = [{ epoch: 1, id: "e".repeat(32), seqFirst: 1 }];
   const times = { leaseMs: 1_000, graceMs: GRACE_MS, heartbeatMs: 1_000 };
-  return { stream, epochs, floor: 0, codec: "raw", ...times };
+  return { stream, incarnations, floor: 0, codec: "raw", ...times };
 }
 
 /** The streams of a receiver without an inbox, and what is told of them. */
@@ -45,7 +45,7 @@ class Receiver {
   /** A session that begins and ends, and of which the acknowledgement of message 1 may not have arrived. */
   pass(index: number): ReceiverStream {
     const stream = this.open(index);
-    stream.window.step({ type: "opened", floor: 0, epochs: stream.welcome.epochs });
+    stream.window.step({ type: "opened", floor: 0, incarnations: stream.welcome.incarnations });
     stream.window.step({ type: "done", first: 1, last: 1 });
     this.streams.rest(stream);
     return stream;

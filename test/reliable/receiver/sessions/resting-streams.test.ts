@@ -26,9 +26,9 @@ const ONE = { first: 1, last: 1 };
 
 function welcomeOf(index: number): Welcome {
   const stream = index.toString(16).padStart(32, "0");
-  const epochs = [{ epoch: 1, id: "e".repeat(32), seqFirst: 1 }];
+  const incarnations = [{ epoch: 1, id: "e".repeat(32), seqFirst: 1 }];
   const times = { leaseMs: 1_000, graceMs: GRACE_MS, heartbeatMs: 1_000 };
-  return { stream, epochs, floor: 0, codec: "raw", ...times };
+  return { stream, incarnations, floor: 0, codec: "raw", ...times };
 }
 
 /** The streams of a receiver, and its application. */
@@ -71,7 +71,7 @@ class Receiver {
     const welcome = welcomeOf(index);
     const stream = this.streams.of(welcome, links);
     this.streams.begin(stream, { acks: 0, postponed: 0 } as ReceiverLink, welcome);
-    stream.window.step({ type: "opened", floor: 0, epochs: welcome.epochs });
+    stream.window.step({ type: "opened", floor: 0, incarnations: welcome.incarnations });
     return stream;
   }
 
@@ -202,8 +202,8 @@ test("resting streams: one that has ended is forgotten when its last effect is s
   const stream = receiver.open(1);
   receiver.data(stream, 1);
   receiver.inFlight.next(1);
-  const { epoch } = stream.window;
-  const effect = { seq: 1, epoch, id: "x", effect: Buffer.alloc(1) };
+  const { historyVersion } = stream.window;
+  const effect = { seq: 1, historyVersion, id: "x", effect: Buffer.alloc(1) };
   const stored = receiver.inFlight.acks.doneWith(stream, effect);
   receiver.streams.ended(stream);
   receiver.streams.rest(stream);

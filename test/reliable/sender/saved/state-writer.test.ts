@@ -9,7 +9,7 @@ import { RELIABLE_SEND_DEFAULTS } from "../../../../lib/reliable/reliable-option
 import { STATE_NAME } from "../../../../lib/reliable/saved-values.ts";
 import { restoreDispatcher } from "../../../../lib/reliable/sender/saved/restored-state.ts";
 import { StateWriter } from "../../../../lib/reliable/sender/saved/state-writer.ts";
-import { SenderEpochs } from "../../../../lib/reliable/sender-epochs.ts";
+import { SenderIncarnations } from "../../../../lib/reliable/sender-incarnations.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 
 /** A writer whose journal has room for some states, or for none, and what is told of that. */
@@ -31,7 +31,7 @@ class Writing {
       journal: { set: (values) => this.#set(values) as unknown as Appended },
       clock,
       dispatcher: this.dispatcher,
-      epochs: new SenderEpochs(journal, "e".repeat(32)),
+      incarnations: new SenderIncarnations(journal, "e".repeat(32)),
       saveFirst: () => this.order.push("first"),
       onFailed: ({ code }) => this.told.push(code),
     });
