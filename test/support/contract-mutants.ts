@@ -183,7 +183,7 @@ export const FORGOTTEN_MUTANTS: readonly Mutant[] = [
   {
     rule: "0054",
     name: "a delivery that was dropped is its application's for ever",
-    edits: [[NEXT, '{ type: "rejected", first, last }', '{ type: "go", ranges: [] }']],
+    edits: [[NEXT, '{ type: "abandoned", first, last }', '{ type: "go", ranges: [] }']],
     hunt: [FORGOTTEN, "one that nobody ever answers for becomes a dead letter"],
   },
   {

@@ -54,6 +54,8 @@ export type WindowEvent<P> =
     }
   /** The application gave these messages back, to be retried. */
   | { readonly type: "returned"; readonly first: number; readonly last: number }
+  /** Messages whose lease has ended, and that the application does not work on: received again, they are delivered. */
+  | { readonly type: "abandoned"; readonly first: number; readonly last: number }
   /** The application rejected these messages. They are never delivered again, even if the rejection gets lost. */
   | { readonly type: "rejected"; readonly first: number; readonly last: number };
 

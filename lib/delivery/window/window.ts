@@ -213,6 +213,9 @@ export class Window<P> {
         for (const part of this.#unacked.delete(event.first, event.last))
           this.#order.returned(part);
         return;
+      case "abandoned":
+        this.#giveUp(event);
+        return;
       case "rejected":
         this.#giveUp(event);
         this.#rejected.addAll(this.#unacked.delete(event.first, event.last));

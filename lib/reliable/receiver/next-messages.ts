@@ -135,7 +135,7 @@ export class NextMessages<T> {
   revoked(stream: ReceiverStream, ranges: readonly SeqRange[], held: RangeSet): void {
     for (const range of ranges) {
       for (const { first, last } of held.gaps(range.first, range.last)) {
-        stream.window.step({ type: "rejected", first, last });
+        stream.window.step({ type: "abandoned", first, last });
         this.#hasShownAgain = true;
       }
     }
@@ -147,7 +147,7 @@ export class NextMessages<T> {
     const kept = keepDecoded(chunk, (seq) => {
       if (isRevoked(seq)) {
         // It was never delivered: if it arrives again, it is to be delivered.
-        stream.window.step({ type: "rejected", first: seq, last: seq });
+        stream.window.step({ type: "abandoned", first: seq, last: seq });
         return false;
       }
       if (!stream.window.ordered || seq < lowest) return true;
