@@ -118,7 +118,7 @@ test("saves: however many are in a hurry, what cannot be saved is tried once", a
   const { stateStore } = pair.sender.links;
   // The list of lives is the first.
   assert.equal(tries, 1);
-  stateStore.settled(0);
+  stateStore.markDirty();
   await Promise.all(Array.from({ length: 1_000 }, () => stateStore.hurry()));
   assert.equal(tries, 2);
   assert.equal(pair.errors.length, 1);

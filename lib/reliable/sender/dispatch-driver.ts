@@ -80,7 +80,7 @@ export class DispatchDriver {
   /** Removes dead letters. */
   purge(ranges: readonly SeqRange[]): void {
     this.#steps.step({ type: "purged", ranges });
-    this.stateStore.settled(0);
+    this.stateStore.markDirty();
   }
 
   /** A connection initiated by this end is up: this end sends first. */
@@ -189,7 +189,7 @@ export class DispatchDriver {
     if (event !== null) {
       this.#steps.step(event);
       // Messages given back, and their back-off, must survive this process as acknowledgements do.
-      if (SAVED_SOON.has(event.type)) this.stateStore.settled(0);
+      if (SAVED_SOON.has(event.type)) this.stateStore.markDirty();
     } else
       this.#handshake.refuse(link.peer, link.session, `a receiver does not say ${message.type}`);
   }

@@ -166,7 +166,7 @@ export class DispatchSteps {
     }
     if (this.#closed) return;
     // Other receivers may hold messages now: a restart has to wait for the right ones, on an idle queue too.
-    if (this.dispatcher.forgotten > forgotten) this.stateStore.settled(0);
+    if (this.dispatcher.forgotten > forgotten) this.stateStore.markDirty();
     if (isSettled) this.backlog.settled(this.dispatcher.floor);
     else if (event.type !== "fed" && actions.length > 0) this.backlog.fill();
     this.#alarm.set(this.dispatcher.deadlineMs);
@@ -202,7 +202,7 @@ export class DispatchSteps {
     if (this.#closed) return;
     const { settledCount } = this.dispatcher;
     this.step({ type: "missing", first: seqFirst, last: seqLast, link });
-    this.stateStore.settled(0);
+    this.stateStore.markDirty();
     if (this.dispatcher.settledCount > settledCount) this.#options.onProblem(error);
   }
 
@@ -210,7 +210,7 @@ export class DispatchSteps {
   #saveFirst(link: SenderSession): void {
     link.isKnown = false;
     link.dispatches += 1;
-    this.stateStore.settled(0);
+    this.stateStore.markDirty();
     queueMicrotask(() => void this.stateStore.hurry());
   }
 
@@ -236,7 +236,7 @@ export class DispatchSteps {
       case "go":
         // A receiver waits for one `go` before it asks for another.
         if (link.going.length < GOING_MAX) link.going.push(action.ranges.slice(0, RANGES_MAX));
-        this.stateStore.settled(0);
+        this.stateStore.markDirty();
         queueMicrotask(() => void this.stateStore.hurry());
         return;
       case "ordering": {

@@ -160,7 +160,7 @@ export class ReliableSender<T> {
     this.#dispatcher = dispatcher;
     this.#out = out;
     this.links = links;
-    if (!isSaved) links.stateStore.settled(0);
+    if (!isSaved) links.stateStore.markDirty();
     for (const problem of [fault, this.incarnations.fault]) {
       if (problem !== null) queueMicrotask(() => options.onError(problem));
     }

@@ -121,7 +121,7 @@ export class SenderHandshake {
     };
     this.#checkHead(link, ranges);
     this.#steps.step({ type: "joined", ...who, held, done });
-    this.#steps.stateStore.settled(0);
+    this.#steps.stateStore.markDirty();
     void this.#steps.stateStore.hurry();
     this.#options.onPeer("peer", peerOf(link), this.#sessions.liveCount);
   }

@@ -96,16 +96,21 @@ export class SenderStateStore {
     const stored = this.#storeTogether(plan);
     const ended = () => {
       this.#saving = null;
-      if (this.#isDirty) this.settled(0);
+      if (this.#isDirty) this.markDirty();
     };
     this.#saving = stored.then(ended, ended);
     return stored;
   }
 
-  /** Messages were settled (bytes), or the state has changed otherwise: it is saved soon. */
+  /** Messages were settled (bytes): the state is saved soon. */
   settled(bytes: number): void {
     this.#space.settled(bytes);
     this.#unsavedBytes += bytes;
+    this.markDirty();
+  }
+
+  /** The state has changed: it is saved soon. */
+  markDirty(): void {
     this.#isDirty = true;
     if (this.#saving !== null || this.#failed) return;
     const isMuch = this.#unsavedBytes >= this.#options.freeing.bytes;
@@ -130,7 +135,7 @@ export class SenderStateStore {
     await this.#saving;
     this.#saving = null;
     // Changes made meanwhile, and those that could not be saved, are saved with the next.
-    if (this.#isDirty) this.settled(0);
+    if (this.#isDirty) this.markDirty();
   }
 
   /** Saves for the last time, moves included. An orderly end is no failed attempt of messages in flight. */
@@ -244,7 +249,7 @@ export class SenderStateStore {
     });
     await this.#saving;
     this.#saving = null;
-    if (this.#isDirty) this.settled(0);
+    if (this.#isDirty) this.markDirty();
     return journal.stats().bytesKept < bytesKept;
   }
 
