@@ -36,7 +36,7 @@ export class MetReceiver {
       session: () => ++this.#sessions,
       hello: this.hello,
       heartbeatMs: 0,
-      memory: null,
+      inbox: null,
       untouched: () => [],
       onPeer: () => {},
       onWaiting: () => {},

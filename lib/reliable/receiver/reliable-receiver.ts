@@ -39,13 +39,13 @@ export class ReliableReceiver<T> {
 
   constructor(options: ReliableReceiverOptions, ports: ReliablePorts = systemPorts) {
     const { common, codec, schema, rules } = options;
-    const memory =
+    const inbox =
       rules.inbox === null ? null : new InboxStore(rules.inbox, () => ports.clock.timeMs());
     const links: ReceiveDriver = new ReceiveDriver({
       clock: ports.clock,
       session: ports.session,
       hello: {
-        receiver: memory?.receiver(ports.id) ?? ports.id(),
+        receiver: inbox?.receiver(ports.id) ?? ports.id(),
         incarnation: ports.id(),
         codec: codec.name,
         prefetch: rules.prefetch,
@@ -58,7 +58,7 @@ export class ReliableReceiver<T> {
         headersCountMax: common.headersCountMax,
       }),
       heartbeatMs: common.heartbeatMs,
-      memory,
+      inbox,
       untouched: () => this.inbound.next.untouched(),
       onWaiting: () => this.inbound.next.wake(),
       onPeer: options.onPeer,

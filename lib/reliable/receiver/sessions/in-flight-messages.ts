@@ -25,7 +25,7 @@ export interface Nack {
 export interface InFlightMessagesOptions {
   readonly sessions: ReceiverSessions;
   readonly streams: ReceiverStreams;
-  readonly memory: InboxStore | null;
+  readonly inbox: InboxStore | null;
   readonly prefetch: number;
   /** Messages that are decoded and not delivered to the application. */
   readonly untouched: () => readonly {

@@ -11,7 +11,7 @@ export interface ReceiverAcksOptions {
   readonly sessions: ReceiverSessions;
   readonly streams: Pick<ReceiverStreams, "makeRoom" | "review">;
   /** Stores the processed messages; null: they are in memory only. */
-  readonly memory: InboxStore | null;
+  readonly inbox: InboxStore | null;
   readonly prefetch: number;
   readonly onProblem: (error: BrokerlessError) => void;
   /** A message is no longer in flight at the application: it is stored as processed. */
@@ -39,10 +39,10 @@ export class ReceiverAcks {
   /** Sends due acks: at the end of the turn, or at once if there are many. */
   soon(stream: ReceiverStream): void {
     const { window } = stream;
-    const { memory, prefetch } = this.#options;
+    const { inbox, prefetch } = this.#options;
     if (stream.isEnded) return;
-    if (window.unsentCount === 0 || (memory === null && stream.link === null)) return;
-    if (memory === null && window.unsentCount >= prefetch * ACK_SHARE) {
+    if (window.unsentCount === 0 || (inbox === null && stream.link === null)) return;
+    if (inbox === null && window.unsentCount >= prefetch * ACK_SHARE) {
       this.#send(stream);
       return;
     }
@@ -62,7 +62,7 @@ export class ReceiverAcks {
 
   /** Whether effects can be stored with acks. */
   get hasInbox(): boolean {
-    return this.#options.memory !== null;
+    return this.#options.inbox !== null;
   }
 
   /** Whether an effect is being stored in the inbox. */
@@ -72,14 +72,14 @@ export class ReceiverAcks {
 
   /** Whether effects have to wait for room in the inbox. */
   get isFull(): boolean {
-    return this.#options.memory?.isFull ?? false;
+    return this.#options.inbox?.isFull ?? false;
   }
 
   /** Resolves when there may be room for an effect. */
   async room(): Promise<void> {
     // Other waiting effects may have taken the room; and for a failed inbox, `room` resolves although there is none.
     for (let tries = 0; this.isFull && tries < ROOM_TRIES; tries++) {
-      await this.#options.memory!.room();
+      await this.#options.inbox!.room();
     }
   }
 
@@ -89,10 +89,10 @@ export class ReceiverAcks {
    * @throws BrokerlessError as the inbox's `append` does: then the message is not processed
    */
   async doneWith(stream: ReceiverStream, effect: Effect): Promise<void> {
-    const memory = this.#options.memory!;
+    const inbox = this.#options.inbox!;
     const { seq, historyVersion } = effect;
     stream.storing.set(seq, historyVersion);
-    const stored = memory.store(stream, effect).then(
+    const stored = inbox.store(stream, effect).then(
       () => {
         stream.storing.delete(seq);
         if (!isSame(stream, seq, historyVersion)) return;
@@ -122,7 +122,7 @@ export class ReceiverAcks {
 
   /** @returns resolves when messages processed before are stored, and acknowledged if there is a session */
   async now(stream: ReceiverStream): Promise<void> {
-    if (this.#options.memory === null) return this.#send(stream);
+    if (this.#options.inbox === null) return this.#send(stream);
     if (stream.isEnded) return;
     stream.acking ??= this.#sendRemembered(stream).finally(() => {
       stream.acking = null;
@@ -133,11 +133,11 @@ export class ReceiverAcks {
 
   /** Claims messages in a new session. If there is an inbox, messages claimed as processed are stored first. */
   async claim(link: ReceiverLink, stream: ReceiverStream): Promise<void> {
-    const { memory, sessions } = this.#options;
+    const { inbox, sessions } = this.#options;
     const { floor, incarnations } = stream.welcome;
     stream.window.step({ type: "opened", floor, incarnations });
     const { held, done } = stream.window.claim(RANGES_MAX);
-    if (memory !== null && !(await this.#remember(stream))) return;
+    if (inbox !== null && !(await this.#remember(stream))) return;
     if (this.#closed || stream.link !== link) return;
     link.acks = 1;
     const ranges = [...held, ...done];
@@ -195,10 +195,10 @@ export class ReceiverAcks {
   }
 
   async #rememberOrMakeRoom(stream: ReceiverStream): Promise<void> {
-    const { memory, streams } = this.#options;
+    const { inbox, streams } = this.#options;
     for (;;) {
       try {
-        return await memory!.remember(stream);
+        return await inbox!.remember(stream);
       } catch (error) {
         const isFull = error instanceof BrokerlessError && error.code === "BROKERLESS_TOO_LARGE";
         if (!isFull || this.#closed || !streams.makeRoom()) throw error;

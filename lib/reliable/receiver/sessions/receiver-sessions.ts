@@ -24,7 +24,7 @@ export interface ReceiverSessionsOptions {
   readonly session: () => number;
   readonly hello: Hello;
   readonly heartbeatMs: number;
-  readonly memory: InboxStore | null;
+  readonly inbox: InboxStore | null;
   /** Messages that are decoded and not delivered to the application, whose leases are to be extended. */
   readonly untouched: () => readonly {
     readonly stream: ReceiverStream;
@@ -189,7 +189,7 @@ export class ReceiverSessions {
   postpone(link: ReceiverLink, text: string): void {
     const { peer, session } = link;
     this.say(peer, { type: "refuse", session, text });
-    if (this.#options.memory?.fault != null) {
+    if (this.#options.inbox?.fault != null) {
       this.forget(link);
       return;
     }

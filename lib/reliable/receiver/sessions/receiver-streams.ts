@@ -14,7 +14,7 @@ import { RestingStreams } from "./resting-streams.ts";
 export interface ReceiverStreamsOptions {
   readonly clock: Clock;
   readonly hello: Pick<Hello, "prefetchBytesMax" | "messageBytesMax">;
-  readonly memory: InboxStore | null;
+  readonly inbox: InboxStore | null;
   /** The grace has ended: the sender has given the messages held here to other receivers. */
   readonly onExpired: (stream: ReceiverStream) => void;
   readonly onProblem: (error: BrokerlessError) => void;
@@ -59,7 +59,7 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
     const key = historyKey(id, incarnations);
     let stream = this.#streams.get(key);
     if (stream === undefined) {
-      const window = new Window<Batch>(this.#options.memory?.recall(key) ?? null, MEASURE);
+      const window = new Window<Batch>(this.#options.inbox?.recall(key) ?? null, MEASURE);
       const idle = {
         link: null,
         asksFor: null,
@@ -97,7 +97,7 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
 
   /** The session has ended: waiting messages are kept for as long as the sender keeps them for this receiver. */
   rest(stream: ReceiverStream): void {
-    const { clock, memory, onExpired } = this.#options;
+    const { clock, inbox, onExpired } = this.#options;
     stream.link = null;
     stream.asksFor = null;
     stream.window.step({ type: "closed" });
@@ -106,7 +106,7 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
       onExpired(stream);
       this.review(stream);
     });
-    memory?.rest(stream);
+    inbox?.rest(stream);
     if (this.#streams.get(stream.key) === stream) this.#resting.add(stream);
     this.review(stream);
     this.#shedIdle();
@@ -115,7 +115,7 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
   /** The sender will never continue the stream. */
   ended(stream: ReceiverStream): void {
     stream.isEnded = true;
-    this.#options.memory?.forget(stream.key);
+    this.#options.inbox?.forget(stream.key);
   }
 
   /**
@@ -134,26 +134,26 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
    * @returns whether one was removed
    */
   makeRoom(): boolean {
-    const { memory, onProblem } = this.#options;
+    const { inbox, onProblem } = this.#options;
     const isLive = (key: string): boolean => (this.#streams.get(key)?.link ?? null) !== null;
-    const forgotten = memory?.forgetOne(isLive) ?? null;
+    const forgotten = inbox?.forgetOne(isLive) ?? null;
     if (forgotten === null) return false;
     const { key, isExact } = forgotten;
     const idle = this.#streams.get(key);
     if (idle?.window.isIdle) this.#forget(idle);
-    if (!isExact) onProblem(forgottenError(`the inbox is full: ${memory!.fullness}`, key));
+    if (!isExact) onProblem(forgottenError(`the inbox is full: ${inbox!.fullness}`, key));
     return true;
   }
 
   /** Why no session can carry this stream now; null if one can. */
   lackFor({ stream, incarnations }: Welcome): string | null {
-    const { memory } = this.#options;
-    if (memory === null) return null;
+    const { inbox } = this.#options;
+    if (inbox === null) return null;
     const key = historyKey(stream, incarnations);
-    if (memory.fault !== null) return `the receiver's inbox has failed: ${memory.fault.message}`;
-    while (!memory.hasRoomFor(key)) {
+    if (inbox.fault !== null) return `the receiver's inbox has failed: ${inbox.fault.message}`;
+    while (!inbox.hasRoomFor(key)) {
       if (!this.makeRoom())
-        return `the receiver's inbox has no room for new streams: ${memory.fullness}`;
+        return `the receiver's inbox has no room for new streams: ${inbox.fullness}`;
     }
     return null;
   }
@@ -213,7 +213,7 @@ export class ReceiverStreams implements Iterable<ReceiverStream> {
 
   #isSpare({ link, window, storing, acking, isRemembered }: ReceiverStream): boolean {
     if (link !== null || !window.isIdle || storing.size > 0 || acking !== null) return false;
-    return window.doneSize === 0 || (this.#options.memory !== null && isRemembered);
+    return window.doneSize === 0 || (this.#options.inbox !== null && isRemembered);
   }
 }
 

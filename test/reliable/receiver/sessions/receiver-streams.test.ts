@@ -27,7 +27,7 @@ class Receiver {
     {
       clock: this.clock,
       hello: { prefetchBytesMax: 1_000, messageBytesMax: 100 },
-      memory: null,
+      inbox: null,
       onExpired: (stream) => this.expired.push(stream),
       onProblem: ({ message }) => this.problems.push(message),
     },

@@ -35,20 +35,20 @@ function welcomeOf(index: number): Welcome {
 class Receiver {
   readonly clock = new ManualClock();
   readonly problems: string[] = [];
-  readonly memory: InboxStore | null;
+  readonly inbox: InboxStore | null;
   readonly streams: ReceiverStreams;
   readonly inFlight: InFlightMessages;
   #batches = 0;
 
   constructor({ hasInbox = false, restingMax = RESTING_MAX } = {}) {
-    this.memory = hasInbox ? new InboxStore(new MemoryJournal(), () => 0) : null;
-    const { clock, memory } = this;
+    this.inbox = hasInbox ? new InboxStore(new MemoryJournal(), () => 0) : null;
+    const { clock, inbox } = this;
     const onProblem = ({ message }: Error) => this.problems.push(message);
     this.streams = new ReceiverStreams(
       {
         clock,
         hello: { prefetchBytesMax: 1_000, messageBytesMax: 100 },
-        memory,
+        inbox,
         onExpired: (stream) => this.inFlight.expired(stream),
         onProblem,
       },
@@ -57,7 +57,7 @@ class Receiver {
     this.inFlight = new InFlightMessages({
       sessions: { send: () => {}, sendRanges: () => {} } as unknown as ReceiverSessions,
       streams: this.streams,
-      memory,
+      inbox,
       prefetch: 1_000,
       untouched: () => [],
       onWaiting: () => {},
