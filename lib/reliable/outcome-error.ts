@@ -1,18 +1,19 @@
 import type { DeadLetterRecord } from "../delivery/dispatch/dead-letter-record.ts";
-import type { Outcome } from "../delivery/dispatch/dispatcher-events.ts";
+import type { Outcome, Settled } from "../delivery/dispatch/dispatcher-events.ts";
 import { deadLetterText } from "../delivery/protocol/error-texts.ts";
 import { BrokerlessError, RemoteError } from "../errors.ts";
 
 /**
- * The error for callers that wait for their message to be processed; null if it was processed.
+ * The error for callers that wait for their message to be processed; null if it was processed, or if no
+ * more is known than that it is settled.
  *
  * @param death cause of a dead letter; null if it is unknown, or no longer stored
  */
 export function outcomeError(
-  outcome: Outcome,
+  outcome: Outcome | Settled,
   death: DeadLetterRecord | null,
 ): BrokerlessError | null {
-  if (outcome === "processed") return null;
+  if (outcome === "processed" || outcome === "settled") return null;
   if (outcome === "dead") {
     const why = death === null ? "it was rejected, or tried too often" : deadLetterText(death);
     const message = `the message is a dead letter now: ${why}`;

@@ -365,7 +365,11 @@ export const SENDER_MUTANTS: readonly Mutant[] = [
     rule: "0050",
     name: "a repeated id is processed as soon as it is stored",
     edits: [
-      ["reliable/outbound/appender", "end ?? this.#options.outcomeOf(seq)", '"processed" && end'],
+      [
+        "reliable/outbound/appender",
+        "end ?? this.#options.settlementOf(seq)",
+        '"processed" && end',
+      ],
       ["reliable/outbound/appender", "if (outcome === null) {", "if (false) {"],
     ],
     hunt: [CALLS, "resolves with the level that it asks for"],

@@ -143,6 +143,9 @@ export type DispatcherEvent =
 /** The outcome of a message. `copy`: it is the copy of a dead letter, which was settled before. */
 export type Outcome = "processed" | "dead" | "dropped" | "lost" | "copy";
 
+/** What is kept of the outcome of a message. */
+export type Settled = "dead" | "settled";
+
 /** An action that a {@link Dispatcher} requests. */
 export type DispatcherAction =
   /** Send the range. If it was never dispatched before, it lies within one batch; otherwise it may span several. */

@@ -14,7 +14,7 @@ import type {
   DispatcherEvent,
   DispatcherOptions,
   DispatcherState,
-  Outcome,
+  Settled,
 } from "./dispatcher-events.ts";
 import type { DispatcherStart } from "./dispatcher-start.ts";
 import { Membership } from "./membership.ts";
@@ -129,10 +129,10 @@ export class Dispatcher {
     return (this.#roster.get(link)?.leases.count ?? 0) > 0;
   }
 
-  /** The outcome of a message; null while it may still be sent. */
-  outcomeOf(seq: number): Outcome | null {
+  /** How a message was settled, as far as that is kept: dropped and lost ones are `settled` too; null: not yet. */
+  settlementOf(seq: number): Settled | null {
     if (this.#tables.dead.locationOf(seq) !== null) return "dead";
-    return this.#tables.settledOf({ first: seq, last: seq }).length > 0 ? "processed" : null;
+    return this.#tables.settledOf({ first: seq, last: seq }).length > 0 ? "settled" : null;
   }
 
   /** Whether no receiver holds the oldest unsettled message. */

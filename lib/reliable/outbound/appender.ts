@@ -292,7 +292,7 @@ export class Appender {
     if (level === "queued") return ACCEPTED;
     if (first !== null) return confirmed(first.pending, first.index, level);
     if (level === "stored") return ACCEPTED;
-    const outcome = end ?? this.#options.outcomeOf(seq);
+    const outcome = end ?? this.#options.settlementOf(seq);
     if (outcome === null) {
       const confirms = level === "delivered" ? this.#delivered : this.#processed;
       return quiet(new Promise((resolve, reject) => confirms.wait(seq, { resolve, reject })));

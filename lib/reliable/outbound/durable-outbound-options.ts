@@ -5,7 +5,7 @@ import type { Schema } from "../../core/schema.ts";
 import type { ConfirmLevel } from "../../core/send-options.ts";
 import type { ResolvedCommon } from "../../core/socket-options.ts";
 import type { DeadLetterRecord } from "../../delivery/dispatch/dead-letter-record.ts";
-import type { Outcome } from "../../delivery/dispatch/dispatcher-events.ts";
+import type { Settled } from "../../delivery/dispatch/dispatcher-events.ts";
 import type { BrokerlessError } from "../../errors.ts";
 import type { Journal } from "../../journal/journal.ts";
 import type { ResolvedReliableSend } from "../reliable-options.ts";
@@ -32,7 +32,7 @@ export interface DurableOutboundOptions {
   /** Whether no receiver works on the oldest message of all: only from there on can bytes be freed. */
   readonly isOldestFree: () => boolean;
   /** The outcome of a stored message; null while it may still be sent. */
-  readonly outcomeOf: (seq: number) => Outcome | null;
+  readonly settlementOf: (seq: number) => Settled | null;
   /** The cause of a dead letter; null if the message is none, or its record is no longer kept. */
   readonly deathOf: (seq: number) => DeadLetterRecord | null;
   /** Messages were accepted and could not be stored. */

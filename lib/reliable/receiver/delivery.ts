@@ -64,7 +64,7 @@ export class ReliableDelivery<T> implements Delivery {
   readonly #stream: ReceiverStream;
   readonly #historyVersion: number;
   readonly #incarnations: readonly Incarnation[];
-  #isAcknowledged = false;
+  #isFinished = false;
   #storing: Promise<void> | null = null;
 
   constructor(
@@ -99,9 +99,9 @@ export class ReliableDelivery<T> implements Delivery {
     return this.#stream.welcome.leaseMs;
   }
 
-  /** Whether `ack`, `nack` or `reject` was called. */
+  /** Whether `ack`, `nack` or `reject` was called: the name is older than the latter two, and public. */
   get isAcknowledged(): boolean {
-    return this.#isAcknowledged;
+    return this.#isFinished;
   }
 
   /**
@@ -110,7 +110,7 @@ export class ReliableDelivery<T> implements Delivery {
    * again.
    */
   get isHeld(): boolean {
-    return !this.#isAcknowledged && this.#isSame && this.#stream.window.holds(this.seq);
+    return !this.#isFinished && this.#isSame && this.#stream.window.holds(this.seq);
   }
 
   /** @internal Whether it is a message of this stream. */
@@ -145,7 +145,7 @@ export class ReliableDelivery<T> implements Delivery {
     }
     if (!this.#inFlight.acks.hasInbox)
       throw new TypeError("ack: an effect needs a Pull with an inbox");
-    if (this.#isAcknowledged) return this.#storing ?? quiet(Promise.reject(this.#repeatedError()));
+    if (this.#isFinished) return this.#storing ?? quiet(Promise.reject(this.#repeatedError()));
     this.#storing = quiet(this.#ackWith(effect));
     return this.#storing;
   }
@@ -201,11 +201,11 @@ export class ReliableDelivery<T> implements Delivery {
   }
 
   async #ackWith(effect: Uint8Array): Promise<void> {
-    this.#isAcknowledged = true;
+    this.#isFinished = true;
     try {
       await this.#store(effect);
     } catch (error) {
-      this.#isAcknowledged = false;
+      this.#isFinished = false;
       throw error;
     }
   }
@@ -247,8 +247,8 @@ export class ReliableDelivery<T> implements Delivery {
   }
 
   #claim(): boolean {
-    if (this.#isAcknowledged) return false;
-    this.#isAcknowledged = true;
+    if (this.#isFinished) return false;
+    this.#isFinished = true;
     return this.#isSame;
   }
 }

@@ -181,7 +181,7 @@ export class NextMessages<T> {
 
   /** Gives undelivered messages back to their senders. */
   giveBack(): void {
-    this.#unreported.say();
+    this.#unreported.send();
     const { inFlight } = this.#options;
     for (const { stream, range } of this.untouched()) inFlight.release(stream, range);
     this.#replace(null);
@@ -271,7 +271,7 @@ export class NextMessages<T> {
   #reportMany(): void {
     const { inFlight } = this.#options;
     const stream = this.#chunk?.stream;
-    this.#unreported.say();
+    this.#unreported.send();
     if (stream !== undefined && !inFlight.acks.hasInbox) void inFlight.acks.now(stream);
   }
 

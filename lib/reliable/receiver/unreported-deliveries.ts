@@ -58,7 +58,7 @@ export class UnreportedDeliveries {
   }
 
   /** Sends the report now. */
-  say(): void {
+  send(): void {
     if (!this.#isDue) return;
     this.note();
     this.#isDue = false;
@@ -81,5 +81,5 @@ export class UnreportedDeliveries {
     this.#delivered.push({ stream: chunk.stream, range });
   }
 
-  readonly #onTurn = (): void => this.say();
+  readonly #onTurn = (): void => this.send();
 }

@@ -99,7 +99,7 @@ export class ReliableSender<T> {
         backlogBytesMax:
           rules.backlogBytesMax ?? (this.#isOwn ? common.queueBytesMax : JOURNAL_BYTES_MAX),
         confirm: this.confirm,
-        outcomeOf: (seq) => dispatcher.outcomeOf(seq),
+        settlementOf: (seq) => dispatcher.settlementOf(seq),
         deathOf: (seq) => dispatcher.deathOf(seq),
         onStored: (batch) => this.links.backlog.stored(batch),
         onDrop: (count) => this.links.drop(count),
@@ -115,7 +115,7 @@ export class ReliableSender<T> {
     const formerCodec = new FormerCodec({
       codec: codec.name,
       seqBefore: journal.seqStored,
-      isSettled: (seq) => dispatcher.outcomeOf(seq) !== null,
+      isSettled: (seq) => dispatcher.settlementOf(seq) !== null,
       onChecked: () => out.checked(),
       onRefused: (error, seq) => this.#refuse(error, seq),
     });

@@ -70,7 +70,7 @@ export class ReceiveDriver {
     const refusals = new Refusals({
       clock: options.clock,
       peers: "sender",
-      sendTo: (peer, message) => sessions.say(peer, message),
+      sendTo: (peer, message) => sessions.sendTo(peer, message),
       onProblem,
     });
     const { waitingBytesMax } = streams;

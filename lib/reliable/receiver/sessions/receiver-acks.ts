@@ -141,7 +141,7 @@ export class ReceiverAcks {
     if (this.#closed || stream.link !== link) return;
     link.acks = 1;
     const ranges = [...held, ...done];
-    sessions.say(link.peer, {
+    sessions.sendTo(link.peer, {
       type: "claim",
       session: link.session,
       argument: held.length,
@@ -177,7 +177,7 @@ export class ReceiverAcks {
   #sendRanges(link: ReceiverLink, ranges: readonly SeqRange[]): void {
     const { peer, session } = link;
     link.acks += 1;
-    this.#options.sessions.say(peer, { type: "ack", session, number: link.acks, ranges });
+    this.#options.sessions.sendTo(peer, { type: "ack", session, number: link.acks, ranges });
   }
 
   /** @returns whether the messages processed before the call are stored; if not, the session has ended */

@@ -61,7 +61,7 @@ export class ReceiverSessions {
     this.#clock = new AttentiveClock(options.clock, LOOK_MS);
     const requests = new SessionRequests({
       ...options,
-      sendTo: (peer, message) => this.say(peer, message),
+      sendTo: (peer, message) => this.sendTo(peer, message),
       onDue: ({ peer }) => this.ask(peer),
     });
     this.requests = requests;
@@ -149,7 +149,7 @@ export class ReceiverSessions {
   /** The sender of a session has replied to a probe, or asks for a heartbeat itself. */
   replied(link: ReceiverLink): void {
     this.#probes.replied(link);
-    if (link.acks > 0) this.say(link.peer, { type: "claim", session: link.session });
+    if (link.acks > 0) this.sendTo(link.peer, { type: "claim", session: link.session });
   }
 
   /** A session begins. @returns its stream */
@@ -188,7 +188,7 @@ export class ReceiverSessions {
    */
   postpone(link: ReceiverLink, text: string): void {
     const { peer, session } = link;
-    this.say(peer, { type: "refuse", session, text });
+    this.sendTo(peer, { type: "refuse", session, text });
     if (this.#options.inbox?.fault != null) {
       this.forget(link);
       return;
@@ -215,7 +215,7 @@ export class ReceiverSessions {
   send(stream: ReceiverStream, message: Omit<LinkMessageInput, "session">): void {
     const { link } = stream;
     if (link === null || link.acks === 0) return;
-    this.say(link.peer, { ...message, session: link.session });
+    this.sendTo(link.peer, { ...message, session: link.session });
   }
 
   /** Sends ranges to the sender of a stream, in as many messages as necessary. */
@@ -229,7 +229,7 @@ export class ReceiverSessions {
     }
   }
 
-  say(peer: LinkPeer, message: LinkMessageInput): void {
+  sendTo(peer: LinkPeer, message: LinkMessageInput): void {
     if (!this.#stopped) peer.send([encodeLinkMessage(message)]);
   }
 
