@@ -164,7 +164,7 @@ export abstract class LocalJournal implements Journal {
   protected abstract letGo(): Promise<void>;
 
   async #close(): Promise<void> {
-    this.intake.refuse(closedError());
+    this.intake.refuse(journalClosedError());
     try {
       await this.intake.settled();
     } finally {
@@ -180,12 +180,12 @@ export abstract class LocalJournal implements Journal {
   }
 
   #assertOpen(): void {
-    if (this.#closing !== null) throw closedError();
+    if (this.#closing !== null) throw journalClosedError();
   }
 }
 
 /** The error for calls and reads of a closed journal; `when` adds details. */
-export function closedError(when = ""): BrokerlessError {
+export function journalClosedError(when = ""): BrokerlessError {
   const message = when === "" ? "the journal is closed" : `the journal was closed ${when}`;
   return new BrokerlessError("BROKERLESS_CLOSED", message);
 }

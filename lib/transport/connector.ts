@@ -4,7 +4,7 @@ import { addressError } from "./address-error.ts";
 import { isInproc } from "./inproc/inproc-endpoints.ts";
 import type { Address } from "./native/address.ts";
 import { connectTo, disconnectFrom } from "./native/errno.ts";
-import { hasHostName, type Move, type NamedHosts } from "./native/named-hosts.ts";
+import { type AddressChange, hasHostName, type NamedHosts } from "./native/named-hosts.ts";
 import { takingDescriptors } from "./native/out-of-descriptors.ts";
 import type { SocketParts } from "./socket-parts.ts";
 
@@ -72,7 +72,7 @@ export class Connector {
   }
 
   /** The IP address of a host name was resolved, or has changed. */
-  move({ address, from, to }: Move): void {
+  move({ address, from, to }: AddressChange): void {
     if (this.#closed) return;
     const { native, endpoints, watch, calls } = this.#parts;
     if (from !== null && !watch.isParked(address)) disconnectFrom(native, from);

@@ -653,7 +653,9 @@ export const LMDB_CLOSE_MUTANTS: readonly Mutant[] = [
   {
     rule: "a reader is told of a close",
     name: "a time is looked for in a database that is closed",
-    edits: [["journal/lmdb/lmdb-journal", 'throw closedError("before the read began");', ";"]],
+    edits: [
+      ["journal/lmdb/lmdb-journal", 'throw journalClosedError("before the read began");', ";"],
+    ],
     hunt: [CONFORMANCE, "lmdb journal: a read that starts after a close"],
   },
   {

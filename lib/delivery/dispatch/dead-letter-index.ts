@@ -16,7 +16,7 @@ const TEXTS_BYTES_MAX = 2 ** 18;
 const TEXTS_PART = 3 / 4;
 
 /** A dead letter that was copied to the end of its journal. */
-export interface Move {
+export interface DeadLetterMove {
   readonly seq: number;
   /** The seq of the copy. */
   readonly to: number;
@@ -135,7 +135,7 @@ export class DeadLetterIndex implements Iterable<ValuedRange<DeadLetterRecord>> 
   }
 
   /** The letters of `moves` that are still in the index are stored elsewhere now. */
-  move(moves: readonly Move[]): void {
+  move(moves: readonly DeadLetterMove[]): void {
     this.#version += 1;
     for (const { seq, to, epoch } of moves) {
       for (const { value } of this.#ranges.take(seq, seq)) {

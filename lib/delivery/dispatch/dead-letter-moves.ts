@@ -1,5 +1,5 @@
 import type { SeqRange } from "../range/range.ts";
-import { DeadLetterIndex, type Move } from "./dead-letter-index.ts";
+import { DeadLetterIndex, type DeadLetterMove } from "./dead-letter-index.ts";
 import type { DispatcherState } from "./dispatcher-events.ts";
 
 /**
@@ -8,7 +8,10 @@ import type { DispatcherState } from "./dispatcher-events.ts";
  *
  * @param moves not empty; the copies have consecutive seqs, after all existing messages
  */
-export function stateWithCopies(state: DispatcherState, moves: readonly Move[]): DispatcherState {
+export function stateWithCopies(
+  state: DispatcherState,
+  moves: readonly DeadLetterMove[],
+): DispatcherState {
   const dead = new DeadLetterIndex(state.dead);
   dead.move(moves);
   return { ...state, dead: [...dead], settled: [...state.settled, copiesOf(moves)] };
@@ -22,6 +25,6 @@ export function stateWithout(state: DispatcherState, ranges: readonly SeqRange[]
 }
 
 /** The seqs of copies. Pure. */
-export function copiesOf(moves: readonly Move[]): SeqRange {
+export function copiesOf(moves: readonly DeadLetterMove[]): SeqRange {
   return { first: moves[0]!.to, last: moves[moves.length - 1]!.to };
 }

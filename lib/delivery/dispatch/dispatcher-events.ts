@@ -5,7 +5,7 @@ import { decodeError, decodeRejection } from "../protocol/error-texts.ts";
 import { ARGUMENT_GO, ARGUMENT_NONE, type LinkMessage } from "../protocol/link-message.ts";
 import type { SeqRange } from "../range/range.ts";
 import type { ValuedRange } from "../range/range-map.ts";
-import type { Move } from "./dead-letter-index.ts";
+import type { DeadLetterMove } from "./dead-letter-index.ts";
 import type { DeadLetterRecord } from "./dead-letter-record.ts";
 
 /** The sender's delivery options, with defaults filled in. */
@@ -138,7 +138,7 @@ export type DispatcherEvent =
   /** The copies could not be stored: their seqs will belong to other messages. */
   | { readonly type: "notCopied"; readonly first: number; readonly last: number }
   /** The copies are stored, with consecutive seqs, and replace the originals. */
-  | { readonly type: "copied"; readonly moves: readonly Move[] };
+  | { readonly type: "copied"; readonly moves: readonly DeadLetterMove[] };
 
 /** The outcome of a message. `copy`: it is the copy of a dead letter, which was settled before. */
 export type Outcome = "processed" | "dead" | "dropped" | "lost" | "copy";

@@ -16,7 +16,7 @@ export interface Stray {
 
 const REMEDY =
   "both sides must be reliable (reliable: true, a journal or an inbox), or both plain: Push to Pull, or another pair of roles";
-const REFUSED = "the other side is a plain socket: a reliable Push needs a reliable Pull";
+const REFUSAL_TEXT = "the other side is a plain socket: a reliable Push needs a reliable Pull";
 
 /**
  * Recognizes the first message of a reliable peer, or its reply to something that it does not understand: a complete
@@ -54,7 +54,7 @@ function met(
   const who = said.name === undefined ? "" : ` (${describe(said.name)})`;
   return {
     text: `a reliable ${role}${who} speaks to this plain socket: ${REMEDY}`,
-    refusal: encodeLinkMessage({ type: "refuse", session: session || 1, text: REFUSED }),
+    refusal: encodeLinkMessage({ type: "refuse", session: session || 1, text: REFUSAL_TEXT }),
   };
 }
 

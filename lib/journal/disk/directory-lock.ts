@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { BrokerlessError } from "../../errors.ts";
 import { assertNode } from "../../runtime.ts";
 import { readHolder, writeHolder } from "./lock-holder.ts";
-import { checkNames, checkOneName } from "./one-name.ts";
+import { checkHardLinks, checkOneName } from "./one-name.ts";
 
 /** Exclusive permission to write to a directory. */
 export interface DirectoryLock {
@@ -74,7 +74,7 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
  */
 async function withOneName(lock: DirectoryLock, directory: string): Promise<DirectoryLock> {
   try {
-    checkNames(directory);
+    checkHardLinks(directory);
     return lock;
   } catch (error) {
     await lock.release();

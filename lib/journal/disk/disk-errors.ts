@@ -5,7 +5,7 @@ const NO_DESCRIPTOR = new Set(["EMFILE", "ENFILE"]);
 const NOT_ALLOWED = new Set(["EACCES", "EPERM", "EROFS"]);
 
 /** Whether an error of the disk means that it is full, and nothing worse. */
-export function isNoSpace(error: unknown): boolean {
+export function isFullDisk(error: unknown): boolean {
   return NO_SPACE.has((error as NodeJS.ErrnoException).code ?? "");
 }
 

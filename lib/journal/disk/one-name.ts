@@ -13,7 +13,7 @@ const FILE_NAMES = new Set([CHECKPOINT_NAME, MARK_NAME, RESERVE_NAME]);
  * @throws BrokerlessError BROKERLESS_JOURNAL_FAILED where a file has more than one name, or where a
  *   file that LMDB would open is a symbolic link
  */
-export function checkNames(directory: string): void {
+export function checkHardLinks(directory: string): void {
   for (const name of fs.readdirSync(directory)) {
     const isLmdb = LMDB_NAMES.has(name);
     if (!isLmdb && !FILE_NAMES.has(name) && segmentNumber(name) === null) continue;

@@ -2,7 +2,7 @@ import type { BrokerlessError } from "../../errors.ts";
 import type { Group } from "../commit/group-queue.ts";
 import type { DirectoryLock } from "../disk/directory-lock.ts";
 import { replaceFile } from "../disk/disk.ts";
-import { diskFailure, isNoSpace, isOutOfDescriptors } from "../disk/disk-errors.ts";
+import { diskFailure, isFullDisk, isOutOfDescriptors } from "../disk/disk-errors.ts";
 import { ensureDirectory } from "../disk/ensure-directory.ts";
 import { CHECKPOINT_NAME } from "../disk/file-names.ts";
 import { journalPlace } from "../disk/journal-place.ts";
@@ -231,7 +231,7 @@ export class FileJournal extends LocalJournal {
       await replaceFile(this.#ports.disk, place, encodeCheckpoint(state));
     } catch (error) {
       // Everything is stored; without the checkpoint the next open reads the log.
-      if (!isNoSpace(error) && !isOutOfDescriptors(error)) throw error;
+      if (!isFullDisk(error) && !isOutOfDescriptors(error)) throw error;
     }
   }
 

@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import { getU16, getU32, getU64, putU16, putU32, putU64 } from "../../batch/layout.ts";
 import { type DiskFile, writeAll } from "../disk/disk.ts";
-import { isNoSpace } from "../disk/disk-errors.ts";
+import { isFullDisk } from "../disk/disk-errors.ts";
 
 const MAGIC = Buffer.from("BRKLMRK\n");
 const MARK_BYTES = 96;
@@ -102,7 +102,7 @@ export class MarkFile {
     try {
       await writeAll(this.#file, [encodeMark(mark)], 0);
     } catch (error) {
-      if (!isNoSpace(error)) throw error;
+      if (!isFullDisk(error)) throw error;
       this.#onError(error);
     }
     await this.#file.sync();

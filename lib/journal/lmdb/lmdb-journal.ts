@@ -13,7 +13,7 @@ import { nodeDisk } from "../disk/node-disk.ts";
 import { type ValueChanges, ValueTable } from "../format/values.ts";
 import { readSeqFirst, seqFirstChange } from "../holds.ts";
 import type { JournalStats, VerifyReport } from "../journal.ts";
-import { closedError, LocalJournal } from "../local-journal.ts";
+import { journalClosedError, LocalJournal } from "../local-journal.ts";
 import { type BatchCursor, gap } from "../reader.ts";
 import { lmdbFailure } from "./lmdb-failure.ts";
 import { bytesInUse, type CommitKind, checkRoom, type StoreStats } from "./lmdb-room.ts";
@@ -219,7 +219,7 @@ export class LmdbJournal extends LocalJournal {
 
   /** Binary search: times of batches do not decrease within a stream. */
   protected async seqAt(timeMs: number): Promise<number> {
-    if (this.#isClosed) throw closedError("before the read began");
+    if (this.#isClosed) throw journalClosedError("before the read began");
     let low = this.seqFirst;
     let high = this.seqStored + 1;
     while (low < high) {
@@ -329,7 +329,7 @@ function readTable(store: Store): ValueTable {
 }
 
 function unread(seq: number, seqStored: number): Error {
-  return closedError(`before entries ${seq} to ${seqStored} were read`);
+  return journalClosedError(`before entries ${seq} to ${seqStored} were read`);
 }
 
 function missing(seq: number): Error {

@@ -1,6 +1,6 @@
 import { BrokerlessError } from "../../errors.ts";
 import { type Disk, type DiskFile, writeAll } from "../disk/disk.ts";
-import { isNoSpace } from "../disk/disk-errors.ts";
+import { isFullDisk } from "../disk/disk-errors.ts";
 
 /**
  * Purpose of reserved space: named values, or copies of the few entries that keep others from being
@@ -100,7 +100,7 @@ export class Reserve {
         await file.close();
       }
     } catch (error) {
-      if (isNoSpace(error)) lack = error;
+      if (isFullDisk(error)) lack = error;
     }
     const isHeld = !SHARES.some((share) => this.#lacks(share));
     if (isHeld) this.#lack = null;

@@ -1,5 +1,5 @@
 import { type DiskFile, writeAll } from "../disk/disk.ts";
-import { diskFailure, isNoSpace, lackOrPoisoned, poisoned } from "../disk/disk-errors.ts";
+import { diskFailure, isFullDisk, lackOrPoisoned, poisoned } from "../disk/disk-errors.ts";
 
 /** A longer commit gains nothing from preallocated blocks (bytes). */
 const PREALLOCATE_COMMIT_BYTES = 32 * 1024;
@@ -134,7 +134,7 @@ export class TailFile {
 
   /** A recovery must not find a short write, because its appends are reported as not stored. */
   async #takeBack(cause: unknown): Promise<void> {
-    if (!isNoSpace(cause)) throw poisoned(cause, `write ${this.#name}`);
+    if (!isFullDisk(cause)) throw poisoned(cause, `write ${this.#name}`);
     try {
       await this.#file.truncate(this.#written);
       await this.#file.sync();

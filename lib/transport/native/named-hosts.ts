@@ -8,13 +8,13 @@ export interface NamedHostsOptions {
   /** Resolves a name. @throws the error of the system */
   readonly resolve: ResolveHost;
   /** Connects to one literal address, in place of `previous`, if any. */
-  readonly move: (move: Move) => void;
+  readonly move: (move: AddressChange) => void;
   /** A name cannot be used now; it will be resolved again. */
   readonly onProblem: (error: BrokerlessError) => void;
 }
 
 /** A change of the IP address of a connected address. Both are literal addresses; null for none. */
-export interface Move {
+export interface AddressChange {
   readonly address: string;
   readonly from: string | null;
   readonly to: string;

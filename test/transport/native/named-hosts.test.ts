@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { BrokerlessError } from "../../../lib/index.ts";
 import { Dealer, Pull, Push, Requester, Subscriber } from "../../../lib/index.ts";
-import { hasHostName, type Move, NamedHosts } from "../../../lib/transport/native/named-hosts.ts";
+import {
+  type AddressChange,
+  hasHostName,
+  NamedHosts,
+} from "../../../lib/transport/native/named-hosts.ts";
 import { eventually, turn } from "../../support/eventually.ts";
 import { errorsOf, open } from "../../support/fixtures.ts";
 import { hasIpv6 } from "../../support/ipv6.ts";
@@ -17,7 +21,7 @@ function setUp(t: TestContext, first: readonly string[] | Error) {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   let answer = first;
   let asked = 0;
-  const moves: Move[] = [];
+  const moves: AddressChange[] = [];
   const problems: BrokerlessError[] = [];
   const hosts = new NamedHosts({
     resolve: async () => {

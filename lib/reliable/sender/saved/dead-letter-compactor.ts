@@ -1,5 +1,5 @@
 import type { Batch } from "../../../batch/batch.ts";
-import type { Move } from "../../../delivery/dispatch/dead-letter-index.ts";
+import type { DeadLetterMove } from "../../../delivery/dispatch/dead-letter-index.ts";
 import { copiesOf } from "../../../delivery/dispatch/dead-letter-moves.ts";
 import type { Dispatcher } from "../../../delivery/dispatch/dispatcher.ts";
 import type { DispatcherEvent } from "../../../delivery/dispatch/dispatcher-events.ts";
@@ -77,7 +77,7 @@ export class DeadLetterCompactor {
    * @throws BrokerlessError as the journal does; earlier copies of this run stay valid
    */
   async run(
-    values: (moves: readonly Move[]) => Values,
+    values: (moves: readonly DeadLetterMove[]) => Values,
     onMoved: () => Promise<void>,
   ): Promise<void> {
     const leastBytes = this.#heldBytes * 2;
@@ -92,7 +92,7 @@ export class DeadLetterCompactor {
   }
 
   async #run(
-    values: (moves: readonly Move[]) => Values,
+    values: (moves: readonly DeadLetterMove[]) => Values,
     onMoved: () => Promise<void>,
   ): Promise<void> {
     const { journal, dispatcher, load, freeing } = this.#options;
@@ -136,7 +136,7 @@ export class DeadLetterCompactor {
 
   async #append(
     letters: readonly ReadLetter[],
-    values: (moves: readonly Move[]) => Values,
+    values: (moves: readonly DeadLetterMove[]) => Values,
   ): Promise<void> {
     const { dead } = this.#options.dispatcher;
     for (let tries = 1; ; tries++) {
@@ -156,7 +156,7 @@ export class DeadLetterCompactor {
 
   async #appendThere(
     letters: readonly ReadLetter[],
-    values: (moves: readonly Move[]) => Values,
+    values: (moves: readonly DeadLetterMove[]) => Values,
   ): Promise<void> {
     const { journal, step, flush, onStored } = this.#options;
     const draft = draftOf(letters);

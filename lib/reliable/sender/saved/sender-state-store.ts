@@ -1,5 +1,5 @@
 import type { Clock } from "../../../clock.ts";
-import type { Move } from "../../../delivery/dispatch/dead-letter-index.ts";
+import type { DeadLetterMove } from "../../../delivery/dispatch/dead-letter-index.ts";
 import { stateWithCopies } from "../../../delivery/dispatch/dead-letter-moves.ts";
 import type { Dispatcher } from "../../../delivery/dispatch/dispatcher.ts";
 import { BrokerlessError } from "../../../errors.ts";
@@ -217,7 +217,7 @@ export class SenderStateStore {
     const { compactor, dispatcher, onFailed } = this.#options;
     if (!compactor.isDue(this.#seeker.isShort)) return;
     let { floor } = this.#progress;
-    const values = (moves: readonly Move[]) => {
+    const values = (moves: readonly DeadLetterMove[]) => {
       floor = dispatcher.floor;
       return this.#writer.values((state) => stateWithCopies(state, moves));
     };
