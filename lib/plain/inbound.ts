@@ -12,7 +12,7 @@ import { filterIncoming, type Schema } from "../core/schema.ts";
 import { frameHeaderLimits, framingOptions, type ResolvedCommon } from "../core/socket-options.ts";
 import { STRAY_FIRST_BYTE, type Stray, strayOf } from "../delivery/protocol/stray.ts";
 import { BrokerlessError } from "../errors.ts";
-import type { FrameOrder } from "./round/frame-order.ts";
+import type { FrameOrder } from "./round/order-frame.ts";
 import type { ReceivedFrame } from "./round/round-reader.ts";
 
 /** A received message taken apart: the body, and how its values are wrapped. */

@@ -12,7 +12,7 @@ import { NO_STATS, type SocketStats } from "../core/socket-stats.ts";
 import { TypedSocket } from "../core/typed-socket.ts";
 import { resolveOptions } from "../options.ts";
 import { bodyBehind, type Envelope, Inbound } from "../plain/inbound.ts";
-import { FrameOrder, isOrderFrame } from "../plain/round/frame-order.ts";
+import { FrameOrder, isOrderFrame } from "../plain/round/order-frame.ts";
 import { RoundReader } from "../plain/round/round-reader.ts";
 import { SubscriptionAnnouncer } from "../plain/topic/subscription-announcer.ts";
 import { Subscriptions } from "../plain/topic/subscriptions.ts";

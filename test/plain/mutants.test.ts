@@ -18,7 +18,7 @@ assertHunted(
   "controls: where a round is not put in order, or has no bounds, its test fails",
   ROUND_MUTANTS,
   [
-    "plain/round/frame-order.test.ts",
+    "plain/round/order-frame.test.ts",
     "plain/round/rounds.test.ts",
     "plain/round/round-reader.test.ts",
     "contract/rounds.test.ts",

@@ -2,7 +2,7 @@ import type { Mutant } from "./mutation.ts";
 
 const BATCHER = "batch/batcher";
 const INBOUND = "plain/inbound";
-const ORDER = "plain/round/frame-order";
+const ORDER = "plain/round/order-frame";
 const READER = "plain/round/round-reader";
 const ROUNDS = "plain/round/rounds";
 const SINK = "plain/round/topic-frame-sink";

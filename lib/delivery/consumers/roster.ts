@@ -129,7 +129,7 @@ export class Roster implements Iterable<Consumer> {
    *
    * @returns when the wait ends (ms); infinite if no receiver is waited for
    */
-  await(nowMs: number): number {
+  endWait(nowMs: number): number {
     if (this.#awaitedUntilMs <= nowMs) {
       this.#isMissing ||= this.#awaited.size > 0;
       this.#forgotten += this.#awaited.size;

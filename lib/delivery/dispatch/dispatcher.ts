@@ -4,7 +4,6 @@ import type { Consumer } from "../consumers/consumer.ts";
 import { Roster } from "../consumers/roster.ts";
 import { countAll, type SeqRange } from "../range/range.ts";
 import { rangeSet } from "../range/range-set.ts";
-import { Agenda } from "./agenda.ts";
 import { Assignment } from "./assignment.ts";
 import type { DeadLetterIndex } from "./dead-letter-index.ts";
 import { copiesOf } from "./dead-letter-moves.ts";
@@ -22,6 +21,7 @@ import { MessageTables } from "./message-tables.ts";
 import { Order } from "./order.ts";
 import { Retries } from "./retries.ts";
 import { Settlement } from "./settlement.ts";
+import { StepResults } from "./step-results.ts";
 
 /**
  * Decides which receiver is sent which messages, and when they are retried.
@@ -37,7 +37,7 @@ import { Settlement } from "./settlement.ts";
  * @see docs/decisions/0041-dispatcher.md
  */
 export class Dispatcher {
-  readonly #agenda: Agenda;
+  readonly #results: StepResults;
   readonly #tables: MessageTables;
   readonly #assignment: Assignment;
   readonly #order: Order;
@@ -51,22 +51,22 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions, start: DispatcherStart) {
     const { state, nowMs } = start;
-    const agenda = new Agenda(nowMs);
+    const results = new StepResults(nowMs);
     const tables = new MessageTables(state, start);
     const roster = new Roster(state.receivers, nowMs + options.graceMs);
     const order = new Order(options);
     const retries = new Retries(options, tables, start);
     const assignment = new Assignment(tables, (...given) => this.#send(...given));
-    const settlement = new Settlement({ tables, retries, order, roster, agenda }, options);
-    const parts = { tables, roster, order, assignment, settlement, agenda };
-    this.#agenda = agenda;
+    const settlement = new Settlement({ tables, retries, order, roster, results }, options);
+    const parts = { tables, roster, order, assignment, settlement, results };
+    this.#results = results;
     this.#tables = tables;
     this.#assignment = assignment;
     this.#order = order;
     this.#roster = roster;
     this.#settlement = settlement;
     this.#membership = new Membership(parts, options);
-    agenda.dueMs = Math.min(roster.await(nowMs), tables.wake(nowMs));
+    results.dueMs = Math.min(roster.endWait(nowMs), tables.wake(nowMs));
   }
 
   /** Every seq up to this one is settled. */
@@ -111,7 +111,7 @@ export class Dispatcher {
 
   /** When the next `tick` is due at the latest (ms); infinite where nothing waits for a time. */
   get deadlineMs(): number {
-    return this.#agenda.dueMs;
+    return this.#results.dueMs;
   }
 
   /** The parts of a range that the link holds a lease of. */
@@ -156,7 +156,7 @@ export class Dispatcher {
    *
    * @param nowMs the time to which the remaining back-offs refer; default: the time of the last step
    */
-  state(nowMs: number = this.#agenda.nowMs): DispatcherState {
+  state(nowMs: number = this.#results.nowMs): DispatcherState {
     const roster = this.#roster;
     const leased = roster.leased(this.#tables.unclaimed());
     return { ...this.#tables.state(leased, nowMs), receivers: roster.receivers() };
@@ -169,12 +169,12 @@ export class Dispatcher {
    * @returns the actions to execute, in order; the caller owns the array
    */
   step(event: DispatcherEvent, nowMs: number): DispatcherAction[] {
-    const agenda = this.#agenda;
-    agenda.nowMs = nowMs;
+    const results = this.#results;
+    results.nowMs = nowMs;
     this.#apply(event);
-    if (nowMs >= agenda.dueMs) this.#passTime();
+    if (nowMs >= results.dueMs) this.#passTime();
     this.#assign();
-    return agenda.take();
+    return results.take();
   }
 
   #apply(event: DispatcherEvent): void {
@@ -239,9 +239,9 @@ export class Dispatcher {
     const { link } = event;
     if (event.wantsGo) {
       this.#keepBegun(link, begun);
-      this.#agenda.add({ type: "go", link, ranges: begun });
+      this.#results.add({ type: "go", link, ranges: begun });
     }
-    if (refused.length > 0) this.#agenda.add({ type: "revoked", link, ranges: refused });
+    if (refused.length > 0) this.#results.add({ type: "revoked", link, ranges: refused });
   }
 
   /** A request for `go` names everything in flight at its receiver: messages requested earlier were not begun. */
@@ -284,20 +284,20 @@ export class Dispatcher {
         if (event.type === "acked") settlement.settle(part, "processed", link!);
         else if (event.type === "released") settlement.release(part);
         else if (event.type === "extended") this.#membership.extend(link!, part, event.leaseMs);
-        else settlement.endTry(part, event);
+        else settlement.endAttempt(part, event);
       }
     }
     if (link !== undefined) this.#membership.heard(link, event.type === "released");
     if (refused.length > 0)
-      this.#agenda.add({ type: "revoked", link: event.link, ranges: refused });
+      this.#results.add({ type: "revoked", link: event.link, ranges: refused });
   }
 
   /** Ends back-offs, leases and grace periods that are over, and computes when the next one ends. */
   #passTime(): void {
-    const { nowMs } = this.#agenda;
+    const { nowMs } = this.#results;
     const dueMs = this.#membership.passTime();
     // Last, since messages given back just now may be in back-off too.
-    this.#agenda.dueMs = Math.min(dueMs, this.#tables.wake(nowMs));
+    this.#results.dueMs = Math.min(dueMs, this.#tables.wake(nowMs));
   }
 
   #assign(): void {
@@ -308,7 +308,7 @@ export class Dispatcher {
       for (const link of this.#roster) this.#assignment.runAwaited(link);
     }
     // Remaining messages are sent by the next step, which is due at once.
-    if (this.#assignment.run()) this.#agenda.dueAt(this.#agenda.nowMs);
+    if (this.#assignment.run()) this.#results.dueAt(this.#results.nowMs);
   }
 
   #send(link: Consumer, range: SeqRange, dispatched: Dispatched): void {
@@ -316,7 +316,7 @@ export class Dispatcher {
     this.#tables.dispatched(range);
     this.#membership.lease(link, range, dispatched);
     for (const { range: part, isInside } of cutAt(range, this.#tables.suspects.guardedOf(range))) {
-      this.#agenda.add({ type: "send", link: link.id, ...part, attempt, guarded: isInside });
+      this.#results.add({ type: "send", link: link.id, ...part, attempt, guarded: isInside });
     }
   }
 }

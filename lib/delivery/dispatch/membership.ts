@@ -3,13 +3,13 @@ import { type Consumer, hasCredit, newLink } from "../consumers/consumer.ts";
 import { type Roster, takeHeld } from "../consumers/roster.ts";
 import { countAll, type SeqRange } from "../range/range.ts";
 import type { ValuedRange } from "../range/range-map.ts";
-import type { Agenda } from "./agenda.ts";
 import type { Assignment } from "./assignment.ts";
 import { ClaimRefusals } from "./claim-refusals.ts";
 import type { DispatcherEvent, DispatcherOptions } from "./dispatcher-events.ts";
 import type { MessageTables } from "./message-tables.ts";
 import type { Order } from "./order.ts";
 import type { Settlement } from "./settlement.ts";
+import type { StepResults } from "./step-results.ts";
 
 /** Dependencies of {@link Membership}. */
 export interface MembershipParts {
@@ -18,7 +18,7 @@ export interface MembershipParts {
   readonly order: Order;
   readonly assignment: Assignment;
   readonly settlement: Settlement;
-  readonly agenda: Agenda;
+  readonly results: StepResults;
 }
 
 /**
@@ -40,7 +40,7 @@ export class Membership {
 
   /** A receiver connected or reconnected. */
   join(event: Extract<DispatcherEvent, { readonly type: "joined" }>): void {
-    const { tables, roster, order, assignment, settlement, agenda } = this.#parts;
+    const { tables, roster, order, assignment, settlement, results } = this.#parts;
     const { receiver, incarnation, held, done } = event;
     const link = newLink(event.link, event);
     const before = roster.of(receiver);
@@ -48,7 +48,7 @@ export class Membership {
     const same = before.filter((other) => incarnation !== "" && other.incarnation === incarnation);
     const isKnown = roster.wasThere(receiver);
     const refusals = new ClaimRefusals(tables);
-    const endMs = agenda.nowMs + this.#options.leaseMs;
+    const endMs = results.nowMs + this.#options.leaseMs;
     for (const [index, range] of [...done, ...held].entries()) {
       const isDone = index < done.length;
       const granted = takeHeld(isDone ? before : same, range);
@@ -66,18 +66,18 @@ export class Membership {
     roster.add(link);
     this.offer(link);
     this.#noteOrder();
-    agenda.addAll(refusals.actions(link.id));
+    results.addAll(refusals.actions(link.id));
   }
 
   /** The connection of a receiver is lost. If it holds messages, it has a grace period to come back for them. */
   lose(link: Consumer | undefined): void {
     if (link === undefined || link.graceEndMs !== null) return;
-    const { assignment, agenda } = this.#parts;
+    const { assignment, results } = this.#parts;
     assignment.remove(link);
     if (link.leases.count === 0) this.leave(link, "crashed");
     else {
-      link.graceEndMs = agenda.nowMs + this.#options.graceMs;
-      agenda.dueAt(link.graceEndMs);
+      link.graceEndMs = results.nowMs + this.#options.graceMs;
+      results.dueAt(link.graceEndMs);
       this.#noteOrder();
     }
   }
@@ -131,7 +131,7 @@ export class Membership {
 
   /** A receiver gets a range for `leaseMs`. */
   lease(link: Consumer, range: SeqRange, dispatched: Dispatched): void {
-    const endMs = this.#parts.agenda.nowMs + this.#options.leaseMs;
+    const endMs = this.#parts.results.nowMs + this.#options.leaseMs;
     this.#hold(link, range, { ...dispatched, endMs });
   }
 
@@ -144,15 +144,15 @@ export class Membership {
   extend(link: Consumer, part: ValuedRange<Lease>, wishMs: number): void {
     const longestMs = Math.max(EXTENSION_MS_MAX, this.#options.leaseMs);
     const leaseMs = Math.min(wishMs, longestMs);
-    const endMs = Math.max(part.value.endMs, this.#parts.agenda.nowMs + leaseMs);
+    const endMs = Math.max(part.value.endMs, this.#parts.results.nowMs + leaseMs);
     this.#hold(link, part, { ...part.value, endMs });
   }
 
   /** Ends leases and grace periods that are over. @returns when the next one ends (ms) */
   passTime(): number {
-    const { roster, agenda } = this.#parts;
-    const { nowMs } = agenda;
-    let dueMs = roster.await(nowMs);
+    const { roster, results } = this.#parts;
+    const { nowMs } = results;
+    let dueMs = roster.endWait(nowMs);
     for (const link of [...roster]) {
       // Without a connection a receiver can neither request an extension nor learn that its lease has ended.
       if (link.graceEndMs === null) dueMs = Math.min(dueMs, this.#endLeases(link));
@@ -164,13 +164,13 @@ export class Membership {
 
   /** @returns when the next lease of the link ends (ms) */
   #endLeases(link: Consumer): number {
-    const { tables, roster, order, settlement, agenda } = this.#parts;
-    const { ended, nextMs } = link.leases.takeEnded(agenda.nowMs);
+    const { tables, roster, order, settlement, results } = this.#parts;
+    const { ended, nextMs } = link.leases.takeEnded(results.nowMs);
     if (ended.length === 0) return nextMs;
     this.pause(link);
     const ranges = ended.map(({ first, last }) => ({ first, last }));
     // Before the outcome of the messages, which may include that they will not be sent again (`settledElsewhere`).
-    agenda.add({ type: "revoked", link: link.id, ranges });
+    results.add({ type: "revoked", link: link.id, ranges });
     // Heartbeats extend the leases of messages that are not begun: if such a lease ends, the receiver hangs.
     const isHanging = ended.some(
       (part) => countAll(tables.suspects.begunOf(part)) < countAll([part]),
@@ -192,13 +192,13 @@ export class Membership {
 
   #hold(link: Consumer, range: SeqRange, lease: Lease): void {
     link.leases.add(range, lease);
-    this.#parts.agenda.dueAt(lease.endMs);
+    this.#parts.results.dueAt(lease.endMs);
   }
 
   #noteOrder(): void {
-    const { roster, order, tables, agenda } = this.#parts;
+    const { roster, order, tables, results } = this.#parts;
     const changes = order.changes(roster, tables);
-    agenda.addAll(changes);
+    results.addAll(changes);
     // A receiver that keeps order now may take messages for which it had too little room.
     for (const { link } of changes) this.offer(roster.get(link)!);
   }

@@ -11,7 +11,7 @@ import type { RetrySources } from "./dispatcher-start.ts";
 import type { MessageTables } from "./message-tables.ts";
 
 /** How an attempt ended without the message being processed. */
-export type TryEnd =
+export type AttemptEnd =
   /** Given back unread, or never begun: it does not count as an attempt. */
   | { readonly type: "released" }
   /** The handler failed. `delayMs`: time until the next attempt; null: the back-off's. */
@@ -35,14 +35,14 @@ const LOST = "the lease ended, or the receiver was lost";
 const LATER_PART = 1 / 64;
 
 /** `again`: the message is retried; `dead`: it is a dead letter; `full`: retried since there are too many of those. */
-export interface TryOutcome {
+export interface AttemptOutcome {
   readonly type: "again" | "dead" | "full";
   /** When it may be retried (ms); infinite: at once, or never. */
   readonly dueMs: number;
 }
 
-const AT_ONCE: TryOutcome = Object.freeze({ type: "again", dueMs: Number.POSITIVE_INFINITY });
-const DEAD: TryOutcome = Object.freeze({ type: "dead", dueMs: Number.POSITIVE_INFINITY });
+const AT_ONCE: AttemptOutcome = Object.freeze({ type: "again", dueMs: Number.POSITIVE_INFINITY });
+const DEAD: AttemptOutcome = Object.freeze({ type: "dead", dueMs: Number.POSITIVE_INFINITY });
 
 /**
  * Decides the next state of messages whose attempt ended: ready again, in back-off, or dead. Pure except for the
@@ -73,7 +73,7 @@ export class Retries {
   }
 
   /** A range, which is in no table, was not processed: adds it to the table of its next state. */
-  end(part: ValuedRange<Lease>, how: TryEnd, nowMs: number): TryOutcome {
+  end(part: ValuedRange<Lease>, how: AttemptEnd, nowMs: number): AttemptOutcome {
     const { attempt, bytesEach } = part.value;
     const { attemptsMax } = this.#options;
     switch (how.type) {
@@ -102,7 +102,7 @@ export class Retries {
     }
   }
 
-  #again(range: SeqRange, backOff: BackingOff, nowMs: number): TryOutcome {
+  #again(range: SeqRange, backOff: BackingOff, nowMs: number): AttemptOutcome {
     const { dueMs } = backOff;
     if (dueMs > nowMs) {
       this.#tables.backOff(range, backOff);
@@ -117,7 +117,7 @@ export class Retries {
     part: ValuedRange<Lease>,
     { reason, error }: Pick<DeadLetterRecord, "reason" | "error">,
     nowMs: number,
-  ): TryOutcome {
+  ): AttemptOutcome {
     const { value } = part;
     const { dead, firsts } = this.#tables;
     const { deadLettersMax, retryMsMax } = this.#options;

@@ -5,15 +5,15 @@ import type { Roster } from "../consumers/roster.ts";
 import type { SeqRange } from "../range/range.ts";
 import type { ValuedRange } from "../range/range-map.ts";
 import { type RangeSet, rangeSet, without } from "../range/range-set.ts";
-import type { Agenda } from "./agenda.ts";
 import type { DispatcherOptions, Outcome } from "./dispatcher-events.ts";
 import type { MessageTables } from "./message-tables.ts";
 import type { Order } from "./order.ts";
-import type { Retries, TryEnd } from "./retries.ts";
+import type { AttemptEnd, Retries } from "./retries.ts";
+import type { StepResults } from "./step-results.ts";
 
-const LOST: TryEnd = Object.freeze({ type: "lost", isBeside: false });
-const LOST_BESIDE: TryEnd = Object.freeze({ type: "lost", isBeside: true });
-const UNTOUCHED: TryEnd = Object.freeze({ type: "released" });
+const LOST: AttemptEnd = Object.freeze({ type: "lost", isBeside: false });
+const LOST_BESIDE: AttemptEnd = Object.freeze({ type: "lost", isBeside: true });
+const UNTOUCHED: AttemptEnd = Object.freeze({ type: "released" });
 
 /** Dependencies of {@link Settlement}. */
 export interface SettlementParts {
@@ -21,7 +21,7 @@ export interface SettlementParts {
   readonly retries: Retries;
   readonly order: Order;
   readonly roster: Roster;
-  readonly agenda: Agenda;
+  readonly results: StepResults;
 }
 
 /**
@@ -44,31 +44,31 @@ export class Settlement {
 
   /** A range will never be sent again. @param by the receiver that settled it, which need not be notified */
   settle({ first, last }: SeqRange, outcome: Outcome, by: Consumer | null = null): void {
-    const { agenda, order, roster } = this.#parts;
+    const { results, order, roster } = this.#parts;
     this.#tables.settle({ first, last });
-    agenda.add({ type: "settled", outcome, first, last });
+    results.add({ type: "settled", outcome, first, last });
     // Unless order is total, the receiver that processed it knows this, and no other waits for it.
     if (outcome === "copy" || (outcome === "processed" && !this.#isTotal)) return;
-    agenda.addAll(order.settled({ first, last }, by, roster));
+    results.addAll(order.settled({ first, last }, by, roster));
   }
 
   /** An attempt ended without the message being processed. */
-  endTry(part: ValuedRange<Lease>, how: TryEnd): void {
-    const { agenda, retries } = this.#parts;
+  endAttempt(part: ValuedRange<Lease>, how: AttemptEnd): void {
+    const { results, retries } = this.#parts;
     const { first, last } = part;
     if (how.type === "nacked" || how.type === "rejected") this.#tables.tried(part);
     else if (how.type === "released" && part.value.attempt <= 1) this.#tables.firsts.forget(part);
-    const { type, dueMs } = retries.end(part, how, agenda.nowMs);
-    agenda.dueAt(dueMs);
+    const { type, dueMs } = retries.end(part, how, results.nowMs);
+    results.dueAt(dueMs);
     if (type === "dead") this.settle(part, "dead");
-    else if (type === "full") agenda.add({ type: "deadLettersFull", first, last });
+    else if (type === "full") results.add({ type: "deadLettersFull", first, last });
   }
 
   /** A receiver gives back messages that it has not read. */
   release(part: ValuedRange<Lease>): void {
     this.#tables.survived(part);
     this.#tables.suspects.ended(part);
-    this.endTry(part, UNTOUCHED);
+    this.endAttempt(part, UNTOUCHED);
   }
 
   /** Messages come back without a report of their outcome: only those that were begun count as attempted. */
@@ -84,7 +84,7 @@ export class Settlement {
     const beside = rangeSet(isCrash ? without([...begun], alone) : []);
     for (const { value, ...part } of parts) {
       for (const { range, isInside } of cutAt(part, begun)) {
-        if (!isInside) this.endTry({ ...range, value }, UNTOUCHED);
+        if (!isInside) this.endAttempt({ ...range, value }, UNTOUCHED);
         else this.#endLost({ ...range, value }, beside);
       }
     }
@@ -94,13 +94,13 @@ export class Settlement {
   giveBackUnclaimed(): void {
     const { retries, roster } = this.#parts;
     this.giveBack(this.#tables.takeUnclaimed(), roster.isMissing ? "crashed" : "left");
-    for (const part of retries.takeExhausted()) this.endTry(part, LOST);
+    for (const part of retries.takeExhausted()) this.endAttempt(part, LOST);
   }
 
   /** Begun messages come back without a report of their outcome. @param beside begun together with others at a death */
   #endLost({ value, ...part }: ValuedRange<Lease>, beside: RangeSet): void {
     for (const { range, isInside } of cutAt(part, beside)) {
-      this.endTry({ ...range, value }, isInside ? LOST_BESIDE : LOST);
+      this.endAttempt({ ...range, value }, isInside ? LOST_BESIDE : LOST);
     }
   }
 }

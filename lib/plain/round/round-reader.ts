@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import type { Received } from "../../core/queue/receive-queue.ts";
-import type { FrameOrder } from "./frame-order.ts";
+import type { FrameOrder } from "./order-frame.ts";
 import { Rounds } from "./rounds.ts";
 
 /** The values of a received frame. */

@@ -1,4 +1,4 @@
-/** Where a frame stands among those of its publisher: a decoded order frame, see `frame-order.ts`. */
+/** Where a frame stands among those of its publisher: a decoded order frame, see `order-frame.ts`. */
 export interface RoundPlace {
   readonly publisher: string;
   readonly round: number;

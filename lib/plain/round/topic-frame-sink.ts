@@ -3,7 +3,7 @@ import { joinHeaders } from "../../batch/headers.ts";
 import { HEADER_BYTES_MIN } from "../../batch/headers-bound.ts";
 import type { FrameWriter } from "../../transport/native/frame-writer.ts";
 import { viewOf } from "../../view.ts";
-import { laterBytes, OrderWriter, ROUND_COUNT_MAX, ROUND_FRAMES_MAX } from "./frame-order.ts";
+import { laterBytes, OrderWriter, ROUND_COUNT_MAX, ROUND_FRAMES_MAX } from "./order-frame.ts";
 
 /** Values of one topic that share a frame. */
 interface TopicFrame {

@@ -16,19 +16,19 @@ function consumer(id: number, receiver: string, ...held: readonly (readonly numb
 test("roster: a restart waits for those of before until all are back, or for so long", () => {
   const roster = new Roster(["a", "b"], 50);
   assert.ok(roster.isAwaiting);
-  assert.equal(roster.await(10), 50);
+  assert.equal(roster.endWait(10), 50);
   roster.add(consumer(1, "a", [1, 2]));
   roster.add(consumer(2, "stranger"));
   assert.ok(roster.isAwaiting, "a stranger is not one of them");
   assert.deepEqual([roster.wasThere("b"), roster.wasThere("stranger")], [true, false]);
   roster.add(consumer(3, "b", [3, 3]));
   assert.deepEqual([roster.isAwaiting, roster.isMissing], [false, false]);
-  assert.equal(roster.await(10), Number.POSITIVE_INFINITY);
+  assert.equal(roster.endWait(10), Number.POSITIVE_INFINITY);
 });
 
 test("roster: one that does not come back in time, or with empty hands, is missing", () => {
   const late = new Roster(["a"], 50);
-  assert.equal(late.await(50), Number.POSITIVE_INFINITY);
+  assert.equal(late.endWait(50), Number.POSITIVE_INFINITY);
   assert.deepEqual([late.isAwaiting, late.isMissing], [false, true]);
   const empty = new Roster(["a"], 50);
   empty.add(consumer(1, "a"));
@@ -43,7 +43,7 @@ test("roster: who is to be waited for after a restart", () => {
   roster.add(two);
   assert.deepEqual(roster.receivers().sort(), ["a", "b", "c"]);
   roster.delete(two);
-  roster.await(50);
+  roster.endWait(50);
   assert.deepEqual(roster.receivers(), ["a"]);
 });
 

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EXTENSION_MS_MAX } from "../../../lib/delivery/attempts/leases.ts";
 import { Roster } from "../../../lib/delivery/consumers/roster.ts";
-import { Agenda } from "../../../lib/delivery/dispatch/agenda.ts";
 import { Assignment } from "../../../lib/delivery/dispatch/assignment.ts";
 import type { DispatcherOptions } from "../../../lib/delivery/dispatch/dispatcher-events.ts";
 import { DISPATCHER_STATE_EMPTY } from "../../../lib/delivery/dispatch/dispatcher-start.ts";
@@ -11,6 +10,7 @@ import { MessageTables } from "../../../lib/delivery/dispatch/message-tables.ts"
 import { Order } from "../../../lib/delivery/dispatch/order.ts";
 import { Retries } from "../../../lib/delivery/dispatch/retries.ts";
 import { Settlement } from "../../../lib/delivery/dispatch/settlement.ts";
+import { StepResults } from "../../../lib/delivery/dispatch/step-results.ts";
 
 const OPTIONS: DispatcherOptions = {
   leaseMs: 100,
@@ -26,7 +26,7 @@ const OPTIONS: DispatcherOptions = {
 function parts() {
   const sources = { random: () => 0.5, timeMs: () => 0 };
   const start = { state: DISPATCHER_STATE_EMPTY, seqBefore: 0, nowMs: 0, ...sources };
-  const agenda = new Agenda(0);
+  const results = new StepResults(0);
   const tables = new MessageTables(DISPATCHER_STATE_EMPTY, start);
   const roster = new Roster([], 0);
   const order = new Order(OPTIONS);
@@ -34,8 +34,8 @@ function parts() {
   const assignment = new Assignment(tables, (link, range, handed) =>
     membership.lease(link, range, handed),
   );
-  const settlement = new Settlement({ tables, retries, order, roster, agenda }, OPTIONS);
-  const all = { tables, roster, order, assignment, settlement, agenda };
+  const settlement = new Settlement({ tables, retries, order, roster, results }, OPTIONS);
+  const all = { tables, roster, order, assignment, settlement, results };
   const membership = new Membership(all, OPTIONS);
   tables.feed({ first: 1, last: 9 }, 9);
   const join = (link: number, incarnation = "p") => {
@@ -73,27 +73,27 @@ test("membership: who gives back what it has not looked at is leaving, and gets 
 });
 
 test("membership: a receiver without a connection keeps what it holds for its grace, and no longer", () => {
-  const { membership, assignment, agenda, roster, tables, join } = parts();
+  const { membership, assignment, results, roster, tables, join } = parts();
   const one = join(1);
   assignment.run();
   membership.lose(one);
-  assert.equal(agenda.dueMs, 30);
-  agenda.nowMs = 29;
+  assert.equal(results.dueMs, 30);
+  results.nowMs = 29;
   assert.equal(membership.passTime(), 30);
   assert.equal(one.leases.count, 3);
-  agenda.nowMs = 30;
+  results.nowMs = 30;
   membership.passTime();
   assert.deepEqual([roster.size, tables.ready.count], [0, 3]);
 });
 
 test("membership: a lease that ends is told before its messages go back, and its receiver falls silent", () => {
-  const { membership, assignment, agenda, tables, join } = parts();
+  const { membership, assignment, results, tables, join } = parts();
   const one = join(1);
   assignment.run();
-  agenda.take();
-  agenda.nowMs = 100;
+  results.take();
+  results.nowMs = 100;
   membership.passTime();
-  assert.deepEqual(agenda.take(), [{ type: "revoked", link: 1, ranges: [{ first: 1, last: 3 }] }]);
+  assert.deepEqual(results.take(), [{ type: "revoked", link: 1, ranges: [{ first: 1, last: 3 }] }]);
   assert.deepEqual([one.silent, tables.ready.count], [true, 3]);
 });
 

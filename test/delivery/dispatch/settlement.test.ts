@@ -3,13 +3,13 @@ import { test } from "node:test";
 import type { Lease } from "../../../lib/delivery/attempts/leases.ts";
 import { newLink } from "../../../lib/delivery/consumers/consumer.ts";
 import { Roster } from "../../../lib/delivery/consumers/roster.ts";
-import { Agenda } from "../../../lib/delivery/dispatch/agenda.ts";
 import type { DispatcherOptions } from "../../../lib/delivery/dispatch/dispatcher-events.ts";
 import { DISPATCHER_STATE_EMPTY } from "../../../lib/delivery/dispatch/dispatcher-start.ts";
 import { MessageTables } from "../../../lib/delivery/dispatch/message-tables.ts";
 import { Order } from "../../../lib/delivery/dispatch/order.ts";
 import { Retries } from "../../../lib/delivery/dispatch/retries.ts";
 import { Settlement } from "../../../lib/delivery/dispatch/settlement.ts";
+import { StepResults } from "../../../lib/delivery/dispatch/step-results.ts";
 import type { ValuedRange } from "../../../lib/delivery/range/range-map.ts";
 
 const OPTIONS: DispatcherOptions = {
@@ -27,11 +27,11 @@ function parts(order: DispatcherOptions["order"] = "none") {
   const options = { ...OPTIONS, order };
   const sources = { random: () => 0.5, timeMs: () => 0 };
   const start = { state: DISPATCHER_STATE_EMPTY, seqBefore: 0, nowMs: 0, ...sources };
-  const agenda = new Agenda(0);
+  const results = new StepResults(0);
   const tables = new MessageTables(DISPATCHER_STATE_EMPTY, start);
   const roster = new Roster([], 0);
   const retries = new Retries(options, tables, start);
-  const shared = { tables, retries, order: new Order(options), roster, agenda };
+  const shared = { tables, retries, order: new Order(options), roster, results };
   tables.feed({ first: 1, last: 9 }, 9);
   tables.fresh.take(1, 9);
   return { ...shared, settlement: new Settlement(shared, options) };
@@ -42,7 +42,7 @@ function held(first: number, last: number, attempt = 1): ValuedRange<Lease> {
 }
 
 test("settlement: what is processed is told once, and with total order to those who wait for it", () => {
-  const { settlement, agenda, roster, tables } = parts("total");
+  const { settlement, results, roster, tables } = parts("total");
   const credit = { prefetch: 1, prefetchBytesMax: 1 };
   const links = [1, 2].map((id) => newLink(id, { receiver: "r", incarnation: "", ...credit }));
   for (const link of links) {
@@ -51,7 +51,7 @@ test("settlement: what is processed is told once, and with total order to those 
   }
   const range = { first: 1, last: 2 };
   settlement.settle(range, "processed", links[0]!);
-  assert.deepEqual(agenda.take(), [
+  assert.deepEqual(results.take(), [
     { type: "settled", outcome: "processed", ...range },
     { type: "settledElsewhere", link: 2, ranges: [range] },
   ]);
@@ -64,18 +64,18 @@ test("settlement: what is given back untouched counts as no attempt", () => {
   assert.equal(tables.ready.lowest?.value.attempts, 0);
 });
 
-test("settlement: a failure is in back-off, and the agenda says until when", () => {
-  const { settlement, agenda, tables } = parts();
-  settlement.endTry(held(1, 1), { type: "nacked", delayMs: 25, error: null });
-  assert.deepEqual([agenda.dueMs, tables.ready.count], [25, 0]);
+test("settlement: a failure is in back-off, and the results says until when", () => {
+  const { settlement, results, tables } = parts();
+  settlement.endAttempt(held(1, 1), { type: "nacked", delayMs: 25, error: null });
+  assert.deepEqual([results.dueMs, tables.ready.count], [25, 0]);
 });
 
 test("settlement: the last attempt makes a dead letter, and without room for one the message lives on", () => {
-  const { settlement, agenda } = parts();
+  const { settlement, results } = parts();
   const failed = { type: "nacked", delayMs: 0, error: null } as const;
-  settlement.endTry(held(1, 1, 2), failed);
-  settlement.endTry(held(2, 2, 2), failed);
-  assert.deepEqual(agenda.take(), [
+  settlement.endAttempt(held(1, 1, 2), failed);
+  settlement.endAttempt(held(2, 2, 2), failed);
+  assert.deepEqual(results.take(), [
     { type: "settled", outcome: "dead", first: 1, last: 1 },
     { type: "deadLettersFull", first: 2, last: 2 },
   ]);

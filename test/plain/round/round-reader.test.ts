@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FrameOrder, OrderWriter } from "../../../lib/plain/round/frame-order.ts";
+import { FrameOrder, OrderWriter } from "../../../lib/plain/round/order-frame.ts";
 import type { ReceivedFrame } from "../../../lib/plain/round/round-reader.ts";
 import { RoundReader } from "../../../lib/plain/round/round-reader.ts";
 import { ROUND_MS_MAX } from "../../../lib/plain/round/rounds.ts";

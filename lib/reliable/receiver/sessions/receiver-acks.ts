@@ -21,7 +21,7 @@ export interface ReceiverAcksOptions {
 /** Acks are sent at once when they reach this part of the prefetch, otherwise at the end of the turn (part of 1). */
 const ACK_SHARE = 0.25;
 /** How often an effect waits for room that others then take, before it is refused (count). */
-const ROOM_TRIES = 64;
+const ROOM_ATTEMPTS_MAX = 64;
 
 /**
  * A receiver's acks. Processed messages are stored first, if there is an inbox, and then acknowledged, once in a
@@ -78,7 +78,7 @@ export class ReceiverAcks {
   /** Resolves when there may be room for an effect. */
   async room(): Promise<void> {
     // Other waiting effects may have taken the room; and for a failed inbox, `room` resolves although there is none.
-    for (let tries = 0; this.isFull && tries < ROOM_TRIES; tries++) {
+    for (let attempt = 0; this.isFull && attempt < ROOM_ATTEMPTS_MAX; attempt++) {
       await this.#options.inbox!.room();
     }
   }

@@ -41,7 +41,7 @@ const HELD_PART = 1 / 8;
 /** On a full disk, letters are copied if they hold back this many times their own size: less makes no room (count). */
 const HELD_TIMES_SHORT = 2;
 /** Attempts to append copies: a full disk may have refused them only with the entries before them (count). */
-const TRIES = 3;
+const ATTEMPTS_MAX = 3;
 
 /** The values for journals of applications. */
 export const FREEING: Freeing = Object.freeze({ bytes: 2 ** 20, heldTimes: 8, copyBytes: 2 ** 16 });
@@ -139,7 +139,7 @@ export class DeadLetterCompactor {
     values: (moves: readonly DeadLetterMove[]) => Values,
   ): Promise<void> {
     const { dead } = this.#options.dispatcher;
-    for (let tries = 1; ; tries++) {
+    for (let attempt = 1; ; attempt++) {
       // Some may have been purged while they were read.
       const there = letters.filter(
         ({ location }) => dead.locationOf(location.seq)?.at === location.at,
@@ -149,7 +149,7 @@ export class DeadLetterCompactor {
         await this.#appendThere(there, values);
         return;
       } catch (error) {
-        if (!isNoSpace(error) || tries === TRIES) throw error;
+        if (!isNoSpace(error) || attempt === ATTEMPTS_MAX) throw error;
       }
     }
   }

@@ -7,7 +7,7 @@ import {
   isOrderFrame,
   OrderWriter,
   ROUND_FRAMES_MAX,
-} from "../../../lib/plain/round/frame-order.ts";
+} from "../../../lib/plain/round/order-frame.ts";
 import { range } from "../../support/fixtures.ts";
 
 function frame(topic: string, positions: readonly number[]) {

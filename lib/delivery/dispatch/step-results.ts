@@ -5,7 +5,7 @@ import type { DispatcherAction } from "./dispatcher-events.ts";
  *
  * Pure.
  */
-export class Agenda {
+export class StepResults {
   /** The time of the current step, or of the last one (ms). */
   nowMs: number;
   /** No back-off, lease or grace period ends before this time; infinite where nothing waits for a time (ms). */
