@@ -22,6 +22,8 @@ export interface BackingOff extends Unheld {
 /**
  * The messages of a stream that are still to be dispatched: for the first time, again, or again after a back-off.
  *
+ * Owns these three tables for `MessageTables`, which owns what is settled, dead or claimed beside them.
+ *
  * Pure. Invariant: a seq is in at most one of the three tables.
  */
 export class UnheldMessages {

@@ -21,8 +21,10 @@ const SAVED_SOON: ReadonlySet<DispatcherEvent["type"]> = new Set([
   "rejected",
   "released",
 ]);
+
 /**
- * The sessions of a sender: passes the reports of receivers to the dispatcher.
+ * Passes the messages of receivers to where they count: their reports to the dispatcher. Owns only its parts; the state
+ * of the sessions is in {@link SenderSessions}, that of the messages in the dispatcher.
  *
  * @see docs/decisions/0040-link-protocol.md
  */

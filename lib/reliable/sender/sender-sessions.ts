@@ -47,7 +47,7 @@ export interface SenderSessionsOptions {
   readonly onDisconnected: (link: SenderSession) => void;
 }
 
-/** The sessions of a sender, by number and by connection, with what was reported to each. */
+/** Owns the open sessions of a sender, by number and by connection, what was reported to each, and their heartbeat. */
 export class SenderSessions implements Iterable<SenderSession> {
   readonly #options: SenderSessionsOptions;
   readonly #links = new Map<number, SenderSession>();
