@@ -32,7 +32,8 @@ const GOING_MAX = 64;
  * Passes events to the dispatcher, and carries out the resulting actions: sends, reports, saves, and reads back.
  *
  * Owns the dispatcher's one timer, the backlog and the state store, and nothing of a session but which of them
- * were served in this step. All effects of the sending side of delivery are here, or in the objects created here: time, peers, and the journal.
+ * were served in this step. All effects of the sending side of delivery are here, or in the objects created here: time,
+ * peers, and the journal.
  *
  * @see docs/decisions/0041-dispatcher.md
  */
