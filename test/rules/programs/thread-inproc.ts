@@ -5,6 +5,8 @@ import { Pull, Push, Replier, Requester, raw } from "../../../lib/index.ts";
 import { startThread } from "../../support/thread.ts";
 
 const COUNT = 10_000;
+/** A thread ends when it has sent all; the main thread may not come to read for more than a second. */
+const PATIENT = { lingerMs: 60_000 } as const;
 const LENGTHS = [0, 1, 128, 129, 1_000, 65_536, 1_000_000];
 
 async function main(): Promise<void> {
@@ -50,7 +52,7 @@ async function outlive(): Promise<void> {
 }
 
 async function sendLengths(): Promise<void> {
-  await using push = new Push({ codec: raw(), batch: false });
+  await using push = new Push({ codec: raw(), batch: false, ...PATIENT });
   push.connect("inproc://lengths");
   try {
     push.connect("tcp://127.0.0.1:1");
@@ -67,7 +69,7 @@ async function sendLengths(): Promise<void> {
 async function thread(count: number): Promise<void> {
   await using pull = new Pull<number>();
   pull.connect("inproc://jobs");
-  await using push = new Push<number>();
+  await using push = new Push<number>(PATIENT);
   await push.bind("inproc://results");
   await using requester = new Requester<number, number>();
   requester.connect("inproc://questions");

@@ -6,7 +6,8 @@ import { isMainThread, parentPort, Worker, workerData } from "node:worker_thread
 import { Pull, Push } from "brokerless";
 
 async function sendTo(address) {
-  const push = new Push();
+  // Nobody says here that it has arrived: for a machine on which that takes more than a second.
+  const push = new Push({ lingerMs: 60_000 });
   push.connect(address);
   await push.send(address);
   await push.drain();
