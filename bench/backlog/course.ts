@@ -9,8 +9,8 @@ import type { SenderCommands } from "./sender.ts";
 
 /** Samples of the memory while the backlog grows (count). */
 const SAMPLES = 100;
-/** Longest wait for the receiver's last acknowledgements (ms). */
-const ACK_MS_MAX = 10_000;
+/** Longest wait for the receiver's last acknowledgements, even on the busiest host (ms). */
+const ACK_MS_MAX = 120_000;
 const LOOK_INTERVAL_MS = 50;
 
 /** Options of {@link runBacklog}. */

@@ -12,6 +12,8 @@ const WARMUP_PART = 0.2;
  * (ms).
  */
 const LOOK_INTERVAL_MS = 20;
+/** A message that has not arrived by then, even on the busiest host, is lost (ms). */
+const ARRIVAL_MS_MAX = 60_000;
 /** A descriptor that is not closed by then, even on the busiest host, is leaked (ms). */
 const RELEASE_MS_MAX = 60_000;
 
@@ -75,7 +77,7 @@ function sharedSocket(push: Push<number>): Cycle {
 
 async function passOne(push: Push<number>, pull: Pull<number>, index: number): Promise<void> {
   await push.send(index);
-  const received = await pull.receive({ timeoutMs: 10_000 });
+  const received = await pull.receive({ timeoutMs: ARRIVAL_MS_MAX });
   if (received !== index) throw new Error(`cycle ${index} received ${received}`);
 }
 
