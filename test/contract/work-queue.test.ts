@@ -171,7 +171,7 @@ test("work queue: a busy worker that outlives its queue says later what it has d
   const shop = new Shop(t);
   const directory = shop.directory();
   const bind = `ipc://${directory}/socket`;
-  const first = await shop.queue({ directory: `${directory}/queue`, bind, graceMs: 10_000 });
+  const first = await shop.queue({ directory: `${directory}/queue`, bind, graceMs: 120_000 });
   const open = gate();
   const ids: string[] = [];
   const worker = await shop.worker(first, async (_, { id }) => {
@@ -181,7 +181,7 @@ test("work queue: a busy worker that outlives its queue says later what it has d
   await first.add(1);
   await eventually(() => assert.equal(worker.stats().active, 1));
   await first.close();
-  const second = await shop.queue({ directory: `${directory}/queue`, bind, graceMs: 10_000 });
+  const second = await shop.queue({ directory: `${directory}/queue`, bind, graceMs: 120_000 });
   open.open();
   await second.finished();
   assert.equal(ids.length, 1);
