@@ -13,7 +13,7 @@ const serving = replier.serve(async (request, { signal }) => {
   return request.divide / request.by;
 });
 
-await using requester = new Requester<Request, number>({ timeoutMs: 5_000 });
+await using requester = new Requester<Request, number>({ timeoutMs: 15_000 });
 requester.connect(address);
 await requester.ready();
 
