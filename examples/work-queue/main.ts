@@ -94,7 +94,8 @@ async function check(paths: readonly string[], hashes: Map<string, string>): Pro
 async function dismiss(worker: ChildProcess): Promise<void> {
   if (worker.exitCode !== null) return;
   const ended = once(worker, "exit");
-  worker.kill("SIGTERM");
+  // The one that was told before may still be busy with its end: a second signal would cut that short.
+  if (!worker.killed) worker.kill("SIGTERM");
   await ended;
 }
 
