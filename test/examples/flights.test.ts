@@ -181,7 +181,7 @@ test("flights: without journals a killed worker fails the whole, at once", {
 
 test("flights: when nothing moves any more it gives up", { timeout: WATCHDOG_MS }, async (t) => {
   const { code, stderr } = await run(t, MAIN, "--plain", "--patience", "2", endlessFile(t));
-  assert.match(withoutProgress(stderr), /^nothing has moved for 2 s, after 400 records done.*\n$/);
+  assert.match(withoutProgress(stderr), /^nothing has moved for 2 s, after \d+ records done.*\n$/);
   assert.equal(code, 1);
 });
 
