@@ -183,6 +183,8 @@ test("stuck schemas: a request whose check ends after it was given up, or after 
   assert.equal(await endOf(given), "mine");
   assert.equal(requester.stats().pendingRequests, 0);
   checked.open();
+  // What would be sent is sent in this turn, so that the next request is behind it.
+  await turn();
   assert.equal(await requester.request("last"), "last");
   assert.deepEqual(got, ["last"]);
 });
