@@ -7,8 +7,11 @@ import { NONE_FAILED, refusesSkips } from "./report.ts";
 /** For a test and for a whole file, far longer than the longest takes on the busiest machine: only a hang reaches it, and is named. */
 const HANG_MS = 900_000;
 
+/** Files at a time (count): most of a test is to wait for sockets, disks and processes, so that two would leave a core idle. */
+const FILES_AT_ONCE = 4;
+
 /**
- * Runs test files with Node's own runner, two at a time. Its output comes first; then, as the last thing written, the
+ * Runs test files with Node's own runner, some at a time. Its output comes first; then, as the last thing written, the
  * slowest files and what failed.
  *
  * @param files paths, at least one
@@ -29,7 +32,7 @@ export function runFiles(files: readonly string[]): number {
       "--import",
       "tsx",
       "--test",
-      "--test-concurrency=2",
+      `--test-concurrency=${FILES_AT_ONCE}`,
       `--test-timeout=${HANG_MS}`,
       ...reporters.flatMap(([name, destination]) => [
         `--test-reporter=${name}`,
