@@ -12,6 +12,7 @@ export type {
   FailedRequest,
   MessageRange,
   MessageRanges,
+  MissedMessages,
   PublisherEvents,
   SocketEvents,
   SubscriberEvent,

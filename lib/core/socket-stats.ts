@@ -28,6 +28,11 @@ export interface SocketStats {
   readonly messagesDropped: number;
   /** Messages of a reliable sender's journal that were damaged there, or freed before they were processed. */
   readonly messagesLost: number;
+  /**
+   * Of a `Subscriber`: messages that its publishers sent to its topics and that never came, as far as later ones of the
+   * same topic prove it. Of a `Publisher`: the sum of what its subscribers have reported of that, each for itself.
+   */
+  readonly messagesMissed: number;
   /** Messages accepted and not yet handed to ZeroMQ. */
   readonly queuedMessages: number;
   /** Bytes of the messages accepted and not yet handed to ZeroMQ. */
@@ -63,6 +68,7 @@ export const NO_STATS: SocketStats = Object.freeze({
   messagesRefused: 0,
   messagesDropped: 0,
   messagesLost: 0,
+  messagesMissed: 0,
   queuedMessages: 0,
   queuedBytes: 0,
   waitingSends: 0,

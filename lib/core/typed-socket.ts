@@ -31,6 +31,7 @@ const EVENTS: Readonly<Record<keyof SocketEvents, true>> = {
   diverged: true,
   retry: true,
   requestFailed: true,
+  missed: true,
 };
 /** The network side of a socket: one native socket, or an object in its place. */
 export interface Endpoints {

@@ -54,6 +54,7 @@ const NOTHING: ReceivedFrame<never> = Object.freeze({
   headers: null,
   order: null,
   indexes: null,
+  count: 0,
   bytes: 0,
 });
 
@@ -128,13 +129,16 @@ export class Inbound<V> {
       if (!(error instanceof BrokerlessError)) throw error;
       this.#framesRefused += 1;
       this.#options.onRefused(error);
-      return envelope === null ? NOTHING : { ...NOTHING, order: envelope.order ?? null };
+      return envelope === null
+        ? NOTHING
+        : { ...NOTHING, order: envelope.order ?? null, count: null };
     }
     const { body, wrap, order = null } = envelope;
     this.#frames += 1;
     const bytes = body.length + (envelope.headers?.length ?? 0);
     this.#bytes += bytes;
     const { schema } = this.#options;
+    const count = values.length;
     let indexes: number[] | null = null;
     if (schema !== null && (headers !== null || order !== null)) {
       ({ values, indexes } = await this.#fitting(schema, values));
@@ -142,13 +146,13 @@ export class Inbound<V> {
       headers = all && indexes.map((index) => all[index]!);
     } else if (schema !== null) values = await filterIncoming(schema, values, this.#onBad);
     this.#messages += values.length;
-    if (wrap === null) return { values: values as V[], headers, order, indexes, bytes };
+    if (wrap === null) return { values: values as V[], headers, order, indexes, count, bytes };
     const found = headers;
     const wrapped =
       found === null
         ? values.map((value) => wrap(value, NO_HEADERS))
         : values.map((value, index) => wrap(value, found[index]!));
-    return { values: wrapped, headers, order, indexes, bytes };
+    return { values: wrapped, headers, order, indexes, count, bytes };
   }
 
   /** @throws BrokerlessError `BROKERLESS_PROTOCOL` for a protocol message of a reliable peer */

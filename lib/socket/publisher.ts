@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { Writable } from "node:stream";
 import { systemClock } from "../clock.ts";
 import { type Peer, strangerAt } from "../core/events/peer.ts";
@@ -17,7 +18,11 @@ import { NO_STATS, type SocketStats } from "../core/socket-stats.ts";
 import { TypedSocket } from "../core/typed-socket.ts";
 import { resolveWritable, type WritableOptions } from "../core/writable.ts";
 import { integer, oneOf, resolveOptions } from "../options.ts";
+import { decodeReport, MissedReports } from "../plain/gap/missed-report.ts";
+import { type Counts, PacedCounts } from "../plain/gap/paced-counts.ts";
 import { Outbound } from "../plain/outbound.ts";
+import { PUBLISHER_BYTES } from "../plain/round/frame-order.ts";
+import { NumberedTopics } from "../plain/round/numbered-topics.ts";
 import { TopicFrameSink } from "../plain/round/topic-frame-sink.ts";
 import { CensusClock } from "../plain/topic/census-clock.ts";
 import { SubscriberCounter } from "../plain/topic/subscriber-counter.ts";
@@ -36,7 +41,7 @@ export interface PublisherOptions<Topics extends TopicMap>
   extends ValueOptions<Topics[TopicOf<Topics>]> {
   /**
    * Behaviour when ZeroMQ holds `peerFramesMax` frames for a subscriber: `"drop"` (default) drops the newest frames for
-   * that subscriber, silently, as PUB does; `"wait"` holds back all subscribers until there is room.
+   * that subscriber, as PUB does, and what its subscribers report is counted (`messagesMissed`); `"wait"` holds back all subscribers until there is room.
    */
   readonly slowSubscribers?: "drop" | "wait" | undefined;
   /**
@@ -65,8 +70,6 @@ interface Resolved extends ResolvedCommon, ResolvedValue {
 const PEER_FRAMES = 1_000;
 /** Default of `peerTopicBytesMax` (bytes). */
 const PEER_TOPIC_BYTES = 2 ** 20;
-/** Most topics whose bytes are cached; beyond it the cache is cleared (count). */
-const TOPICS_MAX = 4_096;
 
 /**
  * Sends every message to all {@link Subscriber} sockets that are subscribed to its topic.
@@ -74,9 +77,10 @@ const TOPICS_MAX = 4_096;
  * `ready({ peers })` counts subscribers whose subscriptions have arrived: messages published after it reach them, so
  * the first message is not lost.
  *
- * Promises: order over all topics. Does not promise: delivery. A subscriber that is away or too slow misses messages.
- * `publish` resolves at `queued`. On the wire: ZeroMQ's PUB, two frames a message: the topic, and a batch of values of
- * that topic. Topics that change with each value are regrouped, with an order frame for subscribers of this package.
+ * Promises: order over all topics. Does not promise: delivery. A subscriber that is away or too slow misses messages,
+ * counts them and reports them: event `missed`. `publish` resolves at `queued`. On the wire: ZeroMQ's PUB, two frames a message: the topic, and a batch of values of
+ * that topic; and an order frame for subscribers of this package, from the first one on. Topics that change with each
+ * value are regrouped.
  *
  * @example
  * ```ts
@@ -94,7 +98,11 @@ export class Publisher<
   readonly #outbound: Outbound<string>;
   readonly #census = new SubscriberCounter();
   readonly #censusClock = new CensusClock(systemClock, this.#census, () => this.#count());
-  readonly #topics = new Map<string, Buffer>();
+  readonly #topics = new NumberedTopics();
+  /** The id of this life of the socket in its messages. */
+  readonly #publisher = randomBytes(PUBLISHER_BYTES);
+  readonly #reports = new MissedReports(this.#publisher.toString("hex"));
+  readonly #missed = new PacedCounts(systemClock, (counts) => this.#tellMissed(counts));
   readonly #turns = new Turns();
   #subscribers = 0;
 
@@ -135,7 +143,9 @@ export class Publisher<
         new TopicFrameSink({
           writer,
           limits,
-          topicBytes: (topic) => this.#topicBytes(topic),
+          publisher: this.#publisher,
+          topic: (topic) => this.#topics.get(topic),
+          hasReaders: () => this.#census.hasAnnounced,
           gathers: resolved.batch !== false,
           keepsLate: waits,
         }),
@@ -201,6 +211,7 @@ export class Publisher<
     return {
       ...NO_STATS,
       ...this.#outbound.stats(),
+      messagesMissed: this.#reports.missed,
       peers: this.peerCount,
       connectionsRefused: this.connectionsRefused,
     };
@@ -233,6 +244,7 @@ export class Publisher<
   protected override stop(): void {
     this.#outbound.close();
     this.#censusClock.stop();
+    this.#missed.stop();
   }
 
   protected override onPeerChange(type: "peer" | "peerLost", address: string): void {
@@ -255,6 +267,7 @@ export class Publisher<
   readonly #onSubscription = (parts: readonly Buffer[]): void => {
     const change = parts.length === 1 ? this.#census.read(parts[0]!) : null;
     if (change === null) return;
+    if (change.type === "mark") this.#readReport(parts[0]!);
     if (change.type !== "mark") this.events.emit(change.type, { prefix: change.prefix });
     else if (change.came !== undefined) this.events.emit("subscriberJoined", change.came);
     else if (change.left !== undefined) this.events.emit("subscriberLeft", change.left);
@@ -270,13 +283,19 @@ export class Publisher<
     this.checkReady();
   }
 
-  #topicBytes(topic: string): Buffer {
-    let bytes = this.#topics.get(topic);
-    if (bytes === undefined) {
-      if (this.#topics.size >= TOPICS_MAX) this.#topics.clear();
-      bytes = Buffer.from(topic);
-      this.#topics.set(topic, bytes);
+  /** Counts what a subscriber that has announced itself reports. */
+  #readReport(message: Buffer): void {
+    const report = decodeReport(message);
+    if (report === null || this.#census.find(report.id) === null) return;
+    const count = this.#reports.take(report, this.#outbound.stats().messagesSent);
+    if (count > 0) this.#missed.add(report.id, count);
+  }
+
+  #tellMissed(counts: Counts): void {
+    const total = this.#reports.missed;
+    for (const [id, count] of counts) {
+      const name = id === null ? null : (this.#census.find(id)?.name ?? null);
+      this.events.emit("missed", { id, name, topic: null, count, total });
     }
-    return bytes;
   }
 }

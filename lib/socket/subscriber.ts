@@ -11,11 +11,15 @@ import {
 import { NO_STATS, type SocketStats } from "../core/socket-stats.ts";
 import { TypedSocket } from "../core/typed-socket.ts";
 import { resolveOptions } from "../options.ts";
+import { Gaps } from "../plain/gap/gaps.ts";
+import { hexOf, MissedReporter } from "../plain/gap/missed-reporter.ts";
+import { type Counts, PacedCounts } from "../plain/gap/paced-counts.ts";
 import { bodyBehind, type Envelope, Inbound } from "../plain/inbound.ts";
-import { FrameOrder, isOrderFrame } from "../plain/round/order-frame.ts";
+import { FrameOrder, isOrderFrame, PUBLISHER_BYTES } from "../plain/round/order-frame.ts";
 import { RoundReader } from "../plain/round/round-reader.ts";
 import { SubscriptionAnnouncer } from "../plain/topic/subscription-announcer.ts";
 import { Subscriptions } from "../plain/topic/subscriptions.ts";
+import { TopicPattern } from "../plain/topic/topic-pattern.ts";
 import type { Role } from "../role.ts";
 import type { WaitOptions } from "../wait.ts";
 import type { TopicMap, TopicOf } from "./publisher.ts";
@@ -40,7 +44,8 @@ const PEER_FRAMES = 1_000;
  * Receives the messages of the topics it has subscribed to, from all connected {@link Publisher} sockets.
  *
  * Promises: order from each publisher, over all its topics; only matching topics. Does not promise: delivery. Messages
- * published while it was away or too slow are missed without notice.
+ * published while it was away or too slow are missed, and counted when a later one of the same topic comes: event
+ * `missed`.
  *
  * @example
  * ```ts
@@ -56,9 +61,15 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
   readonly #inbound: Inbound<Publication<Topics>>;
   readonly #subscriptions: Subscriptions;
   readonly #announcer: SubscriptionAnnouncer;
-  readonly #rounds = new RoundReader<Publication<Topics>>(systemClock, (topic) =>
-    this.#subscriptions.match(topic),
-  );
+  readonly #rounds = new RoundReader<Publication<Topics>>({
+    clock: systemClock,
+    matches: (topic) => this.#subscriptions.match(topic),
+    onFrame: (order, count) => this.#compare(order, count),
+  });
+  readonly #gaps = new Gaps(systemClock);
+  readonly #reporter: MissedReporter;
+  readonly #missed = new PacedCounts(systemClock, (counts) => this.#tellMissed(counts));
+  #missedCount = 0;
   #announcing = false;
 
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
@@ -69,6 +80,7 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
     });
     super("sub", resolved, { peerFramesMax: PEER_FRAMES, partsMax: 4 });
     this.#announcer = new SubscriptionAnnouncer(this.channel.native, resolved.name);
+    this.#reporter = new MissedReporter(this.channel.native, this.#announcer.id);
     this.#subscriptions = new Subscriptions(this.#announcer);
     this.#inbound = new Inbound<Publication<Topics>>({
       common: resolved,
@@ -105,7 +117,9 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
    */
   unsubscribe(pattern: string): void {
     this.assertOpen();
-    if (this.#subscriptions.remove(pattern)) this.#announce();
+    if (!this.#subscriptions.remove(pattern)) return;
+    this.#gaps.cancel(new TopicPattern(pattern));
+    this.#announce();
   }
 
   /**
@@ -150,6 +164,7 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
       ...NO_STATS,
       ...this.#inbound.stats(),
       messagesDropped: this.#rounds.dropped,
+      messagesMissed: this.#missedCount,
       peers: this.peerCount,
       connectionsRefused: this.connectionsRefused,
     };
@@ -165,6 +180,7 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
 
   protected override stop(): void {
     this.#inbound.inbox.close();
+    this.#missed.stop();
   }
 
   #open(parts: Buffer[]): Envelope<Publication<Topics>> | null {
@@ -176,7 +192,27 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
       (value, headers) => ({ topic, value, headers }) as Publication<Topics>,
     );
     if (!this.#subscriptions.match(topic)) return null;
-    return isOrdered ? { ...envelope, order: new FrameOrder(parts.at(-1)!) } : envelope;
+    return isOrdered ? { ...envelope, order: new FrameOrder(parts.at(-1)!, topic) } : envelope;
+  }
+
+  /** Counts what is missing between a message and the one of its topic before it. */
+  #compare(order: FrameOrder, count: number | null): void {
+    const missed = this.#gaps.take(order, count);
+    if (missed === 0) return;
+    this.#missedCount = Math.min(this.#missedCount + missed, Number.MAX_SAFE_INTEGER);
+    this.#reporter.add(order.publisher, missed);
+    this.#missed.add(order.publisher + order.topic, missed);
+  }
+
+  /** Emits what was missed, and reports it to the publishers. */
+  #tellMissed(counts: Counts): void {
+    const total = this.#missedCount;
+    for (const [key, count] of counts) {
+      const id = key === null ? null : hexOf(key.slice(0, PUBLISHER_BYTES));
+      const topic = key === null ? null : key.slice(PUBLISHER_BYTES);
+      this.events.emit("missed", { id, name: null, topic, count, total });
+    }
+    if (!this.channel.closed) this.#reporter.flush();
   }
 
   /** Sends publishers all changes of this turn together. */

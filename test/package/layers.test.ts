@@ -115,6 +115,7 @@ const LOWER: Readonly<Record<string, readonly string[]>> = {
   ],
   "plain/round": [".", "batch", "core/queue", "transport/native"],
   "plain/topic": ["."],
+  "plain/gap": [".", "plain/topic"],
   reliable: [
     ".",
     "batch",
@@ -202,6 +203,7 @@ const LOWER: Readonly<Record<string, readonly string[]>> = {
     "core/queue",
     "delivery/protocol",
     "plain",
+    "plain/gap",
     "plain/request",
     "plain/round",
     "plain/topic",

@@ -1,3 +1,4 @@
+import { GAP_MUTANTS } from "../support/gap-mutants.ts";
 import { assertHunted } from "../support/mutation.ts";
 import { CENSUS_MUTANTS, ROUTE_MUTANTS } from "../support/plain-mutants.ts";
 import { ROUND_MUTANTS } from "../support/round-mutants.ts";
@@ -22,5 +23,16 @@ assertHunted(
     "plain/round/rounds.test.ts",
     "plain/round/round-reader.test.ts",
     "contract/rounds.test.ts",
+  ],
+);
+
+assertHunted(
+  "controls: where missed messages are not counted, or others are, its test fails",
+  GAP_MUTANTS,
+  [
+    "plain/gap/gaps.test.ts",
+    "plain/gap/missed-report.test.ts",
+    "plain/round/rounds.test.ts",
+    "contract/missed.test.ts",
   ],
 );

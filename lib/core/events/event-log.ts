@@ -120,6 +120,20 @@ const ENTRIES: { readonly [K in EventName]: Entry<AnyEvents[K]> } = {
       stack: stackOf(error),
     }),
   },
+  missed: {
+    level: "warn",
+    text: ({ name, topic, count }) => {
+      const whose = topic === null ? "" : ` of ${JSON.stringify(topic)}`;
+      return `${count} messages${whose} missed${name === null ? "" : ` by ${JSON.stringify(name)}`}`;
+    },
+    details: ({ id, name, topic, count, total }) => ({
+      peerId: id,
+      peer: name,
+      topic,
+      count,
+      total,
+    }),
+  },
   requestFailed: {
     level: "warn",
     text: ({ error }) => `the handler of a request failed: ${messageOf(error)}`,

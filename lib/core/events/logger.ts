@@ -28,6 +28,12 @@ export interface LogFields {
   readonly peers?: number;
   /** The prefix of a subscription. */
   readonly prefix?: string;
+  /** The topic of missed messages. */
+  readonly topic?: string;
+  /** Messages of this event (count). */
+  readonly count?: number;
+  /** Messages of all such events of the socket, with this one (count). */
+  readonly total?: number;
   /** The id of the stream (32 hex digits). */
   readonly stream?: string;
   /** The seq of the first message. */

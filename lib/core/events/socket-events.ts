@@ -46,6 +46,14 @@ export interface SocketEvents {
    * `RemoteError` that the handler threw, which is a reply, nor for handlers that are aborted when the socket closes.
    */
   readonly requestFailed: FailedRequest;
+  /**
+   * At a `Subscriber`: messages of its topics were sent and never came. At a `Publisher`: a `Subscriber` has reported
+   * that, of itself. At most 65 events a second: one for each topic of a publisher, or for each subscriber; what is
+   * found meanwhile is in the next one.
+   *
+   * @see docs/decisions/0083-missed-and-stale-messages.md
+   */
+  readonly missed: MissedMessages;
 }
 
 /** A request whose handler failed. */
@@ -86,6 +94,23 @@ export interface SubscriberEvent {
   readonly id: string;
   /** Its option `name`, without control characters; null where it has none. */
   readonly name: string | null;
+}
+
+/** Messages that a subscriber has missed. */
+export interface MissedMessages {
+  /**
+   * At a `Subscriber`: the publisher, by an id of this life of its socket (16 hex digits). At a `Publisher`: the
+   * subscriber, by the id of {@link SubscriberEvent}. Null where there are several.
+   */
+  readonly id: string | null;
+  /** At a `Publisher`: the subscriber's name. Null where it has none, where there are several, and at a `Subscriber`. */
+  readonly name: string | null;
+  /** At a `Subscriber`: the topic; null where there are several. Null at a `Publisher`. */
+  readonly topic: string | null;
+  /** Messages of which no earlier event told (count). */
+  readonly count: number;
+  /** All messages of which this socket knows, as in `stats()` (count). */
+  readonly total: number;
 }
 
 /** The events of a publisher. */

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { getU16, getU32, putU16, putU32 } from "../../batch/layout.ts";
 import { BrokerlessError } from "../../errors.ts";
+import type { NumberedTopic } from "./numbered-topics.ts";
 
 /**
  * The order frame of a published message, its last frame: the place of its values among all that its publisher has
- * sent.
+ * sent, and among those of its topic.
  *
  * | at | bytes | field                                                                                     |
  * |----|-------|-------------------------------------------------------------------------------------------|
@@ -13,17 +14,21 @@ import { BrokerlessError } from "../../errors.ts";
  * |  4 |     8 | the publisher: random, of one life of its socket                                          |
  * | 12 |     6 | number of the round, u48: larger than that of any frame before, but for its own round's   |
  * | 18 |     4 | count of positions, u32; 0: the frame is a round of its own                               |
- * | 22 |       | position of each value in the round, u16                                                  |
+ * | 22 |     4 | number of the topic's numbering, u32: it grows whenever the publisher numbers a topic anew |
+ * | 26 |     6 | values of the topic before this frame, since its numbering began, u48                     |
+ * | 32 |       | position of each value in the round, u16                                                  |
  * |    |       | for each later frame of the round, its topic: length (bytes), u16; UTF-8                  |
  *
  * Everything is little-endian.
  */
-const HEAD_BYTES = 22;
+const HEAD_BYTES = 32;
 const MAGIC: Buffer = Buffer.from([0x42, 0x4f, 1]);
 const FLAG_KEEPS_LATE = 1;
-const AT = { flags: 3, publisher: 4, round: 12, count: 18 } as const;
+const AT = { flags: 3, publisher: 4, round: 12, count: 18, numbering: 22, before: 26 } as const;
 /** Length of a position, and of the length field of a topic (bytes). */
 const FIELD_BYTES = 2;
+/** Length of the id of a publisher (bytes). */
+export const PUBLISHER_BYTES = 8;
 /** Most values of a round (count). */
 export const ROUND_COUNT_MAX = 65_536;
 /** Most frames of a round (count). */
@@ -41,27 +46,29 @@ export function laterBytes(topics: readonly Buffer[]): number {
   return bytes;
 }
 
-/** Writes the order frames of one publisher. */
+/** Writes the order frames of one publisher, and numbers the values of its topics. */
 export class OrderWriter {
   readonly #head: Buffer;
   #round = 0;
 
-  /** @param keepsLate whether values that come after their round are delivered all the same */
-  constructor(keepsLate: boolean) {
+  /**
+   * @param keepsLate whether values that come after their round are delivered all the same
+   * @param publisher the id of the publisher, of 8 bytes
+   */
+  constructor(keepsLate: boolean, publisher: Buffer = randomBytes(PUBLISHER_BYTES)) {
     const flags = Buffer.from([keepsLate ? FLAG_KEEPS_LATE : 0]);
-    this.#head = Buffer.concat([MAGIC, flags, randomBytes(8)]);
+    this.#head = Buffer.concat([MAGIC, flags, publisher]);
   }
 
-  /** Whether a round of several frames was written: all frames after it need an order frame. */
-  get isNeeded(): boolean {
-    return this.#round > 0;
-  }
-
-  /** @returns the order frame of a frame that is a round of its own */
-  alone(): Buffer {
+  /**
+   * @param count values of the frame
+   * @returns the order frame of a frame that is a round of its own
+   */
+  alone(topic: NumberedTopic, count: number): Buffer {
     this.#round += 1;
     const bytes = Buffer.allocUnsafe(HEAD_BYTES);
-    this.#putHead(bytes, 0, 0);
+    this.#putHead(bytes, 0, 0, topic);
+    topic.count += count;
     return bytes;
   }
 
@@ -72,7 +79,7 @@ export class OrderWriter {
    */
   round(frames: readonly OrderedFrame[], count: number): Buffer[] {
     this.#round += 1;
-    const topics = frames.map(({ topic }) => topic);
+    const topics = frames.map(({ topic }) => topic.bytes);
     const list = Buffer.allocUnsafe(laterBytes(topics));
     const starts: number[] = [];
     let end = 0;
@@ -86,9 +93,10 @@ export class OrderWriter {
     for (const start of starts.slice(1)) bytes += end - start;
     const all = Buffer.allocUnsafeSlow(bytes);
     let at = 0;
-    return frames.map(({ positions }, index) => {
+    return frames.map(({ topic, positions }, index) => {
       const start = at;
-      this.#putHead(all, at, positions.length);
+      this.#putHead(all, at, positions.length, topic);
+      topic.count += positions.length;
       at += HEAD_BYTES;
       for (const position of positions) {
         putU16(all, at, position);
@@ -99,16 +107,18 @@ export class OrderWriter {
     });
   }
 
-  #putHead(bytes: Buffer, at: number, count: number): void {
+  #putHead(bytes: Buffer, at: number, positions: number, topic: NumberedTopic): void {
     bytes.set(this.#head, at);
     bytes.writeUIntLE(this.#round, at + AT.round, 6);
-    putU32(bytes, at + AT.count, count);
+    putU32(bytes, at + AT.count, positions);
+    putU32(bytes, at + AT.numbering, topic.numbering);
+    bytes.writeUIntLE(topic.count, at + AT.before, 6);
   }
 }
 
 /** A frame of a round, for {@link OrderWriter}. */
 export interface OrderedFrame {
-  readonly topic: Buffer;
+  readonly topic: NumberedTopic;
   /** Position of each of its values in the round. */
   readonly positions: readonly number[];
 }
@@ -116,16 +126,22 @@ export interface OrderedFrame {
 /** A decoded order frame. */
 export class FrameOrder {
   readonly #bytes: Buffer;
-  /** The publisher, unique for the life of its socket. */
+  /** The topic of the frame. */
+  readonly topic: string;
+  /** The id of the publisher, unique for the life of its socket: a character for each byte. */
   readonly publisher: string;
   readonly round: number;
   /** Positions (count); 0 where the frame is a round of its own. */
   readonly count: number;
   /** Whether values that come after their round are delivered all the same. */
   readonly keepsLate: boolean;
+  /** Number of the topic's numbering at the publisher, u32. */
+  readonly numbering: number;
+  /** Values of the topic before this frame, since its numbering began (count). */
+  readonly before: number;
 
   /** @throws BrokerlessError `BROKERLESS_PROTOCOL`, `BROKERLESS_VERSION` for malformed bytes */
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, topic: string) {
     if (!isOrderFrame(bytes)) throw malformed("it does not start like one");
     if (bytes[2] !== MAGIC[2]) {
       const message = `an order frame of version ${bytes[2]}; this program reads ${MAGIC[2]}`;
@@ -133,10 +149,13 @@ export class FrameOrder {
     }
     if (bytes.length < HEAD_BYTES) throw malformed("it is cut off");
     this.#bytes = bytes;
+    this.topic = topic;
     this.publisher = bytes.toString("latin1", AT.publisher, AT.round);
     this.keepsLate = (bytes[AT.flags]! & FLAG_KEEPS_LATE) !== 0;
     this.round = bytes.readUIntLE(AT.round, 6);
     this.count = getU32(bytes, AT.count);
+    this.numbering = getU32(bytes, AT.numbering);
+    this.before = bytes.readUIntLE(AT.before, 6);
     if (this.count * FIELD_BYTES > bytes.length - HEAD_BYTES) throw malformed("it is cut off");
   }
 

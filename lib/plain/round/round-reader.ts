@@ -9,8 +9,19 @@ export interface ReceivedFrame<V> extends Received<V> {
   readonly order: FrameOrder | null;
   /** Index in the frame of each value; null where none was refused. */
   readonly indexes: readonly number[] | null;
+  /** Values in the frame before any was refused (count); null where it could not be read. */
+  readonly count: number | null;
   /** Length of the body (bytes). */
   readonly bytes: number;
+}
+
+/** Dependencies of {@link RoundReader}. */
+export interface RoundReaderOptions {
+  readonly clock: Clock;
+  /** Whether the subscriber wants a topic. */
+  readonly matches: (topic: string) => boolean;
+  /** Told of each frame with an order, and of its values (count); null where it could not be read. */
+  readonly onFrame: (order: FrameOrder, count: number | null) => void;
 }
 
 /** Reads the frames of a subscriber, and delivers their values in the order over all topics of each publisher. */
@@ -18,15 +29,16 @@ export class RoundReader<V> {
   readonly #rounds = new Rounds<V>();
   readonly #clock: Clock;
   readonly #matches: (topic: string) => boolean;
+  readonly #onFrame: RoundReaderOptions["onFrame"];
   /** Values that can be delivered, in order. */
   #ready: V[][] = [];
   /** The read under way, which outlives a round that becomes due meanwhile. */
   #reading: Promise<ReceivedFrame<V>> | null = null;
 
-  /** @param matches whether the subscriber wants a topic */
-  constructor(clock: Clock, matches: (topic: string) => boolean) {
+  constructor({ clock, matches, onFrame }: RoundReaderOptions) {
     this.#clock = clock;
     this.#matches = matches;
+    this.#onFrame = onFrame;
   }
 
   /** Values that were dropped because they came after their round (count). */
@@ -45,6 +57,7 @@ export class RoundReader<V> {
       }
       this.#reading = null;
       if (frame.order === null) return frame;
+      this.#onFrame(frame.order, frame.count);
       this.#ready = this.#rounds.take(
         {
           values: frame.values,

@@ -11,7 +11,8 @@ export interface RoundPlace {
 
 /** Values of a received frame. */
 export interface RoundValues<V> {
-  readonly values: readonly V[];
+  /** They are handed on as they are, where the frame is a round of its own. */
+  readonly values: V[];
   /** Index in its frame of each value; null where none is missing. */
   readonly indexes: readonly number[] | null;
   readonly place: RoundPlace;
@@ -83,12 +84,12 @@ export class Rounds<V> {
     if (open !== undefined && open.round < round) this.#deliver(open, ready);
     if (round <= (this.#delivered.get(publisher) ?? -1)) {
       if (!frame.place.keepsLate) this.#dropped += frame.values.length;
-      else if (frame.values.length > 0) ready.push([...frame.values]);
+      else if (frame.values.length > 0) ready.push(frame.values);
       return ready;
     }
     if (frame.place.count === 0) {
       this.#remember(publisher, round);
-      if (frame.values.length > 0) ready.push([...frame.values]);
+      if (frame.values.length > 0) ready.push(frame.values);
       return ready;
     }
     const held = this.#hold(frame, nowMs);

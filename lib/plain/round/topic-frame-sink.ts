@@ -4,11 +4,12 @@ import { HEADER_BYTES_MIN } from "../../batch/headers-bound.ts";
 import type { FrameWriter } from "../../transport/native/frame-writer.ts";
 import { viewOf } from "../../view.ts";
 import { laterBytes, OrderWriter, ROUND_COUNT_MAX, ROUND_FRAMES_MAX } from "./order-frame.ts";
+import type { NumberedTopic } from "./numbered-topics.ts";
 
 /** Values of one topic that share a frame. */
 interface TopicFrame {
   readonly key: string;
-  readonly topic: Buffer;
+  readonly topic: NumberedTopic;
   readonly positions: number[];
   bytes: number;
   headerBytes: number;
@@ -17,13 +18,27 @@ interface TopicFrame {
   end: number;
 }
 
+/** The frames of a round, the frame of each of its values, and the writer of their order frames. */
+interface RoundPlan {
+  readonly frames: TopicFrame[];
+  readonly frameOf: readonly number[];
+  readonly order: OrderWriter;
+}
+
 /** Dependencies of {@link TopicFrameSink}. */
 export interface TopicFrameSinkOptions {
   readonly writer: FrameWriter;
   readonly limits: BatcherLimits;
-  readonly topicBytes: (topic: string) => Buffer;
-  /** Whether values of several topics may be gathered, and sent topic by topic. */
+  /** The id of the publisher in order frames. */
+  readonly publisher: Buffer;
+  readonly topic: (topic: string) => NumberedTopic;
+  /** Whether values of several topics may be gathered, and sent topic by topic, and messages may have order frames. */
   readonly gathers: boolean;
+  /**
+   * Whether a subscriber that reads order frames is there. From the first one on, or from the first round on, all
+   * messages have one; before that they are what plain ZeroMQ programs send.
+   */
+  readonly hasReaders: () => boolean;
   /** Whether subscribers deliver values that come after their round all the same. */
   readonly keepsLate: boolean;
 }
@@ -48,23 +63,28 @@ export class TopicFrameSink implements FrameSink<string> {
   readonly peers = 1;
   readonly writeMixed?: (mixed: MixedValues<string>) => void;
   readonly #writer: FrameWriter;
-  readonly #topicBytes: (topic: string) => Buffer;
+  readonly #topic: (topic: string) => NumberedTopic;
   readonly #bytesMax: number;
   readonly #countMax: number;
   readonly #headersBytesMax: number;
-  readonly #order: OrderWriter;
+  /** Null where there are no order frames at all. */
+  readonly #order: OrderWriter | null;
+  readonly #hasReaders: () => boolean;
+  #isOrdered = false;
   /** The open frame of each topic, while a round is planned. */
   readonly #open = new Map<string, number>();
 
   constructor(options: TopicFrameSinkOptions) {
     this.#writer = options.writer;
-    this.#topicBytes = options.topicBytes;
-    this.#order = new OrderWriter(options.keepsLate);
+    this.#topic = options.topic;
+    this.#order = options.gathers ? new OrderWriter(options.keepsLate, options.publisher) : null;
+    this.#hasReaders = options.hasReaders;
     const { batchBytesMax, batchCountMax, headersTogetherMax } = options.limits;
     this.#bytesMax = batchBytesMax;
     this.#countMax = batchCountMax;
     this.#headersBytesMax = (headersTogetherMax ?? Number.POSITIVE_INFINITY) * HEADER_BYTES_MIN;
-    if (options.gathers) this.writeMixed = (mixed) => this.#writeMixed(mixed);
+    const order = this.#order;
+    if (order !== null) this.writeMixed = (mixed) => this.#writeMixed(mixed, order);
   }
 
   get idle(): boolean {
@@ -72,11 +92,18 @@ export class TopicFrameSink implements FrameSink<string> {
   }
 
   write(frame: Buffer, count: number, key: string, headers: Buffer | null): void {
-    const order = this.#order.isNeeded ? this.#order.alone() : null;
-    this.#send(this.#topicBytes(key), { frame, count, headers, order });
+    const topic = this.#topic(key);
+    const order = this.#order !== null && this.#needsOrder ? this.#order.alone(topic, count) : null;
+    if (order === null) topic.count += count;
+    this.#send(topic.bytes, { frame, count, headers, order });
   }
 
-  #writeMixed(mixed: MixedValues<string>): void {
+  get #needsOrder(): boolean {
+    this.#isOrdered ||= this.#hasReaders();
+    return this.#isOrdered;
+  }
+
+  #writeMixed(mixed: MixedValues<string>, order: OrderWriter): void {
     const { keys, starts, count } = mixed;
     const frames: TopicFrame[] = [];
     const frameOf: number[] = [];
@@ -94,7 +121,7 @@ export class TopicFrameSink implements FrameSink<string> {
       frames.length <= ROUND_FRAMES_MAX &&
       count <= ROUND_COUNT_MAX &&
       listsBytes(frames) <= mixed.bytes.length;
-    if (isRound) this.#writeRound(mixed, frames, frameOf);
+    if (isRound) this.#writeRound(mixed, { frames, frameOf, order });
     else this.#writeRuns(mixed);
   }
 
@@ -107,7 +134,7 @@ export class TopicFrameSink implements FrameSink<string> {
     if (at === undefined || !this.#fits(frames[at]!, bytes, beside)) {
       at = frames.length;
       this.#open.set(key, at);
-      const topic = this.#topicBytes(key);
+      const topic = this.#topic(key);
       frames.push({ key, topic, positions: [], bytes: 0, headerBytes: 0, headers: [], end: 0 });
     }
     const frame = frames[at]!;
@@ -127,7 +154,8 @@ export class TopicFrameSink implements FrameSink<string> {
     );
   }
 
-  #writeRound(mixed: MixedValues<string>, frames: TopicFrame[], frameOf: readonly number[]): void {
+  #writeRound(mixed: MixedValues<string>, plan: RoundPlan): void {
+    const { frames, frameOf, order } = plan;
     const { bytes, ends } = mixed;
     const target = Buffer.allocUnsafeSlow(bytes.length);
     let start = 0;
@@ -144,9 +172,10 @@ export class TopicFrameSink implements FrameSink<string> {
       frame.end += end - from;
       from = end;
     }
-    const orders = this.#order.round(frames, mixed.count);
+    const orders = order.round(frames, mixed.count);
+    this.#isOrdered = true;
     for (const [index, frame] of frames.entries()) {
-      this.#send(frame.topic, {
+      this.#send(frame.topic.bytes, {
         frame: target.subarray(frame.end - frame.bytes, frame.end),
         count: frame.positions.length,
         headers: mixed.headers === null ? null : joinHeaders(frame.headers),
@@ -195,7 +224,7 @@ export class TopicFrameSink implements FrameSink<string> {
 
 /** Approximate length of the lists of later topics of all frames of a round (bytes). */
 function listsBytes(frames: readonly TopicFrame[]): number {
-  return (laterBytes(frames.map(({ topic }) => topic)) * frames.length) / 2;
+  return (laterBytes(frames.map(({ topic }) => topic.bytes)) * frames.length) / 2;
 }
 
 function copyBytes(source: Buffer, from: number, end: number, target: Buffer, at: number): void {

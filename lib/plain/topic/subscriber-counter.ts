@@ -113,6 +113,17 @@ export class SubscriberCounter {
     if (due.length > 0) this.#judge(due);
   }
 
+  /** Whether a subscriber has announced itself and is still there. */
+  get hasAnnounced(): boolean {
+    return this.#announced.size > 0;
+  }
+
+  /** The subscriber with an id; null where none has announced itself by it. */
+  find(id: string): Subscriber | null {
+    const announced = this.#announced.get(id);
+    return announced === undefined ? null : { id, name: announced.name };
+  }
+
   /** The subscribers that have announced themselves, whether all of their prefixes have arrived or not. */
   list(): Subscriber[] {
     return [...this.#announced.values()].map(({ id, name }) => ({ id, name }));

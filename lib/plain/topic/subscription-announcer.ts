@@ -19,7 +19,8 @@ export interface AnnouncerTarget {
  */
 export class SubscriptionAnnouncer {
   readonly #target: AnnouncerTarget;
-  readonly #id: string = randomBytes(12).toString("base64url");
+  /** The id by which the subscriber announces itself. */
+  readonly id: string = randomBytes(12).toString("base64url");
   /** The end of every mark: a space and the subscriber's name, or nothing. */
   readonly #name: string;
   readonly #wanted = new Set<string>();
@@ -63,7 +64,7 @@ export class SubscriptionAnnouncer {
     this.#markCount += 1;
     const all = this.#asked.has("");
     const prefixes = all ? `${this.#asked.size - 1}.*` : String(this.#asked.size);
-    const mark = `${MARK}${this.#id}.${this.#markCount}.${prefixes}${this.#name}`;
+    const mark = `${MARK}${this.id}.${this.#markCount}.${prefixes}${this.#name}`;
     this.#marks.push(mark);
     this.#target.subscribe(mark);
   }

@@ -26,6 +26,11 @@ export class TopicPattern {
     this.prefix = wild < 0 ? text : literalPrefix(words, wild);
   }
 
+  /** The only topic that it matches; null where it has wildcards. */
+  get only(): string | null {
+    return this.#words === null ? this.#text : null;
+  }
+
   matches(topic: string): boolean {
     if (this.#words === null) return topic === this.#text;
     return matchWords(this.#words, topic.split(SEPARATOR));

@@ -8,10 +8,24 @@ import {
   OrderWriter,
   ROUND_FRAMES_MAX,
 } from "../../../lib/plain/round/order-frame.ts";
+import { type NumberedTopic, NumberedTopics } from "../../../lib/plain/round/numbered-topics.ts";
 import { range } from "../../support/fixtures.ts";
 
+function numbered(topic: string, count = 0): NumberedTopic {
+  return { bytes: Buffer.from(topic), numbering: 7, count };
+}
+
 function frame(topic: string, positions: readonly number[]) {
-  return { topic: Buffer.from(topic), positions };
+  return { topic: numbered(topic), positions };
+}
+
+/** The order frame of three values that are a round of their own. */
+function alone(writer: OrderWriter): Buffer {
+  return writer.alone(numbered("a"), 3);
+}
+
+function decoded(bytes: Buffer): FrameOrder {
+  return new FrameOrder(bytes, "a");
 }
 
 /** The topics that a frame lists. */
@@ -26,9 +40,8 @@ function laterOf(order: FrameOrder): string[] {
 
 test("frame order: frames of a round come back with their places and the topics after them", () => {
   const writer = new OrderWriter(false);
-  assert.equal(writer.isNeeded, false);
   const frames = [frame("a", [0, 2]), frame("bü", [1, 65_535]), frame("a", [3])];
-  const orders = writer.round(frames, 5).map((bytes) => new FrameOrder(bytes));
+  const orders = writer.round(frames, 5).map(decoded);
   assert.deepEqual(orders.map(laterOf), [["bü", "a"], ["a"], []]);
   const positions = orders.map((order) => range(order.count).map((at) => order.positionOf(at)));
   assert.deepEqual(
@@ -39,18 +52,17 @@ test("frame order: frames of a round come back with their places and the topics 
     orders.map(({ round }) => round),
     [1, 1, 1],
   );
-  assert.equal(writer.isNeeded, true);
-  const alone = new FrameOrder(writer.alone());
-  assert.deepEqual([alone.round, alone.count, laterOf(alone)], [2, 0, []]);
-  assert.equal(alone.publisher, orders[0]!.publisher);
-  const other = new FrameOrder(new OrderWriter(true).alone());
-  assert.notEqual(other.publisher, alone.publisher);
-  assert.deepEqual([alone.keepsLate, other.keepsLate], [false, true]);
+  const single = decoded(alone(writer));
+  assert.deepEqual([single.round, single.count, laterOf(single)], [2, 0, []]);
+  assert.equal(single.publisher, orders[0]!.publisher);
+  const other = decoded(alone(new OrderWriter(true)));
+  assert.notEqual(other.publisher, single.publisher);
+  assert.deepEqual([single.keepsLate, other.keepsLate], [false, true]);
 });
 
 test("frame order: the search for later topics ends with the first that matches", () => {
   const frames = [frame("a", [0]), frame("b", [1]), frame("c", [2])];
-  const order = new FrameOrder(new OrderWriter(false).round(frames, 3)[0]!);
+  const order = decoded(new OrderWriter(false).round(frames, 3)[0]!);
   const seen: string[] = [];
   const found = order.hasLater((topic) => {
     seen.push(topic);
@@ -61,21 +73,21 @@ test("frame order: the search for later topics ends with the first that matches"
 
 test("frame order: bytes that are cut off, or not of this version, are refused", () => {
   const bytes = new OrderWriter(false).round([frame("a", [0, 1]), frame("b", [2])], 3)[0]!;
-  for (const length of range(22 + 4)) {
-    assert.throws(() => new FrameOrder(bytes.subarray(0, length)), { code: "BROKERLESS_PROTOCOL" });
+  for (const length of range(32 + 4)) {
+    assert.throws(() => decoded(bytes.subarray(0, length)), { code: "BROKERLESS_PROTOCOL" });
   }
   const later = Buffer.from(bytes);
   later[2] = 2;
-  assert.throws(() => new FrameOrder(later), {
+  assert.throws(() => decoded(later), {
     code: "BROKERLESS_VERSION",
     message: "an order frame of version 2; this program reads 1",
   });
-  const order = new FrameOrder(bytes);
+  const order = decoded(bytes);
   assert.throws(() => order.checkCount(3), {
     message: "malformed order frame: 2 positions for 3 values",
   });
   order.checkCount(2);
-  new FrameOrder(new OrderWriter(false).alone()).checkCount(17);
+  decoded(alone(new OrderWriter(false))).checkCount(17);
 });
 
 test("frame order: any bytes are read or refused, and a list without end costs no more than a round", () => {
@@ -85,12 +97,46 @@ test("frame order: any bytes are read or refused, and a list without end costs n
       const bytes = Buffer.from([...start, ...rest]);
       assert.ok(isOrderFrame(bytes));
       try {
-        laterOf(new FrameOrder(bytes));
+        laterOf(decoded(bytes));
       } catch (error) {
         assert.ok(error instanceof BrokerlessError);
       }
     }),
   );
-  const endless = Buffer.concat([new OrderWriter(false).alone(), Buffer.alloc(1_000_000)]);
-  assert.equal(laterOf(new FrameOrder(endless)).length, ROUND_FRAMES_MAX);
+  const endless = Buffer.concat([alone(new OrderWriter(false)), Buffer.alloc(1_000_000)]);
+  assert.equal(laterOf(decoded(endless)).length, ROUND_FRAMES_MAX);
+});
+
+test("frame order: the values of a topic are numbered through all frames, each topic by itself", () => {
+  const writer = new OrderWriter(false, Buffer.from("publishr"));
+  const topics = new NumberedTopics();
+  const [a, b] = [topics.get("a"), topics.get("b")];
+  const frames = [
+    writer.alone(a, 5),
+    ...writer.round(
+      [
+        { topic: a, positions: [0, 2] },
+        { topic: b, positions: [1] },
+        { topic: a, positions: [3] },
+      ],
+      4,
+    ),
+    writer.alone(b, 1),
+    writer.alone(a, 2),
+  ].map(decoded);
+  assert.deepEqual(
+    frames.map(({ numbering, before }) => [numbering, before]),
+    [
+      [1, 0],
+      [1, 5],
+      [2, 0],
+      [1, 7],
+      [2, 1],
+      [1, 8],
+    ],
+  );
+  assert.deepEqual([a.count, b.count], [10, 2]);
+  assert.equal(frames[0]!.publisher, "publishr");
+  const late = decoded(writer.alone({ ...a, numbering: 2 ** 32 - 1, count: 2 ** 48 - 1 }, 1));
+  assert.deepEqual([late.numbering, late.before], [2 ** 32 - 1, 2 ** 48 - 1]);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FrameOrder, OrderWriter } from "../../../lib/plain/round/order-frame.ts";
+import { NumberedTopics } from "../../../lib/plain/round/numbered-topics.ts";
 import type { ReceivedFrame } from "../../../lib/plain/round/round-reader.ts";
 import { RoundReader } from "../../../lib/plain/round/round-reader.ts";
 import { ROUND_MS_MAX } from "../../../lib/plain/round/rounds.ts";
@@ -8,14 +9,21 @@ import { turn } from "../../support/eventually.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
 function frameOf(values: readonly string[], order: Buffer | null): ReceivedFrame<string> {
-  const place = order === null ? null : new FrameOrder(order);
-  return { values: [...values], headers: null, order: place, indexes: null, bytes: 10 };
+  const place = order === null ? null : new FrameOrder(order, "a");
+  const count = values.length;
+  return { values: [...values], headers: null, order: place, indexes: null, count, bytes: 10 };
 }
 
 /** A reader of "a" and "b", whose frames come when the test says so. */
 function setUp() {
   const clock = new ManualClock();
-  const reader = new RoundReader<string>(clock, (topic) => topic === "a" || topic === "b");
+  const frames: (number | null)[] = [];
+  const reader = new RoundReader<string>({
+    clock,
+    matches: (topic) => topic === "a" || topic === "b",
+    onFrame: (_, count) => void frames.push(count),
+  });
+  const topics = new NumberedTopics();
   const arrivals: PromiseWithResolvers<ReceivedFrame<string>>[] = [];
   const read = (): Promise<ReceivedFrame<string>> => {
     const { promise, resolve, reject } = withResolvers<ReceivedFrame<string>>();
@@ -25,8 +33,8 @@ function setUp() {
   const writer = new OrderWriter(false);
   const [a, b] = writer.round(
     [
-      { topic: Buffer.from("a"), positions: [0, 2] },
-      { topic: Buffer.from("b"), positions: [1] },
+      { topic: topics.get("a"), positions: [0, 2] },
+      { topic: topics.get("b"), positions: [1] },
     ],
     3,
   );
@@ -37,7 +45,8 @@ function setUp() {
     read,
     first: frameOf(["0", "2"], a!),
     last: frameOf(["1"], b!),
-    writer,
+    alone: () => writer.alone(topics.get("a"), 1),
+    frames,
   };
 }
 
@@ -75,7 +84,7 @@ test("round reader: a round is delivered with its last frame, in order, and no t
 });
 
 test("round reader: a round that is due is delivered, and the read under way is kept for the next", async () => {
-  const { clock, reader, read, arrivals, first, writer } = setUp();
+  const { clock, reader, read, arrivals, first, alone } = setUp();
   const received = reader.read(read);
   arrivals[0]!.resolve(first);
   await turn();
@@ -84,17 +93,17 @@ test("round reader: a round that is due is delivered, and the read under way is 
   clock.advance(1);
   assert.deepEqual((await received).values, ["0", "2"]);
   const next = reader.read(read);
-  arrivals[1]!.resolve(frameOf(["y"], writer.alone()));
+  arrivals[1]!.resolve(frameOf(["y"], alone()));
   assert.deepEqual((await next).values, ["y"]);
   assert.equal(arrivals.length, 2);
 });
 
 test("round reader: a later round delivers the open one first, each by itself", async () => {
-  const { reader, read, arrivals, first, writer } = setUp();
+  const { reader, read, arrivals, first, alone } = setUp();
   const received = reader.read(read);
   arrivals[0]!.resolve(first);
   await turn();
-  arrivals[1]!.resolve(frameOf(["y"], writer.alone()));
+  arrivals[1]!.resolve(frameOf(["y"], alone()));
   assert.deepEqual((await received).values, ["0", "2"]);
   assert.deepEqual((await reader.read(read)).values, ["y"]);
 });
@@ -110,6 +119,23 @@ test("round reader: what comes after its round is counted", async () => {
   arrivals[1]!.resolve(last);
   await turn();
   assert.equal(reader.dropped, 1);
+});
+
+test("round reader: each frame with an order is told of, also one that could not be read", async () => {
+  const { reader, read, arrivals, first, last, alone, frames } = setUp();
+  const received = reader.read(read);
+  arrivals[0]!.resolve(first);
+  await turn();
+  arrivals[1]!.resolve({ ...last, values: [], count: null });
+  await received;
+  const next = reader.read(read);
+  arrivals[2]!.resolve(frameOf(["y"], alone()));
+  await next;
+  assert.deepEqual(frames, [2, null, 1]);
+  const plain = reader.read(read);
+  arrivals[3]!.resolve(frameOf(["z"], null));
+  await plain;
+  assert.equal(frames.length, 3);
 });
 
 test("round reader: a failed read rejects, also while a round is open", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Batcher, type BatcherLimits } from "../../../lib/batch/batcher.ts";
@@ -6,6 +7,7 @@ import { createFraming } from "../../../lib/batch/framing/create-framing.ts";
 import { raw } from "../../../lib/codec/raw.ts";
 import type { Codec } from "../../../lib/index.ts";
 import { FrameOrder, isOrderFrame } from "../../../lib/plain/round/order-frame.ts";
+import { NumberedTopics } from "../../../lib/plain/round/numbered-topics.ts";
 import {
   HELD_BYTES_MAX,
   OPEN_MAX,
@@ -35,10 +37,19 @@ interface PublisherOptions {
   readonly limits?: Partial<BatcherLimits>;
   readonly keepsLate?: boolean;
   readonly bytes?: number;
+  readonly gathers?: boolean;
+  readonly hasReaders?: () => boolean;
 }
 
 /** A publisher without a socket: value n is the number n, in a message of its topic. */
-function publisher({ limits, keepsLate = false, bytes = 8 }: PublisherOptions = {}) {
+function publisher({
+  limits,
+  keepsLate = false,
+  bytes = 8,
+  gathers = true,
+  hasReaders = () => false,
+}: PublisherOptions = {}) {
+  const topics = new NumberedTopics();
   const messages: Message[] = [];
   const writer = {
     idle: false,
@@ -49,7 +60,7 @@ function publisher({ limits, keepsLate = false, bytes = 8 }: PublisherOptions = 
       messages.push({
         topic: parts[0]!.toString(),
         values: values.map((value) => value.readUInt32LE(0)),
-        order: isOrderFrame(last) ? new FrameOrder(last) : null,
+        order: isOrderFrame(last) ? new FrameOrder(last, parts[0]!.toString()) : null,
         bytes: parts[1]!.length,
       });
     },
@@ -58,8 +69,10 @@ function publisher({ limits, keepsLate = false, bytes = 8 }: PublisherOptions = 
   const sink = new TopicFrameSink({
     writer: writer as unknown as FrameWriter,
     limits: all,
-    topicBytes: (topic) => Buffer.from(topic),
-    gathers: true,
+    publisher: randomBytes(8),
+    topic: (topic) => topics.get(topic),
+    hasReaders,
+    gathers,
     keepsLate,
   });
   const batcher = new Batcher<unknown, string>(framing, sink, { ...all, key: "" });
@@ -93,7 +106,8 @@ function take(
 ): number[] {
   if (order === null) return [...values];
   const hasLater = order.hasLater((topic) => wanted.has(topic));
-  return rounds.take({ values, indexes: null, place: order, hasLater, bytes }, nowMs).flat();
+  const frame = { values: [...values], indexes: null, place: order, hasLater, bytes };
+  return rounds.take(frame, nowMs).flat();
 }
 
 function subsets<T>(items: readonly T[]): T[][] {
@@ -290,6 +304,31 @@ test("rounds: values that are sent in order as they are need no order frame befo
     [1, 3],
     [2, 0],
   ]);
+});
+
+test("rounds: from the first reader on every message has an order frame, and without batches none has", () => {
+  let hasReaders = false;
+  const { publish, flush, messages } = publisher({ hasReaders: () => hasReaders });
+  const send = (topic: string) => {
+    publish(topic);
+    flush();
+  };
+  for (const topic of ["a", "b"]) send(topic);
+  hasReaders = true;
+  for (const topic of ["a", "a"]) send(topic);
+  hasReaders = false;
+  send("b");
+  assert.deepEqual(
+    messages.map(({ order }) => order && [order.topic, order.before]),
+    [null, null, ["a", 1], ["a", 2], ["b", 1]],
+  );
+  const single = publisher({ gathers: false, hasReaders: () => true });
+  for (const topic of ["a", "b", "a", "b", "a", "b"]) single.publish(topic);
+  single.flush();
+  assert.deepEqual(
+    single.messages.map(({ order }) => order),
+    range(6).map(() => null),
+  );
 });
 
 for (const [limit, limits] of [
