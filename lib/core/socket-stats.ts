@@ -33,6 +33,10 @@ export interface SocketStats {
    * same topic prove it. Of a `Publisher`: the sum of what its subscribers have reported of that, each for itself.
    */
   readonly messagesMissed: number;
+  /** Of a `Subscriber` with `conflate`: messages in whose place a newer one of their topic was delivered. */
+  readonly messagesConflated: number;
+  /** Of a `Subscriber` with `maxAgeMs`: messages that had waited for too long, and were not delivered. */
+  readonly messagesExpired: number;
   /** Messages accepted and not yet handed to ZeroMQ. */
   readonly queuedMessages: number;
   /** Bytes of the messages accepted and not yet handed to ZeroMQ. */
@@ -69,6 +73,8 @@ export const NO_STATS: SocketStats = Object.freeze({
   messagesDropped: 0,
   messagesLost: 0,
   messagesMissed: 0,
+  messagesConflated: 0,
+  messagesExpired: 0,
   queuedMessages: 0,
   queuedBytes: 0,
   waitingSends: 0,

@@ -76,6 +76,8 @@ export interface InboundStats {
 export class Inbound<V> {
   /** The queue in which values wait for consumers. */
   readonly inbox: ReceiveQueue<V>;
+  /** Reads the values of a frame or a round, for a role with a queue of its own; then nobody may use `inbox`. */
+  readonly read: () => Promise<Received<V>>;
   readonly #options: InboundOptions<V>;
   readonly #framing: Framing<unknown>;
   readonly #limits: FrameHeaderLimits;
@@ -97,7 +99,13 @@ export class Inbound<V> {
     this.#seesStrays = codec.delimiter !== "length" || common.batch !== false;
     const { reorder } = options;
     const read = () => this.#read();
-    this.inbox = new ReceiveQueue(reorder === undefined ? read : () => reorder(read));
+    this.read = reorder === undefined ? read : () => reorder(read);
+    this.inbox = new ReceiveQueue(this.read);
+  }
+
+  /** Bytes of the frames received and accepted. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   stats(): InboundStats {

@@ -1,16 +1,20 @@
 import type { MessageHeaders } from "../batch/headers.ts";
 import { systemClock } from "../clock.ts";
+import type { ReceiveQueue } from "../core/queue/receive-queue.ts";
 import { checkHandler, type RunOptions, runEach } from "../core/run.ts";
 import {
   COMMON_DEFAULTS,
   COMMON_RULES,
+  type ResolvedCommon,
+  type ResolvedValue,
   VALUE_RULES,
   type ValueOptions,
   valueDefaults,
 } from "../core/socket-options.ts";
 import { NO_STATS, type SocketStats } from "../core/socket-stats.ts";
 import { TypedSocket } from "../core/typed-socket.ts";
-import { resolveOptions } from "../options.ts";
+import { boolean, integer, resolveOptions } from "../options.ts";
+import { FreshQueue } from "../plain/fresh/fresh-queue.ts";
 import { Gaps } from "../plain/gap/gaps.ts";
 import { hexOf, MissedReporter } from "../plain/gap/missed-reporter.ts";
 import { type Counts, PacedCounts } from "../plain/gap/paced-counts.ts";
@@ -25,7 +29,38 @@ import type { WaitOptions } from "../wait.ts";
 import type { TopicMap, TopicOf } from "./publisher.ts";
 
 /** Options of a {@link Subscriber}. */
-export type SubscriberOptions<Topics extends TopicMap> = ValueOptions<Topics[TopicOf<Topics>]>;
+export interface SubscriberOptions<Topics extends TopicMap>
+  extends ValueOptions<Topics[TopicOf<Topics>]> {
+  /**
+   * Whether a message is delivered only while it is the newest of its topic: a newer one takes its place, and it is
+   * counted in `messagesConflated`. Topics are delivered in the order in which they changed first since their last
+   * delivery. Default false.
+   *
+   * The socket reads all the time, until 16,384 topics or 32 MiB wait. Then it stops until the program takes some, and
+   * its publishers drop, or wait, as for any slow subscriber.
+   */
+  readonly conflate?: boolean | undefined;
+  /**
+   * Longest time that a message may wait for the program (milliseconds, 1 to 2^31 - 1). One that has waited longer is not
+   * delivered, but counted in `messagesExpired`. Default: no limit.
+   *
+   * The time counts from the moment at which the socket has read the message, which it does all the time, until 16,384
+   * messages or 32 MiB wait. The clock of the publisher does not matter, nor the time on the way.
+   *
+   * @see docs/decisions/0083-missed-and-stale-messages.md
+   */
+  readonly maxAgeMs?: number | undefined;
+}
+
+/** The options of a subscriber, resolved. */
+interface Resolved extends ResolvedCommon, ResolvedValue {
+  readonly conflate: boolean;
+  /** Null: no limit. */
+  readonly maxAgeMs: number | null;
+}
+
+/** Longest `maxAgeMs`, that of a timer (milliseconds). */
+const AGE_MS_MAX = 2 ** 31 - 1;
 
 /** A received message with its topic, which determines the type of the value. */
 export type Publication<Topics extends TopicMap> = {
@@ -59,6 +94,9 @@ const PEER_FRAMES = 1_000;
  */
 export class Subscriber<Topics extends TopicMap = Record<string, unknown>> extends TypedSocket {
   readonly #inbound: Inbound<Publication<Topics>>;
+  /** Where messages are replaced or become too old; null where they are not. */
+  readonly #fresh: FreshQueue<Publication<Topics>> | null;
+  readonly #inbox: FreshQueue<Publication<Topics>> | ReceiveQueue<Publication<Topics>>;
   readonly #subscriptions: Subscriptions;
   readonly #announcer: SubscriptionAnnouncer;
   readonly #rounds = new RoundReader<Publication<Topics>>({
@@ -74,9 +112,14 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
 
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
   constructor(options?: SubscriberOptions<Topics>) {
-    const resolved = resolveOptions("Subscriber", options, {
-      rules: { ...COMMON_RULES, ...VALUE_RULES },
-      defaults: { ...COMMON_DEFAULTS, ...valueDefaults() },
+    const resolved = resolveOptions<Resolved>("Subscriber", options, {
+      rules: {
+        ...COMMON_RULES,
+        ...VALUE_RULES,
+        conflate: boolean,
+        maxAgeMs: integer(1, AGE_MS_MAX),
+      },
+      defaults: { ...COMMON_DEFAULTS, ...valueDefaults(), conflate: false, maxAgeMs: null },
     });
     super("sub", resolved, { peerFramesMax: PEER_FRAMES, partsMax: 4 });
     this.#announcer = new SubscriptionAnnouncer(this.channel.native, resolved.name);
@@ -91,6 +134,8 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
       reorder: (read) => this.#rounds.read(read),
       onRefused: (error) => this.report(error),
     });
+    this.#fresh = this.#freshQueue(resolved);
+    this.#inbox = this.#fresh ?? this.#inbound.inbox;
   }
 
   /**
@@ -128,20 +173,20 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
    * @throws BrokerlessError `BROKERLESS_TIMEOUT`, `BROKERLESS_CLOSED`; or the signal's reason
    */
   receive(options?: WaitOptions): Promise<Publication<Topics>> {
-    return this.#inbound.inbox.receive(options);
+    return this.#inbox.receive(options);
   }
 
   /** Iterates over single messages; ends when the socket is closed. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Publication<Topics>> {
-    return this.#inbound.inbox.values();
+    return this.#inbox.values();
   }
 
   /**
-   * Iterates over frames, each as the array of its messages; the frames of a round of several topics are one array. Ends
-   * when the socket is closed.
+   * Iterates over frames, each as the array of its messages; the frames of a round of several topics are one array. With
+   * `conflate` or `maxAgeMs` an array has all messages that wait. Ends when the socket is closed.
    */
   batches(): AsyncIterableIterator<Publication<Topics>[]> {
-    return this.#inbound.inbox.batches();
+    return this.#inbox.batches();
   }
 
   /**
@@ -156,7 +201,7 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
     options: RunOptions = {},
   ): Promise<void> {
     checkHandler("run", handler);
-    await runEach(this.#inbound.inbox.values(), handler, options);
+    await runEach(this.#inbox.values(), handler, options);
   }
 
   override stats(): SocketStats {
@@ -165,6 +210,8 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
       ...this.#inbound.stats(),
       messagesDropped: this.#rounds.dropped,
       messagesMissed: this.#missedCount,
+      messagesConflated: this.#fresh?.replaced ?? 0,
+      messagesExpired: this.#fresh?.expired ?? 0,
       peers: this.peerCount,
       connectionsRefused: this.connectionsRefused,
     };
@@ -179,8 +226,23 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
   }
 
   protected override stop(): void {
-    this.#inbound.inbox.close();
+    this.#inbox.close();
     this.#missed.stop();
+  }
+
+  #freshQueue({ conflate, maxAgeMs }: Resolved): FreshQueue<Publication<Topics>> | null {
+    if (!conflate && maxAgeMs === null) return null;
+    const inbound = this.#inbound;
+    return new FreshQueue<Publication<Topics>>({
+      clock: systemClock,
+      topicOf: conflate ? ({ topic }) => topic : null,
+      maxAgeMs: maxAgeMs ?? Number.POSITIVE_INFINITY,
+      async read() {
+        const before = inbound.bytes;
+        const { values } = await inbound.read();
+        return { values, bytes: inbound.bytes - before };
+      },
+    });
   }
 
   #open(parts: Buffer[]): Envelope<Publication<Topics>> | null {

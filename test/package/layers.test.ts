@@ -115,6 +115,7 @@ const LOWER: Readonly<Record<string, readonly string[]>> = {
   ],
   "plain/round": [".", "batch", "core/queue", "transport/native"],
   "plain/topic": ["."],
+  "plain/fresh": [".", "core/queue"],
   "plain/gap": [".", "plain/topic"],
   reliable: [
     ".",
@@ -203,6 +204,7 @@ const LOWER: Readonly<Record<string, readonly string[]>> = {
     "core/queue",
     "delivery/protocol",
     "plain",
+    "plain/fresh",
     "plain/gap",
     "plain/request",
     "plain/round",

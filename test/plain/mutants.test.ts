@@ -1,3 +1,4 @@
+import { FRESH_MUTANTS } from "../support/fresh-mutants.ts";
 import { GAP_MUTANTS } from "../support/gap-mutants.ts";
 import { assertHunted } from "../support/mutation.ts";
 import { CENSUS_MUTANTS, ROUTE_MUTANTS } from "../support/plain-mutants.ts";
@@ -35,4 +36,10 @@ assertHunted(
     "plain/round/rounds.test.ts",
     "contract/missed.test.ts",
   ],
+);
+
+assertHunted(
+  "controls: where a message is delivered that is replaced or too old, its test fails",
+  FRESH_MUTANTS,
+  ["plain/fresh/kept-values.test.ts", "plain/fresh/fresh-queue.test.ts", "contract/fresh.test.ts"],
 );
