@@ -22,6 +22,8 @@ export interface Envelope<V> {
   readonly headers: Buffer | null;
   /** Adds to each value the parts around the body, such as its topic; null where there are none. */
   readonly wrap: ((value: unknown, headers: MessageHeaders) => V) | null;
+  /** The topic of the frame, where frames have one. */
+  readonly topic?: string;
   /** The place of the frame among those of its sender; absent or null where frames are in order. */
   readonly order?: FrameOrder | null;
 }
@@ -53,6 +55,7 @@ const NOTHING: ReceivedFrame<never> = Object.freeze({
   values: [],
   headers: null,
   order: null,
+  topic: null,
   indexes: null,
   count: 0,
   bytes: 0,
@@ -137,11 +140,11 @@ export class Inbound<V> {
       if (!(error instanceof BrokerlessError)) throw error;
       this.#framesRefused += 1;
       this.#options.onRefused(error);
-      return envelope === null
-        ? NOTHING
-        : { ...NOTHING, order: envelope.order ?? null, count: null };
+      if (envelope === null) return NOTHING;
+      const { order = null, topic = null } = envelope;
+      return { ...NOTHING, order, topic, count: null };
     }
-    const { body, wrap, order = null } = envelope;
+    const { body, wrap, order = null, topic = null } = envelope;
     this.#frames += 1;
     const bytes = body.length + (envelope.headers?.length ?? 0);
     this.#bytes += bytes;
@@ -154,13 +157,14 @@ export class Inbound<V> {
       headers = all && indexes.map((index) => all[index]!);
     } else if (schema !== null) values = await filterIncoming(schema, values, this.#onBad);
     this.#messages += values.length;
-    if (wrap === null) return { values: values as V[], headers, order, indexes, count, bytes };
+    if (wrap === null)
+      return { values: values as V[], headers, order, topic, indexes, count, bytes };
     const found = headers;
     const wrapped =
       found === null
         ? values.map((value) => wrap(value, NO_HEADERS))
         : values.map((value, index) => wrap(value, found[index]!));
-    return { values: wrapped, headers, order, indexes, count, bytes };
+    return { values: wrapped, headers, order, topic, indexes, count, bytes };
   }
 
   /** @throws BrokerlessError `BROKERLESS_PROTOCOL` for a protocol message of a reliable peer */

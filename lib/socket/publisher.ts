@@ -79,7 +79,7 @@ const PEER_TOPIC_BYTES = 2 ** 20;
  *
  * Promises: order over all topics. Does not promise: delivery. A subscriber that is away or too slow misses messages,
  * counts them and reports them: event `missed`. `publish` resolves at `queued`. On the wire: ZeroMQ's PUB, two frames a message: the topic, and a batch of values of
- * that topic; and an order frame for subscribers of this package, from the first one on. Topics that change with each
+ * that topic; and now and then an order frame for subscribers of this package. Topics that change with each
  * value are regrouped.
  *
  * @example
@@ -143,6 +143,7 @@ export class Publisher<
         new TopicFrameSink({
           writer,
           limits,
+          clock: systemClock,
           publisher: this.#publisher,
           topic: (topic) => this.#topics.get(topic),
           hasReaders: () => this.#census.hasAnnounced,

@@ -79,7 +79,7 @@ const PEER_FRAMES = 1_000;
  * Receives the messages of the topics it has subscribed to, from all connected {@link Publisher} sockets.
  *
  * Promises: order from each publisher, over all its topics; only matching topics. Does not promise: delivery. Messages
- * published while it was away or too slow are missed, and counted when a later one of the same topic comes: event
+ * published while it was away or too slow are missed, and counted when later ones of the same topic come: event
  * `missed`.
  *
  * @example
@@ -102,7 +102,10 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
   readonly #rounds = new RoundReader<Publication<Topics>>({
     clock: systemClock,
     matches: (topic) => this.#subscriptions.match(topic),
-    onFrame: (order, count) => this.#compare(order, count),
+    onFrame: (topic, order, count) => {
+      if (order === null) this.#gaps.pass(topic, count);
+      else this.#compare(order, count);
+    },
   });
   readonly #gaps = new Gaps(systemClock);
   readonly #reporter: MissedReporter;
@@ -254,7 +257,9 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
       (value, headers) => ({ topic, value, headers }) as Publication<Topics>,
     );
     if (!this.#subscriptions.match(topic)) return null;
-    return isOrdered ? { ...envelope, order: new FrameOrder(parts.at(-1)!, topic) } : envelope;
+    const order = isOrdered ? new FrameOrder(parts.at(-1)!, topic) : null;
+    const { body, headers, wrap } = envelope;
+    return { body, headers, wrap, topic, order };
   }
 
   /** Counts what is missing between a message and the one of its topic before it. */

@@ -23,8 +23,50 @@ export const GAP_MUTANTS: readonly Mutant[] = [
   {
     rule: "0083",
     name: "a message over a second connection turns the numbers back",
-    edits: [[GAPS, "if (missed < 0)", "if (false)"]],
+    edits: [[GAPS, "if (between < 0)", "if (false)"]],
     hunt: [GAPS, "over two connections"],
+  },
+  {
+    rule: "0083",
+    name: "messages without a number are missed",
+    edits: [[GAPS, "known.unnumbered += count ?? 0", "void 0"]],
+    hunt: [CONTRACT, "nothing is counted where the publisher waits"],
+  },
+  {
+    rule: "0083",
+    name: "of two publishers of a topic messages without a number are those of one",
+    edits: [
+      [
+        GAPS,
+        "known = known.other)\n            known.unnumbered",
+        "known = null)\n            known.unnumbered",
+      ],
+    ],
+    hunt: [GAPS, "of two publishers of one topic"],
+  },
+  {
+    rule: "0083",
+    name: "a message that could not be read, and has no number, is missed",
+    edits: [
+      [
+        GAPS,
+        "if (count === null)\n            this.#forget(topic);\n        let known",
+        "let known",
+      ],
+    ],
+    hunt: [GAPS, "messages without a number count"],
+  },
+  {
+    rule: "0083",
+    name: "only the first message of a topic has a number",
+    edits: [[SINK, "nowMs - topic.orderedMs < UNORDERED_MS_MAX", "topic.orderedMs > 0"]],
+    hunt: [ROUNDS, "from the first reader on"],
+  },
+  {
+    rule: "0083",
+    name: "each message has a number",
+    edits: [[SINK, "nowMs - topic.orderedMs < UNORDERED_MS_MAX", "false"]],
+    hunt: [ROUNDS, "from the first reader on"],
   },
   {
     rule: "0083",
@@ -35,7 +77,13 @@ export const GAP_MUTANTS: readonly Mutant[] = [
   {
     rule: "0083",
     name: "the values of an unreadable message are taken to be none",
-    edits: [[GAPS, "if (count === null)\n            this.#forget(topic);", ""]],
+    edits: [
+      [
+        GAPS,
+        "if (count === null)\n            this.#forget(topic);\n        return missed",
+        "return missed",
+      ],
+    ],
     hunt: [GAPS, "could not be read"],
   },
   {
@@ -59,7 +107,7 @@ export const GAP_MUTANTS: readonly Mutant[] = [
   {
     rule: "0083",
     name: "topics that are used are forgotten with the others",
-    edits: [[GAPS, "this.#former.get(topic)", "undefined"]],
+    edits: [[GAPS, "const known = this.#former.get(topic);", "const known = undefined;"]],
     hunt: [GAPS, "topics that are used stay known"],
   },
   {
@@ -145,7 +193,7 @@ export const GAP_MUTANTS: readonly Mutant[] = [
   {
     rule: "0083",
     name: "plain subscribers get order frames though nobody reads them",
-    edits: [[SINK, "this.#isOrdered ||= this.#hasReaders();", "this.#isOrdered = true;"]],
+    edits: [[SINK, "this.#isRead ||= this.#hasReaders();", "this.#isRead = true;"]],
     hunt: [CONTRACT, "a plain SUB gets two frames"],
   },
   {

@@ -62,7 +62,7 @@ export const ROUND_MUTANTS: readonly Mutant[] = [
   {
     rule: "0082",
     name: "after its first round a publisher sends frames without an order frame",
-    edits: [[SINK, "this.#isOrdered = true;", ""]],
+    edits: [[SINK, "this.#hasRounds = true;", ""]],
     hunt: [ROUNDS, "need no order frame before the first round"],
   },
   {

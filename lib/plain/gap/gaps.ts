@@ -21,8 +21,10 @@ export interface CancelledPattern {
 interface Known {
   readonly publisher: string;
   numbering: number;
-  /** Values of the topic before the next message (count). */
+  /** Values of the topic before the message after the last one with a number (count). */
   next: number;
+  /** Values of the topic that came without a number since then, of this publisher or of others (count). */
+  unnumbered: number;
   /** The same topic of another publisher. */
   other: Known | null;
 }
@@ -42,10 +44,10 @@ export const CANCELLED_MAX = 64;
 /**
  * Finds out how many values a subscriber has missed, by the numbers of those that came. Pure.
  *
- * A topic's values are numbered by their publisher, so a gap between two messages of one topic is proof, whatever else
- * the subscriber has subscribed to. Not a gap are: the first message of a topic that comes here, another publisher or
+ * A topic's values are numbered by their publisher, and some messages have the number, so a gap between two of these is
+ * proof, whatever else the subscriber has subscribed to. Not a gap are: the first message of a topic that comes here, another publisher or
  * another life of one, the same message over a second connection, and a topic that was cancelled. Where something was
- * forgotten, on either side, less is found, never more.
+ * forgotten, on either side, or several publishers send to one topic, less is found, never more.
  *
  * Invariant: at most 2 * {@link KNOWN_MAX} topics are remembered.
  *
@@ -65,7 +67,19 @@ export class Gaps {
   }
 
   /**
-   * To be called for each message, in the order of their arrival.
+   * To be called for each message without a number: its publisher is not known, so it may be of any that sends to the
+   * topic.
+   *
+   * @param count its values; null where it could not be read
+   */
+  pass(topic: string, count: number | null): void {
+    if (count === null) this.#forget(topic);
+    let known = this.#recent.get(topic) ?? this.#former.get(topic) ?? null;
+    for (; known !== null; known = known.other) known.unnumbered += count ?? 0;
+  }
+
+  /**
+   * To be called for each message with a number, in the order of their arrival.
    *
    * @param count its values; null where it could not be read
    * @returns values that are missing between it and the last one of its topic (count)
@@ -82,13 +96,15 @@ export class Gaps {
       if (count !== null) this.#learn(place, count);
       return 0;
     }
-    let missed: number;
-    if (known.numbering === numbering) missed = before - known.next;
-    else missed = (numbering - known.numbering) >>> 0 < 2 ** 31 ? before : -1;
+    let between: number;
+    if (known.numbering === numbering) between = before - known.next;
+    else between = (numbering - known.numbering) >>> 0 < 2 ** 31 ? before : -1;
     // It came over a second connection, too.
-    if (missed < 0) return 0;
+    if (between < 0) return 0;
+    const missed = Math.max(0, between - known.unnumbered);
     known.numbering = numbering;
     known.next = before + (count ?? 0);
+    known.unnumbered = 0;
     // What its message had is not known, so the next one proves nothing.
     if (count === null) this.#forget(topic);
     return missed;
@@ -149,7 +165,7 @@ export class Gaps {
     let others = 0;
     for (let each = other; each !== null; each = each.other) others += 1;
     if (others >= PUBLISHERS_MAX) other = null;
-    this.#recent.set(topic, { publisher, numbering, next: before + count, other });
+    this.#recent.set(topic, { publisher, numbering, next: before + count, unnumbered: 0, other });
   }
 
   #makeRoom(entries: number): void {

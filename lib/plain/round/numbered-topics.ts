@@ -6,6 +6,8 @@ export interface NumberedTopic {
   readonly numbering: number;
   /** Values published since the numbering began (count). */
   count: number;
+  /** When the last order frame was written (monotonic milliseconds); minus infinity before the first one. */
+  orderedMs: number;
 }
 
 /** Most topics that are used before the oldest are forgotten (count). */
@@ -44,6 +46,11 @@ export class NumberedTopics {
 
   #begin(topic: string): NumberedTopic {
     this.#numberings = (this.#numberings + 1) >>> 0;
-    return { bytes: Buffer.from(topic), numbering: this.#numberings, count: 0 };
+    return {
+      bytes: Buffer.from(topic),
+      numbering: this.#numberings,
+      count: 0,
+      orderedMs: Number.NEGATIVE_INFINITY,
+    };
   }
 }

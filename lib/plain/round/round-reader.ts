@@ -7,6 +7,8 @@ import { Rounds } from "./rounds.ts";
 export interface ReceivedFrame<V> extends Received<V> {
   /** The place of the frame among those of its publisher; null where it came without one. */
   readonly order: FrameOrder | null;
+  /** Its topic; null for a frame that was refused, or is not wanted. */
+  readonly topic: string | null;
   /** Index in the frame of each value; null where none was refused. */
   readonly indexes: readonly number[] | null;
   /** Values in the frame before any was refused (count); null where it could not be read. */
@@ -20,8 +22,8 @@ export interface RoundReaderOptions {
   readonly clock: Clock;
   /** Whether the subscriber wants a topic. */
   readonly matches: (topic: string) => boolean;
-  /** Told of each frame with an order, and of its values (count); null where it could not be read. */
-  readonly onFrame: (order: FrameOrder, count: number | null) => void;
+  /** Told of each frame with a topic, and of its values (count); null where it could not be read. */
+  readonly onFrame: (topic: string, order: FrameOrder | null, count: number | null) => void;
 }
 
 /** Reads the frames of a subscriber, and delivers their values in the order over all topics of each publisher. */
@@ -56,8 +58,8 @@ export class RoundReader<V> {
         continue;
       }
       this.#reading = null;
+      if (frame.topic !== null) this.#onFrame(frame.topic, frame.order, frame.count);
       if (frame.order === null) return frame;
-      this.#onFrame(frame.order, frame.count);
       this.#ready = this.#rounds.take(
         {
           values: frame.values,

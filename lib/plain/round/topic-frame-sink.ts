@@ -1,6 +1,7 @@
 import type { BatcherLimits, FrameSink, MixedValues } from "../../batch/batcher.ts";
 import { joinHeaders } from "../../batch/headers.ts";
 import { HEADER_BYTES_MIN } from "../../batch/headers-bound.ts";
+import type { Clock } from "../../clock.ts";
 import type { FrameWriter } from "../../transport/native/frame-writer.ts";
 import { viewOf } from "../../view.ts";
 import { laterBytes, OrderWriter, ROUND_COUNT_MAX, ROUND_FRAMES_MAX } from "./order-frame.ts";
@@ -27,6 +28,7 @@ interface RoundPlan {
 
 /** Dependencies of {@link TopicFrameSink}. */
 export interface TopicFrameSinkOptions {
+  readonly clock: Clock;
   readonly writer: FrameWriter;
   readonly limits: BatcherLimits;
   /** The id of the publisher in order frames. */
@@ -35,13 +37,19 @@ export interface TopicFrameSinkOptions {
   /** Whether values of several topics may be gathered, and sent topic by topic, and messages may have order frames. */
   readonly gathers: boolean;
   /**
-   * Whether a subscriber that reads order frames is there. From the first one on, or from the first round on, all
-   * messages have one; before that they are what plain ZeroMQ programs send.
+   * Whether a subscriber that reads order frames is there. Before the first one, or the first round, messages are what
+   * plain ZeroMQ programs send.
    */
   readonly hasReaders: () => boolean;
   /** Whether subscribers deliver values that come after their round all the same. */
   readonly keepsLate: boolean;
 }
+
+/**
+ * Longest time in which the messages of a topic do without an order frame, before the first round (milliseconds). An order
+ * frame costs both sides a tenth of a message of one value, and now and then one tells the same.
+ */
+export const UNORDERED_MS_MAX = 100;
 
 /** The smallest gain that is worth the work of both sides: runs for each frame of a round. */
 const RUNS_PER_FRAME_MIN = 2;
@@ -70,7 +78,9 @@ export class TopicFrameSink implements FrameSink<string> {
   /** Null where there are no order frames at all. */
   readonly #order: OrderWriter | null;
   readonly #hasReaders: () => boolean;
-  #isOrdered = false;
+  readonly #clock: Clock;
+  #hasRounds = false;
+  #isRead = false;
   /** The open frame of each topic, while a round is planned. */
   readonly #open = new Map<string, number>();
 
@@ -79,6 +89,7 @@ export class TopicFrameSink implements FrameSink<string> {
     this.#topic = options.topic;
     this.#order = options.gathers ? new OrderWriter(options.keepsLate, options.publisher) : null;
     this.#hasReaders = options.hasReaders;
+    this.#clock = options.clock;
     const { batchBytesMax, batchCountMax, headersTogetherMax } = options.limits;
     this.#bytesMax = batchBytesMax;
     this.#countMax = batchCountMax;
@@ -93,14 +104,22 @@ export class TopicFrameSink implements FrameSink<string> {
 
   write(frame: Buffer, count: number, key: string, headers: Buffer | null): void {
     const topic = this.#topic(key);
-    const order = this.#order !== null && this.#needsOrder ? this.#order.alone(topic, count) : null;
+    const order = this.#orderOf(topic, count);
     if (order === null) topic.count += count;
     this.#send(topic.bytes, { frame, count, headers, order });
   }
 
-  get #needsOrder(): boolean {
-    this.#isOrdered ||= this.#hasReaders();
-    return this.#isOrdered;
+  /** After the first round each frame has an order; before it, the numbers of a topic are needed now and then. */
+  #orderOf(topic: NumberedTopic, count: number): Buffer | null {
+    if (this.#order === null) return null;
+    if (!this.#hasRounds) {
+      this.#isRead ||= this.#hasReaders();
+      if (!this.#isRead) return null;
+      const nowMs = this.#clock.nowMs();
+      if (nowMs - topic.orderedMs < UNORDERED_MS_MAX) return null;
+      topic.orderedMs = nowMs;
+    }
+    return this.#order.alone(topic, count);
   }
 
   #writeMixed(mixed: MixedValues<string>, order: OrderWriter): void {
@@ -173,7 +192,7 @@ export class TopicFrameSink implements FrameSink<string> {
       from = end;
     }
     const orders = order.round(frames, mixed.count);
-    this.#isOrdered = true;
+    this.#hasRounds = true;
     for (const [index, frame] of frames.entries()) {
       this.#send(frame.topic.bytes, {
         frame: target.subarray(frame.end - frame.bytes, frame.end),

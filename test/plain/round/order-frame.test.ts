@@ -12,7 +12,7 @@ import { type NumberedTopic, NumberedTopics } from "../../../lib/plain/round/num
 import { range } from "../../support/fixtures.ts";
 
 function numbered(topic: string, count = 0): NumberedTopic {
-  return { bytes: Buffer.from(topic), numbering: 7, count };
+  return { bytes: Buffer.from(topic), numbering: 7, count, orderedMs: 0 };
 }
 
 function frame(topic: string, positions: readonly number[]) {

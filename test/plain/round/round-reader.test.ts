@@ -11,17 +11,25 @@ import { ManualClock } from "../../support/manual-clock.ts";
 function frameOf(values: readonly string[], order: Buffer | null): ReceivedFrame<string> {
   const place = order === null ? null : new FrameOrder(order, "a");
   const count = values.length;
-  return { values: [...values], headers: null, order: place, indexes: null, count, bytes: 10 };
+  return {
+    values: [...values],
+    headers: null,
+    order: place,
+    topic: "a",
+    indexes: null,
+    count,
+    bytes: 10,
+  };
 }
 
 /** A reader of "a" and "b", whose frames come when the test says so. */
 function setUp() {
   const clock = new ManualClock();
-  const frames: (number | null)[] = [];
+  const frames: (number | string | null)[] = [];
   const reader = new RoundReader<string>({
     clock,
     matches: (topic) => topic === "a" || topic === "b",
-    onFrame: (_, count) => void frames.push(count),
+    onFrame: (_, order, count) => void frames.push(order === null ? "no order" : count),
   });
   const topics = new NumberedTopics();
   const arrivals: PromiseWithResolvers<ReceivedFrame<string>>[] = [];
@@ -121,7 +129,7 @@ test("round reader: what comes after its round is counted", async () => {
   assert.equal(reader.dropped, 1);
 });
 
-test("round reader: each frame with an order is told of, also one that could not be read", async () => {
+test("round reader: each frame of a topic is told of, also one without an order, and one that could not be read", async () => {
   const { reader, read, arrivals, first, last, alone, frames } = setUp();
   const received = reader.read(read);
   arrivals[0]!.resolve(first);
@@ -135,7 +143,10 @@ test("round reader: each frame with an order is told of, also one that could not
   const plain = reader.read(read);
   arrivals[3]!.resolve(frameOf(["z"], null));
   await plain;
-  assert.equal(frames.length, 3);
+  const refused = reader.read(read);
+  arrivals[4]!.resolve({ ...frameOf([], null), topic: null });
+  await refused;
+  assert.deepEqual(frames, [2, null, 1, "no order"]);
 });
 
 test("round reader: a failed read rejects, also while a round is open", async () => {

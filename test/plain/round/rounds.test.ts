@@ -15,9 +15,10 @@ import {
   type RoundPlace,
   Rounds,
 } from "../../../lib/plain/round/rounds.ts";
-import { TopicFrameSink } from "../../../lib/plain/round/topic-frame-sink.ts";
+import { TopicFrameSink, UNORDERED_MS_MAX } from "../../../lib/plain/round/topic-frame-sink.ts";
 import type { FrameWriter } from "../../../lib/transport/native/frame-writer.ts";
 import { range } from "../../support/fixtures.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 
 interface Message {
   readonly topic: string;
@@ -39,6 +40,7 @@ interface PublisherOptions {
   readonly bytes?: number;
   readonly gathers?: boolean;
   readonly hasReaders?: () => boolean;
+  readonly clock?: ManualClock;
 }
 
 /** A publisher without a socket: value n is the number n, in a message of its topic. */
@@ -48,6 +50,7 @@ function publisher({
   bytes = 8,
   gathers = true,
   hasReaders = () => false,
+  clock = new ManualClock(),
 }: PublisherOptions = {}) {
   const topics = new NumberedTopics();
   const messages: Message[] = [];
@@ -67,6 +70,7 @@ function publisher({
   };
   const all = { ...LIMITS, ...limits };
   const sink = new TopicFrameSink({
+    clock,
     writer: writer as unknown as FrameWriter,
     limits: all,
     publisher: randomBytes(8),
@@ -306,9 +310,10 @@ test("rounds: values that are sent in order as they are need no order frame befo
   ]);
 });
 
-test("rounds: from the first reader on every message has an order frame, and without batches none has", () => {
+test("rounds: from the first reader on a message of a topic now and then has an order frame, and without batches none", () => {
   let hasReaders = false;
-  const { publish, flush, messages } = publisher({ hasReaders: () => hasReaders });
+  const clock = new ManualClock();
+  const { publish, flush, messages } = publisher({ hasReaders: () => hasReaders, clock });
   const send = (topic: string) => {
     publish(topic);
     flush();
@@ -320,8 +325,18 @@ test("rounds: from the first reader on every message has an order frame, and wit
   send("b");
   assert.deepEqual(
     messages.map(({ order }) => order && [order.topic, order.before]),
-    [null, null, ["a", 1], ["a", 2], ["b", 1]],
+    [null, null, ["a", 1], null, ["b", 1]],
   );
+  const numbers = (): number[] =>
+    messages.slice(5).flatMap(({ order }) => (order === null ? [] : [order.before]));
+  clock.advance(UNORDERED_MS_MAX - 1);
+  for (const _ of range(20)) send("a");
+  clock.advance(1);
+  for (const _ of range(20)) send("a");
+  assert.deepEqual(numbers(), [23]);
+  clock.advance(UNORDERED_MS_MAX);
+  for (const _ of range(2)) send("a");
+  assert.deepEqual(numbers(), [23, 43]);
   const single = publisher({ gathers: false, hasReaders: () => true });
   for (const topic of ["a", "b", "a", "b", "a", "b"]) single.publish(topic);
   single.flush();
