@@ -23,9 +23,9 @@ export interface Envelope<V> {
   /** Adds to each value the parts around the body, such as its topic; null where there are none. */
   readonly wrap: ((value: unknown, headers: MessageHeaders) => V) | null;
   /** The topic of the frame, where frames have one. */
-  readonly topic?: string;
+  readonly topic?: string | null;
   /** The place of the frame among those of its sender; absent or null where frames are in order. */
-  readonly order?: FrameOrder | null;
+  order?: FrameOrder | null;
 }
 
 /** Dependencies of {@link Inbound}. */
@@ -215,10 +215,13 @@ export function bodyBehind<V>(
   before: number,
   parts: Buffer[],
   wrap: Envelope<V>["wrap"],
+  topic: string | null = null,
 ): Envelope<V> {
   const behind = parts.length - before;
-  if (behind === 1) return { body: parts[before]!, headers: null, wrap };
-  if (behind === 2) return { body: parts[before]!, headers: parts[before + 1]!, wrap };
+  if (behind === 1 || behind === 2) {
+    const headers = behind === 1 ? null : parts[before + 1]!;
+    return { body: parts[before]!, headers, wrap, topic, order: null };
+  }
   const message = `a message must have ${before + 1} frame${before === 0 ? "" : "s"}, or one more with headers, got ${parts.length}`;
   throw new BrokerlessError("BROKERLESS_PROTOCOL", message);
 }

@@ -255,11 +255,11 @@ export class Subscriber<Topics extends TopicMap = Record<string, unknown>> exten
       1,
       isOrdered ? parts.slice(0, -1) : parts,
       (value, headers) => ({ topic, value, headers }) as Publication<Topics>,
+      topic,
     );
     if (!this.#subscriptions.match(topic)) return null;
-    const order = isOrdered ? new FrameOrder(parts.at(-1)!, topic) : null;
-    const { body, headers, wrap } = envelope;
-    return { body, headers, wrap, topic, order };
+    if (isOrdered) envelope.order = new FrameOrder(parts.at(-1)!, topic);
+    return envelope;
   }
 
   /** Counts what is missing between a message and the one of its topic before it. */
