@@ -57,6 +57,24 @@ for (const at of cases) {
   });
 }
 
+for (const at of cases.filter(({ transport }) => transport === "tcp")) {
+  test(`interop: Publisher to SUB beside a Subscriber: ${at.title}`, needsPython(), async (t) => {
+    const publisher = new Publisher<Record<string, unknown>>(optionsOf(at));
+    const peer = await meet(t, publisher, { kind: "sub", at, prefixes: ["trades"] });
+    const subscriber = new Subscriber<Record<string, unknown>>(optionsOf(at));
+    t.after(() => subscriber.close());
+    subscriber.subscribe("trades");
+    subscriber.connect(await publisher.bind("tcp://127.0.0.1:*"));
+    const sent = sampleValues(at.codec, COUNT);
+    const report = peer.tell({ do: "receive", count: COUNT });
+    await publisher.ready({ peers: 2 });
+    for (const value of sent) await publisher.publish("trades", value);
+    assert.deepEqual((await report).values, sent);
+    for (const _ of sent) await subscriber.receive();
+    assert.equal(subscriber.stats().messagesMissed, 0);
+  });
+}
+
 /** A PUB does not know its subscribers: it repeats one topic until that arrives. */
 async function join(
   peer: PythonPeer,

@@ -11,7 +11,8 @@ for prefix in peer.config["prefixes"]:
 def receive(count):
     def one():
         parts = peer.socket.recv_multipart()
-        assert len(parts) == 2, parts
+        # Behind them there may be an order frame, which is for subscribers of the package.
+        assert len(parts) == 2 or len(parts) == 3 and parts[2][:2] == b"BO", parts
         return parts[0].decode(), parts[1]
 
     peer.collect(count, one)
