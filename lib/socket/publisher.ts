@@ -21,7 +21,7 @@ import { integer, oneOf, resolveOptions } from "../options.ts";
 import { decodeReport, MissedReports } from "../plain/gap/missed-report.ts";
 import { type Counts, PacedCounts } from "../plain/gap/paced-counts.ts";
 import { Outbound } from "../plain/outbound.ts";
-import { PUBLISHER_BYTES } from "../plain/round/frame-order.ts";
+import { PUBLISHER_BYTES } from "../plain/round/order-frame.ts";
 import { NumberedTopics } from "../plain/round/numbered-topics.ts";
 import { TopicFrameSink } from "../plain/round/topic-frame-sink.ts";
 import { CensusClock } from "../plain/topic/census-clock.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
 
-/** Where a message stands among those of its topic: a decoded order frame, see `frame-order.ts`. */
+/** Where a message stands among those of its topic: a decoded order frame, see `order-frame.ts`. */
 export interface TopicPlace {
   readonly publisher: string;
   readonly topic: string;

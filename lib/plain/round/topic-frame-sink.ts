@@ -4,8 +4,8 @@ import { HEADER_BYTES_MIN } from "../../batch/headers-bound.ts";
 import type { Clock } from "../../clock.ts";
 import type { FrameWriter } from "../../transport/native/frame-writer.ts";
 import { viewOf } from "../../view.ts";
-import { laterBytes, OrderWriter, ROUND_COUNT_MAX, ROUND_FRAMES_MAX } from "./order-frame.ts";
 import type { NumberedTopic } from "./numbered-topics.ts";
+import { laterBytes, OrderWriter, ROUND_COUNT_MAX, ROUND_FRAMES_MAX } from "./order-frame.ts";
 
 /** Values of one topic that share a frame. */
 interface TopicFrame {

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { BrokerlessError } from "../../../lib/errors.ts";
+import { type NumberedTopic, NumberedTopics } from "../../../lib/plain/round/numbered-topics.ts";
 import {
   FrameOrder,
   isOrderFrame,
   OrderWriter,
   ROUND_FRAMES_MAX,
 } from "../../../lib/plain/round/order-frame.ts";
-import { type NumberedTopic, NumberedTopics } from "../../../lib/plain/round/numbered-topics.ts";
 import { range } from "../../support/fixtures.ts";
 
 function numbered(topic: string, count = 0): NumberedTopic {

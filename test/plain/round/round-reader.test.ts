@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FrameOrder, OrderWriter } from "../../../lib/plain/round/order-frame.ts";
 import { NumberedTopics } from "../../../lib/plain/round/numbered-topics.ts";
+import { FrameOrder, OrderWriter } from "../../../lib/plain/round/order-frame.ts";
 import type { ReceivedFrame } from "../../../lib/plain/round/round-reader.ts";
 import { RoundReader } from "../../../lib/plain/round/round-reader.ts";
 import { ROUND_MS_MAX } from "../../../lib/plain/round/rounds.ts";

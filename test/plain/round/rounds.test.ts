@@ -6,8 +6,8 @@ import { Batcher, type BatcherLimits } from "../../../lib/batch/batcher.ts";
 import { createFraming } from "../../../lib/batch/framing/create-framing.ts";
 import { raw } from "../../../lib/codec/raw.ts";
 import type { Codec } from "../../../lib/index.ts";
-import { FrameOrder, isOrderFrame } from "../../../lib/plain/round/order-frame.ts";
 import { NumberedTopics } from "../../../lib/plain/round/numbered-topics.ts";
+import { FrameOrder, isOrderFrame } from "../../../lib/plain/round/order-frame.ts";
 import {
   HELD_BYTES_MAX,
   OPEN_MAX,
