@@ -44,8 +44,8 @@ export interface SocketStats {
   /** Calls of `send` that wait for room. */
   readonly waitingSends: number;
   /**
-   * Requests without a reply. Of a Requester: its open requests. Of a Replier: requests in a handler, and those whose
-   * replies wait for their peers.
+   * Requests without a reply. Of a Requester: its open requests. Of a Replier: requests that it has read, whether they
+   * wait for a handler, are in one, or their replies wait for their peers.
    */
   readonly pendingRequests: number;
   /** Of a Replier: requests whose handler threw or rejected, except with a `RemoteError`, which is a reply. */

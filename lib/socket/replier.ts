@@ -1,4 +1,3 @@
-import { setMaxListeners } from "node:events";
 import { createFraming } from "../batch/framing/create-framing.ts";
 import { peerIdOf } from "../core/peer-id.ts";
 import { OpenWork } from "../core/queue/open-work.ts";
@@ -24,18 +23,33 @@ import { resolveOptions } from "../options.ts";
 import { strayError } from "../plain/inbound.ts";
 import { HandlerSlots } from "../plain/request/handler-slots.ts";
 import { type HeldRequest, HeldRequests } from "../plain/request/held-requests.ts";
+import { type OpenCall, OpenCalls } from "../plain/request/open-calls.ts";
+import { type OwnReply, OwnRequesters } from "../plain/request/own-requesters.ts";
 import { ReplyWriter, type SendableReply } from "../plain/request/reply-writer.ts";
 import { RequestContext } from "../plain/request/request-context.ts";
 import {
-  errorFrames,
+  contentFrames,
+  errorContent,
   isErrorReply,
   openRequest,
+  type ReplyContent,
   SingleEncoder,
+  type Request as WireRequest,
 } from "../plain/request/request-envelope.ts";
+import {
+  bareEntry,
+  decodeEntries,
+  encodeReplies,
+  type FrameEntry,
+  isRequests,
+  REPLY_KINDS,
+  REQUEST_KINDS,
+} from "../plain/request/request-frames.ts";
 import { RequestReader, untilClosed } from "../plain/request/request-reader.ts";
-import { RequestingPeers } from "../plain/request/requesting-peers.ts";
+import { type RequestingPeer, RequestingPeers } from "../plain/request/requesting-peers.ts";
 import type { Role } from "../role.ts";
 import { reportLosses } from "../transport/native/native.ts";
+import { sendWithRetry } from "../transport/send-with-retry.ts";
 import { quiet, type WaitOptions } from "../wait.ts";
 
 /** Options of a {@link Replier}. */
@@ -83,19 +97,24 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   /** Requests that were read and not yet given to a handler. */
   readonly #held: HeldRequests;
   readonly #replies: ReplyWriter;
+  readonly #calls = new OpenCalls();
+  readonly #own = new OwnRequesters((id, replies) => this.#writeOwn(id, replies));
+  /** Whether requesters are told to send no more. */
+  #isLeaving = false;
   #reading = false;
   readonly #turns = new Turns();
   /** Whether requests wait for a turn of the event loop. */
   #turning = false;
   readonly #gone = new AbortController();
   #messagesSent = 0;
+  #framesSent = 0;
   #bytesSent = 0;
   /** Messages that are no requests (count). */
   #framesRefused = 0;
   #messagesDropped = 0;
   #sendsRefused = 0;
   #requestsFailed = 0;
-  /** Requests in a handler, and those whose replies wait for their peers. */
+  /** Requests that were read, until their replies have been handed to ZeroMQ or dropped. */
   readonly #open = new OpenWork();
   readonly #requesting = new RequestingPeers();
   /** Whether libzmq reports the end of a connection as an empty message. */
@@ -108,8 +127,6 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
       defaults: { ...COMMON_DEFAULTS, ...requestReplyDefaults() },
     });
     super("router", resolved, { peerFramesMax: PEER_FRAMES, partsMax: 19 });
-    // Every handler may add listeners to it, any number of them.
-    setMaxListeners(0, this.#gone.signal);
     this.#resolved = resolved;
     const framing = createFraming(resolved.codec, singleFramingOptions(resolved));
     this.#encoder = new SingleEncoder(framing, resolved.messageBytesMax);
@@ -140,7 +157,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   /**
    * Handles requests, `concurrency` (default 64) at a time; further ones wait at their senders. Several calls of
    * `serve` share the requests. A reply that waits for its peer to read does not count towards `concurrency`; `drain`
-   * waits for it.
+   * waits for it. After a `drain` a call of `serve` tells the requesters that this socket stays.
    *
    * @returns resolves when the socket is closed and the handler calls under way have ended: a handler that ignores
    * `context.signal` delays that, but not `close`
@@ -155,11 +172,13 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     this.assertOpen();
     const service = new HandlerSlots(handler, options);
     this.#services.push(service);
+    this.#stay();
     void this.#readRequests();
     try {
       await service.ended;
     } finally {
       this.#services.splice(this.#services.indexOf(service), 1);
+      void this.#readRequests();
     }
   }
 
@@ -168,7 +187,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     return {
       ...NO_STATS,
       messagesSent: this.#messagesSent,
-      framesSent: this.#messagesSent,
+      framesSent: this.#framesSent,
       bytesSent: this.#bytesSent,
       messagesReceived: messages,
       framesReceived: messages,
@@ -178,7 +197,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
       messagesDropped: this.#messagesDropped,
       sendsRefused: this.#sendsRefused,
       requestsFailed: this.#requestsFailed,
-      queuedMessages: this.#open.count,
+      queuedMessages: this.#open.count - this.#held.count,
       pendingRequests: this.#open.count,
       peers: this.peerCount,
       connectionsRefused: this.connectionsRefused,
@@ -189,16 +208,30 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     return "Replier";
   }
 
-  /** Resolves when the requests now in handlers have replies, and those have been handed to ZeroMQ or dropped. */
-  protected override flushAll(options: WaitOptions | undefined): Promise<void> {
-    return this.#open.drain(options);
+  /**
+   * Leaves: tells the requesters to send no more, handles what they have sent, or gives it back where no `serve` is
+   * under way, and resolves when the replies have been handed to ZeroMQ or dropped.
+   */
+  protected override async flushAll(options: WaitOptions | undefined): Promise<void> {
+    const endMs = performance.now() + (options?.timeoutMs ?? Number.POSITIVE_INFINITY);
+    this.#isLeaving = true;
+    this.#tellLeaving();
+    void this.#readRequests();
+    if (this.#own.isWaiting) await this.#own.drain(options);
+    const leftMs = Math.max(0, endMs - performance.now());
+    const isLimited = options?.timeoutMs !== undefined;
+    await this.#open.drain(isLimited ? { ...options, timeoutMs: leftMs } : options);
+    // Also what was given back, which is no open work.
+    this.#own.flush();
   }
 
   protected override stop(): void {
     // First, or replies dropped below would complete a pending drain.
     this.#open.stop();
+    this.#own.close();
     for (const service of [...this.#services]) service.stop();
     this.#gone.abort(closedError());
+    this.#calls.close(this.#gone.signal.reason);
     this.#replies.close();
   }
 
@@ -212,14 +245,12 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     if (this.#reading) return;
     this.#reading = true;
     try {
-      while (this.#services.length > 0 && !this.#held.isFull) {
+      while (this.#mayRead) {
         if (this.#turns.isOver) {
           await this.#turns.next();
           continue;
         }
-        const held = this.#openRequest(await this.channel.receive());
-        if (held === null) continue;
-        this.#held.add(held);
+        this.#onMessage(await this.channel.receive());
         this.#deal();
       }
     } catch (error) {
@@ -229,8 +260,17 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     }
   }
 
+  get #mayRead(): boolean {
+    if (this.#services.length === 0) return this.#isLeaving && !this.channel.closed;
+    return !this.#held.isFull;
+  }
+
   /** Gives requests to free handler slots, and yields to the event loop where this turn has lasted too long. */
   #deal(): void {
+    if (this.#services.length === 0) {
+      if (this.#isLeaving) this.#giveBack();
+      return;
+    }
     while (this.#held.look()) {
       const service = this.#services.find(({ free }) => free);
       if (service === undefined || this.#turning) return;
@@ -238,7 +278,50 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
         void this.#dealLater();
         return;
       }
-      void this.#reply(this.#held.take(), service);
+      const held = this.#held.take();
+      if (held.isCancelled || held.request.deadlineMs <= performance.now()) this.#skip(held);
+      else void this.#reply(held, service);
+    }
+  }
+
+  /** Does not begin a request that its requester has given up. */
+  #skip({ peer, number }: HeldRequest): void {
+    this.#end(peer, number);
+    this.#messagesDropped += 1;
+  }
+
+  /** This socket leaves, and no handler is there: other repliers can handle the requests. */
+  #giveBack(): void {
+    while (this.#held.look()) {
+      const held = this.#held.take();
+      const { request, peer, number } = held;
+      if (request.id === null) {
+        this.#onUnbegun([held], new Error("this socket leaves"));
+        continue;
+      }
+      const returned = { ...bareEntry(REPLY_KINDS.returned, request.id), peer, number: null };
+      this.#own.met(peer.key, request.envelope[0]!).replies.add(returned, false);
+      this.#end(peer, number);
+    }
+  }
+
+  #tellLeaving(): void {
+    for (const routingId of this.#own.leave()) this.#tell(routingId, "leaving");
+  }
+
+  #stay(): void {
+    if (!this.#isLeaving) return;
+    this.#isLeaving = false;
+    for (const routingId of this.#own.stay()) this.#tell(routingId, "staying");
+  }
+
+  /** Never rejects. */
+  async #tell(routingId: Buffer, kind: "leaving" | "staying"): Promise<void> {
+    try {
+      await sendWithRetry(this.channel, [routingId, encodeReplies([bareEntry(REPLY_KINDS[kind])])]);
+    } catch {
+      // It has gone.
+      this.#own.lost(routingId);
     }
   }
 
@@ -250,23 +333,61 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   }
 
   /**
-   * Opens a received message. @returns null for the end of a connection. An empty message from a peer looks the same,
-   * and that peer loses its replies.
+   * Opens a received message: requests, or the end of a connection. An empty message from a peer looks like that, and
+   * the peer loses its replies.
    */
-  #openRequest(parts: Buffer[]): HeldRequest | null {
-    if (!this.#hearsLosses || parts.length !== 2 || parts[1]!.length > 0) {
-      // A message of two frames is not a request.
-      const stray = parts.length === 2 ? strayOf(parts[1]!) : null;
-      if (stray !== null) throw this.#refuseStray(parts[0]!, stray);
-      const request = openRequest(parts);
-      return { request, peer: this.#requesting.begin(request.envelope[0]!) };
+  #onMessage(parts: Buffer[]): void {
+    const [routingId, frame] = parts;
+    if (parts.length !== 2) {
+      this.#hold(openRequest(parts));
+    } else if (frame!.length === 0 && this.#hearsLosses) {
+      this.#onLost(routingId!);
+    } else if (isRequests(frame!)) {
+      for (const entry of decodeEntries(frame!)) this.#onEntry(routingId!, entry);
+    } else {
+      const stray = strayOf(frame!);
+      if (stray !== null) throw this.#refuseStray(routingId!, stray);
+      openRequest(parts);
     }
-    const peer = this.#requesting.lost(parts[0]!);
-    if (peer === null) return null;
-    const cause = new Error("its connection has ended");
+  }
+
+  #onEntry(routingId: Buffer, { kind, id, leftMs, headers, body }: FrameEntry): void {
+    if (kind === REQUEST_KINDS.request) {
+      const deadlineMs = performance.now() + leftMs;
+      this.#hold({ envelope: [routingId], id, deadlineMs, body, headers });
+    } else if (kind === REQUEST_KINDS.left) {
+      this.#own.left(routingId);
+    } else if (kind === REQUEST_KINDS.cancel) {
+      const peer = this.#requesting.find(routingId);
+      if (peer === null) return;
+      this.#held.cancel(peer, id);
+      this.#calls.cancel(peer, id);
+    }
+  }
+
+  #hold(request: WireRequest): void {
+    const routingId = request.envelope[0]!;
+    const peer = this.#requesting.begin(routingId);
+    if (request.id !== null) {
+      const own = this.#own.met(peer.key, routingId);
+      if (this.#isLeaving && !own.isTold) this.#tellLeaving();
+    }
+    this.#held.add({ request, peer, number: this.#open.begin(), isCancelled: false });
+  }
+
+  #onLost(routingId: Buffer): void {
+    this.#own.lost(routingId);
+    const peer = this.#requesting.lost(routingId);
+    if (peer === null) return;
+    this.#calls.lose(peer);
     this.#replies.forget(peer);
-    this.#onUnbegun(this.#held.forget(peer), cause);
-    return null;
+    this.#onUnbegun(this.#held.forget(peer), new Error("its connection has ended"));
+  }
+
+  protected override onPeerChange(type: "peer" | "peerLost", address: string, peers: number): void {
+    super.onPeerChange(type, address, peers);
+    // Over inproc only a send to each shows which one has gone.
+    if (type === "peerLost" && this.#isLeaving) this.#tellLeaving();
   }
 
   /** Sends a reliable peer the refusal, once and without waiting. @returns the error to report here */
@@ -287,35 +408,79 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   }
 
   /** Handles one request. Never rejects: every request gets a reply or an error. */
-  async #reply(
-    { request: { envelope, body, headers }, peer }: HeldRequest,
-    service: HandlerSlots<Handler<Request, Reply>>,
-  ): Promise<void> {
+  async #reply(held: HeldRequest, service: HandlerSlots<Handler<Request, Reply>>): Promise<void> {
+    const { peer, number, request } = held;
     service.begin();
-    const number = this.#open.begin();
+    let call: OpenCall | null = null;
     let stage: "reading" | "handling" | "replying" = "reading";
-    let frames: Buffer[];
+    let content: ReplyContent;
     try {
-      const beside = this.#reader.headers(headers);
-      const decoded = this.#reader.value(body);
-      const request = decoded instanceof Promise ? await decoded : decoded;
-      const context = new RequestContext(envelope[0]!, this.#gone.signal, beside);
+      const headers = this.#reader.headers(request.headers);
+      const decoded = this.#reader.value(request.body);
+      const value = decoded instanceof Promise ? await decoded : decoded;
+      const leftMs = request.deadlineMs - performance.now();
+      const signal = (): AbortSignal => {
+        call ??= this.#begin(held, leftMs);
+        return call.abort.signal;
+      };
+      const context = new RequestContext(request.envelope[0]!, headers, leftMs, signal);
       stage = "handling";
-      const reply = await service.handler(request, context);
+      const reply = await service.handler(value, context);
       stage = "replying";
       const { replySchema } = this.#resolved;
       const checked = replySchema === null ? null : checkOutgoing(replySchema, reply, "the reply");
-      frames = [this.#encoder.encode(reply)];
+      content = { body: this.#encoder.encode(reply), error: null };
       if (checked !== null) await untilClosed(checked, this.#gone.signal);
     } catch (error) {
-      frames = errorFrames(error);
+      content = errorContent(error);
       // An error of a request that cannot be decoded was reported where it was read.
       if (stage === "replying" && error instanceof BrokerlessError) this.#refuse(error);
-      else if (stage !== "reading") this.#fail(envelope[0]!, error);
+      else if (stage !== "reading") this.#fail(request.envelope[0]!, error);
     }
-    await this.#replies.write({ peer, frames: [...envelope, ...frames], number });
+    if (call !== null) this.#calls.end(call);
+    await this.#write(request, { peer, number, content });
     service.end();
     void this.#readRequests();
+  }
+
+  /** The signal of a call. */
+  #begin({ peer, request }: HeldRequest, leftMs: number): OpenCall {
+    const call = this.#calls.begin(peer, request.id, leftMs);
+    if (this.#gone.signal.aborted) call.abort.abort(this.#gone.signal.reason);
+    return call;
+  }
+
+  /** Resolves when the reply was handed to ZeroMQ, is queued, or was dropped. */
+  async #write(
+    { envelope, id }: WireRequest,
+    {
+      peer,
+      number,
+      content,
+    }: { readonly peer: RequestingPeer; readonly number: number; readonly content: ReplyContent },
+  ): Promise<void> {
+    const { body, error } = content;
+    const bytes = (body ?? error).length;
+    if (id === null) {
+      const frames = [...envelope, ...contentFrames(content)];
+      await this.#replies.write({ peer, frames, numbers: [number], bytes });
+      return;
+    }
+    const kind = error === null ? REPLY_KINDS.value : REPLY_KINDS.error;
+    const reply = { kind, id, leftMs: 0, headers: null, body: body ?? error, peer, number };
+    this.#own.met(peer.key, envelope[0]!).replies.add(reply, peer.open === 1);
+  }
+
+  /** Sends replies to one requester in one frame. */
+  #writeOwn(routingId: Buffer, replies: readonly OwnReply[]): void {
+    const numbers: number[] = [];
+    let bytes = 0;
+    for (const { number, body } of replies) {
+      if (number !== null) numbers.push(number);
+      bytes += body.length;
+    }
+    const { peer } = replies[0]!;
+    void this.#replies.write({ peer, frames: [routingId, encodeReplies(replies)], numbers, bytes });
   }
 
   /** Counts and reports a refused reply. An error caused by the close of the socket is not one. */
@@ -335,24 +500,30 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     this.events.emit("requestFailed", { peer: peerIdOf(routingId), error });
   }
 
-  #onSent({ peer, frames, number }: SendableReply): void {
-    this.#messagesSent += 1;
-    this.#bytesSent += frames.at(-1)!.length;
+  #onSent({ peer, numbers, bytes }: SendableReply): void {
+    this.#messagesSent += numbers.length;
+    this.#framesSent += 1;
+    this.#bytesSent += bytes;
+    for (const number of numbers) this.#end(peer, number);
+  }
+
+  #onUnsent(replies: readonly SendableReply[], cause: unknown): void {
+    let count = 0;
+    for (const { peer, numbers } of replies) {
+      count += numbers.length;
+      for (const number of numbers) this.#end(peer, number);
+    }
+    if (count > 0) this.#lose(replies[0]!.frames[0]!, count, cause);
+  }
+
+  #end(peer: RequestingPeer, number: number): void {
     this.#requesting.end(peer);
     this.#open.end(number);
   }
 
-  #onUnsent(replies: readonly SendableReply[], cause: unknown): void {
-    for (const { peer, number } of replies) {
-      this.#requesting.end(peer);
-      this.#open.end(number);
-    }
-    this.#lose(replies[0]!.frames[0]!, replies.length, cause);
-  }
-
   /** Counts and reports requests that were dropped before a handler began them. */
   #onUnbegun(held: readonly HeldRequest[], cause: unknown): void {
-    for (const { peer } of held) this.#requesting.end(peer);
+    for (const { peer, number } of held) this.#end(peer, number);
     if (held.length > 0) this.#lose(held[0]!.request.envelope[0]!, held.length, cause);
   }
 

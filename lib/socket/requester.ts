@@ -1,9 +1,7 @@
 import { createFraming } from "../batch/framing/create-framing.ts";
-import type { Framing } from "../batch/framing/framing.ts";
 import { encodeHeaders, joinHeaders, type MessageHeaders } from "../batch/headers.ts";
-import { strangerAt } from "../core/events/peer.ts";
-import { Turns } from "../core/queue/turns.ts";
-import { checkOutgoing, filterIncoming, type Schema } from "../core/schema.ts";
+import { openLinkEndpoints } from "../core/link-endpoints.ts";
+import { checkOutgoing } from "../core/schema.ts";
 import {
   COMMON_DEFAULTS,
   COMMON_RULES,
@@ -14,23 +12,13 @@ import {
   requestReplyDefaults,
   singleFramingOptions,
 } from "../core/socket-options.ts";
-import { NO_STATS, type SocketStats } from "../core/socket-stats.ts";
-import { TypedSocket } from "../core/typed-socket.ts";
-import { strayOf } from "../delivery/protocol/stray.ts";
+import type { SocketStats } from "../core/socket-stats.ts";
+import { type OpenEndpoints, TypedSocket } from "../core/typed-socket.ts";
 import { BrokerlessError } from "../errors.ts";
 import { boolean, integer, resolveOptions } from "../options.ts";
-import { strayError } from "../plain/inbound.ts";
-import {
-  type OutgoingRequest,
-  type PendingRequest,
-  PendingRequests,
-} from "../plain/request/pending-requests.ts";
-import {
-  openReply,
-  readError,
-  SingleEncoder,
-  type WireReply,
-} from "../plain/request/request-envelope.ts";
+import type { OutgoingRequest } from "../plain/request/pending-requests.ts";
+import { SingleEncoder } from "../plain/request/request-envelope.ts";
+import { REQUESTER_LINKS, RequesterLinks } from "../plain/request/requester-links.ts";
 import type { Role } from "../role.ts";
 import { checkWaitOptions, quiet, WAIT_OPTIONS, type WaitOptions } from "../wait.ts";
 
@@ -48,6 +36,21 @@ export interface RequesterOptions<Request, Reply> extends RequestReplyOptions<Re
    * @defaultValue false
    */
   readonly resend?: boolean | undefined;
+  /**
+   * How long a request waits while no replier is connected (milliseconds). Then it fails with `BROKERLESS_UNROUTABLE`,
+   * rather than wait for its whole time limit.
+   *
+   * @defaultValue 2,000
+   */
+  readonly unroutableMs?: number | undefined;
+  /**
+   * Whether plain REP sockets can connect to the addresses that this socket binds, besides `Replier`, ROUTER and DEALER.
+   * Requests to those addresses then go out in turn, one in each message, and the loss of one replier among several is
+   * not noticed: its requests reach their time limit. Addresses that this socket connects to are not concerned.
+   *
+   * @defaultValue false
+   */
+  readonly plainRepliers?: boolean | undefined;
 }
 
 /** Options of one request. */
@@ -68,10 +71,11 @@ const REQUEST_OPTIONS = [...WAIT_OPTIONS, "resend", "headers"];
 interface Resolved extends ResolvedCommon, ResolvedRequestReply {
   readonly timeoutMs: number;
   readonly resend: boolean;
+  readonly unroutableMs: number;
+  readonly plainRepliers: boolean;
 }
 
-/** Frames that ZeroMQ holds for each peer, with one request in each; replies are read at once (count). */
-const PEER_FRAMES = 256;
+const UNROUTABLE_MS = 2_000;
 /** Longest delay of a Node timer (milliseconds). */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
@@ -79,10 +83,13 @@ const TIMEOUT_MS_MAX = 2 ** 31 - 1;
  * Sends requests and receives their replies. Many requests may be open at once, each with its own time limit. It never
  * gets stuck: late replies and replies without an open request are dropped.
  *
- * Requests are distributed round-robin among the connected {@link Replier} sockets. Promises: every `request` settles;
+ * A request goes to the connected {@link Replier} with the fewest requests that it has not replied to. When a
+ * connection is lost its requests fail at once, or go to another replier (`resend`). Promises: every `request` settles;
  * a reply belongs to its request. A request may have been processed although its reply is lost.
  *
- * On the wire: a DEALER with REQ's envelope, so that plain REP sockets work too.
+ * On the wire: a DEALER for each connected address, with REQ's envelope, so that plain REP sockets work too; a ROUTER
+ * for all bound addresses, to which ROUTER and DEALER sockets can connect, and REP sockets with `plainRepliers`.
+ * Requests to a `Replier` share frames.
  *
  * @example
  * ```ts
@@ -92,22 +99,11 @@ const TIMEOUT_MS_MAX = 2 ** 31 - 1;
  * ```
  *
  * @see docs/guarantees.md
- * @see docs/decisions/0006-request-reply.md
+ * @see docs/decisions/0084-requests-by-load.md
  */
 export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
   readonly #resolved: Resolved;
-  readonly #framing: Framing<unknown>;
-  readonly #encoder: SingleEncoder;
-  readonly #pending: PendingRequests;
-  #reading = false;
-  readonly #turns = new Turns();
-  /** Lost peers to which libzmq could still route a request (count). */
-  #losses = 0;
-  #messagesReceived = 0;
-  #bytesReceived = 0;
-  #framesRefused = 0;
-  #messagesRefused = 0;
-  #messagesDropped = 0;
+  readonly #links: RequesterLinks;
   #sendsRefused = 0;
 
   /** @throws TypeError for an unknown option, a wrong type or a value out of range */
@@ -118,27 +114,42 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
         ...REQUEST_REPLY_RULES,
         timeoutMs: integer(1, TIMEOUT_MS_MAX),
         resend: boolean,
+        unroutableMs: integer(0, TIMEOUT_MS_MAX),
+        plainRepliers: boolean,
       },
-      defaults: { ...COMMON_DEFAULTS, ...requestReplyDefaults(), timeoutMs: 30_000, resend: false },
+      defaults: {
+        ...COMMON_DEFAULTS,
+        ...requestReplyDefaults(),
+        timeoutMs: 30_000,
+        resend: false,
+        unroutableMs: UNROUTABLE_MS,
+        plainRepliers: false,
+      },
     });
-    super("dealer", resolved, { peerFramesMax: PEER_FRAMES, partsMax: 4 });
-    this.#resolved = resolved;
-    this.#framing = createFraming(resolved.codec, singleFramingOptions(resolved));
-    this.#encoder = new SingleEncoder(this.#framing, resolved.messageBytesMax);
-    this.#pending = new PendingRequests({
+    const framing = createFraming(resolved.codec, singleFramingOptions(resolved));
+    const encoder = new SingleEncoder(framing, resolved.messageBytesMax);
+    const { replySchema, queueBytesMax, unroutableMs } = resolved;
+    const links = new RequesterLinks({
       encode: (request) => {
-        const body = this.#encoder.encode(request);
+        const body = encoder.encode(request);
         // A getter of the request may have closed the socket.
         this.assertOpen();
         return body;
       },
-      send: (message) => this.channel.send(message),
-      isReachable: () => this.#losses === 0 && this.channel.isReachable,
-      isReading: () => this.#turns.isTurning,
-      queueBytesMax: resolved.queueBytesMax,
-      onFailed: (error) => this.reportFailure(error),
+      framing,
+      replySchema,
+      queueBytesMax,
+      unroutableMs,
+      onPeer: (type, peer, peers) => this.reportPeers(type, peer, peers),
+      onError: (error) => this.report(error),
       onRefused: (error) => this.#refuse(error),
     });
+    const traits = { ...REQUESTER_LINKS, sharesIncoming: resolved.plainRepliers };
+    const open: OpenEndpoints = (options) =>
+      openLinkEndpoints(links, options, traits, (hub) => hub.close());
+    super(open, resolved);
+    this.#resolved = resolved;
+    this.#links = links;
   }
 
   /**
@@ -146,7 +157,8 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
    * here.
    *
    * @returns resolves with the reply
-   * @throws RemoteError when the replier's handler threw; BrokerlessError `BROKERLESS_TIMEOUT`, `_CLOSED`, `_CODEC`,
+   * @throws RemoteError when the replier's handler threw; BrokerlessError `BROKERLESS_UNROUTABLE` when no replier is
+   * connected for `unroutableMs`, or the connection was lost before the reply; `_TIMEOUT`, `_CLOSED`, `_CODEC`,
    * `_SCHEMA`, `_TOO_LARGE`; TypeError for wrong options or headers; or the signal's reason
    */
   request(request: Request, options?: RequestOptions): Promise<Reply> {
@@ -155,16 +167,8 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
 
   override stats(): SocketStats {
     return {
-      ...NO_STATS,
-      ...this.#pending.stats(),
-      messagesReceived: this.#messagesReceived,
-      framesReceived: this.#messagesReceived,
-      bytesReceived: this.#bytesReceived,
-      framesRefused: this.#framesRefused,
-      messagesRefused: this.#messagesRefused,
-      messagesDropped: this.#messagesDropped,
+      ...this.#links.stats(),
       sendsRefused: this.#sendsRefused,
-      peers: this.peerCount,
       connectionsRefused: this.connectionsRefused,
     };
   }
@@ -175,24 +179,11 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
 
   /** Resolves when every request made before the call has its reply or has failed. */
   protected override flushAll(options: WaitOptions | undefined): Promise<void> {
-    return this.#pending.drain(options);
+    return this.#links.pending.drain(options);
   }
 
   protected override stop(): void {
-    this.#pending.close();
-  }
-
-  protected override onPeerChange(type: "peer" | "peerLost", address: string, peers: number): void {
-    this.reportPeers(type, strangerAt(address), peers);
-    if (type === "peerLost") void this.#resend();
-    else this.#pending.pump();
-  }
-
-  async #resend(): Promise<void> {
-    this.#losses += 1;
-    await this.channel.settled();
-    this.#losses -= 1;
-    if (this.#losses === 0) this.#pending.resend();
+    this.#links.pending.close();
   }
 
   #request(value: Request, options: RequestOptions | undefined): Promise<Reply> {
@@ -210,7 +201,6 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
         resolve: resolve as (reply: unknown) => void,
         reject,
       });
-      if (!this.#reading) void this.#readReplies();
     });
   }
 
@@ -227,7 +217,7 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
     const { schema } = this.#resolved;
     try {
       const checked = schema === null ? null : checkOutgoing(schema, request.value);
-      this.#pending.add(request, checked);
+      this.#links.pending.add(request, checked);
     } catch (error) {
       this.#refuse(error);
       throw error;
@@ -239,66 +229,8 @@ export class Requester<Request = unknown, Reply = unknown> extends TypedSocket {
    * awaited.
    */
   #refuse(error: unknown): void {
-    if (!(error instanceof BrokerlessError) || this.channel.closed) return;
+    if (!(error instanceof BrokerlessError) || this.status === "closed") return;
     this.#sendsRefused += 1;
     this.report(error);
-  }
-
-  /** Reads replies, from the first request on. The only reader of the socket. */
-  async #readReplies(): Promise<void> {
-    this.#reading = true;
-    try {
-      for (;;) {
-        this.#onReply(await this.channel.receive());
-        if (this.#turns.isOver) await this.#turns.next();
-      }
-    } catch (error) {
-      if (!this.channel.closed) this.reportFailure(error);
-    } finally {
-      this.#reading = false;
-    }
-  }
-
-  #onReply(parts: Buffer[]): void {
-    let reply: WireReply;
-    try {
-      reply = openReply(parts);
-    } catch (error) {
-      this.#framesRefused += 1;
-      const stray = strayOf(parts.at(-1)!);
-      this.report(stray === null ? (error as BrokerlessError) : strayError(stray));
-      return;
-    }
-    const request = this.#pending.take(reply.id);
-    if (request === null) {
-      this.#messagesDropped += 1;
-      return;
-    }
-    this.#messagesReceived += 1;
-    this.#bytesReceived += reply.body?.length ?? 0;
-    try {
-      if (reply.error !== null) this.#pending.reject(request, readError(reply.error));
-      else this.#onValues(request, this.#framing.decode(reply.body));
-    } catch (error) {
-      this.#framesRefused += 1;
-      this.#pending.reject(request, error);
-    }
-  }
-
-  #onValues(request: PendingRequest, values: unknown[]): void {
-    const { replySchema } = this.#resolved;
-    if (replySchema === null) this.#pending.resolve(request, values[0]);
-    else void this.#checkReply(replySchema, request, values);
-  }
-
-  async #checkReply(schema: Schema, request: PendingRequest, values: unknown[]): Promise<void> {
-    const bad: BrokerlessError[] = [];
-    const kept = await filterIncoming(schema, values, (error) => bad.push(error));
-    if (bad.length === 0) {
-      this.#pending.resolve(request, kept[0]);
-      return;
-    }
-    this.#messagesRefused += 1;
-    this.#pending.reject(request, bad[0]);
   }
 }

@@ -33,6 +33,8 @@ import { takingDescriptors } from "./native/out-of-descriptors.ts";
 /** Told of what happens on a {@link Channel} without being asked. */
 export interface ChannelListener {
   readonly onPeer: (change: PeerChange) => void;
+  /** A peer has connected to a bound inproc address, or has left. @param id its routing id, if it is a ROUTER */
+  readonly onNamed?: (type: "peer" | "peerLost", id: Buffer) => void;
   /** A peer's handshake failed, or it was refused. */
   readonly onProblem: (error: BrokerlessError) => void;
   /** Nobody checks the peers any more: the channel must be closed. */
@@ -140,14 +142,18 @@ export class Channel {
     this.#inproc = new InprocEndpoints({
       native: this.native,
       kind,
-      onJoined: (address) => {
+      onJoined: (address, id) => {
         this.#watch.peers.began(address);
         this.#watch.peers.joined(address);
         this.#calls.nudge();
+        if (id === null) return;
+        this.#calls.onJoined();
+        listener.onNamed?.("peer", Buffer.from(id));
       },
-      onEnded: (address) => {
+      onEnded: (address, id) => {
         this.#watch.peers.ended(address);
         this.#calls.nudge();
+        if (id !== null) listener.onNamed?.("peerLost", Buffer.from(id));
       },
       onTouched: () => this.#calls.wake(),
     });

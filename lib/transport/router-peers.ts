@@ -54,6 +54,28 @@ export class RouterPeers {
     return peer;
   }
 
+  /**
+   * The ROUTER reports that a connection was made or has ended, in turn for each id.
+   *
+   * @returns the peer, and whether it is new; null where it is ignored
+   */
+  changed(id: Buffer): { readonly peer: RouterPeer; readonly isNew: boolean } | null {
+    const known = this.get(id);
+    if (known !== null) return { peer: known, isNew: false };
+    const peer = this.heard(id);
+    return peer === null ? null : { peer, isNew: true };
+  }
+
+  /** The peer with this id; null where none is known. */
+  get(id: Buffer): RouterPeer | null {
+    return this.#peers.get(id.toString("latin1")) ?? null;
+  }
+
+  /** Whether a peer is known by this id. */
+  has(id: Buffer): boolean {
+    return this.#peers.has(id.toString("latin1"));
+  }
+
   /** Resolves when nothing waits for any of them. */
   async idle(): Promise<void> {
     await Promise.all([...this.#peers.values()].map((peer) => peer.idle()));
@@ -106,6 +128,7 @@ interface RouterPeerOptions {
 /** An incoming connection. */
 export class RouterPeer implements LinkPeer {
   readonly address: string;
+  readonly isShared = false;
   name: string | null = null;
   /** Time of the last message from the peer (ms). */
   heardMs = 0;
@@ -153,8 +176,8 @@ export class RouterPeer implements LinkPeer {
     this.#writer.onRoom(call);
   }
 
-  send(parts: readonly Uint8Array[]): void {
-    this.#writer.write([this.#id, ...parts], parts.length > 1);
+  send(parts: readonly Uint8Array[], isData: boolean = parts.length > 1): void {
+    this.#writer.write([this.#id, ...parts], isData);
   }
 
   close(): void {

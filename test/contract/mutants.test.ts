@@ -25,6 +25,7 @@ import {
   WORKER_MUTANTS,
 } from "../support/contract-mutants.ts";
 import { assertHunted } from "../support/mutation.ts";
+import { REQUEST_MUTANTS } from "../support/request-mutants.ts";
 
 const MUTANTS = [
   ...ARGUMENT_MUTANTS,
@@ -110,4 +111,14 @@ assertHunted(
   "controls: where a value may send another while it is encoded, its test fails",
   REENTRANT_MUTANTS,
   ["contract/reentrant.test.ts"],
+);
+
+assertHunted(
+  "controls: where requests ignore load, losses or farewells, their tests fail",
+  REQUEST_MUTANTS,
+  [
+    "contract/requests-by-load.test.ts",
+    "plain/request/request-envelope.test.ts",
+    "plain/request/request-frames.test.ts",
+  ],
 );

@@ -65,6 +65,7 @@ function meet(links: DispatchDriver) {
       state.isClosed = true;
     },
     isFull: false,
+    isShared: false,
     onRoom: () => {},
     forget: () => {
       state.isForgotten = true;

@@ -64,6 +64,7 @@ eachTransport("ends: so it does where the sender is the side that binds", async 
 
 /** A receiver of which a test says what it says, and hears what it hears. */
 class Met implements LinkPeer {
+  readonly isShared = false;
   name: string | null = null;
   readonly address = "test";
   readonly heard: LinkMessage[] = [];

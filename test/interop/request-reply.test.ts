@@ -13,7 +13,7 @@ const RELAXED = { REQ_CORRELATE: 1, REQ_RELAXED: 1 };
 for (const at of batched) {
   test(`interop: Requester to REP: ${at.title}`, needsPython(), async (t) => {
     const { batch: _, ...options } = optionsOf(at);
-    const requester = new Requester(options);
+    const requester = new Requester({ ...options, plainRepliers: true });
     const peer = await meet(t, requester, { kind: "rep", at });
     await requester.ready();
 

@@ -4,7 +4,12 @@ import { test } from "node:test";
 import { createFraming } from "../../lib/batch/framing/create-framing.ts";
 import { ByteWriter } from "../../lib/codec/byte-writer.ts";
 import { type Codec, json, msgpack, raw } from "../../lib/index.ts";
-import { errorFrames, openReply, readError } from "../../lib/plain/request/request-envelope.ts";
+import {
+  contentFrames,
+  errorContent,
+  openReply,
+  readError,
+} from "../../lib/plain/request/request-envelope.ts";
 import { MARK, SubscriberCounter } from "../../lib/plain/topic/subscriber-counter.ts";
 import { SubscriptionAnnouncer } from "../../lib/plain/topic/subscription-announcer.ts";
 import { TopicPattern } from "../../lib/plain/topic/topic-pattern.ts";
@@ -89,7 +94,9 @@ test("docs/wire-format.md: the replies are what a requester reads", () => {
 
   const [errorId, ...frames] = hexOf('a `RangeError("no")` instead');
   assert.equal(errorId, id);
-  const expected = errorFrames(new RangeError("no")).map((frame) => frame.toString("hex"));
+  const expected = contentFrames(errorContent(new RangeError("no"))).map((frame) =>
+    frame.toString("hex"),
+  );
   assert.deepEqual(frames, expected);
   const { error } = openReply([fromHex(errorId), empty, ...frames.map(fromHex)]);
   const { remoteName, message } = readError(error!);

@@ -37,6 +37,7 @@ const [BURST, PER_SECOND] = [32, 10];
 
 /** The other end of a connection: what was said to it. */
 class Ear implements LinkPeer {
+  readonly isShared = false;
   readonly address = "test";
   name: string | null = null;
   readonly heard: LinkMessage[] = [];

@@ -44,7 +44,7 @@ export const MISFIT_MUTANTS: readonly Mutant[] = [
   {
     rule: "0077",
     name: "to a Replier it is a malformed request",
-    edits: [["socket/replier", "parts.length === 2 ? strayOf", "false ? strayOf"]],
+    edits: [["socket/replier", "const stray = strayOf(frame);", "const stray = null;"]],
     hunt: [STRAYS, "a plain Replier of msgpack() takes nothing of a reliable Push"],
   },
   {
@@ -56,7 +56,7 @@ export const MISFIT_MUTANTS: readonly Mutant[] = [
   {
     rule: "0077",
     name: "to a Requester it is a malformed reply",
-    edits: [["socket/requester", "strayOf(parts.at(-1))", "null"]],
+    edits: [["plain/request/requester-links", "strayOf(parts.at(-1))", "null"]],
     hunt: [STRAYS, "a Requester that connects to a reliable Pull"],
   },
   {
@@ -236,9 +236,9 @@ export const ERROR_MUTANTS: readonly Mutant[] = [
     name: "an error is read before it is known who waits for it",
     edits: [
       [
-        "socket/requester",
-        "const request = this.#pending.take(reply.id);",
-        "if (reply.error !== null) readError(reply.error); const request = this.#pending.take(reply.id);",
+        "plain/request/requester-links",
+        "const { id, body, error } = openReply(parts);",
+        "const { id, body, error } = openReply(parts); if (error !== null) readError(error);",
       ],
     ],
     hunt: [ANSWERS, "an error is parsed only for a pending request"],
@@ -296,7 +296,7 @@ export const LISTENER_MUTANTS: readonly Mutant[] = [
   {
     rule: "a signal of ours takes any number of listeners",
     name: "the signal of a replier warns",
-    edits: [[REPLIER, "setMaxListeners(0, this.#gone.signal)", "void 0"]],
+    edits: [["plain/request/open-calls", "setMaxListeners(0, abort.signal)", "void 0"]],
     hunt: [LISTENERS, "many handlers of a replier"],
   },
 ];
@@ -819,7 +819,13 @@ export const STUCK_MUTANTS: readonly Mutant[] = [
   {
     rule: STUCK_RULE,
     name: "a request whose reply is checked is sent again",
-    edits: [[REQUESTS, 'pending.stage === "replied" || ', ""]],
+    edits: [
+      [
+        REQUESTS,
+        'this.#leaveLane(pending);\n        pending.stage = "replied"',
+        'pending.stage = "replied"',
+      ],
+    ],
     hunt: [STUCK, "reply is being judged is not sent again"],
   },
   {

@@ -38,9 +38,7 @@ export const HEADER_MUTANTS: readonly Mutant[] = [
   {
     rule: "0076",
     name: "headers do not count to the bytes of a frame",
-    edits: [
-      ["batch/batcher", "begin + beside > this.#batchBytesMax", "begin > this.#batchBytesMax"],
-    ],
+    edits: [["batch/frame-division", "begin + beside > batchBytesMax", "begin > batchBytesMax"]],
     hunt: ["batch/batcher", "headers count towards batchBytesMax"],
   },
 ];
@@ -63,8 +61,8 @@ export const HEADERS_BOUND_MUTANTS: readonly Mutant[] = (
     ],
     [
       "frames with headers are cut by their bytes only",
-      "batch/batcher",
-      "beside > this.#headersBytesMax",
+      "batch/frame-division",
+      "beside > headersBytesMax",
       "false",
       "batch/batcher",
       "more headers than a receiver takes",

@@ -71,6 +71,7 @@ export class MetSender {
   readonly #stream: string;
   readonly #peer: LinkPeer = {
     address: "x",
+    isShared: false,
     name: null,
     send: (parts) => {
       const message = decodeLinkMessage(Buffer.from(parts[0]!));

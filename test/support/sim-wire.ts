@@ -14,6 +14,7 @@ export class SimWire {
   #end(queue: Parts[]): LinkPeer {
     return {
       address: "simulated",
+      isShared: false,
       name: null,
       send: (parts) => {
         if (!this.isCut) queue.push(parts.map((part) => Buffer.from(part)));

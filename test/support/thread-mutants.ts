@@ -115,7 +115,7 @@ export const NEXT_BINDER_MUTANTS: readonly Mutant[] = [
         "const presence = this.#watch(address);",
         "connectTo(this.#options.native, address);\n        const presence = this.#watch(address);",
       ],
-      [ENDPOINTS, "try {\n            connectTo(this.#options.native, address);", "try {"],
+      [ENDPOINTS, "try {\n            this.#connectAs(presence.id, address);", "try {"],
     ],
     hunt: ["transport/inproc/next-binder", "while its binder leaves is made again (push)"],
   },

@@ -46,7 +46,7 @@ function hub(
 /** A hub with so many peers that have said something. */
 async function crowded(t: TestContext, count: number, listener: Partial<LinkHubListener> = {}) {
   const heard = new Set<LinkPeer>();
-  const center = hub(t, { ...listener, onMessage: (peer) => heard.add(peer) });
+  const center = hub(t, { ...listener, onMessage: (peer) => void heard.add(peer) });
   const address = await center.bind(checkAddress("tcp://127.0.0.1:*", "bind", "bind"));
   const others = range(count).map(() => {
     const other = hub(t, { onConnect: (peer) => peer.send([Buffer.from("hello")]) });
@@ -112,7 +112,10 @@ test("link hub: messages that a peer sent before it closed are received before i
     const heard: string[] = [];
     let speaker: LinkPeer | null = null;
     const meet = (peer: LinkPeer): void => peer.send([Buffer.from("hello")]);
-    const talker = hub(t, { onConnect: meet, onMessage: (peer) => (speaker = peer) }, 1_000);
+    const hear = (peer: LinkPeer): void => {
+      speaker = peer;
+    };
+    const talker = hub(t, { onConnect: meet, onMessage: hear }, 1_000);
     const listener = hub(t, {
       onConnect: meet,
       onMessage: (peer, [word]) => {

@@ -15,6 +15,10 @@ const REQUEST_BYTES = 256;
 export interface HeldRequest {
   readonly request: Request;
   readonly peer: RequestingPeer;
+  /** The number of its reply at the owner. */
+  readonly number: number;
+  /** Whether its requester has given it up. */
+  isCancelled: boolean;
 }
 
 /** Dependencies of {@link HeldRequests}. */
@@ -58,6 +62,13 @@ export class HeldRequests {
 
   constructor(options: HeldRequestsOptions) {
     this.#options = options;
+  }
+
+  /** Requests that were not begun (count). */
+  get count(): number {
+    let count = this.#fresh.length;
+    for (const { requests } of this.#backlogs.values()) count += requests.length;
+    return count;
   }
 
   /** Whether reading must pause. */
@@ -110,6 +121,14 @@ export class HeldRequests {
     this.#flowing.delete(peer);
     this.#full.delete(peer);
     return backlog?.requests ?? [];
+  }
+
+  /** The requester has given up a request: it will not be begun. */
+  cancel(peer: RequestingPeer, id: Buffer): void {
+    const backlog = this.#backlogs.get(peer)?.requests ?? [];
+    for (const held of [...this.#fresh, ...backlog]) {
+      if (held.peer === peer && held.request.id?.equals(id)) held.isCancelled = true;
+    }
   }
 
   #mustWait(peer: RequestingPeer): boolean {

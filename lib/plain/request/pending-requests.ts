@@ -4,23 +4,21 @@ import { NOT_QUEUED, type Queued, WaitQueue } from "../../core/queue/wait-queue.
 import { BrokerlessError } from "../../errors.ts";
 import { lastLook } from "../../last-look.ts";
 import { onAbort } from "../../on-abort.ts";
-import { FrameWriter } from "../../transport/native/frame-writer.ts";
-import type { NativeMessage } from "../../transport/native/native.ts";
 import type { WaitOptions } from "../../wait.ts";
-import { DELIMITER } from "./request-envelope.ts";
+import type { ReplierLane, ReplierLanes } from "./replier-lanes.ts";
+import { REQUEST_KINDS } from "./request-frames.ts";
 import { numberOf, RequestIds } from "./request-ids.ts";
 
 /** Dependencies of {@link PendingRequests}. */
 export interface PendingRequestsOptions {
   /** Encodes one request. */
   readonly encode: (request: unknown) => Buffer;
-  readonly send: (message: NativeMessage) => Promise<void>;
-  /** Whether a replier may be connected. A request handed to ZeroMQ cannot be taken back when it fails. */
-  readonly isReachable: () => boolean;
-  /** Whether there may be replies that were not read yet. */
+  readonly lanes: ReplierLanes;
+  /** How long a request waits while no replier is connected (milliseconds). */
+  readonly unroutableMs: number;
+  /** Whether replies were read that have not been handed out yet. */
   readonly isReading: () => boolean;
   readonly queueBytesMax: number;
-  readonly onFailed: (error: unknown) => void;
   /** Called for a request that its check refused: its promise rejects too, but may not be awaited. */
   readonly onRefused: (error: unknown) => void;
 }
@@ -64,8 +62,10 @@ export interface PendingRequest extends Queued<PendingRequest> {
   stage: Stage;
   /** Whether its encoding counts as queued: that of a request waiting for room does not yet. */
   isCounted: boolean;
-  /** Whether it was handed to ZeroMQ. */
-  sent: boolean;
+  /** The replier that it was sent to; null while it waits for one. */
+  lane: ReplierLane | null;
+  /** Time of the call (ms). */
+  readonly calledMs: number;
   timer: NodeJS.Timeout | null;
   /** Cancels the last look for its reply, after its time limit has passed; null where there is none. */
   forgetLook: (() => void) | null;
@@ -81,44 +81,30 @@ export interface PendingRequest extends Queued<PendingRequest> {
  */
 export class PendingRequests {
   readonly #options: PendingRequestsOptions;
-  readonly #writer: FrameWriter;
   readonly #open = new Map<number, PendingRequest>();
-  /** Requests not yet handed to ZeroMQ. */
+  /** Requests not yet sent to a replier. */
   readonly #queue = new WaitQueue<PendingRequest>();
   #queuedBytes = 0;
   readonly #work = new OpenWork();
   readonly #ids = new RequestIds();
   #lastKey = Math.floor(Math.random() * 2 ** 32);
-  #sent = 0;
-  #bytesSent = 0;
+  /** Since when no replier is connected (ms). */
+  #unreachableMs: number = performance.now();
+  /** Gives up requests for which there is no replier; null while there is one, or no request waits. */
+  #unroutable: NodeJS.Timeout | null = null;
 
   constructor(options: PendingRequestsOptions) {
     this.#options = options;
-    this.#writer = new FrameWriter({
-      send: options.send,
-      onIdle: () => this.pump(),
-      onSent: (_count, bytes) => {
-        this.#sent += 1;
-        this.#bytesSent += bytes;
-      },
-      onFailed: options.onFailed,
-    });
   }
 
   stats(): {
-    readonly messagesSent: number;
-    readonly framesSent: number;
-    readonly bytesSent: number;
     readonly queuedMessages: number;
     readonly queuedBytes: number;
     readonly pendingRequests: number;
   } {
     return {
-      messagesSent: this.#sent,
-      framesSent: this.#sent,
-      bytesSent: this.#bytesSent,
-      queuedMessages: this.#queue.size + this.#writer.count,
-      queuedBytes: this.#queuedBytes + this.#writer.bytes,
+      queuedMessages: this.#queue.size,
+      queuedBytes: this.#queuedBytes,
       pendingRequests: this.#open.size,
     };
   }
@@ -137,7 +123,8 @@ export class PendingRequests {
     const stage = checked === null ? "waiting" : "checking";
     const waiting = {
       isCounted: false,
-      sent: false,
+      lane: null,
+      calledMs: performance.now(),
       timer: null,
       forgetLook: null,
       unlisten: null,
@@ -153,13 +140,23 @@ export class PendingRequests {
   /**
    * Takes the request of a reply; a call of {@link resolve} or {@link reject} must follow.
    *
-   * @returns null when the request is no longer open
+   * @returns null when the request is no longer open, or was not sent to this replier
    */
-  take(id: Buffer): PendingRequest | null {
-    const pending = this.#open.get(numberOf(id));
-    if (pending?.stage !== "waiting" || !pending.sent || !pending.id.equals(id)) return null;
+  take(id: Buffer, lane: ReplierLane): PendingRequest | null {
+    const pending = this.#openAt(id, lane);
+    if (pending === null) return null;
+    this.#leaveLane(pending);
     pending.stage = "replied";
     return pending;
+  }
+
+  /** A replier that leaves has not begun this request: it is sent to another one. */
+  giveBack(id: Buffer, lane: ReplierLane): void {
+    const pending = this.#openAt(id, lane);
+    if (pending === null) return;
+    this.#leaveLane(pending);
+    this.#queueAgain(pending);
+    this.pump();
   }
 
   /** Settles a request, unless it has failed meanwhile. */
@@ -172,15 +169,18 @@ export class PendingRequests {
     if (this.#close(pending)) pending.request.reject(reason);
   }
 
-  /** To be called when a connection was lost: sends all requests again that may have been on it and may be repeated. */
-  resend(): void {
-    for (const pending of this.#open.values()) {
-      if (!pending.sent || pending.stage === "replied" || !pending.request.resend) continue;
-      pending.sent = false;
-      pending.isCounted = true;
-      this.#queuedBytes += bytesOf(pending);
-      this.#queue.join(pending);
+  /**
+   * To be called when the connection to a replier was lost: its requests without a reply are sent to another one where
+   * they may be repeated, and fail otherwise.
+   */
+  lose(lane: ReplierLane): void {
+    for (const pending of [...this.#open.values()]) {
+      if (pending.lane !== lane) continue;
+      this.#leaveLane(pending);
+      if (pending.request.resend) this.#queueAgain(pending);
+      else this.reject(pending, lostError(lane.link.address));
     }
+    this.onUnreachable();
     this.pump();
   }
 
@@ -189,21 +189,42 @@ export class PendingRequests {
     return this.#work.drain(options);
   }
 
-  /** Hands queued requests to ZeroMQ, as long as a replier may be connected. */
+  /** Sends queued requests, as long as a replier has room for them. */
   pump(): void {
-    while (this.#writer.idle && this.#queue.size > 0 && this.#options.isReachable()) {
+    const { lanes } = this.#options;
+    while (this.#queue.size > 0) {
+      const lane = lanes.pick();
+      if (lane === null) break;
       const pending = this.#queue.next()!;
       this.#uncount(pending);
-      pending.sent = true;
-      const { id, body, request } = pending;
+      pending.lane = lane;
+      const { id, body, request, calledMs } = pending;
+      const passedMs = performance.now() - calledMs;
+      const leftMs = Math.max(1, Math.round(request.timeoutMs - passedMs));
       const { headers } = request;
-      const frames = headers === null ? [id, DELIMITER, body] : [id, DELIMITER, body, headers];
-      this.#writer.write(frames, 1, bytesOf(pending));
+      lane.send({ kind: REQUEST_KINDS.request, id, leftMs, headers, body });
     }
+    if (this.#queue.size === 0) return;
+    for (const { link } of lanes) if (link.isFull) link.onRoom(() => this.pump());
+    if (!lanes.isReachable) this.#giveUpLater();
+  }
+
+  /** A replier was connected, or takes requests again. */
+  onReachable(): void {
+    if (this.#unroutable !== null) clearTimeout(this.#unroutable);
+    this.#unroutable = null;
+    this.pump();
+  }
+
+  /** A replier was lost, or takes no more requests: perhaps the last one. */
+  onUnreachable(): void {
+    if (this.#options.lanes.isReachable) return;
+    this.#unreachableMs = performance.now();
+    if (this.#queue.size > 0) this.#giveUpLater();
   }
 
   close(): void {
-    this.#writer.close();
+    if (this.#unroutable !== null) clearTimeout(this.#unroutable);
     // First, or requests that fail below would complete a pending drain.
     this.#work.stop();
     for (const pending of [...this.#open.values()]) this.reject(pending, closedError());
@@ -229,11 +250,56 @@ export class PendingRequests {
     this.pump();
   }
 
+  /** Whether requests wait, and no replier is there: they fail when they have waited long enough. */
+  #giveUpLater(): void {
+    if (this.#unroutable !== null) return;
+    const leftMs = this.#dueMs(this.#queue.first!) - performance.now();
+    this.#unroutable = setTimeout(this.#giveUp, Math.max(0, Math.ceil(leftMs)));
+  }
+
+  readonly #giveUp = (): void => {
+    this.#unroutable = null;
+    const { unroutableMs } = this.#options;
+    for (let first = this.#queue.first; first !== null; first = this.#queue.first) {
+      if (this.#dueMs(first) > performance.now()) {
+        this.#giveUpLater();
+        return;
+      }
+      const message = `request: no replier is connected, for ${unroutableMs} ms (unroutableMs)`;
+      this.reject(first, new BrokerlessError("BROKERLESS_UNROUTABLE", message));
+    }
+  };
+
+  /** When a queued request has waited long enough for a replier (ms). */
+  #dueMs({ calledMs }: PendingRequest): number {
+    return Math.max(calledMs, this.#unreachableMs) + this.#options.unroutableMs;
+  }
+
+  #openAt(id: Buffer, lane: ReplierLane): PendingRequest | null {
+    const pending = this.#open.get(numberOf(id));
+    const isOpen = pending?.stage === "waiting" && pending.lane === lane && pending.id.equals(id);
+    return isOpen ? pending : null;
+  }
+
+  #leaveLane(pending: PendingRequest): void {
+    if (pending.lane !== null) pending.lane.outstanding -= 1;
+    pending.lane = null;
+  }
+
+  #queueAgain(pending: PendingRequest): void {
+    pending.isCounted = true;
+    this.#queuedBytes += bytesOf(pending);
+    this.#queue.join(pending);
+  }
+
   #limit(pending: PendingRequest): void {
     const { timeoutMs, signal } = pending.request;
     pending.timer = setTimeout(this.#expire, timeoutMs, pending);
     if (signal === undefined) return;
-    pending.unlisten = onAbort(signal, () => this.reject(pending, signal.reason));
+    pending.unlisten = onAbort(signal, () => {
+      pending.lane?.cancel(pending.id);
+      this.reject(pending, signal.reason);
+    });
   }
 
   readonly #expire = (pending: PendingRequest): void => {
@@ -242,7 +308,7 @@ export class PendingRequests {
       this.reject(pending, new BrokerlessError("BROKERLESS_TIMEOUT", message));
     };
     // A request that was not sent has no reply, and must not be sent any more.
-    if (!pending.sent) giveUp();
+    if (pending.lane === null) giveUp();
     else pending.forgetLook = lastLook(giveUp, this.#options.isReading);
   };
 
@@ -258,6 +324,7 @@ export class PendingRequests {
     this.#open.delete(pending.key);
     this.#queue.leave(pending);
     this.#uncount(pending);
+    this.#leaveLane(pending);
     if (pending.timer !== null) clearTimeout(pending.timer);
     pending.forgetLook?.();
     pending.unlisten?.();
@@ -270,6 +337,11 @@ export class PendingRequests {
     while (this.#open.has(this.#lastKey));
     return this.#lastKey;
   }
+}
+
+function lostError(address: string): BrokerlessError {
+  const message = `request: the connection to the replier (${address}) was lost before its reply; it may have handled the request`;
+  return new BrokerlessError("BROKERLESS_UNROUTABLE", message);
 }
 
 /** The share of a request in the queue (bytes). */

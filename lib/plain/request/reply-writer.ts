@@ -16,13 +16,15 @@ const WAITING_BYTES_MAX = 4 * 2 ** 20;
 /** Approximate overhead of a waiting reply beside its bytes (bytes). */
 const REPLY_BYTES = 256;
 
-/** A reply on its way to the connection of its request. */
+/** A message with replies on its way to the connection of their requests. */
 export interface SendableReply {
   readonly peer: RequestingPeer;
-  /** The envelope, which begins with the routing id, and the body or the frames in its place. */
+  /** Begins with the routing id. */
   readonly frames: readonly Buffer[];
-  /** The number of the reply at the owner of the writer. */
-  readonly number: number;
+  /** The numbers of the replies at the owner of the writer. */
+  readonly numbers: readonly number[];
+  /** Length of their bodies (bytes). */
+  readonly bytes: number;
 }
 
 /** Dependencies of {@link ReplyWriter}. */

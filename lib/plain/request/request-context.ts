@@ -10,25 +10,49 @@ import { type PeerId, peerIdOf } from "../../core/peer-id.ts";
  * ```
  */
 export class RequestContext {
-  readonly #routingId: Buffer;
-  /**
-   * Aborts when the socket closes, since the reply can no longer be sent. It does not abort when the requester's time
-   * limit has passed, which is not sent with the request. All requests of the socket share this one signal, with any
-   * number of listeners: a handler must remove its listeners when it ends.
-   */
-  readonly signal: AbortSignal;
   /** The headers, from names to texts, as they were sent; empty where there were none. Frozen. */
   readonly headers: MessageHeaders;
+  readonly #routingId: Buffer;
+  readonly #beganMs: number = Date.now();
+  readonly #leftMs: number;
+  readonly #signal: () => AbortSignal;
 
-  /** @param routingId first frame of the request, as ZeroMQ delivers it */
-  constructor(routingId: Buffer, signal: AbortSignal, headers: MessageHeaders) {
+  /**
+   * @param routingId first frame of the request, as ZeroMQ delivers it
+   * @param leftMs time after which its requester gives it up (milliseconds); infinite where that is not known
+   */
+  constructor(
+    routingId: Buffer,
+    headers: MessageHeaders,
+    leftMs: number,
+    signal: () => AbortSignal,
+  ) {
     this.#routingId = routingId;
-    this.signal = signal;
     this.headers = headers;
+    this.#leftMs = leftMs;
+    this.#signal = signal;
   }
 
   /** The peer that sent the request. Not proof of its identity. */
   get peer(): PeerId {
     return peerIdOf(this.#routingId);
+  }
+
+  /**
+   * When the requester gives the request up, by this machine's clock at the beginning of the handler; `null` where the
+   * peer is not a {@link Requester}.
+   */
+  get deadline(): Date | null {
+    return this.#leftMs === Number.POSITIVE_INFINITY
+      ? null
+      : new Date(this.#beganMs + this.#leftMs);
+  }
+
+  /**
+   * Aborts when the reply is of no use any more: the requester has given the request up, or its time limit has passed
+   * (the reason is then a `BROKERLESS_TIMEOUT`), its connection has ended, or this socket closes.
+   */
+  get signal(): AbortSignal {
+    return this.#signal();
   }
 }

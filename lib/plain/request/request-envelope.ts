@@ -4,7 +4,7 @@ import { encodesAlready } from "../../codec/codec-error.ts";
 import { tooManyBytes } from "../../codec/elements.ts";
 import { BrokerlessError, RemoteError } from "../../errors.ts";
 import { type HandlerError, handlerError } from "../../handler-error.ts";
-import { REQUEST_ID_BYTES } from "./request-ids.ts";
+import { idOfEnvelope, openEnvelopeId } from "./request-ids.ts";
 
 /** Separates the envelope, which routes the reply back, from the body. */
 export const DELIMITER: Buffer = Buffer.alloc(0);
@@ -33,8 +33,15 @@ const ERROR_BYTES_MAX =
  * | 0 or 1   | headers                                                  |
  */
 export interface Request {
-  /** The peer and all frames up to and including the empty one; the reply begins with them. */
+  /**
+   * The peer and all frames up to and including the empty one; the reply begins with them. Of a {@link Requester} only
+   * the peer.
+   */
   readonly envelope: readonly Buffer[];
+  /** The id of the request, of a {@link Requester} that reads frames of replies; null otherwise. */
+  readonly id: Buffer | null;
+  /** When its requester gives it up (ms); infinite where that is not known. */
+  readonly deadlineMs: number;
   readonly body: Buffer;
   /** The frame of its headers; null where there is none. */
   readonly headers: Buffer | null;
@@ -51,16 +58,20 @@ export function openRequest(parts: readonly Buffer[]): Request {
     throw wrong(`a request must be ${wanted}`, parts);
   }
   const headers = behind === 2 ? parts[bodyAt + 1]! : null;
-  return { envelope: parts.slice(0, bodyAt), body: parts[bodyAt]!, headers };
+  const body = parts[bodyAt]!;
+  const opened = openEnvelopeId(parts[bodyAt - 2]!);
+  const deadlineMs = opened === null ? Number.POSITIVE_INFINITY : performance.now() + opened.leftMs;
+  // Behind a proxy there may be others than the requester: the reply goes back as it came.
+  const isOwn = opened !== null && bodyAt === 3;
+  if (!isOwn) return { envelope: parts.slice(0, bodyAt), id: null, deadlineMs, body, headers };
+  return { envelope: [parts[0]!], id: opened.id, deadlineMs, body, headers };
 }
 
-/** A reply: the body, or the frame from which {@link readError} reads the replier's error. */
-export type WireReply =
-  | { readonly id: Buffer; readonly body: Buffer; readonly error: null }
-  | { readonly id: Buffer; readonly body: null; readonly error: Buffer };
+/** A reply; {@link readError} reads its error. */
+export type WireReply = { readonly id: Buffer } & ReplyContent;
 
 /**
- * Parses a reply as a DEALER receives it: request id (12 bytes), empty, then the body, or two frames for an error:
+ * Parses a reply with the envelope of REQ: the frame of `envelopeId`, empty, then the body, or two frames for an error:
  * `brokerless-error`, and JSON `{ name, message, code }`. Decodes neither, since the request may no longer be open.
  *
  * @throws BrokerlessError `BROKERLESS_PROTOCOL`
@@ -68,11 +79,12 @@ export type WireReply =
 export function openReply(parts: readonly Buffer[]): WireReply {
   const [id, delimiter, body, error] = parts;
   const fits = parts.length === 3 || (parts.length === 4 && body!.equals(FAILED));
-  if (!fits || id!.length !== REQUEST_ID_BYTES || delimiter!.length > 0) {
+  const requestId = fits ? idOfEnvelope(id!) : null;
+  if (requestId === null || delimiter!.length > 0) {
     throw wrong("a reply must be a request id, an empty frame and one frame of body", parts);
   }
-  if (error === undefined) return { id: id!, body: body!, error: null };
-  return { id: id!, body: null, error };
+  if (error === undefined) return { id: requestId, body: body!, error: null };
+  return { id: requestId, body: null, error };
 }
 
 /** Encodes requests and replies, each as a frame of its own. */
@@ -103,10 +115,20 @@ export class SingleEncoder {
   }
 }
 
-/** The frames that replace the body of the reply when the handler threw `error`. */
-export function errorFrames(error: unknown): Buffer[] {
+/** The body of a reply, or the error in its place. */
+export type ReplyContent =
+  | { readonly body: Buffer; readonly error: null }
+  | { readonly body: null; readonly error: Buffer };
+
+/** The reply when the handler threw `error`. */
+export function errorContent(error: unknown): ReplyContent {
   const reply = errorReplyOf(error) ?? handlerError(error, ERROR_CHARS_MAX);
-  return [FAILED, Buffer.from(JSON.stringify(reply))];
+  return { body: null, error: Buffer.from(JSON.stringify(reply)) };
+}
+
+/** The frames of a reply behind its envelope. */
+export function contentFrames({ body, error }: ReplyContent): Buffer[] {
+  return error === null ? [body] : [FAILED, error];
 }
 
 /** Whether an error thrown by a handler is itself the reply. */

@@ -39,3 +39,37 @@ export class RequestIds {
 export function numberOf(id: Buffer): number {
   return id.readUInt32BE(0);
 }
+
+/** Precedes the id in the envelope of a request: a `Replier` that sees it knows that its peer is a `Requester`. */
+const ENVELOPE_MARK = Buffer.from("\xb7RQ\x01", "latin1");
+const ENVELOPE_ID_BYTES = ENVELOPE_MARK.length + REQUEST_ID_BYTES + 4;
+
+/**
+ * The frame that identifies a request to a replier that is not known yet: it may be a plain REP, which returns the
+ * frame as it is.
+ *
+ * @param leftMs time that is left for the request (milliseconds)
+ */
+export function envelopeId(id: Buffer, leftMs: number): Buffer {
+  const frame = Buffer.allocUnsafe(ENVELOPE_ID_BYTES);
+  frame.set(ENVELOPE_MARK);
+  frame.set(id, ENVELOPE_MARK.length);
+  frame.writeUInt32BE(leftMs, ENVELOPE_MARK.length + REQUEST_ID_BYTES);
+  return frame;
+}
+
+/** The id of the request in a frame that a replier has returned as it was; null for any other frame. */
+export function idOfEnvelope(frame: Buffer): Buffer | null {
+  if (frame.length === REQUEST_ID_BYTES) return frame;
+  return openEnvelopeId(frame)?.id ?? null;
+}
+
+/** The id and the time left (milliseconds) of a frame of {@link envelopeId}; null for any other frame. */
+export function openEnvelopeId(
+  frame: Buffer,
+): { readonly id: Buffer; readonly leftMs: number } | null {
+  if (frame.length !== ENVELOPE_ID_BYTES) return null;
+  if (!frame.subarray(0, ENVELOPE_MARK.length).equals(ENVELOPE_MARK)) return null;
+  const idEnd = ENVELOPE_MARK.length + REQUEST_ID_BYTES;
+  return { id: frame.subarray(ENVELOPE_MARK.length, idEnd), leftMs: frame.readUInt32BE(idEnd) };
+}

@@ -1,7 +1,11 @@
 /** A connection with requests that have no reply yet. */
 export interface RequestingPeer {
+  /** Its routing id as text. */
+  readonly key: string;
   /** Whether the connection has ended: its routing id may belong to another connection now. */
   readonly isGone: boolean;
+  /** Its requests without a reply (count). */
+  readonly open: number;
   /** Whether it let its replies wait for the longest time, and has taken none since. */
   isDeaf: boolean;
 }
@@ -26,6 +30,11 @@ export class RequestingPeers {
   /** Connections that have open requests (count). */
   get count(): number {
     return this.#requesting.size;
+  }
+
+  /** The connection with this routing id; null where it has no open requests. */
+  find(routingId: Buffer): RequestingPeer | null {
+    return this.#requesting.get(routingId.toString("latin1")) ?? null;
   }
 
   /** Registers a request. Its reply must {@link end} it. */

@@ -2,6 +2,7 @@ import { headersTogetherMax } from "../../batch/headers-bound.ts";
 import type { Codec } from "../../codec/codec.ts";
 import type { Peer } from "../../core/events/peer.ts";
 import type { MessageRanges } from "../../core/events/socket-events.ts";
+import { openLinkEndpoints } from "../../core/link-endpoints.ts";
 import type { Schema } from "../../core/schema.ts";
 import type { ResolvedCommon } from "../../core/socket-options.ts";
 import type { SocketStats } from "../../core/socket-stats.ts";
@@ -9,7 +10,7 @@ import type { Endpoints } from "../../core/typed-socket.ts";
 import { RangeSet } from "../../delivery/range/range-set.ts";
 import type { BrokerlessError } from "../../errors.ts";
 import type { ChannelOptions } from "../../transport/channel.ts";
-import { openLinkEndpoints } from "../link/link-endpoints.ts";
+import { RELIABLE_LINKS } from "../link/reliable-links.ts";
 import { messageRanges } from "../message-ranges.ts";
 import { type ReliablePorts, systemPorts } from "../ports.ts";
 import type { ResolvedReliableReceive } from "../reliable-options.ts";
@@ -91,7 +92,7 @@ export class ReliableReceiver<T> {
 
   /** Opens the receiver's endpoints. */
   open(options: ChannelOptions): Endpoints {
-    return openLinkEndpoints(this.links, options, async (hub) => {
+    return openLinkEndpoints(this.links, options, RELIABLE_LINKS, async (hub) => {
       this.inbound.close();
       // A message may be acknowledged with an effect meanwhile: first wait until no effect is being stored.
       do await this.links.flush();

@@ -3,6 +3,7 @@ import type { Codec } from "../../codec/codec.ts";
 import type { Peer } from "../../core/events/peer.ts";
 import type { DeadMessages, MessageRange, MessageRanges } from "../../core/events/socket-events.ts";
 import { whyDead } from "../../core/events/why-dead.ts";
+import { openLinkEndpoints } from "../../core/link-endpoints.ts";
 import type { OutboundStats } from "../../core/outbound-stats.ts";
 import { closedError } from "../../core/queue/receive-queue.ts";
 import type { Schema } from "../../core/schema.ts";
@@ -19,7 +20,7 @@ import type { BrokerlessError } from "../../errors.ts";
 import type { ChannelOptions } from "../../transport/channel.ts";
 import type { LinkHub } from "../../transport/link-hub.ts";
 import type { WaitOptions } from "../../wait.ts";
-import { openLinkEndpoints } from "../link/link-endpoints.ts";
+import { RELIABLE_LINKS } from "../link/reliable-links.ts";
 import { messageRanges } from "../message-ranges.ts";
 import { DurableOutbound } from "../outbound/durable-outbound.ts";
 import { type ReliablePorts, systemPorts } from "../ports.ts";
@@ -202,7 +203,7 @@ export class ReliableSender<T> {
 
   /** Opens the sender's endpoints. */
   open(options: ChannelOptions): Endpoints {
-    return openLinkEndpoints(this.links, options, (hub) => {
+    return openLinkEndpoints(this.links, options, RELIABLE_LINKS, (hub) => {
       this.#closing ??= this.#end(hub);
       return this.#closing;
     });

@@ -41,10 +41,17 @@ export interface ConnectorListener {
   readonly again: (address: string) => void;
 }
 
+/** The side of an inproc address that connects. */
+export interface Connection extends Presence {
+  /** Identifies it at the binder: printable, not of ZeroMQ's own form. */
+  readonly id: string;
+}
+
 /** Announces this socket to each successive binder of a connected inproc address, now or later. */
-export function connectPresence(address: string, listener: ConnectorListener): Presence {
+export function connectPresence(address: string, listener: ConnectorListener): Connection {
   const presence = new ConnectorPresence(address, listener);
-  return { announce: () => {}, close: (...args) => presence.close(...args) };
+  const close: Presence["close"] = (...args) => presence.close(...args);
+  return { id: presence.id, announce: () => {}, close };
 }
 
 /** What a connector has learned of one binder. */
@@ -61,7 +68,7 @@ interface Visit {
 class ConnectorPresence {
   readonly #address: string;
   readonly #listener: ConnectorListener;
-  readonly #id = randomBytes(ID_BYTES);
+  readonly id = randomBytes(ID_BYTES).toString("hex");
   readonly #xpub: XPublisher = openPublisher();
   #visit = newVisit();
   /** Ends the wait for unsent messages of a closed socket; null before it is closed. */
@@ -122,7 +129,7 @@ class ConnectorPresence {
       visit.isSure = !isReadable(xpub);
     });
     if (xpub.closed) return;
-    void xpub.send([HERE, this.#id, JOINED]).catch(ignore);
+    void xpub.send([HERE, this.id, JOINED]).catch(ignore);
   }
 
   #tellLeft(visit: Visit): void {
@@ -142,7 +149,7 @@ class ConnectorPresence {
   }
 
   #leave(): void {
-    void this.#xpub.send([HERE, this.#id, LEFT]).catch(ignore);
+    void this.#xpub.send([HERE, this.id, LEFT]).catch(ignore);
     this.#xpub.close();
   }
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { bindTo, connectTo, disconnectFrom, errnoOf } from "../native/errno.ts";
 import type { NativeKind, NativeSocket } from "../native/native.ts";
-import { connectPresence } from "./connector-presence.ts";
+import { type Connection, connectPresence } from "./connector-presence.ts";
 import { bindPresence, type Presence } from "./presence.ts";
 
 /** Pause between two attempts to bind a name (milliseconds). */
@@ -13,8 +13,9 @@ const TRIES_MAX = 10;
 export interface InprocOptions {
   readonly native: NativeSocket;
   readonly kind: NativeKind;
-  readonly onJoined: (address: string) => void;
-  readonly onEnded: (address: string) => void;
+  /** @param id routing id of a peer that has connected to a bound address; null where this socket connects */
+  readonly onJoined: (address: string, id: string | null) => void;
+  readonly onEnded: (address: string, id: string | null) => void;
   /** The native socket was used from outside: a pending call must check its state again. */
   readonly onTouched: () => void;
 }
@@ -68,7 +69,7 @@ export class InprocEndpoints {
   connect(address: string): void {
     const presence = this.#watch(address);
     try {
-      connectTo(this.#options.native, address);
+      this.#connectAs(presence.id, address);
     } catch (error) {
       presence.close("gone");
       throw error;
@@ -76,17 +77,24 @@ export class InprocEndpoints {
     this.#presences.set(address, presence);
   }
 
-  #watch(address: string): Presence {
-    const { native, kind, onJoined, onEnded, onTouched } = this.#options;
+  /** A ROUTER at a bound address learns of a peer by its presence: only so does it know the routing id. */
+  #connectAs(id: string, address: string): void {
+    const { native, kind } = this.#options;
+    if (kind === "router") (native as unknown as { routingId: string }).routingId = id;
+    connectTo(native, address);
+  }
+
+  #watch(address: string): Connection {
+    const { kind, onJoined, onEnded, onTouched } = this.#options;
     const sends = kind !== "pull" && kind !== "sub";
     const connect = (): void => {
-      connectTo(native, address);
+      this.#connectAs(connection.id, address);
       onTouched();
     };
     const lost = (): void => {
       this.#joined.delete(address);
       this.#lost.add(address);
-      onEnded(address);
+      onEnded(address, null);
     };
     const cut = (): void => {
       if (this.#lost.has(address)) return;
@@ -94,17 +102,17 @@ export class InprocEndpoints {
       onTouched();
       lost();
     };
-    return connectPresence(address, {
+    const connection = connectPresence(address, {
       joined: (_, connected) => {
         if (this.#lost.delete(address)) {
           // A thread of libzmq ends the former connection, perhaps later: messages would go into it, and be lost.
           if (sends) this.#disconnect(address);
-          connectTo(native, address);
+          this.#connectAs(connection.id, address);
           connected();
           onTouched();
         }
         this.#joined.add(address);
-        onJoined(address);
+        onJoined(address, null);
       },
       // A connection that may lead to the next binder would be a second one to it: everything would come twice.
       ended: (_, isSure) => (isSure ? lost() : cut()),
@@ -115,6 +123,7 @@ export class InprocEndpoints {
         connect();
       },
     });
+    return connection;
   }
 
   /** Unbinds or disconnects the address. */

@@ -17,8 +17,9 @@ export const LEFT: Buffer = Buffer.from("left");
 
 /** Receives the arrivals and departures of peers at an inproc address. */
 export interface PresenceListener {
-  readonly joined: (address: string) => void;
-  readonly ended: (address: string) => void;
+  /** @param id of the connector: its routing id, where it has one */
+  readonly joined: (address: string, id: string) => void;
+  readonly ended: (address: string, id: string) => void;
 }
 
 /**
@@ -59,10 +60,10 @@ export function bindPresence(address: string, listener: PresenceListener): Prese
   void readAll(sub, ([, id, word]) => {
     const key = id!.toString("latin1");
     if (word!.equals(LEFT)) {
-      if (peers.delete(key)) listener.ended(address);
+      if (peers.delete(key)) listener.ended(address, key);
     } else if (!peers.has(key)) {
       peers.add(key);
-      listener.joined(address);
+      listener.joined(address, key);
     }
   });
   let announced = false;

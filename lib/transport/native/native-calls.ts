@@ -94,6 +94,11 @@ export class NativeCalls {
     }
   }
 
+  /** A peer has connected over inproc: libzmq knows its routing id only once it has processed that. */
+  onJoined(): void {
+    this.#looksFirst = this.#kind === "router";
+  }
+
   /** A peer has gone. */
   onLost(): void {
     this.#looksFirst = this.#kind === "router" || this.#kind === "dealer";

@@ -93,8 +93,9 @@ const BACKLOG = 1_024;
 const ZAP_DOMAIN = "brokerless";
 /** libzmq's ZMQ_SNDHWM, which zeromq.js does not offer on a SUB. */
 const SEND_HIGH_WATER_MARK = 23;
-/** libzmq's ZMQ_ROUTER_NOTIFY, and its value for the ends of connections. */
+/** libzmq's ZMQ_ROUTER_NOTIFY, and its values for the beginnings and the ends of connections. */
 const ROUTER_NOTIFY = 97;
+const NOTIFY_CONNECT = 1;
 const NOTIFY_DISCONNECT = 2;
 /** libzmq's ZMQ_METADATA: a custom property in the handshake. */
 const METADATA = 95;
@@ -226,6 +227,18 @@ function setNativeOption(native: NativeSocket, option: number, value: number): v
 export function reportLosses(native: NativeSocket): boolean {
   if (!capability.draft) return false;
   setNativeOption(native, ROUTER_NOTIFY, NOTIFY_DISCONNECT);
+  return true;
+}
+
+/**
+ * Lets a ROUTER receive an empty message under the routing id of each connection that was made, before all of its
+ * messages, and of each that has ended, as {@link reportLosses}. Not over inproc.
+ *
+ * @returns false for a build without drafts, which reports nothing
+ */
+export function reportConnections(native: NativeSocket): boolean {
+  if (!capability.draft) return false;
+  setNativeOption(native, ROUTER_NOTIFY, NOTIFY_CONNECT | NOTIFY_DISCONNECT);
   return true;
 }
 

@@ -14,6 +14,8 @@ const BESIDE_BYTES = 256;
 const TRIES_MAX = 100;
 
 interface FakePeer {
+  readonly key: string;
+  readonly open: number;
   isGone: boolean;
   isDeaf: boolean;
   readonly id: Buffer;
@@ -23,6 +25,8 @@ interface FakePeer {
 }
 
 const peerOf = (name: string, takes: number): FakePeer => ({
+  key: name,
+  open: 1,
   isGone: false,
   isDeaf: false,
   id: Buffer.from(name),
@@ -46,9 +50,9 @@ function setUp(...peers: FakePeer[]) {
       peer.takes -= 1;
     },
     isClosed: () => closed,
-    onSent: ({ number }) => log.sent.push(number),
+    onSent: ({ numbers }) => log.sent.push(...numbers),
     onDropped: (replies, cause) => {
-      log.dropped.push(...replies.map(({ number }) => number));
+      log.dropped.push(...replies.flatMap(({ numbers }) => numbers));
       log.causes.push((cause as Error).message);
     },
     onFlowing: (peer) => log.flowing.push(peer),
@@ -62,7 +66,8 @@ function setUp(...peers: FakePeer[]) {
 
 const reply = (peer: FakePeer, number: number, bytes = 10): SendableReply => ({
   peer,
-  number,
+  numbers: [number],
+  bytes,
   frames: [peer.id, Buffer.alloc(bytes)],
 });
 
@@ -145,7 +150,9 @@ function requests(stuck: Set<RequestingPeer>) {
   /** Reads one, and looks what is to be done with it. */
   const read = (peer: FakePeer, body: string, bytes = 1): void => {
     const request = Buffer.concat([Buffer.from(body), Buffer.alloc(bytes)]);
-    held.add({ peer, request: { envelope: [peer.id], body: request, headers: null } });
+    const wire = { envelope: [peer.id], id: null, deadlineMs: Number.POSITIVE_INFINITY };
+    const state = { number: 1, isCancelled: false };
+    held.add({ peer, request: { ...wire, body: request, headers: null }, ...state });
     held.look();
   };
   const takeAll = (): string[] => {

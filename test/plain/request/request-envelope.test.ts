@@ -3,11 +3,13 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { RemoteError } from "../../../lib/errors.ts";
 import {
-  errorFrames,
+  contentFrames,
+  errorContent,
   openReply,
   openRequest,
   readError,
 } from "../../../lib/plain/request/request-envelope.ts";
+import { envelopeId } from "../../../lib/plain/request/request-ids.ts";
 
 const protocol = { name: "BrokerlessError", code: "BROKERLESS_PROTOCOL" };
 const id = Buffer.from([0, 0, 1, 2, 9, 9, 9, 9, 9, 9, 9, 9]);
@@ -15,7 +17,7 @@ const empty = Buffer.alloc(0);
 const body = Buffer.from("body");
 
 function errorOf(thrown: unknown): RemoteError {
-  const { error } = openReply([id, empty, ...errorFrames(thrown)]);
+  const { error } = openReply([id, empty, ...contentFrames(errorContent(thrown))]);
   assert.ok(error !== null);
   const read = readError(error);
   assert.ok(read instanceof RemoteError);
@@ -25,9 +27,10 @@ function errorOf(thrown: unknown): RemoteError {
 test("request wire: the envelope of a request is all before the body", () => {
   const peer = Buffer.from("peer");
   const headers = null;
+  const more = { id: null, deadlineMs: Number.POSITIVE_INFINITY, body, headers };
   const asked = openRequest([peer, id, empty, body]);
-  assert.deepEqual(asked, { envelope: [peer, id, empty], body, headers });
-  assert.deepEqual(openRequest([peer, empty, body]), { envelope: [peer, empty], body, headers });
+  assert.deepEqual(asked, { envelope: [peer, id, empty], ...more });
+  assert.deepEqual(openRequest([peer, empty, body]), { envelope: [peer, empty], ...more });
   assert.deepEqual(openRequest([peer, empty, empty]).body, empty);
 });
 
@@ -35,8 +38,9 @@ test("request wire: the first empty frame ends the envelope, and headers are beh
   const peer = Buffer.from("peer");
   const headers = Buffer.from("headers");
   const envelope = [peer, id, empty];
-  assert.deepEqual(openRequest([...envelope, body, headers]), { envelope, body, headers });
-  assert.deepEqual(openRequest([...envelope, empty, headers]), { envelope, body: empty, headers });
+  const more = { envelope, id: null, deadlineMs: Number.POSITIVE_INFINITY, headers };
+  assert.deepEqual(openRequest([...envelope, body, headers]), { ...more, body });
+  assert.deepEqual(openRequest([...envelope, empty, headers]), { ...more, body: empty });
   assert.throws(() => openRequest([...envelope, body, headers, headers]), protocol);
 });
 
@@ -52,8 +56,27 @@ test("request wire: what is no request is refused", () => {
   }
 });
 
+test("request wire: a requester is recognized by its envelope, unless a proxy is in between", () => {
+  const [peer, client] = [Buffer.from("peer"), Buffer.from("client")];
+  const frame = envelopeId(id, 5_000);
+  const direct = openRequest([peer, frame, empty, body]);
+  assert.deepEqual([direct.envelope, direct.id], [[peer], id]);
+  const leftMs = direct.deadlineMs - performance.now();
+  assert.ok(leftMs > 0 && leftMs <= 5_000, `${leftMs}`);
+  const proxied = openRequest([peer, client, frame, empty, body]);
+  assert.deepEqual([proxied.envelope, proxied.id], [[peer, client, frame, empty], null]);
+  assert.ok(proxied.deadlineMs < Number.POSITIVE_INFINITY);
+  for (const [at, byte] of frame.entries()) {
+    if (at >= 4) break;
+    const other = Buffer.from(frame);
+    other[at] = byte ^ 1;
+    assert.equal(openRequest([peer, other, empty, body]).id, null);
+  }
+});
+
 test("request wire: a reply is its id and its body", () => {
   assert.deepEqual(openReply([id, empty, body]), { id, body, error: null });
+  assert.deepEqual(openReply([envelopeId(id, 7), empty, body]), { id, body, error: null });
 });
 
 test("request wire: what is no reply is refused", () => {
@@ -93,7 +116,7 @@ test("request wire: the longest error that can be written is read, and nothing l
   const halves = "\ud800".repeat(5_000);
   for (const text of [longest, halves]) {
     const thrown = Object.assign(new Error(text), { name: text, code: text });
-    const [, frame] = errorFrames(thrown);
+    const frame = errorContent(thrown).error;
     const { message, remoteName, remoteCode } = readError(frame!);
     const cut = text.slice(0, 4_096);
     assert.deepEqual([message, remoteName, remoteCode], [cut, cut, cut]);

@@ -22,6 +22,7 @@ function batchOf(seqFirst: number, sizes: readonly number[]): Batch {
 function session(send: (parts: readonly Uint8Array[]) => void) {
   const peer = {
     address: "x",
+    isShared: false,
     name: null,
     send,
     close: () => {},

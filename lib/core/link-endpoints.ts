@@ -1,35 +1,46 @@
-import type { Peer } from "../../core/events/peer.ts";
-import type { Endpoints } from "../../core/typed-socket.ts";
-import type { ChannelOptions } from "../../transport/channel.ts";
-import { LINK_PARTS_MAX, LinkHub, type LinkHubListener } from "../../transport/link-hub.ts";
+import type { ChannelOptions } from "../transport/channel.ts";
+import { LinkHub, type LinkHubListener } from "../transport/link-hub.ts";
+import type { Peer } from "./events/peer.ts";
+import type { Endpoints } from "./typed-socket.ts";
 
-/** The sessions of one end; gets the events of the network. */
+/** The peers of one end; gets the events of the network. */
 export interface LinkDriver
   extends Pick<LinkHubListener, "onConnect" | "onMessage" | "onGone" | "onSuspect"> {
-  /** Sessions over which messages may be sent (count). */
+  /** Peers to which messages may be sent (count). */
   readonly peers: number;
   list(): readonly Peer[];
 }
 
-/** Frames that ZeroMQ may queue for a peer (count); their contents are bounded by the credit. */
-const PEER_FRAMES = 1_000;
+/** What the links of a role are used for. */
+export interface LinkTraits {
+  /** Fewest frames that ZeroMQ may queue for a peer (count). */
+  readonly peerFramesMin: number;
+  /** Most frames in a message from a peer (count). */
+  readonly partsMax: number;
+  /** As of {@link LinkHubOptions}. */
+  readonly knowsIncoming: boolean;
+  /** As of {@link LinkHubOptions}. Default false. */
+  readonly sharesIncoming?: boolean;
+}
 
 /**
- * Opens the endpoints of a reliable socket, the same for both ends.
+ * Opens the endpoints of a socket that sends each message to a peer of its choice.
  *
- * @param close ends the sessions, and then the hub
+ * @param close ends what is under way with the peers, and then the hub
  */
 export function openLinkEndpoints(
   driver: LinkDriver,
   { settings, security, gate, gateLimits, listener }: ChannelOptions,
+  { peerFramesMin, partsMax, ...incoming }: LinkTraits,
   close: (hub: LinkHub) => Promise<void>,
 ): Endpoints {
   const hub = new LinkHub(
     {
-      settings: { ...settings, peerFramesMax: Math.max(settings.peerFramesMax, PEER_FRAMES) },
+      settings: { ...settings, peerFramesMax: Math.max(settings.peerFramesMax, peerFramesMin) },
       security,
       gate,
-      gateLimits: { ...gateLimits, partsMax: LINK_PARTS_MAX },
+      gateLimits: { ...gateLimits, partsMax },
+      ...incoming,
     },
     {
       onConnect: (peer) => driver.onConnect(peer),
