@@ -124,6 +124,9 @@ async function hostileReplier(t: TestContext, answer: (id: Buffer) => Buffer[]):
   return `tcp://127.0.0.1:${(server.address() as { port: number }).port}`;
 }
 
+/** The number in the id of a request is behind its mark (bytes). */
+const NUMBER_AT = 4;
+
 test("replies: a replier cannot reply to requests that it did not get", async (t) => {
   const { promise, open: release } = gate();
   const honest = open(t, new Replier<string, string>());
@@ -135,7 +138,7 @@ test("replies: a replier cannot reply to requests that it did not get", async (t
   const hostile = await hostileReplier(t, (id) => {
     const near = [-2, -1, 1, 2].map((delta) => {
       const other = Buffer.from(id);
-      other.writeUInt32BE((id.readUInt32BE(0) + delta) >>> 0);
+      other.writeUInt32BE((id.readUInt32BE(NUMBER_AT) + delta) >>> 0, NUMBER_AT);
       return message(other, EMPTY, text("forged"));
     });
     forged += near.length;
