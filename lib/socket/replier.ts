@@ -66,6 +66,8 @@ export type Handler<Request, Reply> = (
 
 /** Frames that ZeroMQ holds for each peer, with one reply in each (count). */
 const PEER_FRAMES = 1_000;
+/** How long a requester has to confirm that it knows of this socket's leaving (milliseconds). */
+const FAREWELL_MS_MAX = 5_000;
 
 /**
  * Replies to the requests of {@link Requester} sockets, many at the same time.
@@ -217,7 +219,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     this.#isLeaving = true;
     this.#tellLeaving();
     void this.#readRequests();
-    if (this.#own.isWaiting) await this.#own.drain(options);
+    if (this.#own.isWaiting) await this.#own.drain(options, FAREWELL_MS_MAX);
     const leftMs = Math.max(0, endMs - performance.now());
     const isLimited = options?.timeoutMs !== undefined;
     await this.#open.drain(isLimited ? { ...options, timeoutMs: leftMs } : options);
@@ -306,13 +308,13 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   }
 
   #tellLeaving(): void {
-    for (const routingId of this.#own.leave()) this.#tell(routingId, "leaving");
+    for (const { routingId } of this.#own.leave()) void this.#tell(routingId, "leaving");
   }
 
   #stay(): void {
     if (!this.#isLeaving) return;
     this.#isLeaving = false;
-    for (const routingId of this.#own.stay()) this.#tell(routingId, "staying");
+    for (const { routingId } of this.#own.stay()) void this.#tell(routingId, "staying");
   }
 
   /** Never rejects. */
@@ -370,7 +372,10 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     const peer = this.#requesting.begin(routingId);
     if (request.id !== null) {
       const own = this.#own.met(peer.key, routingId);
-      if (this.#isLeaving && !own.isTold) this.#tellLeaving();
+      if (this.#isLeaving && !own.isTold) {
+        this.#own.told(own);
+        void this.#tell(own.routingId, "leaving");
+      }
     }
     this.#held.add({ request, peer, number: this.#open.begin(), isCancelled: false });
   }

@@ -1,9 +1,7 @@
-import { entryBytesMax, type FrameEntry } from "./request-frames.ts";
+import { ENTRIES_MAX, entryBytesMax, type FrameEntry } from "./request-frames.ts";
 
 /** Bytes that force a flush. */
 const BATCH_BYTES_MAX = 65_536;
-/** Entries that force a flush (count). */
-const BATCH_COUNT_MAX = 1_024;
 /**
  * Gathers requests or replies for one peer into frames: those of one turn of the event loop share a frame, which leaves
  * when it is full or the turn ends. A lone one leaves at once.
@@ -33,7 +31,7 @@ export class EntryBatch<E extends FrameEntry = FrameEntry> {
     if (this.#bytes + bytes > BATCH_BYTES_MAX) this.flush();
     this.#entries.push(entry);
     this.#bytes += bytes;
-    if (this.#entries.length === BATCH_COUNT_MAX) this.flush();
+    if (this.#entries.length === ENTRIES_MAX) this.flush();
   }
 
   /** Writes what is gathered. */

@@ -8,6 +8,8 @@ const HELD_MAX = 16;
  * The overhead of each request limits their number too, to 16,384.
  */
 const WAITING_BYTES_MAX = 4 * 2 ** 20;
+/** Newest requests among which one that is given up is looked for: a longer search could be made to last (count). */
+const CANCEL_LOOKS = 256;
 /** Approximate overhead of a waiting request beside its bytes (bytes). */
 const REQUEST_BYTES = 256;
 
@@ -123,10 +125,10 @@ export class HeldRequests {
     return backlog?.requests ?? [];
   }
 
-  /** The requester has given up a request: it will not be begun. */
+  /** The requester has given up a request: it will not be begun, if it is one of the newest. */
   cancel(peer: RequestingPeer, id: Buffer): void {
     const backlog = this.#backlogs.get(peer)?.requests ?? [];
-    for (const held of [...this.#fresh, ...backlog]) {
+    for (const held of [...this.#fresh.slice(-CANCEL_LOOKS), ...backlog.slice(-CANCEL_LOOKS)]) {
       if (held.peer === peer && held.request.id?.equals(id)) held.isCancelled = true;
     }
   }

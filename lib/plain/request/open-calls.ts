@@ -16,6 +16,8 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 /** The signals of handlers that use theirs: those of the others are never made. */
 export class OpenCalls {
   readonly #calls = new Set<OpenCall>();
+  /** The same, by the ids of their requests. */
+  readonly #byId = new Map<string, OpenCall>();
 
   /**
    * Makes the signal of a call, which must {@link end}.
@@ -28,6 +30,7 @@ export class OpenCalls {
     setMaxListeners(0, abort.signal);
     const call: OpenCall = { peer, id, abort, timer: null };
     this.#calls.add(call);
+    if (id !== null) this.#byId.set(keyOf(id), call);
     if (leftMs <= TIMER_MS_MAX) {
       call.timer = setTimeout(
         () => {
@@ -43,15 +46,15 @@ export class OpenCalls {
 
   end(call: OpenCall): void {
     this.#calls.delete(call);
+    if (call.id !== null) this.#byId.delete(keyOf(call.id));
     if (call.timer !== null) clearTimeout(call.timer);
   }
 
   /** The requester no longer waits for a reply. */
   cancel(peer: RequestingPeer, id: Buffer): void {
-    for (const call of this.#calls) {
-      if (call.peer !== peer || !call.id?.equals(id)) continue;
-      this.#abort(call, closed("the requester has given the request up"));
-    }
+    const call = this.#byId.get(keyOf(id));
+    if (call?.peer !== peer) return;
+    this.#abort(call, closed("the requester has given the request up"));
   }
 
   /** The connection of a requester has ended. */
@@ -70,6 +73,10 @@ export class OpenCalls {
     this.end(call);
     call.abort.abort(reason);
   }
+}
+
+function keyOf(id: Buffer): string {
+  return id.toString("latin1");
 }
 
 function closed(message: string): BrokerlessError {

@@ -20,6 +20,8 @@ import { REQUEST_ID_BYTES } from "./request-ids.ts";
  * @see docs/decisions/0084-requests-by-load.md
  */
 const MARK_BYTES = 4;
+/** Most entries of a frame: more of them would be far more memory than bytes (count). */
+export const ENTRIES_MAX = 1_024;
 const REQUESTS_MARK = 0xb7_52_51_01;
 const REPLIES_MARK = 0xb7_52_50_01;
 const HAS_HEADERS = 0x80;
@@ -137,7 +139,7 @@ export function decodeEntries(frame: Buffer): FrameEntry[] {
   while (at < frame.length) {
     const first = frame[at]!;
     const kind = first & ~HAS_HEADERS;
-    if (!KNOWN.has(kind)) throw wrong(entries.length);
+    if (!KNOWN.has(kind) || entries.length === ENTRIES_MAX) throw wrong(entries.length);
     at += 1;
     let id: Buffer = NO_ID;
     if (WITH_ID.has(kind)) {
