@@ -55,6 +55,7 @@ assertHunted(
   [
     "core/admission.test.ts",
     "delivery/protocol/incarnations.test.ts",
+    "delivery/window/divergences.test.ts",
     "reliable/link/holder-probes.test.ts",
     "contract/arguments.test.ts",
     "contract/call-options.test.ts",
