@@ -375,7 +375,8 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
       if (this.#isLeaving && !own.isTold) {
         this.#own.told(own);
         void this.#tell(own.routingId, "leaving");
-      }
+      } else if (!own.isGreeted) void this.#tell(own.routingId, "staying");
+      own.isGreeted = true;
     }
     this.#held.add({ request, peer, number: this.#open.begin(), isCancelled: false });
   }

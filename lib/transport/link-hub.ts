@@ -99,6 +99,8 @@ export class LinkHub {
     if (this.#dealers.has(address.text)) return;
     const dealer: DealerChannel = {
       channel: this.#open("dealer", ({ type, address: endpoint }) => {
+        // A connection may still be made after its address was given up.
+        if (this.#dealers.get(address.text) !== dealer) return;
         const before = dealer.peer;
         before?.close();
         if (type === "peer") {

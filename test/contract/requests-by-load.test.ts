@@ -203,6 +203,52 @@ eachTransport(
   },
 );
 
+eachTransport(
+  "requests: an address that is given up and connected again in one turn has one connection",
+  async (t, wire) => {
+    const replier = open(t, new Replier<number, number>());
+    void replier.serve((n) => n);
+    const requester = open(t, new Requester<number, number>({ timeoutMs: NEVER_MS }));
+    const address = await wire.join(replier, requester);
+    for (const _ of range(3)) {
+      requester.disconnect(address);
+      requester.connect(address);
+    }
+    await requester.ready();
+    // With a connection that does not exist every second one would be lost.
+    for (const n of range(40)) assert.equal(await requester.request(n), n);
+    await eventually(() => assert.equal(requester.stats().peers, 1));
+    requester.disconnect(address);
+    assert.equal(requester.stats().peers, 0);
+  },
+);
+
+eachTransport(
+  "requests: many that are given up at once do not cost the others their connection",
+  async (t, wire) => {
+    const { requester, repliers } = await farm(t, wire, { count: 1, binder: "replier" });
+    const finish = gate();
+    void repliers[0]!.serve(
+      async (n) => {
+        if (n < 3) await finish.promise;
+        return n;
+      },
+      { concurrency: 4 },
+    );
+    requester.on("peerLost", () => assert.fail("the connection was given up"));
+    const others = range(3).map((n) => requester.request(n));
+    const giveUp = new AbortController();
+    const { signal } = giveUp;
+    const given = range(20_000).map((n) => requester.request(n + 3, { signal }));
+    const settled = Promise.allSettled(given);
+    giveUp.abort(new Error("enough"));
+    await settled;
+    finish.open();
+    assert.deepEqual(await Promise.all(others), range(3));
+    assert.equal(await requester.request(7), 7);
+  },
+);
+
 test("requests: without a replier they fail after unroutableMs, and not before", async (t) => {
   const requester = open(t, new Requester<number, number>({ unroutableMs: 50 }));
   const begunMs = performance.now();

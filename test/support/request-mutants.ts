@@ -79,6 +79,22 @@ export const REQUEST_MUTANTS: readonly Mutant[] = (
       "a handler hears that the connection of its requester has ended; the replier binds (tcp)",
     ],
     [
+      "a connection that is made after its address was given up counts",
+      "transport/link-hub",
+      "if (this.#dealers.get(address.text) !== dealer)",
+      "if (false)",
+      REQUESTS,
+      "given up and connected again in one turn has one connection (tcp)",
+    ],
+    [
+      "what was given up before its replier was known is not told",
+      "plain/request/replier-lanes",
+      "this.#cancelled.push(id);",
+      "",
+      "plain/request/replier-lanes",
+      "given up before its replier was known",
+    ],
+    [
       "each request has a frame of its own",
       "plain/request/entry-batch",
       "isLone && this.#entries.length === 0",

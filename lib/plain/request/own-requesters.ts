@@ -18,6 +18,8 @@ export interface OwnRequester {
   readonly replies: EntryBatch<OwnReply>;
   /** Whether it was told that this side leaves. */
   isTold: boolean;
+  /** Whether it knows of what kind this side is. */
+  isGreeted: boolean;
 }
 
 /** Most requesters that are remembered: over inproc the end of a connection is not reported (count). */
@@ -47,7 +49,7 @@ export class OwnRequesters {
     if (known !== undefined) return known;
     const copy = Buffer.from(routingId);
     const replies = new EntryBatch<OwnReply>((entries) => this.#write(copy, entries));
-    const requester = { routingId: copy, replies, isTold: false };
+    const requester = { routingId: copy, replies, isTold: false, isGreeted: false };
     this.#requesters.set(key, requester);
     if (this.#requesters.size > REMEMBERED_MAX) this.#forget(this.#requesters.keys().next().value!);
     return requester;

@@ -1,7 +1,13 @@
 import type { LinkPeer } from "../../transport/link-peer.ts";
 import { EntryBatch } from "./entry-batch.ts";
 import { DELIMITER } from "./request-envelope.ts";
-import { bareEntry, encodeRequests, type FrameEntry, REQUEST_KINDS } from "./request-frames.ts";
+import {
+  bareEntry,
+  ENTRIES_MAX,
+  encodeRequests,
+  type FrameEntry,
+  REQUEST_KINDS,
+} from "./request-frames.ts";
 import { envelopeId } from "./request-ids.ts";
 
 /** A connection to a replier. */
@@ -9,12 +15,14 @@ export class ReplierLane {
   readonly link: LinkPeer;
   /** Requests there that have no reply yet (count). */
   outstanding = 0;
-  /** Whether it has replied as a {@link Replier} does: then requests share frames. */
-  isOwn = false;
   /** Whether it gets no more requests. */
   isLeaving = false;
   /** Resolves when the replies that were read have been handed out; null where they have been. */
   reading: Promise<void> | null = null;
+  /** Whether it has shown itself as a {@link Replier}: then requests share frames. */
+  #isOwn = false;
+  /** Requests that were given up before it had. */
+  #cancelled: Buffer[] = [];
   readonly #batch: EntryBatch;
   readonly #onSent: (count: number, bytes: number) => void;
 
@@ -25,6 +33,13 @@ export class ReplierLane {
     this.#batch = new EntryBatch((entries) => this.#write(entries));
   }
 
+  /** To be called when it has shown itself as a {@link Replier}. */
+  known(): void {
+    if (this.#isOwn) return;
+    this.#isOwn = true;
+    for (const id of this.#cancelled.splice(0)) this.cancel(id);
+  }
+
   /** Whether another request may be sent to it. */
   get hasRoom(): boolean {
     return !this.isLeaving && !this.link.isFull;
@@ -33,7 +48,7 @@ export class ReplierLane {
   /** @param request an entry of the kind `request` */
   send(request: FrameEntry): void {
     this.outstanding += 1;
-    if (this.isOwn) {
+    if (this.#isOwn) {
       this.#batch.add(request, this.outstanding === 1);
       return;
     }
@@ -47,8 +62,9 @@ export class ReplierLane {
 
   /** The requester no longer waits for the reply. */
   cancel(id: Buffer): void {
-    if (!this.isOwn || this.#batch.remove(id)) return;
-    this.#batch.add(bareEntry(REQUEST_KINDS.cancel, id), true);
+    if (this.#batch.remove(id)) return;
+    if (this.#isOwn) this.#batch.add(bareEntry(REQUEST_KINDS.cancel, id), false);
+    else if (this.#cancelled.length < ENTRIES_MAX) this.#cancelled.push(id);
   }
 
   /** The replier leaves: it is told when the last request is on its way. */
@@ -66,7 +82,9 @@ export class ReplierLane {
       count += 1;
       bytes += body.length + (headers?.length ?? 0);
     }
-    this.link.send([encodeRequests(entries)], count > 0);
+    // What belongs to requests counts as data, of which there is no more than its replier takes.
+    const isNotice = entries.length === 1 && entries[0]!.kind === REQUEST_KINDS.left;
+    this.link.send([encodeRequests(entries)], !isNotice);
     if (count > 0) this.#onSent(count, bytes);
   }
 }

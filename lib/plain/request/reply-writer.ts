@@ -71,6 +71,11 @@ export class ReplyWriter {
    */
   async write(reply: SendableReply): Promise<void> {
     const { peer, frames } = reply;
+    if (this.#options.isClosed()) {
+      // The native socket may stay open a little longer.
+      this.#options.onDropped([reply], new Error("closed"));
+      return;
+    }
     if (!peer.isGone && !this.isStuck(peer)) {
       try {
         await this.#options.send(frames);

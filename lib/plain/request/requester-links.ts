@@ -121,7 +121,7 @@ export class RequesterLinks implements LinkDriver {
     try {
       if (parts.length === 1 && isReplies(parts[0]!)) {
         const entries = decodeEntries(parts[0]!);
-        lane.isOwn = true;
+        lane.known();
         this.#framesReceived += 1;
         if (entries.length > 1) return this.#onEntries(lane, entries);
         this.#onEntry(lane, entries[0]!);

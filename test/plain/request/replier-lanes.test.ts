@@ -79,9 +79,27 @@ test("replier lanes: a replier that is not known yet, or shared, gets the envelo
   );
 });
 
+test("replier lanes: what was given up before its replier was known is told when it is", () => {
+  const { lane: own, sent } = lane();
+  for (const n of range(3)) own.send(request(n));
+  own.cancel(request(1).id);
+  assert.equal(sent.length, 3);
+  own.known();
+  own.known();
+  own.leave();
+  const entries = sent.slice(3).flatMap(([frame]) => decodeEntries(Buffer.from(frame!)));
+  assert.deepEqual(
+    entries.map(({ kind, id }) => [kind, id[0]]),
+    [
+      [REQUEST_KINDS.cancel, 1],
+      [REQUEST_KINDS.left, 0],
+    ],
+  );
+});
+
 test("replier lanes: at the farewell everything before it is sent first, and what was given up is not", () => {
   const { lane: own, sent } = lane();
-  own.isOwn = true;
+  own.known();
   for (const n of range(4)) own.send(request(n));
   own.cancel(request(2).id);
   own.cancel(request(0).id);
