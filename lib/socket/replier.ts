@@ -220,7 +220,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
     this.#tellLeaving();
     void this.#readRequests();
     if (this.#own.isWaiting) await this.#own.drain(options, FAREWELL_MS_MAX);
-    const leftMs = Math.max(0, endMs - performance.now());
+    const leftMs = Math.max(0, Math.ceil(endMs - performance.now()));
     const isLimited = options?.timeoutMs !== undefined;
     await this.#open.drain(isLimited ? { ...options, timeoutMs: leftMs } : options);
     // Also what was given back, which is no open work.

@@ -11,6 +11,14 @@ import {
   type RequesterOptions,
   raw,
 } from "../../lib/index.ts";
+import {
+  bareEntry,
+  decodeEntries,
+  encodeRequests,
+  REPLY_KINDS,
+  REQUEST_KINDS,
+} from "../../lib/plain/request/request-frames.ts";
+import { envelopeId } from "../../lib/plain/request/request-ids.ts";
 import { eachTransport, type Wire } from "../support/each-transport.ts";
 import { eventually } from "../support/eventually.ts";
 import { gate, open, range } from "../support/fixtures.ts";
@@ -516,6 +524,39 @@ test("requests: what claims to be replies and is not is refused, and nothing els
   }
   await worker.send([id!, empty!, body!]);
   assert.equal(await asked, 7);
+});
+
+test("requests: a replier that leaves waits for its requester, and gives back what it has not begun", async (t) => {
+  const replier = open(t, new Replier<number, number>());
+  const stop = new AbortController();
+  const serving = replier.serve((n) => n, { signal: stop.signal });
+  const peer = new Dealer({ receiveTimeout: 60_000 });
+  t.after(() => peer.close());
+  peer.connect(await replier.bind("tcp://127.0.0.1:*"));
+  const id = (n: number): Buffer => Buffer.alloc(12, n);
+  const kindsOf = ([frame]: Buffer[]): number[] => decodeEntries(frame!).map(({ kind }) => kind);
+  await peer.send([envelopeId(id(1), 60_000), "", Buffer.from([1])]);
+  const { request, left } = REQUEST_KINDS;
+  const { staying, value, leaving, returned } = REPLY_KINDS;
+  assert.deepEqual(kindsOf(await peer.receive()), [staying]);
+  assert.deepEqual(kindsOf(await peer.receive()), [value]);
+  stop.abort();
+  await assert.rejects(serving);
+  let isDrained = false;
+  const drained = replier.drain().then(() => {
+    isDrained = true;
+  });
+  assert.deepEqual(kindsOf(await peer.receive()), [leaving]);
+  assert.equal(isDrained, false);
+  // They were on the way when it left, in one frame with the farewell.
+  const late = range(3).map((n) => ({ ...bareEntry(request, id(n + 2)), leftMs: 60_000 }));
+  const bodies = late.map((entry, n) => ({ ...entry, body: Buffer.from([n]) }));
+  await peer.send([encodeRequests([...bodies, bareEntry(left)])]);
+  await drained;
+  await replier.close();
+  const given: number[] = [];
+  while (given.length < 3) given.push(...kindsOf(await peer.receive()));
+  assert.deepEqual(given, [returned, returned, returned]);
 });
 
 test("requests: options of the kind that bind a DEALER are checked", () => {

@@ -36,7 +36,7 @@ export const REQUEST_MUTANTS: readonly Mutant[] = (
       "if (this.#own.isWaiting)",
       "if (false)",
       REQUESTS,
-      "none is lost when repliers leave and others come, one after another; the requester binds (tcp)",
+      "a replier that leaves waits for its requester",
     ],
     [
       "what a replier gives back as it leaves is forgotten",
@@ -44,7 +44,7 @@ export const REQUEST_MUTANTS: readonly Mutant[] = (
       "this.#own.flush();",
       "",
       REQUESTS,
-      "none is lost when repliers leave and others come, one after another; the requester binds (tcp)",
+      "a replier that leaves waits for its requester",
     ],
     [
       "a request whose requester has given up is begun",
@@ -79,18 +79,10 @@ export const REQUEST_MUTANTS: readonly Mutant[] = (
       "a handler hears that the connection of its requester has ended; the replier binds (tcp)",
     ],
     [
-      "a connection that is made after its address was given up counts",
-      "transport/link-hub",
-      "if (this.#dealers.get(address.text) !== dealer)",
-      "if (false)",
-      REQUESTS,
-      "given up and connected again in one turn has one connection (tcp)",
-    ],
-    [
       "what was given up before its replier was known is not told",
       "plain/request/replier-lanes",
       "this.#cancelled.push(id);",
-      "",
+      "void id;",
       "plain/request/replier-lanes",
       "given up before its replier was known",
     ],
