@@ -287,9 +287,17 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   }
 
   /** Does not begin a request that its requester has given up. */
-  #skip({ peer, number }: HeldRequest): void {
+  #skip({ request, peer, number }: HeldRequest): void {
+    this.#notify("expired", request, peer);
     this.#end(peer, number);
     this.#messagesDropped += 1;
+  }
+
+  /** Tells a requester what becomes of a request that gets no reply. */
+  #notify(kind: "expired" | "returned", { id, envelope }: WireRequest, peer: RequestingPeer): void {
+    if (id === null || peer.isGone) return;
+    const entry = { ...bareEntry(REPLY_KINDS[kind], id), peer, number: null };
+    this.#own.met(peer.key, envelope[0]!).replies.add(entry, false);
   }
 
   /** This socket leaves, and no handler is there: other repliers can handle the requests. */
@@ -301,8 +309,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
         this.#onUnbegun([held], new Error("this socket leaves"));
         continue;
       }
-      const returned = { ...bareEntry(REPLY_KINDS.returned, request.id), peer, number: null };
-      this.#own.met(peer.key, request.envelope[0]!).replies.add(returned, false);
+      this.#notify("returned", request, peer);
       this.#end(peer, number);
     }
   }
@@ -417,7 +424,7 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
   async #reply(held: HeldRequest, service: HandlerSlots<Handler<Request, Reply>>): Promise<void> {
     const { peer, number, request } = held;
     service.begin();
-    let call: OpenCall | null = null;
+    const open: { call: OpenCall | null } = { call: null };
     let stage: "reading" | "handling" | "replying" = "reading";
     let content: ReplyContent;
     try {
@@ -426,8 +433,8 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
       const value = decoded instanceof Promise ? await decoded : decoded;
       const leftMs = request.deadlineMs - performance.now();
       const signal = (): AbortSignal => {
-        call ??= this.#begin(held, leftMs);
-        return call.abort.signal;
+        open.call ??= this.#begin(held, leftMs);
+        return open.call.abort.signal;
       };
       const context = new RequestContext(request.envelope[0]!, headers, leftMs, signal);
       stage = "handling";
@@ -438,12 +445,19 @@ export class Replier<Request = unknown, Reply = unknown> extends TypedSocket {
       content = { body: this.#encoder.encode(reply), error: null };
       if (checked !== null) await untilClosed(checked, this.#gone.signal);
     } catch (error) {
+      if (open.call?.abort.signal.aborted && stage === "handling" && request.id !== null) {
+        // Nobody waits for what the handler makes of that.
+        this.#skip(held);
+        service.end();
+        void this.#readRequests();
+        return;
+      }
       content = errorContent(error);
       // An error of a request that cannot be decoded was reported where it was read.
       if (stage === "replying" && error instanceof BrokerlessError) this.#refuse(error);
       else if (stage !== "reading") this.#fail(request.envelope[0]!, error);
     }
-    if (call !== null) this.#calls.end(call);
+    if (open.call !== null) this.#calls.end(open.call);
     await this.#write(request, { peer, number, content });
     service.end();
     void this.#readRequests();

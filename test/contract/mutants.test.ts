@@ -121,6 +121,7 @@ assertHunted(
     "contract/requests-by-load.test.ts",
     "plain/request/request-envelope.test.ts",
     "plain/request/replier-lanes.test.ts",
+    "plain/request/reply-writer.test.ts",
     "plain/request/request-frames.test.ts",
   ],
 );

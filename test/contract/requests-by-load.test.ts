@@ -19,7 +19,7 @@ import {
   REQUEST_KINDS,
 } from "../../lib/plain/request/request-frames.ts";
 import { envelopeId } from "../../lib/plain/request/request-ids.ts";
-import { eachTransport, type Wire } from "../support/each-transport.ts";
+import { eachTransport, type Wire, wireOf } from "../support/each-transport.ts";
 import { eventually } from "../support/eventually.ts";
 import { gate, open, range } from "../support/fixtures.ts";
 
@@ -558,6 +558,103 @@ test("requests: a replier that leaves waits for its requester, and gives back wh
   while (given.length < 3) given.push(...kindsOf(await peer.receive()));
   assert.deepEqual(given, [returned, returned, returned]);
 });
+
+eachTransport(
+  "requests: those that were given up behind many others are not begun",
+  async (t, wire) => {
+    const { requester, repliers } = await farm(t, wire, { count: 1, binder: "replier" });
+    const finish = gate();
+    const seen: number[] = [];
+    void repliers[0]!.serve(
+      async (n) => {
+        seen.push(n);
+        if (n === 1) await finish.promise;
+        return n;
+      },
+      { concurrency: 1 },
+    );
+    await requester.request(0);
+    const first = requester.request(1);
+    await eventually(() => assert.deepEqual(seen, [0, 1]));
+    const giveUp = new AbortController();
+    const { signal } = giveUp;
+    const given = Promise.allSettled(range(500).map(() => requester.request(2, { signal })));
+    await eventually(() => assert.equal(repliers[0]!.stats().pendingRequests, 501));
+    giveUp.abort();
+    await given;
+    const last = requester.request(3);
+    await eventually(() => assert.equal(repliers[0]!.stats().pendingRequests, 502));
+    finish.open();
+    assert.deepEqual(await Promise.all([first, last]), [1, 3]);
+    assert.deepEqual(seen, [0, 1, 3]);
+  },
+);
+
+test("requests: what a requester that has gone had sent is not begun", async (t) => {
+  const wire = wireOf(t, "tcp");
+  const { requester, repliers } = await farm(t, wire, { count: 1, binder: "replier" });
+  const [replier] = repliers;
+  replier!.on("error", () => {});
+  const finish = gate();
+  let begun = 0;
+  void replier!.serve(
+    async (n) => {
+      begun += 1;
+      await finish.promise;
+      return n;
+    },
+    { concurrency: 1 },
+  );
+  const asked = Promise.allSettled(range(100).map((n) => requester.request(n)));
+  await eventually(() => assert.equal(replier!.stats().pendingRequests, 100));
+  await requester.close();
+  await asked;
+  await eventually(() => assert.equal(replier!.stats().pendingRequests, 1));
+  finish.open();
+  await replier!.drain();
+  assert.equal(begun, 1);
+});
+
+eachTransport(
+  "requests: a replier that hangs gets no more than the others have",
+  async (t, wire) => {
+    const { requester, repliers } = await farm(t, wire, { count: 2, binder: "requester" });
+    let hanging = 0;
+    void repliers[0]!.serve((n) => {
+      if (n < 2) return n;
+      hanging += 1;
+      return gate<number>().promise;
+    });
+    void repliers[1]!.serve((n) => n);
+    await Promise.all([0, 1].map((n) => requester.request(n)));
+    let timedOut = 0;
+    for (const n of range(20)) {
+      const asked = requester.request(n + 2, { timeoutMs: 60 });
+      await asked.catch(() => {
+        timedOut += 1;
+      });
+    }
+    // On a slow machine one may also time out at the other.
+    assert.equal(hanging, 1, `${timedOut} timed out`);
+  },
+);
+
+eachTransport(
+  "requests: a handler that ends by its signal makes no failure, and no reply",
+  async (t, wire) => {
+    const { requester, repliers } = await farm(t, wire, { count: 1, binder: "replier" });
+    const [replier] = repliers;
+    void replier!.serve(async (n, { signal }) => {
+      if (n > 0) await delay(NEVER_MS, undefined, { signal });
+      return n;
+    });
+    await requester.request(0);
+    const asked = range(20).map(() => requester.request(1, { timeoutMs: 50 }));
+    for (const each of asked) await assert.rejects(each, { code: "BROKERLESS_TIMEOUT" });
+    await eventually(() => assert.equal(replier!.stats().messagesDropped, 20));
+    assert.equal(replier!.stats().requestsFailed, 0);
+  },
+);
 
 test("requests: options of the kind that bind a DEALER are checked", () => {
   assert.throws(() => new Requester({ plainRepliers: 1 } as never), /plainRepliers/);

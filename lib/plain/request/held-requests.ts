@@ -1,15 +1,17 @@
 import type { Request } from "./request-envelope.ts";
 import type { RequestingPeer } from "./requesting-peers.ts";
 
-/** Requests that are read ahead of the handlers (count). */
-const HELD_MAX = 16;
+/**
+ * Requests that are read ahead of the handlers (count, bytes): so many that it is soon known which of them were given up,
+ * and whose connections have ended.
+ */
+const HELD_MAX = 4_096;
+const HELD_BYTES_MAX = 4 * 2 ** 20;
 /**
  * Most bytes of the requests of one peer that wait until it reads its replies: the same as may wait for any other peer.
  * The overhead of each request limits their number too, to 16,384.
  */
 const WAITING_BYTES_MAX = 4 * 2 ** 20;
-/** Newest requests among which one that is given up is looked for: a longer search could be made to last (count). */
-const CANCEL_LOOKS = 256;
 /** Approximate overhead of a waiting request beside its bytes (bytes). */
 const REQUEST_BYTES = 256;
 
@@ -55,6 +57,9 @@ interface Backlog {
 export class HeldRequests {
   readonly #options: HeldRequestsOptions;
   readonly #fresh: HeldRequest[] = [];
+  #freshBytes = 0;
+  /** Those that can be given up, by the ids of the requests. */
+  readonly #byId = new Map<string, HeldRequest>();
   readonly #backlogs = new Map<RequestingPeer, Backlog>();
   /** Peers with a backlog that read again, in round-robin order. */
   readonly #flowing = new Set<RequestingPeer>();
@@ -75,17 +80,21 @@ export class HeldRequests {
 
   /** Whether reading must pause. */
   get isFull(): boolean {
-    return this.#fresh.length >= HELD_MAX || this.#full.size > 0;
+    const { length } = this.#fresh;
+    return length >= HELD_MAX || this.#freshBytes >= HELD_BYTES_MAX || this.#full.size > 0;
   }
 
   add(held: HeldRequest): void {
     this.#fresh.push(held);
+    this.#freshBytes += sizeOf(held);
+    const { id } = held.request;
+    if (id !== null) this.#byId.set(id.toString("latin1"), held);
   }
 
   /** Whether there is a request for {@link take}. Moves requests that must wait for their peers to the backlogs. */
   look(): boolean {
     while (this.#fresh.length > 0 && this.#mustWait(this.#fresh[0]!.peer)) {
-      this.#setAside(this.#fresh.shift()!);
+      this.#setAside(this.#shift());
     }
     for (const peer of this.#flowing) {
       if (!this.#options.isStuck(peer)) break;
@@ -98,7 +107,7 @@ export class HeldRequests {
   take(): HeldRequest {
     const isFresh = this.#fresh.length > 0 && (this.#freshIsNext || this.#flowing.size === 0);
     this.#freshIsNext = !isFresh;
-    if (isFresh) return this.#fresh.shift()!;
+    if (isFresh) return this.#ended(this.#shift());
     const peer: RequestingPeer = this.#flowing.values().next().value!;
     const backlog = this.#backlogs.get(peer)!;
     const held = backlog.requests.shift()!;
@@ -107,7 +116,7 @@ export class HeldRequests {
     this.#flowing.delete(peer);
     if (backlog.requests.length > 0) this.#flowing.add(peer);
     else this.#backlogs.delete(peer);
-    return held;
+    return this.#ended(held);
   }
 
   /** To be called when no reply waits for this peer any more: they were sent, or dropped. */
@@ -116,21 +125,41 @@ export class HeldRequests {
     if (this.#backlogs.has(peer)) this.#flowing.add(peer);
   }
 
-  /** To be called when the connection of a peer has ended. @returns its requests that waited for it to read */
+  /** To be called when the connection of a peer has ended. @returns its requests */
   forget(peer: RequestingPeer): readonly HeldRequest[] {
-    const backlog = this.#backlogs.get(peer);
+    const held = this.#backlogs.get(peer)?.requests ?? [];
     this.#backlogs.delete(peer);
     this.#flowing.delete(peer);
     this.#full.delete(peer);
-    return backlog?.requests ?? [];
+    const fresh = this.#fresh.splice(0);
+    this.#freshBytes = 0;
+    for (const each of fresh) {
+      if (each.peer === peer) held.push(each);
+      else {
+        this.#fresh.push(each);
+        this.#freshBytes += sizeOf(each);
+      }
+    }
+    for (const each of held) this.#ended(each);
+    return held;
   }
 
-  /** The requester has given up a request: it will not be begun, if it is one of the newest. */
+  /** The requester has given up a request: it will not be begun. */
   cancel(peer: RequestingPeer, id: Buffer): void {
-    const backlog = this.#backlogs.get(peer)?.requests ?? [];
-    for (const held of [...this.#fresh.slice(-CANCEL_LOOKS), ...backlog.slice(-CANCEL_LOOKS)]) {
-      if (held.peer === peer && held.request.id?.equals(id)) held.isCancelled = true;
-    }
+    const held = this.#byId.get(id.toString("latin1"));
+    if (held?.peer === peer) held.isCancelled = true;
+  }
+
+  #shift(): HeldRequest {
+    const held = this.#fresh.shift()!;
+    this.#freshBytes -= sizeOf(held);
+    return held;
+  }
+
+  #ended(held: HeldRequest): HeldRequest {
+    const { id } = held.request;
+    if (id !== null) this.#byId.delete(id.toString("latin1"));
+    return held;
   }
 
   #mustWait(peer: RequestingPeer): boolean {
@@ -143,7 +172,7 @@ export class HeldRequests {
     const bytes = sizeOf(held);
     const isFull = backlog.bytes + bytes > WAITING_BYTES_MAX;
     if (isFull && peer.isDeaf) {
-      this.#options.onDropped(held);
+      this.#options.onDropped(this.#ended(held));
       return;
     }
     if (isFull) this.#full.add(peer);

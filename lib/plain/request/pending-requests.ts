@@ -153,7 +153,10 @@ export class PendingRequests {
   /** A replier that leaves has not begun this request: it is sent to another one. */
   giveBack(id: Buffer, lane: ReplierLane): void {
     const pending = this.#openAt(id, lane);
-    if (pending === null) return;
+    if (pending === null) {
+      lane.late();
+      return;
+    }
     this.#leaveLane(pending);
     this.#queueAgain(pending);
     this.pump();
@@ -167,6 +170,13 @@ export class PendingRequests {
   /** Settles a request, unless it has failed meanwhile. */
   reject(pending: PendingRequest, reason: unknown): void {
     if (this.#close(pending)) pending.request.reject(reason);
+  }
+
+  /** @returns whether this request was open; it stays so until its time limit has passed here */
+  expire(id: Buffer, lane: ReplierLane): boolean {
+    const pending = this.#openAt(id, lane);
+    if (pending !== null) this.#leaveLane(pending);
+    return pending !== null;
   }
 
   /**
@@ -324,7 +334,8 @@ export class PendingRequests {
     this.#open.delete(pending.key);
     this.#queue.leave(pending);
     this.#uncount(pending);
-    this.#leaveLane(pending);
+    pending.lane?.giveUp();
+    pending.lane = null;
     if (pending.timer !== null) clearTimeout(pending.timer);
     pending.forgetLook?.();
     pending.unlisten?.();

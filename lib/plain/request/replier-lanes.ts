@@ -13,7 +13,10 @@ import { envelopeId } from "./request-ids.ts";
 /** A connection to a replier. */
 export class ReplierLane {
   readonly link: LinkPeer;
-  /** Requests there that have no reply yet (count). */
+  /**
+   * Requests there that have no reply yet (count). Of a {@link Replier} also those that were given up here: it replies to
+   * them, or says that it does not.
+   */
   outstanding = 0;
   /** Whether it gets no more requests. */
   isLeaving = false;
@@ -31,6 +34,16 @@ export class ReplierLane {
     this.link = link;
     this.#onSent = onSent;
     this.#batch = new EntryBatch((entries) => this.#write(entries));
+  }
+
+  /** To be called when a request there was given up. */
+  giveUp(): void {
+    if (!this.#isOwn) this.outstanding -= 1;
+  }
+
+  /** To be called when it has replied to a request that was given up, or says that it will not. */
+  late(): void {
+    if (this.#isOwn && this.outstanding > 0) this.outstanding -= 1;
   }
 
   /** To be called when it has shown itself as a {@link Replier}. */

@@ -44,7 +44,7 @@ export const REQUEST_KINDS: Readonly<Record<"request" | "cancel" | "left", numbe
 
 /** Entries of a frame from a replier. */
 export const REPLY_KINDS: Readonly<
-  Record<"value" | "error" | "returned" | "leaving" | "staying", number>
+  Record<"value" | "error" | "returned" | "leaving" | "staying" | "expired", number>
 > = Object.freeze({
   value: 16,
   /** The handler failed; the body is the JSON of its error. */
@@ -55,6 +55,8 @@ export const REPLY_KINDS: Readonly<
   leaving: 19,
   /** The replier that was leaving stays. */
   staying: 20,
+  /** The time limit of the request has passed, or it was given up: no reply follows. */
+  expired: 21,
 });
 
 /** Kinds whose entries belong to a request, and those that have a body. */
@@ -64,6 +66,7 @@ const WITH_ID: ReadonlySet<number> = new Set([
   REPLY_KINDS.value,
   REPLY_KINDS.error,
   REPLY_KINDS.returned,
+  REPLY_KINDS.expired,
 ]);
 const WITH_BODY: ReadonlySet<number> = new Set([
   REQUEST_KINDS.request,

@@ -167,6 +167,8 @@ export class RequesterLinks implements LinkDriver {
   #onEntry(lane: ReplierLane, { kind, id, body }: FrameEntry): void {
     if (kind === REPLY_KINDS.returned) {
       this.pending.giveBack(id, lane);
+    } else if (kind === REPLY_KINDS.expired) {
+      if (!this.pending.expire(id, lane)) lane.late();
     } else if (kind === REPLY_KINDS.leaving) {
       lane.leave();
       this.pending.onUnreachable();
@@ -183,8 +185,10 @@ export class RequesterLinks implements LinkDriver {
 
   #take(lane: ReplierLane, id: Buffer, bytes: number): PendingRequest | null {
     const request = this.pending.take(id, lane);
-    if (request === null) this.#messagesDropped += 1;
-    else {
+    if (request === null) {
+      lane.late();
+      this.#messagesDropped += 1;
+    } else {
       this.#messagesReceived += 1;
       this.#bytesReceived += bytes;
     }

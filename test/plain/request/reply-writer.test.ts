@@ -229,5 +229,11 @@ test("held requests: with nobody stuck so many are read ahead, and no more (cont
   const { held, read } = requests(new Set());
   let count = 0;
   for (; !held.isFull; count += 1) read(peer, "w0");
-  assert.equal(count, 16);
+  assert.equal(count, 4_096);
+  assert.equal(held.forget(peer).length, 4_096);
+  count = 0;
+  for (; !held.isFull; count += 1) read(peer, "w0", 2 ** 20);
+  assert.equal(count, 4, "4 MiB");
+  assert.deepEqual(held.forget(peerOf("other", 0)), []);
+  assert.equal(held.isFull, true);
 });
