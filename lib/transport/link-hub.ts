@@ -130,6 +130,10 @@ export class LinkHub {
     if (this.#bound === null) throw notThere("unbind", address, "bound");
     await this.#bound.unbind(address);
     this.#listener.onSuspect();
+    // Nothing reports the ends of these connections.
+    if (!this.#options.knowsIncoming || this.#router === null) return;
+    if (this.#router.channel.addresses.bound.length > 0) return;
+    for (const peer of this.#router.peers.clear()) this.#listener.onGone(peer);
   }
 
   /** @throws as {@link Channel.disconnect} */

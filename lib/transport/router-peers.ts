@@ -71,6 +71,14 @@ export class RouterPeers {
     return this.#peers.get(id.toString("latin1")) ?? null;
   }
 
+  /** Forgets all peers. @returns them */
+  clear(): RouterPeer[] {
+    const all = [...this.#peers.values()];
+    for (const peer of all) peer.close();
+    this.#peers.clear();
+    return all;
+  }
+
   /** Whether a peer is known by this id. */
   has(id: Buffer): boolean {
     return this.#peers.has(id.toString("latin1"));

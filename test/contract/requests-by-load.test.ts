@@ -590,6 +590,25 @@ eachTransport(
   },
 );
 
+eachTransport(
+  "requests: those of an address that its requester unbinds fail at once",
+  async (t, wire) => {
+    const requester = open(t, new Requester<number, number>({ timeoutMs: NEVER_MS }));
+    const replier = open(t, new Replier<number, number>());
+    const address = await wire.join(requester, replier);
+    const begun = gate();
+    void replier.serve(() => {
+      begun.open();
+      return gate<number>().promise;
+    });
+    const asked = range(5).map((n) => assert.rejects(requester.request(n), UNROUTABLE));
+    await begun.promise;
+    await requester.unbind(address);
+    await Promise.all(asked);
+    assert.equal(requester.stats().peers, 0);
+  },
+);
+
 test("requests: what a requester that has gone had sent is not begun", async (t) => {
   const wire = wireOf(t, "tcp");
   const { requester, repliers } = await farm(t, wire, { count: 1, binder: "replier" });

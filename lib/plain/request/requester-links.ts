@@ -170,7 +170,7 @@ export class RequesterLinks implements LinkDriver {
     } else if (kind === REPLY_KINDS.expired) {
       if (!this.pending.expire(id, lane)) lane.late();
     } else if (kind === REPLY_KINDS.leaving) {
-      lane.leave();
+      if (!lane.isLeaving) lane.leave();
       this.pending.onUnreachable();
     } else if (kind === REPLY_KINDS.staying) {
       lane.isLeaving = false;

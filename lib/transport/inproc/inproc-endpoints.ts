@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { bindTo, connectTo, disconnectFrom, errnoOf } from "../native/errno.ts";
-import type { NativeKind, NativeSocket } from "../native/native.ts";
+import { type NativeKind, type NativeSocket, setRoutingId } from "../native/native.ts";
 import { type Connection, connectPresence } from "./connector-presence.ts";
 import { bindPresence, type Presence } from "./presence.ts";
 
@@ -80,7 +80,7 @@ export class InprocEndpoints {
   /** A ROUTER at a bound address learns of a peer by its presence: only so does it know the routing id. */
   #connectAs(id: string, address: string): void {
     const { native, kind } = this.#options;
-    if (kind === "router") (native as unknown as { routingId: string }).routingId = id;
+    if (kind === "router") setRoutingId(native, id);
     connectTo(native, address);
   }
 

@@ -209,6 +209,17 @@ function announceName(native: NativeSocket, name: string): void {
   setStringOption.call(native, METADATA, `${NAME_PROPERTY}:${name}`);
 }
 
+/** libzmq's ZMQ_ROUTING_ID. */
+const ROUTING_ID = 5;
+
+/** Names the connections that a socket makes from now on. Its property in zeromq.js warns of a use between connections. */
+export function setRoutingId(native: NativeSocket, id: string): void {
+  const { setStringOption } = native as unknown as {
+    setStringOption(option: number, value: string): void;
+  };
+  setStringOption.call(native, ROUTING_ID, id);
+}
+
 /** Sets an option of libzmq for which zeromq.js has no property. */
 function setNativeOption(native: NativeSocket, option: number, value: number): void {
   (native as unknown as { setInt32Option(option: number, value: number): void }).setInt32Option(
