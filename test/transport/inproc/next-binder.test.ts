@@ -17,8 +17,9 @@ function endpointsOf(t: TestContext, kind: NativeKind, fake: Partial<NativeSocke
       connect: () => {},
       disconnect: () => {},
       bindSync: () => {},
+      setStringOption: () => {},
       ...fake,
-    } as NativeSocket,
+    } as unknown as NativeSocket,
     kind,
     onJoined: () => {
       seen.joined++;
