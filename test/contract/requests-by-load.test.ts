@@ -306,7 +306,7 @@ async function inHandler(
     await eventually(() => assert.equal(contexts.length, 2));
     return contexts[1]!;
   };
-  return { requester, replier: replier!, context };
+  return { requester, replier: replier!, context, contexts };
 }
 
 for (const binder of BINDERS) {
@@ -346,17 +346,22 @@ for (const binder of BINDERS) {
 eachTransport(
   "requests: a handler knows the deadline, and hears that it has passed",
   async (t, wire) => {
-    const { requester, context } = await inHandler(t, wire);
-    const askedMs = Date.now();
-    const asked = assert.rejects(requester.request(2, { timeoutMs: 300 }), {
-      code: "BROKERLESS_TIMEOUT",
-    });
-    const { deadline, signal } = await context();
-    assert.ok(deadline !== null);
-    assert.ok(deadline.getTime() >= askedMs + 250, `${deadline.getTime() - askedMs} ms`);
-    await eventually(() => assert.ok(signal.aborted));
-    assert.equal(signal.reason.code, "BROKERLESS_TIMEOUT");
-    await asked;
+    const { requester, contexts } = await inHandler(t, wire);
+    // On a busy machine a short time limit passes before the handler begins.
+    for (let timeoutMs = 300; contexts.length === 1; timeoutMs *= 2) {
+      const askedMs = Date.now();
+      const asked = requester.request(2, { timeoutMs });
+      await assert.rejects(asked, { code: "BROKERLESS_TIMEOUT" });
+      const context = contexts[1];
+      if (context === undefined) continue;
+      const { deadline, signal } = context;
+      assert.ok(deadline !== null);
+      const afterMs = deadline.getTime() - askedMs;
+      // What the way to the replier takes comes on top.
+      assert.ok(afterMs >= timeoutMs / 2, `${afterMs} ms`);
+      await eventually(() => assert.ok(signal.aborted));
+      assert.equal(signal.reason.code, "BROKERLESS_TIMEOUT");
+    }
   },
 );
 
@@ -639,22 +644,20 @@ eachTransport(
   async (t, wire) => {
     const { requester, repliers } = await farm(t, wire, { count: 2, binder: "requester" });
     let hanging = 0;
+    let giveUp = new AbortController();
     void repliers[0]!.serve((n) => {
       if (n < 2) return n;
       hanging += 1;
+      giveUp.abort();
       return gate<number>().promise;
     });
     void repliers[1]!.serve((n) => n);
     await Promise.all([0, 1].map((n) => requester.request(n)));
-    let timedOut = 0;
     for (const n of range(20)) {
-      const asked = requester.request(n + 2, { timeoutMs: 60 });
-      await asked.catch(() => {
-        timedOut += 1;
-      });
+      giveUp = new AbortController();
+      await requester.request(n + 2, { signal: giveUp.signal }).catch(() => {});
     }
-    // On a slow machine one may also time out at the other.
-    assert.equal(hanging, 1, `${timedOut} timed out`);
+    assert.equal(hanging, 1);
   },
 );
 
