@@ -274,7 +274,10 @@ export const REPLIER_MUTANTS: readonly Mutant[] = [
   {
     rule: "0065",
     name: "who was called off has failed",
-    edits: [[REPLIER, "this.channel.closed || isErrorReply(error)", "isErrorReply(error)"]],
+    edits: [
+      [REPLIER, "this.channel.closed || isErrorReply(error)", "isErrorReply(error)"],
+      [REPLIER, "open.call?.abort.signal.aborted && ", "false && "],
+    ],
     hunt: [REPLIES, "the end of the socket calls off"],
   },
   {
