@@ -60,7 +60,7 @@ export const REQUEST_MUTANTS: readonly Mutant[] = (
       " || held.request.deadlineMs <= performance.now()",
       "",
       REQUESTS,
-      "given up before its handler began is not begun (tcp)",
+      "one whose time limit has passed when it arrives is not begun",
     ],
     [
       "a handler does not hear that its requester has given up",
